@@ -1,0 +1,27 @@
+"""minilm: the sentence encoder all-MiniLM-L6-v2, from scratch in numpy.
+
+>>> from minilm import MiniLM
+>>> model = MiniLM()
+>>> embeddings = model.encode(["How do I reset my password?", "I forgot my login credentials."])
+>>> embeddings.shape
+(2, 384)
+"""
+
+from minilm.config import ModelConfig
+from minilm.errors import CheckpointError, CheckpointNotFoundError, MiniLMError, TruncationWarning
+from minilm.model import MiniLM
+from minilm.similarity import cos_sim, dot_score
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CheckpointError",
+    "CheckpointNotFoundError",
+    "MiniLM",
+    "MiniLMError",
+    "ModelConfig",
+    "TruncationWarning",
+    "__version__",
+    "cos_sim",
+    "dot_score",
+]

@@ -1,0 +1,6 @@
+"""``python -m minilm``: the same as the ``minilm`` command."""
+
+from minilm.cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,403 @@
+"""MiniLM: the class that joins tokenizer, encoder and pooling, and the one most people import."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from contextlib import contextmanager
+from typing import Any, Literal, cast, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from minilm import encoder
+from minilm.config import ModelConfig, Pooling
+from minilm.errors import TruncationWarning
+from minilm.hub import DEFAULT_MODEL, Checkpoint, find_checkpoint
+from minilm.pooling import POOLING, normalize
+from minilm.similarity import cos_sim
+from minilm.texts import as_texts, check_encodable, is_text, windows
+from minilm.tokenizer import TokenizedTexts, Tokenizer, pad
+from minilm.weights import load_parameters
+
+Array = npt.NDArray[np.float32]
+OutputValue = Literal["sentence_embedding", "token_embeddings"]
+
+# From the hidden states (B, L, E) and mask (B, L) of a batch to what encode returns of each of its texts.
+Finish = Callable[[npt.NDArray[np.floating], npt.NDArray[np.integer]], Iterable[Array]]
+
+logger = logging.getLogger(__name__)
+
+
+class MiniLM:
+    """A sentence encoder: text in, one vector a text out.
+
+    Parameters
+    ----------
+    model_name_or_path : str or PathLike
+        A directory with a checkpoint, or its name on the Hugging Face Hub. The default is all-MiniLM-L6-v2
+        at a pinned revision; see :mod:`minilm.hub` for where it is looked for.
+    revision : str, optional
+        Branch, tag or commit on the Hub.
+    cache_dir : str or PathLike, optional
+        A Hugging Face cache other than the user's own.
+    local_files_only : bool
+        Never go to the network.
+    max_seq_length : int, optional
+        Tokens that are kept of a text, ``[CLS]`` and ``[SEP]`` included; None is as the checkpoint says (256
+        for all-MiniLM-L6-v2). It can be set later, up to the model's position table (512).
+
+    Attributes
+    ----------
+    config : ModelConfig
+        What the checkpoint says about itself.
+    checkpoint : Checkpoint
+        Where the files are and where they came from.
+
+    Raises
+    ------
+    CheckpointNotFoundError
+        If the checkpoint is nowhere to be had.
+    CheckpointError
+        If it is damaged or of a kind that is not supported.
+
+    Examples
+    --------
+    >>> model = MiniLM()
+    >>> embeddings = model.encode(["A girl is styling her hair.", "A girl is brushing her hair."])
+    >>> embeddings.shape
+    (2, 384)
+    >>> round(float(embeddings[0] @ embeddings[1]), 4)
+    0.806
+    """
+
+    def __init__(
+        self,
+        model_name_or_path: str | os.PathLike[str] = DEFAULT_MODEL,
+        *,
+        revision: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        local_files_only: bool = False,
+        max_seq_length: int | None = None,
+    ) -> None:
+        self.checkpoint: Checkpoint = find_checkpoint(
+            model_name_or_path, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only
+        )
+        directory = self.checkpoint.directory
+        self.config = ModelConfig.from_directory(directory)
+        self._parameters = load_parameters(directory / "model.safetensors", self.config)
+        self._tokenizer = Tokenizer(
+            directory / "tokenizer.json",
+            vocab_size=self.config.vocab_size,
+            max_seq_length=self.config.max_seq_length,
+        )
+        if max_seq_length is not None:
+            self.max_seq_length = max_seq_length
+        logger.debug("loaded %s from %s", directory, self.checkpoint.source)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | os.PathLike[str] = DEFAULT_MODEL,
+        *,
+        revision: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        local_files_only: bool = False,
+        max_seq_length: int | None = None,
+    ) -> MiniLM:
+        """Load a checkpoint by name or directory: the constructor, under the name transformers gave it."""
+        return cls(
+            name_or_path,
+            revision=revision,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+            max_seq_length=max_seq_length,
+        )
+
+    def __repr__(self) -> str:
+        c = self.config
+        return (
+            f"MiniLM({str(self.checkpoint.directory)!r}: {c.num_hidden_layers} layers, {c.num_attention_heads} "
+            f"heads, {c.hidden_size} wide, {self.max_seq_length} tokens, {c.pooling} pooling)"
+        )
+
+    @property
+    def embedding_dimension(self) -> int:
+        """Components of an embedding: 384 for all-MiniLM-L6-v2."""
+        return self.config.hidden_size
+
+    @property
+    def max_seq_length(self) -> int:
+        """Tokens that are kept of a text, special tokens included; longer texts are cut, with a warning."""
+        return self._tokenizer.max_seq_length
+
+    @max_seq_length.setter
+    def max_seq_length(self, value: int) -> None:
+        longest = self.config.max_position_embeddings
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise TypeError(f"max_seq_length must be an int, not {type(value).__name__}")
+        if not 3 <= value <= longest:
+            raise ValueError(f"max_seq_length must lie in 3 to {longest} for this model, not {value}")
+        self._tokenizer.max_seq_length = int(value)
+
+    @overload
+    def encode(
+        self,
+        inputs: str,
+        *,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
+        normalize_embeddings: bool | None = ...,
+        pooling: Pooling | None = ...,
+        output_value: OutputValue = ...,
+    ) -> Array: ...
+
+    @overload
+    def encode(
+        self,
+        inputs: Iterable[str],
+        *,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
+        normalize_embeddings: bool | None = ...,
+        pooling: Pooling | None = ...,
+        output_value: Literal["sentence_embedding"] = ...,
+    ) -> Array: ...
+
+    @overload
+    def encode(
+        self,
+        inputs: Iterable[str],
+        *,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
+        output_value: Literal["token_embeddings"],
+    ) -> list[Array]: ...
+
+    def encode(
+        self,
+        inputs: str | Iterable[str],
+        *,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = None,
+        normalize_embeddings: bool | None = None,
+        pooling: Pooling | None = None,
+        output_value: OutputValue = "sentence_embedding",
+    ) -> Array | list[Array]:
+        """Embeddings of one text or of many.
+
+        Parameters
+        ----------
+        inputs : str or iterable of str
+            One text, or a list, tuple, numpy array, pandas Series or generator of n texts.
+        batch_size : int
+            Texts that go through the encoder together. The result does not depend on it beyond the last
+            digits of float32.
+        show_progress_bar : bool, optional
+            A bar on stderr: True always, False never, None when stderr is a terminal and the work takes
+            more than a second.
+        normalize_embeddings : bool, optional
+            Scale each embedding to length 1; None is as the checkpoint says (all-MiniLM-L6-v2: True).
+        pooling : {"mean", "cls", "max"}, optional
+            How the token vectors of a text become one; None is as the checkpoint says (mean).
+        output_value : {"sentence_embedding", "token_embeddings"}
+            What to return: one vector a text, or the vectors of its tokens, ``[CLS]`` and ``[SEP]`` included.
+
+        Returns
+        -------
+        ndarray of float32, shape (E,) or (n, E), or a list of them
+            (E,) for a single str, else one row a text, in the order given; for "token_embeddings" one
+            (n_tokens, E) array a text.
+
+        Raises
+        ------
+        TypeError
+            If ``inputs`` holds anything that is not text; the message names the index and the type.
+        ValueError
+            If an option has a value it cannot have, or a text holds a lone surrogate.
+
+        Warns
+        -----
+        TruncationWarning
+            Once a call, if texts were cut at ``max_seq_length``, with their number.
+
+        References
+        ----------
+        .. [1] Reimers and Gurevych 2019, "Sentence-BERT", https://arxiv.org/abs/1908.10084
+
+        Examples
+        --------
+        >>> model = MiniLM()
+        >>> model.encode("one text").shape
+        (384,)
+        >>> [tokens.shape for tokens in model.encode(["one text"], output_value="token_embeddings")]
+        [(4, 384)]
+        """
+        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+            raise ValueError(f"batch_size must be a positive whole number, not {batch_size!r}")
+        finish = self._finish(output_value, pooling, normalize_embeddings)
+        texts, is_single = as_texts(inputs)
+        total = len(texts) if isinstance(texts, Sized) else None
+        results: list[Array] | _Rows = (
+            [] if output_value == "token_embeddings" else _Rows(total or 0, self.embedding_dimension)
+        )
+        truncated = 0
+        with _progress(show_progress_bar, total) as advance:
+            for start, window in windows(texts):
+                token_ids, is_truncated = self._token_ids(start, window)
+                truncated += sum(is_truncated)
+                results.extend(self._encode_window(token_ids, int(batch_size), finish, advance))
+        if truncated:
+            warnings.warn(
+                f"{truncated} of {len(results)} texts were cut at {self.max_seq_length} tokens "
+                "(max_seq_length); the rest of them was not encoded",
+                TruncationWarning,
+                stacklevel=2,
+            )
+        if is_single:
+            return results[0]
+        return results if isinstance(results, list) else results.array()
+
+    def similarity(self, a: Any, b: Any) -> Array:  # noqa: ANN401 - texts or embeddings, in any array-like form
+        """Cosine similarity of every text or embedding in ``a`` with every one in ``b``.
+
+        Parameters
+        ----------
+        a, b : array_like of float, or str, or sequence of str
+            Embeddings, shape (E,) or (n, E); or texts, which are encoded first.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, m)
+
+        Examples
+        --------
+        >>> model = MiniLM()
+        >>> model.similarity("A girl is styling her hair.", ["A girl is brushing her hair."]).round(4)
+        array([[0.806]], dtype=float32)
+        """
+        first, second = (self.encode(x) if is_text(x) else np.asarray(x, dtype=np.float32) for x in (a, b))
+        return cast(Array, cos_sim(first, second))
+
+    def tokenize(self, texts: str | Iterable[str]) -> dict[str, npt.NDArray[np.int64]]:
+        """Token ids as the encoder sees them.
+
+        Parameters
+        ----------
+        texts : str or iterable of str
+            B texts; they are cut at ``max_seq_length`` without a warning.
+
+        Returns
+        -------
+        dict of ndarray of int64, each of shape (B, L)
+            ``input_ids``, ``token_type_ids`` and ``attention_mask``, padded to the longest text's length L.
+
+        Examples
+        --------
+        >>> MiniLM().tokenize(["hello world", "hello"])["input_ids"]
+        array([[ 101, 7592, 2088,  102],
+               [ 101, 7592,  102,    0]])
+        """
+        given, _ = as_texts(texts)
+        ids = [row for start, window in windows(given) for row in self._token_ids(start, window).input_ids]
+        input_ids, attention_mask = pad(ids)
+        return {
+            "input_ids": input_ids,
+            "token_type_ids": np.zeros_like(input_ids),
+            "attention_mask": attention_mask,
+        }
+
+    def _token_ids(self, start: int, window: list[str]) -> TokenizedTexts:
+        try:
+            return self._tokenizer(window)
+        except TypeError:  # what the library makes of a string that is not Unicode text
+            check_encodable(window, start)
+            raise
+
+    def _finish(
+        self, output_value: OutputValue, pooling: Pooling | None, normalize_embeddings: bool | None
+    ) -> Finish:
+        """What turns the encoder's output into what was asked for."""
+        if output_value == "token_embeddings":
+            if pooling is not None or normalize_embeddings is not None:
+                raise ValueError("pooling and normalize_embeddings have no meaning for token_embeddings")
+            return _without_padding
+        if output_value != "sentence_embedding":
+            raise ValueError(
+                f"output_value must be 'sentence_embedding' or 'token_embeddings', not {output_value!r}"
+            )
+        pooling = self.config.pooling if pooling is None else pooling
+        if pooling not in POOLING:
+            raise ValueError(f"pooling must be one of {', '.join(POOLING)}, not {pooling!r}")
+        pool = POOLING[pooling]
+        if self.config.normalize if normalize_embeddings is None else normalize_embeddings:
+            return lambda hidden_states, mask: normalize(pool(hidden_states, mask))
+        return pool
+
+    def _encode_window(
+        self, token_ids: list[list[int]], batch_size: int, finish: Finish, advance: Callable[[int], object]
+    ) -> Sequence[Array]:
+        results: list[Array] = [np.empty(0, np.float32)] * len(token_ids)
+        # neighbours of like length share a batch, so that little of it is padding
+        by_length = sorted(range(len(token_ids)), key=lambda i: len(token_ids[i]))
+        for first in range(0, len(by_length), batch_size):
+            batch = by_length[first : first + batch_size]
+            input_ids, attention_mask = pad([token_ids[i] for i in batch])  # (B, L), (B, L)
+            hidden_states = encoder.encode(input_ids, attention_mask, self._parameters, self.config)
+            for i, result in zip(batch, finish(hidden_states, attention_mask), strict=True):
+                results[i] = result
+            advance(len(batch))
+        return results
+
+
+class _Rows:
+    """Embeddings that arrive in pieces, in one array that grows in place, so that it is never held twice."""
+
+    def __init__(self, rows: int, width: int) -> None:
+        self._array = np.empty((rows, width), dtype=np.float32)
+        self._used = 0
+
+    def __len__(self) -> int:
+        return self._used
+
+    def __getitem__(self, index: int) -> Array:
+        return self.array()[index]
+
+    def extend(self, rows: Sequence[Array]) -> None:
+        needed = self._used + len(rows)
+        if needed > len(self._array):
+            self._resize(max(needed, 2 * len(self._array)))
+        self._array[self._used : needed] = rows
+        self._used = needed
+
+    def array(self) -> Array:
+        if self._used < len(self._array):
+            self._resize(self._used)
+        return self._array
+
+    def _resize(self, rows: int) -> None:
+        # nobody else holds a reference yet; the check would trip over debuggers and coverage tools
+        self._array.resize((rows, self._array.shape[1]), refcheck=False)
+
+
+def _without_padding(
+    hidden_states: npt.NDArray[np.floating], attention_mask: npt.NDArray[np.integer]
+) -> Iterator[Array]:
+    for tokens, length in zip(hidden_states, attention_mask.sum(axis=1), strict=True):
+        yield tokens[:length].copy()  # (n_tokens, E); a view would keep the whole batch alive
+
+
+@contextmanager
+def _progress(show: bool | None, total: int | None) -> Iterator[Callable[[int], object]]:
+    """A progress bar over texts, as a function to call with the number of texts that are done."""
+    if show is False or (show is None and not (sys.stderr and sys.stderr.isatty())):
+        yield lambda _: None
+        return
+    from tqdm import tqdm
+
+    # unasked, a bar is for those who wait: work under a second shows none
+    with tqdm(total=total, desc="Encoding", unit="text", delay=0.0 if show else 1.0, file=sys.stderr) as bar:
+        yield bar.update

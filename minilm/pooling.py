@@ -1,0 +1,57 @@
+"""From one vector a token to one vector a text: mean, cls or max pooling, and scaling to length 1.
+
+Shapes: B texts, L tokens a text, E hidden width.
+
+References
+----------
+.. [1] Reimers and Gurevych 2019, "Sentence-BERT", section 3, https://arxiv.org/abs/1908.10084
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.floating]
+IntArray = npt.NDArray[np.integer]
+
+
+def mean_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:
+    """Mean of each text's token vectors, padding left out: (B, L, E), (B, L) -> (B, E). [1]_
+
+    Examples
+    --------
+    >>> mean_pooling(np.array([[[1.0, 2.0], [3.0, 4.0], [9.0, 9.0]]]), np.array([[1, 1, 0]]))
+    array([[2., 3.]])
+    """
+    mask = attention_mask[:, :, None].astype(hidden_states.dtype)  # (B, L, 1)
+    tokens = np.maximum(mask.sum(axis=1), 1)  # (B, 1); 1 so that a text without tokens is 0, not NaN
+    return (hidden_states * mask).sum(axis=1) / tokens  # (B, E)
+
+
+def cls_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:  # noqa: ARG001 - one signature for all
+    """Vector of each text's first token, ``[CLS]``: (B, L, E) -> (B, E). [1]_"""
+    return hidden_states[:, 0]
+
+
+def max_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:
+    """Largest value in each component over a text's tokens: (B, L, E), (B, L) -> (B, E). [1]_"""
+    lowest = np.finfo(hidden_states.dtype).min
+    return np.where(attention_mask[:, :, None] != 0, hidden_states, lowest).max(axis=1)
+
+
+def normalize(embeddings: Array) -> Array:
+    """Each vector divided by its Euclidean length: (..., E) -> (..., E).
+
+    A vector of zeros stays one: the length is taken as at least 1e-12, as in torch.nn.functional.normalize.
+
+    Examples
+    --------
+    >>> normalize(np.array([3.0, 4.0]))
+    array([0.6, 0.8])
+    """
+    length = np.linalg.norm(embeddings, axis=-1, keepdims=True)  # (..., 1)
+    return embeddings / np.maximum(length, 1e-12)
+
+
+POOLING = {"mean": mean_pooling, "cls": cls_pooling, "max": max_pooling}

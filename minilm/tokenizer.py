@@ -1,0 +1,104 @@
+"""From text to token ids, by the ``tokenizers`` library and the checkpoint's own ``tokenizer.json``.
+
+The file stores a truncation and a padding of its own (128 tokens for all-MiniLM-L6-v2); both are overridden,
+as sentence-transformers does: the length comes from ``max_seq_length``, and nothing is padded here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer as _Tokenizer
+
+from minilm.errors import CheckpointError
+
+IntArray = npt.NDArray[np.int64]
+
+
+class TokenizedTexts(NamedTuple):
+    """Token ids of some texts, ``[CLS]`` and ``[SEP]`` included, and which of the texts were cut."""
+
+    input_ids: list[list[int]]
+    is_truncated: list[bool]
+
+
+class Tokenizer:
+    """The tokenizer of one checkpoint.
+
+    Parameters
+    ----------
+    path : str or Path
+        A ``tokenizer.json``.
+    vocab_size : int
+        Rows of the word embedding table; a tokenizer that could name a row beyond it is refused.
+    max_seq_length : int
+        Tokens that are kept of a text, special tokens included.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read as a tokenizer or holds ids beyond ``vocab_size``.
+    """
+
+    def __init__(self, path: str | Path, *, vocab_size: int, max_seq_length: int) -> None:
+        try:
+            self._tokenizer = _Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises bare Exception for every kind of bad file
+            raise CheckpointError(f"{path} cannot be read as a tokenizer: {error}") from error
+        largest_id = max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
+        if not 0 <= largest_id < vocab_size:
+            raise CheckpointError(
+                f"{path} has token ids up to {largest_id}, but the model's vocabulary has {vocab_size} rows"
+            )
+        self._tokenizer.no_padding()
+        self.max_seq_length = max_seq_length
+
+    @property
+    def max_seq_length(self) -> int:
+        """Tokens that are kept of a text, special tokens included."""
+        return self._max_seq_length
+
+    @max_seq_length.setter
+    def max_seq_length(self, value: int) -> None:
+        self._tokenizer.enable_truncation(max_length=value)
+        self._max_seq_length = value
+
+    def __call__(self, texts: Sequence[str]) -> TokenizedTexts:
+        """Token ids of each text, cut at ``max_seq_length``, and whether it was cut."""
+        # "fast" leaves out the character offsets, which nobody asks for here
+        encodings = self._tokenizer.encode_batch_fast(list(texts))
+        return TokenizedTexts(
+            [encoding.ids for encoding in encodings], [bool(encoding.overflowing) for encoding in encodings]
+        )
+
+
+def pad(input_ids: Sequence[Sequence[int]], *, pad_token_id: int = 0) -> tuple[IntArray, IntArray]:
+    """Ids of several texts as one rectangle, and the mask that says which entries are real.
+
+    Parameters
+    ----------
+    input_ids : sequence of B sequences of int
+        Token ids of each text.
+    pad_token_id : int
+        What fills the rest of a row; the mask keeps it out of every result.
+
+    Returns
+    -------
+    input_ids, attention_mask : ndarray of int64, shape (B, L)
+        L is the longest text's length; the mask is 1 for a token and 0 for padding.
+
+    Examples
+    --------
+    >>> ids, mask = pad([[101, 7592, 102], [101, 102]])
+    >>> ids.tolist(), mask.tolist()
+    ([[101, 7592, 102], [101, 102, 0]], [[1, 1, 1], [1, 1, 0]])
+    """
+    lengths = np.array([len(ids) for ids in input_ids], dtype=np.int64)  # (B,)
+    attention_mask = np.arange(lengths.max(initial=0)) < lengths[:, None]  # (B, L)
+    padded = np.full(attention_mask.shape, pad_token_id, dtype=np.int64)  # (B, L)
+    padded[attention_mask] = [token_id for ids in input_ids for token_id in ids]
+    return padded, attention_mask.astype(np.int64)
