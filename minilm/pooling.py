@@ -17,7 +17,7 @@ IntArray = npt.NDArray[np.integer]
 
 
 def mean_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:
-    """Mean of each text's token vectors, padding left out: (B, L, E), (B, L) -> (B, E). [1]_
+    """Mean of each text's token vectors, padding left out: (B, L, E), (B, L) -> (B, E), [1]_.
 
     Examples
     --------
@@ -30,12 +30,12 @@ def mean_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:
 
 
 def cls_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:  # noqa: ARG001 - one signature for all
-    """Vector of each text's first token, ``[CLS]``: (B, L, E) -> (B, E). [1]_"""
+    """Vector of each text's first token, ``[CLS]``: (B, L, E) -> (B, E), [1]_."""
     return hidden_states[:, 0]
 
 
 def max_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:
-    """Largest value in each component over a text's tokens: (B, L, E), (B, L) -> (B, E). [1]_"""
+    """Largest value in each component over a text's tokens: (B, L, E), (B, L) -> (B, E), [1]_."""
     lowest = np.finfo(hidden_states.dtype).min
     return np.where(attention_mask[:, :, None] != 0, hidden_states, lowest).max(axis=1)
 

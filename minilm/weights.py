@@ -130,7 +130,7 @@ def _read_bfloat16(path: Path, names: list[str]) -> Iterator[tuple[str, npt.NDAr
     """Tensors that numpy has no dtype for: a bfloat16 is the upper half of a float32."""
     if not names:
         return
-    for name, tensor in deserialize(path.read_bytes()):
+    for name, tensor in deserialize(path.read_bytes()):  # type: ignore[no-untyped-call]
         if name in names:
             upper_half = np.frombuffer(tensor["data"], dtype="<u2").astype(np.uint32)
             yield name, (upper_half << 16).view(np.float32).reshape(tensor["shape"])

@@ -1,0 +1,1 @@
+"""Parity with the original: golden outputs, and comparisons with the original itself."""

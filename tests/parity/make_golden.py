@@ -1,8 +1,8 @@
 """Make the golden outputs: what sentence-transformers on torch says to each of TEXTS.
 
     pip install -e ".[golden]"
-    python tests/parity/make_golden.py            # writes tests/parity/golden.npz
-    python tests/parity/make_golden.py --check    # compares with the committed file instead
+    python -m tests.parity.make_golden            # writes tests/parity/golden.npz
+    python -m tests.parity.make_golden --check    # compares with the committed file instead
 
 The file holds, for n texts of t tokens in all:
 
@@ -22,7 +22,6 @@ import hashlib
 import json
 import os
 import platform
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,8 +29,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from parity.texts import TEXTS, WITH_HIDDEN_STATES
+from tests.parity.texts import TEXTS, WITH_HIDDEN_STATES
 
 GOLDEN = Path(__file__).with_name("golden.npz")
 
@@ -107,8 +105,10 @@ def main() -> int:
     check = parser.parse_args().check
     made = make()
     if not check:
-        np.savez_compressed(GOLDEN, **made)
-        print(f"{GOLDEN.name}: {len(TEXTS)} texts, {GOLDEN.stat().st_size / 2**20:.1f} MiB, {made['versions']}")
+        np.savez_compressed(GOLDEN, allow_pickle=False, **made)
+        print(
+            f"{GOLDEN.name}: {len(TEXTS)} texts, {GOLDEN.stat().st_size / 2**20:.1f} MiB, {made['versions']}"
+        )
         return 0
     with np.load(GOLDEN) as kept:
         faults = differences(made, dict(kept))

@@ -8,10 +8,24 @@ from __future__ import annotations
 from itertools import cycle, islice
 
 # Words that are one token each, so that a text can be made to measure.
-_ONE_TOKEN_WORDS = (
-    "the old captain walked slowly along the harbor wall and watched small boats return with their "
-    "catch while children ran past him toward the market where bread fish and fruit were sold every morning"
-).split()
+_ONE_TOKEN_WORDS = [
+    *("the", "old", "captain", "walked", "slowly", "along", "the", "harbor", "wall", "and", "watched"),
+    *("small", "boats", "return", "with", "their", "catch", "while", "children", "ran", "past", "him"),
+    *(
+        "toward",
+        "the",
+        "market",
+        "where",
+        "bread",
+        "fish",
+        "and",
+        "fruit",
+        "were",
+        "sold",
+        "every",
+        "morning",
+    ),
+]
 
 
 def of_length(tokens: int) -> str:
@@ -41,12 +55,30 @@ PLAIN = [
     "Buffalo buffalo Buffalo buffalo buffalo buffalo Buffalo buffalo.",
     "It is raining; nevertheless, we shall go for a walk, shan't we?",
     "Photosynthesis converts light energy into chemical energy stored in glucose.",
-    "The defendant, having been duly sworn, testified as follows: \"I was not there.\"",
+    'The defendant, having been duly sworn, testified as follows: "I was not there."',
     "To be, or not to be, that is the question.",
     "Colorless green ideas sleep furiously.",
 ]
 
-SHORT = ["", " ", "   \t\n  ", "a", "A", "I", "1", "?", ".", "-", "$", "ok", "OK", "cat", "dog", "run", "running"]
+SHORT = [
+    "",
+    " ",
+    "   \t\n  ",
+    "a",
+    "A",
+    "I",
+    "1",
+    "?",
+    ".",
+    "-",
+    "$",
+    "ok",
+    "OK",
+    "cat",
+    "dog",
+    "run",
+    "running",
+]
 
 PUNCTUATION_AND_DIGITS = [
     "...",
@@ -141,7 +173,7 @@ WEB_AND_CODE = [
     "for (int i = 0; i < n; ++i) { sum += a[i] * b[i]; }",
     "def f(x):\n    return x ** 2 if x > 0 else -x  # comment",
     "SELECT name, COUNT(*) FROM users WHERE age >= 18 GROUP BY name;",
-    "<div class=\"main\"><p>Hello &amp; goodbye</p></div>",
+    '<div class="main"><p>Hello &amp; goodbye</p></div>',
     '{"key": [1, 2.5, null, true], "nested": {"a": "b"}}',
     "\\frac{1}{2} \\sum_{i=1}^{n} x_i^2 = \\alpha",
     "ACGTACGTTAGCCTAGGATCCA",

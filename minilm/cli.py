@@ -1,0 +1,287 @@
+"""The ``minilm`` command.
+
+Exit codes: 0, or 1 for a job that failed, or 2 for wrong usage, with one line on stderr; 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import platform
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+import numpy as np
+
+from minilm import __version__
+from minilm.blas import blas_info
+from minilm.errors import CheckpointNotFoundError, MiniLMError
+from minilm.hub import DEFAULT_MODEL, Checkpoint, copy_checkpoint, find_checkpoint, sha256_of
+from minilm.model import MiniLM
+from minilm.pooling import POOLING
+from minilm.similarity import dot_score
+
+BLANK_TEXT = "Please enter text to compare."  # the words of the page this command comes from
+
+
+class _Failure(Exception):  # noqa: N818 - not an error of the program but its answer
+    """The job cannot be done: one line for stderr, exit code 1."""
+
+
+class _Usage(Exception):  # noqa: N818
+    """The command was given wrongly: one line for stderr, exit code 2."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # argparse would print the whole usage first
+        raise _Usage(f"{message} (see {self.prog} --help)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code.
+
+    Examples
+    --------
+    >>> main(["compare", "A girl is styling her hair.", "A girl is brushing her hair."])
+    Score: 0.8052
+    0
+    """
+    try:
+        options = _parser().parse_args(arguments)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: _say(str(message))
+            _show_downloads()
+            options.run(options)
+            sys.stdout.flush()
+    except _Usage as error:
+        _say(str(error))
+        return 2
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return 130
+    except BrokenPipeError:
+        # whoever read the output has gone; keep Python from complaining again when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (_Failure, MiniLMError, ValueError) as error:
+        _say(str(error))
+        return 1
+    except OSError as error:
+        _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return 1
+    except MemoryError:
+        _say("out of memory: try a smaller --batch-size or fewer texts at once")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="minilm", description="Sentence embeddings by all-MiniLM-L6-v2, in numpy.")
+    parser.add_argument("--version", action="version", version=f"minilm {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+
+    source = _Parser(add_help=False)
+    source.add_argument(
+        "--model", default=DEFAULT_MODEL, help="a directory or a name on the Hugging Face Hub (%(default)s)"
+    )
+    source.add_argument("--revision", help="branch, tag or commit on the Hub")
+    source.add_argument("--cache-dir", help="a Hugging Face cache other than your own")
+    source.add_argument("--local-files-only", action="store_true", help="never go to the network")
+    loading = _Parser(add_help=False, parents=[source])
+    loading.add_argument(
+        "--max-seq-length", type=int, metavar="N", help="tokens that are kept of a text (256, at most 512)"
+    )
+
+    compare = commands.add_parser("compare", parents=[loading], help="the similarity of two texts")
+    compare.add_argument("text_a", metavar="TEXT_A")
+    compare.add_argument("text_b", metavar="TEXT_B")
+    compare.add_argument("--json", action="store_true", help="all the digits, and the number of tokens")
+    compare.set_defaults(run=_compare)
+
+    encode = commands.add_parser("encode", parents=[loading], help="one vector for each line of a text file")
+    encode.add_argument(
+        "input", nargs="?", default="-", metavar="FILE", help="UTF-8, a text a line; - is stdin"
+    )
+    encode.add_argument(
+        "-o", "--output", metavar="FILE.npy", help="write .npy; without it, JSON lines to stdout"
+    )
+    encode.add_argument("--batch-size", type=int, default=32, metavar="N", help="(%(default)s)")
+    encode.add_argument("--pooling", choices=sorted(POOLING), help="how tokens become one vector (mean)")
+    encode.add_argument(
+        "--normalize",
+        action=argparse.BooleanOptionalAction,
+        help="scale vectors to length 1 (as the checkpoint says)",
+    )
+    encode.add_argument(
+        "--progress", action=argparse.BooleanOptionalAction, help="a progress bar (on a terminal)"
+    )
+    encode.set_defaults(run=_encode)
+
+    download = commands.add_parser("download", parents=[source], help="fetch a model and check its files")
+    download.add_argument(
+        "--local-dir", metavar="DIR", help="put a copy here, for a machine without a network"
+    )
+    download.set_defaults(run=_download)
+
+    info = commands.add_parser("info", parents=[source], help="versions, weights, and what numpy runs on")
+    info.add_argument("--json", action="store_true")
+    info.set_defaults(run=_info)
+    return parser
+
+
+def _compare(options: argparse.Namespace) -> None:
+    texts = [options.text_a, options.text_b]
+    if not all(text.strip() for text in texts):
+        raise _Usage(BLANK_TEXT)
+    model = _load(options)
+    embeddings = model.encode(texts)  # (2, E)
+    # the page multiplied float32 vectors in double precision, and so do we
+    score = dot_score(*embeddings.astype(np.float64)).item()
+    if options.json:
+        tokens = model.tokenize(texts)["attention_mask"].sum(axis=1).tolist()
+        _print_json({"score": score, "tokens": tokens, "max_seq_length": model.max_seq_length})
+    else:
+        print(f"Score: {score:.4f}")
+
+
+def _encode(options: argparse.Namespace) -> None:
+    output = Path(options.output) if options.output else None
+    if output and output.suffix != ".npy":
+        raise _Usage(f"--output must end in .npy, not {output.name!r}; for JSON lines, redirect stdout")
+    if options.batch_size < 1:
+        raise _Usage(f"--batch-size must be a positive whole number, not {options.batch_size}")
+    texts = list(_read_lines(options.input))
+    embeddings = _load(options).encode(
+        texts,
+        batch_size=options.batch_size,
+        pooling=options.pooling,
+        normalize_embeddings=options.normalize,
+        show_progress_bar=options.progress,
+    )
+    if output:
+        _save_npy(output, embeddings)
+    else:
+        for text, embedding in zip(texts, embeddings.tolist(), strict=True):
+            _print_json({"text": text, "embedding": embedding})
+
+
+def _download(options: argparse.Namespace) -> None:
+    checkpoint = _find(options, options.local_files_only)
+    directory = checkpoint.directory
+    if options.local_dir:
+        directory = copy_checkpoint(checkpoint, options.local_dir)
+    print(f"{options.model}: {_verdict(checkpoint)}, in {directory}")
+
+
+def _info(options: argparse.Namespace) -> None:
+    packages = ("numpy", "safetensors", "tokenizers", "huggingface-hub")
+    report: dict[str, Any] = {
+        "minilm": __version__,
+        "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        **{package: version(package) for package in packages},
+        "blas": str(blas_info()),
+        "model": options.model,
+    }
+    try:
+        checkpoint = _find(options, local_files_only=True)
+    except CheckpointNotFoundError:
+        report["weights"] = "not on this machine; `minilm download` fetches them"
+    else:
+        report["weights"] = f"{checkpoint.source}: {checkpoint.directory}"
+        report["revision"] = checkpoint.revision or "none: a directory given explicitly"
+        report["sha256"] = sha256_of(checkpoint.directory / "model.safetensors")
+        report["checked"] = _verdict(checkpoint)
+    if options.json:
+        _print_json(report)
+    else:
+        for key, value in report.items():
+            print(f"{key:<16} {value}")
+
+
+def _load(options: argparse.Namespace) -> MiniLM:
+    model = MiniLM.from_pretrained(
+        options.model,
+        revision=options.revision,
+        cache_dir=options.cache_dir,
+        local_files_only=options.local_files_only,
+    )
+    if options.max_seq_length is not None:
+        try:
+            model.max_seq_length = options.max_seq_length
+        except ValueError as error:
+            raise _Usage(f"--max-seq-length: {error}") from None
+    return model
+
+
+def _find(options: argparse.Namespace, local_files_only: bool) -> Checkpoint:
+    return find_checkpoint(
+        options.model,
+        revision=options.revision,
+        cache_dir=options.cache_dir,
+        local_files_only=local_files_only,
+    )
+
+
+def _verdict(checkpoint: Checkpoint) -> str:
+    if checkpoint.verified:
+        return "every file has its published checksum"
+    return "complete; there is no published checksum for a directory of your own"
+
+
+def _read_lines(name: str) -> Iterator[str]:
+    """Lines of a UTF-8 file, split at newlines only: other separators belong to the text."""
+
+    def lines(file: BinaryIO, label: str) -> Iterator[str]:
+        for number, line in enumerate(file, 1):
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise _Failure(f"{label}, line {number}: not UTF-8 ({error.reason})") from None
+            yield text.removesuffix("\n").removesuffix("\r")
+
+    if name == "-":
+        yield from lines(sys.stdin.buffer, "stdin")
+    else:
+        with Path(name).open("rb") as file:
+            yield from lines(file, name)
+
+
+def _save_npy(path: Path, array: np.ndarray[Any, Any]) -> None:
+    """Write the file under another name and rename it, so that a reader never meets half of it."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            np.save(file, array)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)  # mkstemp makes files that only their owner reads
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def _say(message: str) -> None:
+    print(f"minilm: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _show_downloads() -> None:
+    """On a terminal, say what is being fetched: it is 87 MiB, and the first run waits for it."""
+    if sys.stderr.isatty():
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("minilm: %(message)s"))
+        logger = logging.getLogger("minilm.hub")
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
