@@ -22,7 +22,7 @@ import numpy as np
 
 from minilm import __version__
 from minilm.blas import blas_info
-from minilm.errors import CheckpointNotFoundError, MiniLMError
+from minilm.errors import CheckpointNotFoundError, MiniLMError, TruncationWarning
 from minilm.hub import DEFAULT_MODEL, Checkpoint, copy_checkpoint, find_checkpoint, sha256_of
 from minilm.model import MiniLM
 from minilm.pooling import POOLING
@@ -57,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(arguments)
         with warnings.catch_warnings():
+            warnings.simplefilter("always", TruncationWarning)
             warnings.showwarning = lambda message, *_: _say(str(message))
             _show_downloads()
             options.run(options)

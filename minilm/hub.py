@@ -500,8 +500,8 @@ def _pip() -> list[str]:
 def _not_found(repo_id: str, reasons: list[str]) -> CheckpointNotFoundError:
     return CheckpointNotFoundError(
         f"{repo_id} is not on this machine and could not be fetched. Looked in: {'; '.join(reasons)}. "
-        f"What to do: run `minilm download --model {repo_id}` where there is a network, or, from a machine that "
-        "has one, take `minilm download --local-dir DIR` and pass DIR as the model"
+        f"What to do: run `minilm download --model {repo_id}` where there is a network; with `--local-dir "
+        "DIR` it makes a copy to carry to another machine, where DIR is the model's name"
     )
 
 

@@ -1,0 +1,286 @@
+"""model.py: what encode takes, what it gives, and what it refuses."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minilm import CheckpointNotFoundError, MiniLM, TruncationWarning, encoder, texts
+from minilm.tokenizer import pad
+from minilm.weights import Parameters
+from tests.conftest import TINY, MakeCheckpoint
+from tests.parity.texts import PLAIN, of_length
+
+# Rounding of one text's numbers when others stand beside it: three units in the last place of 0.25, the size
+# of the largest components. Measured here: 1.2e-7.
+SAME = 3e-7
+
+FLOAT32 = np.dtype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def plain(model: MiniLM) -> np.ndarray:
+    return model.encode(PLAIN)
+
+
+def test_one_text_gives_one_vector_and_many_give_rows(model: MiniLM, plain: np.ndarray) -> None:
+    single = model.encode(PLAIN[0])
+    assert (single.shape, single.dtype) == ((384,), FLOAT32)
+    assert (plain.shape, plain.dtype) == ((len(PLAIN), 384), FLOAT32)
+    np.testing.assert_allclose(single, plain[0], rtol=0, atol=SAME)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        tuple,
+        np.array,
+        lambda texts: np.array(texts, dtype=object),
+        lambda texts: pd.Series(texts, index=range(100, 100 + len(texts))),
+        lambda texts: pd.Series(texts, dtype="string"),
+        iter,
+        lambda texts: (text for text in texts),
+        lambda texts: dict.fromkeys(texts).keys().__iter__(),
+    ],
+    ids=["tuple", "array", "object array", "Series", "string Series", "iterator", "generator", "dict keys"],
+)
+def test_any_sequence_of_texts_will_do(
+    model: MiniLM, plain: np.ndarray, wrap: Callable[[list[str]], Any]
+) -> None:
+    np.testing.assert_array_equal(model.encode(wrap(PLAIN)), plain)
+
+
+@pytest.mark.parametrize("empty", [[], (), iter([]), np.array([], dtype=str), pd.Series([], dtype=object)])
+def test_nothing_gives_no_rows_of_full_width(model: MiniLM, empty: Any) -> None:
+    embeddings = model.encode(empty)
+    assert (embeddings.shape, embeddings.dtype) == ((0, 384), FLOAT32)
+
+
+def test_nothing_gives_no_token_embeddings(model: MiniLM) -> None:
+    assert model.encode([], output_value="token_embeddings") == []
+
+
+def test_the_empty_text_is_a_text(model: MiniLM) -> None:
+    assert abs(np.linalg.norm(model.encode("")) - 1) < 1e-6
+
+
+@given(order=st.permutations(range(len(PLAIN))), batch_size=st.integers(1, 40))
+@settings(deadline=None, max_examples=15)  # a deadline would make the clock part of the test
+def test_neither_order_nor_batch_size_matters(
+    model: MiniLM, plain: np.ndarray, order: list[int], batch_size: int
+) -> None:
+    shuffled = model.encode([PLAIN[i] for i in order], batch_size=batch_size)
+    np.testing.assert_allclose(shuffled, plain[order], rtol=0, atol=SAME)
+
+
+@given(text=st.text(max_size=200))
+@settings(deadline=None, max_examples=60)
+def test_any_text_gives_a_finite_unit_vector(model: MiniLM, text: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TruncationWarning)
+        embedding = model.encode(text).astype(np.float64)
+    # 384 float32 squares, each rounded once
+    assert abs(np.linalg.norm(embedding) - 1) < 3e-7
+
+
+def test_long_input_goes_through_in_windows(
+    model: MiniLM, plain: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(texts, "WINDOW_TEXTS", 5)
+    np.testing.assert_allclose(model.encode(PLAIN), plain, rtol=0, atol=SAME)
+    np.testing.assert_allclose(model.encode(iter(PLAIN)), plain, rtol=0, atol=SAME)
+
+
+def test_token_embeddings_are_the_last_hidden_states(model: MiniLM, float64_parameters: Parameters) -> None:
+    given = [PLAIN[0], "", PLAIN[13]]
+    tokens = model.encode(given, output_value="token_embeddings")
+    for text, ours in zip(given, tokens, strict=True):
+        ids, mask = pad(model._tokenizer([text]).input_ids)
+        truth = encoder.encode(ids, mask, float64_parameters, model.config)[0]
+        assert (ours.shape, ours.dtype) == (truth.shape, FLOAT32)
+        # unnormalized states reach 5, so float32's rounding is 25 times that of the embeddings
+        np.testing.assert_allclose(ours, truth, rtol=0, atol=1e-5)
+    single = model.encode(given[0], output_value="token_embeddings")
+    np.testing.assert_allclose(single, tokens[0], rtol=0, atol=1e-5)
+
+
+def test_poolings_are_those_of_the_token_embeddings(model: MiniLM) -> None:
+    text = PLAIN[0]
+    tokens = model.encode(text, output_value="token_embeddings")
+    for pooling, expected in (
+        ("mean", tokens.mean(axis=0)),
+        ("cls", tokens[0]),
+        ("max", tokens.max(axis=0)),
+    ):
+        raw = model.encode(text, pooling=pooling, normalize_embeddings=False)  # type: ignore[call-overload]
+        np.testing.assert_allclose(raw, expected, rtol=0, atol=1e-5)
+        unit = model.encode(text, pooling=pooling)  # type: ignore[call-overload]
+        np.testing.assert_allclose(unit, expected / np.linalg.norm(expected), rtol=0, atol=1e-6)
+
+
+def test_none_means_as_the_checkpoint_says(make_checkpoint: MakeCheckpoint) -> None:
+    from dataclasses import replace
+
+    for i, (pooling, is_normalized) in enumerate([("cls", False), ("max", True), ("mean", False)]):
+        config = replace(TINY, pooling=pooling, normalize=is_normalized)  # type: ignore[arg-type]
+        model = MiniLM(make_checkpoint(f"c{i}", config=config))
+        expected = model.encode("a b c", pooling=pooling, normalize_embeddings=is_normalized)  # type: ignore[call-overload]
+        np.testing.assert_array_equal(model.encode("a b c"), expected)
+        length = np.linalg.norm(expected)
+        assert (abs(length - 1) < 1e-6) == is_normalized
+
+
+def test_a_cut_text_is_told_once_a_call_with_its_number(model: MiniLM) -> None:
+    with pytest.warns(TruncationWarning) as caught:
+        model.encode([of_length(257), "short", of_length(600), of_length(256)], batch_size=1)
+    assert len(caught) == 1
+    assert str(caught[0].message).startswith("2 of 4 texts were cut at 256 tokens")
+    assert caught[0].filename == __file__  # it points at the caller
+
+
+def test_the_beginning_is_what_counts_of_a_cut_text(model: MiniLM) -> None:
+    with pytest.warns(TruncationWarning):
+        cut = model.encode(of_length(600))
+    np.testing.assert_allclose(cut, model.encode(of_length(256)), rtol=0, atol=SAME)
+
+
+def test_max_seq_length_can_be_set_up_to_the_position_table(make_checkpoint: MakeCheckpoint) -> None:
+    model = MiniLM(make_checkpoint(), max_seq_length=5)
+    assert model.max_seq_length == 5
+    with pytest.warns(TruncationWarning, match="1 of 1 texts were cut at 5 tokens"):
+        assert len(model.encode("a b c d e f", output_value="token_embeddings")) == 5
+    model.max_seq_length = 24
+    assert len(model.encode("a " * 22, output_value="token_embeddings")) == 24
+    for value in (2, 25, 0, -1):
+        with pytest.raises(
+            ValueError, match=f"max_seq_length must lie in 3 to 24 for this model, not {value}"
+        ):
+            model.max_seq_length = value
+    for bad in ("5", 5.0, True, None):
+        with pytest.raises(TypeError, match="max_seq_length must be an int"):
+            model.max_seq_length = bad  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (["ok", None], "inputs[1] is NoneType, not str"),
+        (["ok", "ok", 3], "inputs[2] is int, not str"),
+        ([float("nan")], "inputs[0] is float, not str"),
+        (["ok", b"bytes"], "inputs[1] is bytes, not str: decode it first"),
+        ([["nested"]], "inputs[0] is list, not str"),
+        (np.ones(2), "inputs[0] is float64, not str"),
+        (b"bytes", "inputs must be a str or a sequence of str, not bytes: decode it first"),
+        ({"a": "b"}, "inputs must be a str or a sequence of str, not dict"),
+        (7, "inputs must be a str or a sequence of str, not int"),
+    ],
+)
+def test_what_is_not_text_is_named(model: MiniLM, inputs: Any, message: str) -> None:
+    for call in (model.encode, model.tokenize):
+        with pytest.raises(TypeError) as error:
+            call(inputs)
+        assert str(error.value) == message
+
+
+def test_a_lone_surrogate_is_named(model: MiniLM) -> None:
+    with pytest.raises(ValueError, match=r"inputs\[1\] holds the lone surrogate '\\udc80' at position 4"):
+        model.encode(["fine", "half\udc80"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be a positive whole number, not 0"),
+        ({"batch_size": 2.5}, "batch_size must be a positive whole number, not 2.5"),
+        ({"batch_size": True}, "batch_size must be a positive whole number, not True"),
+        ({"pooling": "sum"}, "pooling must be one of mean, cls, max, not 'sum'"),
+        ({"output_value": "tokens"}, "output_value must be 'sentence_embedding' or 'token_embeddings', not"),
+        ({"output_value": "token_embeddings", "pooling": "cls"}, "have no meaning for token_embeddings"),
+        ({"output_value": "token_embeddings", "normalize_embeddings": True}, "have no meaning for token"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(model: MiniLM, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        model.encode(["text"], **options)
+
+
+def test_similarity_takes_texts_or_embeddings(model: MiniLM, plain: np.ndarray) -> None:
+    scores = model.similarity(plain[:2], plain[2:5])
+    assert (scores.shape, scores.dtype) == ((2, 3), FLOAT32)
+    # 384 float32 products and sums of numbers whose squares add up to 1
+    np.testing.assert_allclose(scores, plain[:2].astype(float) @ plain[2:5].astype(float).T, atol=5e-7)
+    np.testing.assert_allclose(model.similarity(PLAIN[:2], plain[2:5]), scores, rtol=0, atol=1e-6)
+    assert model.similarity(PLAIN[0], PLAIN[1]).shape == (1, 1)
+
+
+def test_tokenize_gives_what_bert_takes(model: MiniLM) -> None:
+    features = model.tokenize(["hello world", "hello"])
+    assert list(features) == ["input_ids", "token_type_ids", "attention_mask"]
+    np.testing.assert_array_equal(features["input_ids"], [[101, 7592, 2088, 102], [101, 7592, 102, 0]])
+    np.testing.assert_array_equal(features["attention_mask"], [[1, 1, 1, 1], [1, 1, 1, 0]])
+    np.testing.assert_array_equal(features["token_type_ids"], np.zeros((2, 4)))
+    assert {array.dtype for array in features.values()} == {np.dtype(np.int64)}
+
+
+def test_one_model_serves_many_threads(model: MiniLM, plain: np.ndarray) -> None:
+    results: list[np.ndarray] = []
+    threads = [threading.Thread(target=lambda: results.append(model.encode(PLAIN))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4
+    for result in results:
+        np.testing.assert_allclose(result, plain, rtol=0, atol=SAME)
+
+
+def test_a_pickled_model_encodes_the_same(make_checkpoint: MakeCheckpoint) -> None:
+    model = MiniLM(make_checkpoint(), max_seq_length=7)
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.encode(["a b", "c"]), model.encode(["a b", "c"]))
+    assert copy.max_seq_length == 7
+
+
+class Terminal(io.StringIO):
+    """A stderr that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_progress_bar_is_shown_only_when_asked_for(model: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    for stderr, show, is_shown in (
+        (io.StringIO(), None, False),
+        (io.StringIO(), False, False),
+        (io.StringIO(), True, True),
+        (Terminal(), None, False),  # these texts are done long before the second that a bar waits for
+        (Terminal(), True, True),
+    ):
+        monkeypatch.setattr(sys, "stderr", stderr)
+        model.encode(PLAIN, show_progress_bar=show)
+        assert ("24/24" in stderr.getvalue()) == is_shown
+
+
+def test_a_missing_model_is_not_looked_for_on_the_network_when_forbidden() -> None:
+    with pytest.raises(CheckpointNotFoundError, match="offline use was requested"):
+        MiniLM.from_pretrained("no-such-model", local_files_only=True)
+
+
+def test_importing_minilm_loads_nothing_heavy() -> None:
+    import subprocess
+
+    heavy = ["huggingface_hub", "tqdm", "filelock", "httpx", "httpx2", "torch", "pandas"]
+    code = f"import sys, minilm; print([name for name in {heavy} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

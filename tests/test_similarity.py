@@ -1,0 +1,51 @@
+"""similarity.py: scores on numbers done by hand, shapes, and refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from minilm import cos_sim, dot_score
+
+
+def test_every_row_meets_every_row() -> None:
+    a, b = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    np.testing.assert_array_equal(dot_score(a, b), [[1, 2, 3], [3, 4, 7]])
+    np.testing.assert_allclose(cos_sim(a, b)[1], [0.6, 0.8, 7 / np.sqrt(50)], rtol=1e-15)
+
+
+def test_a_single_vector_is_one_row() -> None:
+    assert dot_score([1.0, 2.0], [3.0, 4.0]).tolist() == [[11.0]]
+    assert cos_sim([1.0, 0.0], [[1.0, 0.0], [-1.0, 0.0]]).tolist() == [[1.0, -1.0]]
+
+
+def test_the_cosine_with_a_zero_vector_is_zero() -> None:
+    assert cos_sim([0.0, 0.0], [1.0, 1.0]).tolist() == [[0.0]]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        (np.float32, np.float32, np.float32),
+        (np.float32, np.float64, np.float64),
+        (np.float16, np.float16, np.float32),
+        (np.int8, np.int8, np.float64),
+    ],
+)
+def test_the_dtype_is_the_wider_and_never_a_narrow_one(a: type, b: type, expected: type) -> None:
+    assert dot_score(np.ones(3, a), np.ones(3, b)).dtype == expected
+
+
+def test_small_integers_do_not_overflow() -> None:
+    assert dot_score(np.full(384, 100, np.int8), np.full(384, 100, np.int8)).item() == 384 * 10_000
+
+
+def test_vectors_of_different_width_cannot_be_compared() -> None:
+    with pytest.raises(ValueError, match="widths 2 and 3 cannot be compared"):
+        dot_score(np.ones(2), np.ones(3))
+
+
+@pytest.mark.parametrize("bad", [["a", "b"], [None], np.ones((1, 1, 1)), 3.0])
+def test_what_is_not_one_or_many_vectors_is_refused(bad: object) -> None:
+    with pytest.raises(ValueError, match="embeddings must"):
+        cos_sim(bad, np.ones(2))  # type: ignore[arg-type]
