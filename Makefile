@@ -1,0 +1,28 @@
+.PHONY: install test lint format parity golden build clean
+
+install:  ## everything to work on minilm
+	pip install -e ".[dev]"
+
+test:  ## the whole suite
+	pytest
+
+lint:  ## format, lint and types, as CI checks them
+	ruff format --check .
+	ruff check .
+	mypy
+
+format:  ## put the code into the form that lint asks for
+	ruff format .
+	ruff check --fix .
+
+parity:  ## the README's table of errors against the original
+	python -m benchmarks.exactness
+
+golden:  ## make the golden outputs again; needs the extra "golden"
+	python -m tests.parity.make_golden
+
+build:  ## wheel and sdist
+	python -m build
+
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
