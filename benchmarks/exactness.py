@@ -36,14 +36,14 @@ def main() -> None:
     )
     ours_float64 = np.empty_like(truth)
     for row, ids in enumerate(np.split(golden["input_ids"], np.cumsum(golden["lengths"])[:-1])):
-        input_ids, mask = pad([ids])
+        input_ids, mask = pad([ids.tolist()])
         hidden_states = encoder.encode(input_ids, mask, parameters, model.config)
         ours_float64[row] = normalize(mean_pooling(hidden_states, mask))[0]
 
     versions = json.loads(str(golden["versions"]))
     print(
-        f"{len(TEXTS)} texts; the original is sentence-transformers {versions['sentence-transformers']} on torch "
-        f"{versions['torch']}; here {blas_info()}\n"
+        f"{len(TEXTS)} texts; the original is sentence-transformers {versions['sentence-transformers']} on "
+        f"torch {versions['torch']}; here {blas_info()}\n"
     )
     print("| error in any of 384 components | largest | mean |")
     print("|---|---|---|")
