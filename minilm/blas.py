@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+# OpenBLAS's names for its kernels for x86 with AVX-512.
+_AVX512_KERNELS = ("SkylakeX", "Cooperlake", "SapphireRapids")
+
 
 class BlasInfo(NamedTuple):
     """What numpy multiplies matrices with; "unknown" where the library does not say."""
@@ -40,3 +43,8 @@ def blas_info() -> BlasInfo:
         str(first.get("architecture") or "unknown"),
         int(first["num_threads"]),
     )
+
+
+def has_small_matrix_kernels() -> bool:
+    """Whether numpy's BLAS multiplies small matrices fast, as OpenBLAS does with its AVX-512 kernels."""
+    return blas_info().kernel in _AVX512_KERNELS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
@@ -14,21 +15,32 @@ from typing import Any, Literal, cast, overload
 import numpy as np
 import numpy.typing as npt
 
-from minilm import encoder
+from minilm import packed
+from minilm.blas import has_small_matrix_kernels
 from minilm.config import ModelConfig, Pooling
 from minilm.errors import TruncationWarning
 from minilm.hub import DEFAULT_MODEL, Checkpoint, find_checkpoint
+from minilm.packed import Workspace, pack_parameters
+from minilm.packing import Pack, make_packs
 from minilm.pooling import POOLING, normalize
 from minilm.similarity import cos_sim
 from minilm.texts import as_texts, check_encodable, is_text, windows
+from minilm.threads import available_cores, run_jobs, run_together
 from minilm.tokenizer import TokenizedTexts, Tokenizer, pad
 from minilm.weights import load_parameters
 
 Array = npt.NDArray[np.float32]
 OutputValue = Literal["sentence_embedding", "token_embeddings"]
 
-# From the hidden states (B, L, E) and mask (B, L) of a batch to what encode returns of each of its texts.
-Finish = Callable[[npt.NDArray[np.floating], npt.NDArray[np.integer]], Iterable[Array]]
+# From the hidden states (N, L, E) of N texts of equal length to what encode returns of each of them.
+Finish = Callable[[Array], Array | list[Array]]
+
+# A pack holds as many tokens as batch_size texts of this many: 1024 by default. From 512 on the speed is the
+# same, and a thread's buffers take 15 KiB a token.
+TOKENS_PER_TEXT = 32
+
+# From this many tokens on, threads share the work on a single text; below, they would wait more than work.
+SHARED_TOKENS = 64
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +62,9 @@ class MiniLM:
     max_seq_length : int, optional
         Tokens that are kept of a text, ``[CLS]`` and ``[SEP]`` included; None is as the checkpoint says (256
         for all-MiniLM-L6-v2). It can be set later, up to the model's position table (512).
+    threads : int, optional
+        Cores to use; None is all that this process may use, its affinity and control group's quota respected.
+        BLAS is held to them while texts are encoded, and as it was afterwards.
 
     Attributes
     ----------
@@ -83,13 +98,18 @@ class MiniLM:
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
         max_seq_length: int | None = None,
+        threads: int | None = None,
     ) -> None:
         self.checkpoint: Checkpoint = find_checkpoint(
             model_name_or_path, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only
         )
         directory = self.checkpoint.directory
         self.config = ModelConfig.from_directory(directory)
-        self._parameters = load_parameters(directory / "model.safetensors", self.config)
+        self._parameters = pack_parameters(
+            load_parameters(directory / "model.safetensors", self.config),
+            self.config,
+            in_panels=has_small_matrix_kernels(),
+        )
         self._tokenizer = Tokenizer(
             directory / "tokenizer.json",
             vocab_size=self.config.vocab_size,
@@ -97,6 +117,7 @@ class MiniLM:
         )
         if max_seq_length is not None:
             self.max_seq_length = max_seq_length
+        self.threads = available_cores() if threads is None else threads
         logger.debug("loaded %s from %s", directory, self.checkpoint.source)
 
     @classmethod
@@ -108,6 +129,7 @@ class MiniLM:
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
         max_seq_length: int | None = None,
+        threads: int | None = None,
     ) -> MiniLM:
         """Load a checkpoint by name or directory: the constructor, under the name transformers gave it."""
         return cls(
@@ -116,6 +138,7 @@ class MiniLM:
             cache_dir=cache_dir,
             local_files_only=local_files_only,
             max_seq_length=max_seq_length,
+            threads=threads,
         )
 
     def __repr__(self) -> str:
@@ -144,6 +167,15 @@ class MiniLM:
         if not 3 <= value <= longest:
             raise ValueError(f"max_seq_length must lie in 3 to {longest} for this model, not {value}")
         self._tokenizer.max_seq_length = int(value)
+
+    @property
+    def threads(self) -> int:
+        """Cores that encode uses."""
+        return self._threads
+
+    @threads.setter
+    def threads(self, value: int) -> None:
+        self._threads = _positive_int("threads", value)
 
     @overload
     def encode(  # type: ignore[overload-overlap] # a str is an iterable of str, but means one text
@@ -196,8 +228,8 @@ class MiniLM:
         inputs : str or iterable of str
             One text, or a list, tuple, numpy array, pandas Series or generator of n texts.
         batch_size : int
-            Texts that go through the encoder together. The result does not depend on it beyond the last
-            digits of float32.
+            How much goes through the encoder at a time, and so how much memory it takes: as many tokens as
+            this many texts of 32 tokens. The result does not depend on it.
         show_progress_bar : bool, optional
             A bar on stderr: True always, False never, None when stderr is a terminal and the work takes
             more than a second.
@@ -238,8 +270,7 @@ class MiniLM:
         >>> [tokens.shape for tokens in model.encode(["one text"], output_value="token_embeddings")]
         [(4, 384)]
         """
-        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-            raise ValueError(f"batch_size must be a positive whole number, not {batch_size!r}")
+        pack_tokens = TOKENS_PER_TEXT * _positive_int("batch_size", batch_size)
         finish = self._finish(output_value, pooling, normalize_embeddings)
         texts, is_single = as_texts(inputs)
         total = len(texts) if isinstance(texts, Sized) else None
@@ -251,7 +282,7 @@ class MiniLM:
             for start, window in windows(texts):
                 token_ids, is_truncated = self._token_ids(start, window)
                 truncated += sum(is_truncated)
-                results.extend(self._encode_window(token_ids, int(batch_size), finish, advance))
+                results.extend(self._encode_window(token_ids, pack_tokens, finish, advance))
         if truncated:
             warnings.warn(
                 f"{truncated} of {len(results)} texts were cut at {self.max_seq_length} tokens "
@@ -326,7 +357,7 @@ class MiniLM:
         if output_value == "token_embeddings":
             if pooling is not None or normalize_embeddings is not None:
                 raise ValueError("pooling and normalize_embeddings have no meaning for token_embeddings")
-            return _without_padding
+            return lambda hidden_states: [tokens.copy() for tokens in hidden_states]  # N x (L, E)
         if output_value != "sentence_embedding":
             raise ValueError(
                 f"output_value must be 'sentence_embedding' or 'token_embeddings', not {output_value!r}"
@@ -335,24 +366,66 @@ class MiniLM:
         if pooling not in POOLING:
             raise ValueError(f"pooling must be one of {', '.join(POOLING)}, not {pooling!r}")
         pool = POOLING[pooling]
-        if self.config.normalize if normalize_embeddings is None else normalize_embeddings:
-            return lambda hidden_states, mask: normalize(pool(hidden_states, mask))
-        return pool
+        normalized = self.config.normalize if normalize_embeddings is None else normalize_embeddings
+
+        def finish(hidden_states: Array) -> Array:
+            no_padding = np.ones(hidden_states.shape[:2], dtype=np.int64)  # (N, L)
+            embeddings = pool(hidden_states, no_padding)  # (N, E)
+            return normalize(embeddings) if normalized else embeddings
+
+        return finish
 
     def _encode_window(
-        self, token_ids: list[list[int]], batch_size: int, finish: Finish, advance: Callable[[int], object]
+        self, token_ids: list[list[int]], pack_tokens: int, finish: Finish, advance: Callable[[int], object]
     ) -> Sequence[Array]:
         results: list[Array] = [np.empty(0, np.float32)] * len(token_ids)
-        # neighbours of like length share a batch, so that little of it is padding
-        by_length = sorted(range(len(token_ids)), key=lambda i: len(token_ids[i]))
-        for first in range(0, len(by_length), batch_size):
-            batch = by_length[first : first + batch_size]
-            input_ids, attention_mask = pad([token_ids[i] for i in batch])  # (B, L), (B, L)
-            hidden_states = encoder.encode(input_ids, attention_mask, self._parameters, self.config)
-            for i, result in zip(batch, finish(hidden_states, attention_mask), strict=True):
-                results[i] = result
-            advance(len(batch))
+        packs = make_packs(token_ids, pack_tokens=pack_tokens, workers=self.threads)
+
+        def keep(pack: Pack, hidden_states: Array) -> None:
+            rows = iter(pack.rows)
+            for group in pack.groups:
+                by_text = hidden_states[group.start : group.stop].reshape(group.texts, group.length, -1)
+                for result, row in zip(finish(by_text), rows, strict=False):  # rows go on in the next group
+                    results[row] = result
+            advance(len(pack.rows))
+
+        if len(token_ids) == 1 and self.threads > 1 and len(token_ids[0]) >= SHARED_TOKENS:
+            keep(packs[0], self._encode_together(packs[0]))
+            return results
+
+        room = max(len(pack.input_ids) for pack in packs)
+        one_at_a_time = threading.Lock()
+
+        def make_worker() -> Callable[[Pack], None]:
+            workspace = Workspace(room, self._parameters)
+
+            def encode_pack(pack: Pack) -> None:
+                hidden_states = packed.encode(pack.input_ids, pack.groups, self._parameters, workspace)
+                with one_at_a_time:
+                    keep(pack, hidden_states)
+
+            return encode_pack
+
+        run_jobs(packs, make_worker, threads=self.threads)
         return results
+
+    def _encode_together(self, pack: Pack) -> Array:
+        """Hidden states (T, E) of a single long text, its tokens shared among the threads."""
+        tokens = len(pack.input_ids)
+        threads = min(self.threads, tokens // (SHARED_TOKENS // 2))
+        bounds = [tokens * i // threads for i in range(threads + 1)]
+        query_key_value = np.empty((tokens, 3 * self.config.hidden_size), np.float32)  # (T, 3E)
+        hidden_states = np.empty((tokens, self.config.hidden_size), np.float32)  # (T, E)
+
+        def work(number: int, wait: Callable[[], object]) -> None:
+            rows = slice(bounds[number], bounds[number + 1])
+            workspace = Workspace(rows.stop - rows.start, self._parameters, query_key_value=query_key_value)
+            hidden_states[rows] = packed.encode(
+                pack.input_ids, pack.groups, self._parameters, workspace, rows=rows, wait=wait
+            )
+
+        run_together(work, threads=threads)
+        return hidden_states
 
 
 class _Rows:
@@ -385,11 +458,10 @@ class _Rows:
         self._array.resize((rows, self._array.shape[1]), refcheck=False)
 
 
-def _without_padding(
-    hidden_states: npt.NDArray[np.floating], attention_mask: npt.NDArray[np.integer]
-) -> Iterator[Array]:
-    for tokens, length in zip(hidden_states, attention_mask.sum(axis=1), strict=True):
-        yield tokens[:length].copy()  # (n_tokens, E); a view would keep the whole batch alive
+def _positive_int(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{name} must be a positive whole number, not {value!r}")
+    return int(value)
 
 
 @contextmanager

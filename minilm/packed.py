@@ -1,0 +1,349 @@
+"""The BERT encoder for speed: what ``encoder.py`` computes, packed, fused and in place.
+
+Read ``encoder.py`` first. Each departure from it is marked with its number where it stands:
+
+1. **Packing.** The tokens of many texts lie one after another, without padding or mask. Everything but
+   attention treats them as one long matrix; neighbours of equal length share one batched attention.
+2. **Biases ride in the matrix product.** Hidden states have one more column, always 1, and weights one
+   more row, the bias. The product costs 0.3% more and saves a pass over its result.
+3. **One product for query, key and value**, the query's weights already divided by sqrt(D).
+4. **Softmax over the first axis.** Scores are stored (key, text, head, query), so that maximum and sum
+   run along whole rows of memory instead of over a few numbers at a time.
+5. **GELU by tanh of a polynomial**, fitted here to the exact (erf) form; its factor 1/2 is in the next
+   weights.
+6. **Weights in panels of columns, rows in blocks**, small enough for OpenBLAS's small-matrix kernels where
+   it has them (AVX-512): they do not copy their operands first, which is most of a short text's time.
+7. **The sum over the intermediate width in parts**: a kernel adds its terms one after another, and the
+   rounding error of four sums of 384 is that of the original, of one of 1536 half as much again.
+8. **Row sums by vecdot**, which is faster than mean(), and rounds alike wherever a row stands, which
+   matrix @ vector does not.
+
+What each gains is measured by ``benchmarks/ablation.py``. None makes a text's result depend on the texts
+beside it: sums run over one token's numbers or one text's tokens, in an order that its own length
+decides.
+
+Shapes: T tokens in the pack, N texts of equal length L, E hidden width, H heads, D = E / H, I
+intermediate width.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from minilm.config import ModelConfig
+
+Array = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.integer]
+
+# (6) Columns of a panel, and the most multiply-adds that a product of one block and one panel may have to be
+# done by OpenBLAS's kernels for small matrices, which do not copy their operands first. They like 64 columns.
+PANEL_COLUMNS = 64
+SMALL_PRODUCT = 1_000_000
+
+# (7) Terms that a matrix product may sum in one go.
+LONGEST_SUM = 384
+
+# (5) Rows that GELU works on at a time: three such blocks fit in a second-level cache of 1 MiB.
+GELU_ROWS = 64
+
+# (5) P with erf(x / sqrt 2) = tanh(x P(x^2)), lowest power first: coefficients of this project, fitted by
+# minimizing the largest error of GELU itself over all x in float64, which is 6.6e-8.
+GELU_COEFFICIENTS = (
+    0.7978842683816385,
+    0.03633414920697246,
+    -3.302677085062272e-05,
+    -5.527336554203591e-05,
+    3.974067850664657e-06,
+    -1.3378301948231116e-07,
+    1.8139232582038901e-09,
+)
+_GELU = [np.float32(coefficient) for coefficient in GELU_COEFFICIENTS]
+_ONE = np.float32(1)
+
+
+class Group(NamedTuple):
+    """Neighbouring texts of equal length in a pack."""
+
+    start: int  # first token
+    texts: int  # N
+    length: int  # L
+
+    @property
+    def stop(self) -> int:
+        """One past the last token."""
+        return self.start + self.texts * self.length
+
+
+class LayerNorm(NamedTuple):
+    """Scale and shift of a layer norm."""
+
+    weight: Array  # (E,)
+    bias: Array  # (E,)
+
+
+class Weight(NamedTuple):
+    """A weight (in, out), its columns in panels that lie one after another (6)."""
+
+    panels: Array  # (C, in, out / C)
+    block_rows: int  # rows that meet a panel at a time
+
+
+class PackedLayer(NamedTuple):
+    """One layer's parameters, fused; a weight of E + 1 inputs has its bias in the last row (2)."""
+
+    query_key_value: Weight  # (E + 1, 3E)
+    attention_output: Weight  # (E + 1, E)
+    attention_norm: LayerNorm
+    intermediate: Weight  # (E + 1, I)
+    output: list[Weight]  # parts of (I, E), (7), halved (5)
+    output_bias: Array  # (E,)
+    output_norm: LayerNorm
+
+
+class PackedParameters(NamedTuple):
+    """The encoder's parameters, fused."""
+
+    word_embeddings: Array  # (V, E)
+    position_embeddings: Array  # (P, E), with token type 0 added
+    embeddings_norm: LayerNorm
+    layers: list[PackedLayer]
+    heads: int
+    intermediate_size: int
+    eps: float
+
+
+class Workspace:
+    """Buffers of one thread for packs of up to ``tokens`` tokens.
+
+    Threads that share the work on one text have a workspace each and ``query_key_value`` in common.
+    """
+
+    def __init__(
+        self, tokens: int, parameters: PackedParameters, *, query_key_value: Array | None = None
+    ) -> None:
+        hidden, intermediate = parameters.position_embeddings.shape[1], parameters.intermediate_size
+        if query_key_value is None:
+            query_key_value = np.empty((tokens, 3 * hidden), np.float32)
+        self.query_key_value = query_key_value  # (T, 3E)
+        self.hidden_states = _with_ones(tokens, hidden)  # (T, E + 1)
+        self.context = _with_ones(tokens, hidden)  # (T, E + 1)
+        self.sum = np.empty((tokens, hidden), np.float32)  # (T, E)
+        self.part = np.empty((tokens, hidden), np.float32)  # (T, E)
+        self.intermediate = np.empty((tokens, intermediate), np.float32)  # (T, I)
+        self.square = np.empty((GELU_ROWS, intermediate), np.float32)
+        self.gate = np.empty((GELU_ROWS, intermediate), np.float32)
+
+
+def pack_parameters(
+    parameters: Mapping[str, npt.NDArray[np.floating]], config: ModelConfig, *, in_panels: bool = False
+) -> PackedParameters:
+    """Fuse the parameters that :func:`minilm.weights.load_parameters` gives, for :func:`encode`.
+
+    Parameters
+    ----------
+    parameters : mapping of str to ndarray
+        Tensor name to array; linear weights (in, out).
+    config : ModelConfig
+        The shape of the encoder.
+    in_panels : bool
+        Lay the weights out for a BLAS that has fast kernels for small matrices (6).
+    """
+
+    def get(name: str) -> Array:
+        return np.asarray(parameters[name], dtype=np.float32)
+
+    def norm(name: str) -> LayerNorm:
+        return LayerNorm(get(f"{name}.weight"), get(f"{name}.bias"))
+
+    def with_bias(name: str) -> Array:
+        return np.vstack([get(f"{name}.weight"), get(f"{name}.bias")])  # (E + 1, out)
+
+    def weight(matrix: Array) -> Weight:
+        inputs, outputs = matrix.shape
+        rows = min(SMALL_PRODUCT // (inputs * PANEL_COLUMNS), 32) // 8 * 8
+        if not in_panels or outputs % PANEL_COLUMNS or not rows:
+            return Weight(matrix[None], sys.maxsize)  # one panel for all rows: an ordinary product
+        panels = matrix.reshape(inputs, -1, PANEL_COLUMNS).transpose(1, 0, 2)  # (C, in, out / C)
+        return Weight(np.ascontiguousarray(panels), rows)
+
+    layers = []
+    for i in range(config.num_hidden_layers):
+        layer = f"encoder.layer.{i}"
+        q, k, v = (with_bias(f"{layer}.attention.self.{name}") for name in ("query", "key", "value"))
+        q /= np.float32(math.sqrt(config.head_size))  # (3)
+        output = get(f"{layer}.output.dense.weight") * np.float32(0.5)  # (I, E)
+        parts = -(-config.intermediate_size // LONGEST_SUM)
+        layers.append(
+            PackedLayer(
+                query_key_value=weight(np.hstack([q, k, v])),
+                attention_output=weight(with_bias(f"{layer}.attention.output.dense")),
+                attention_norm=norm(f"{layer}.attention.output.LayerNorm"),
+                intermediate=weight(with_bias(f"{layer}.intermediate.dense")),
+                output=[weight(part) for part in np.array_split(output, parts)],
+                output_bias=get(f"{layer}.output.dense.bias"),
+                output_norm=norm(f"{layer}.output.LayerNorm"),
+            )
+        )
+    return PackedParameters(
+        word_embeddings=get("embeddings.word_embeddings.weight"),
+        position_embeddings=get("embeddings.position_embeddings.weight")
+        + get("embeddings.token_type_embeddings.weight")[0],
+        embeddings_norm=norm("embeddings.LayerNorm"),
+        layers=layers,
+        heads=config.num_attention_heads,
+        intermediate_size=config.intermediate_size,
+        eps=config.layer_norm_eps,
+    )
+
+
+def encode(
+    input_ids: IntArray,
+    groups: Sequence[Group],
+    parameters: PackedParameters,
+    workspace: Workspace,
+    *,
+    rows: slice | None = None,
+    wait: Callable[[], object] = lambda: None,
+) -> Array:
+    """Last hidden state of every token of the pack, shape (T, E): a view that the next call overwrites.
+
+    Parameters
+    ----------
+    input_ids : ndarray of int, shape (T,)
+        Token ids of all texts, one text after another; each in the vocabulary (the tokenizer sees to it).
+    groups : sequence of Group
+        Where the texts lie, without gaps.
+    parameters : PackedParameters
+        From :func:`pack_parameters`.
+    workspace : Workspace
+        With room for the tokens; overwritten.
+    rows : slice, optional
+        Which of the T tokens to compute and return, if several threads share the work on a single text.
+    wait : callable
+        Returns when every thread that shares the work has called it. Tokens meet in attention only, so that
+        it is called twice a layer.
+    """
+    w, eps, heads = workspace, parameters.eps, parameters.heads
+    mine = slice(0, len(input_ids)) if rows is None else rows
+    tokens = mine.stop - mine.start  # T
+    with_ones, hidden_states = w.hidden_states[:tokens], w.hidden_states[:tokens, :-1]  # (T, E + 1), (T, E)
+    total, part, intermediate = w.sum[:tokens], w.part[:tokens], w.intermediate[:tokens]  # 2 x (T, E), (T, I)
+
+    position_ids = np.concatenate([np.tile(np.arange(group.length), group.texts) for group in groups])
+    np.take(
+        parameters.word_embeddings, input_ids[mine], axis=0, out=total, mode="clip"
+    )  # "raise" copies twice
+    total += parameters.position_embeddings[position_ids[mine]]
+    _layer_norm(total, parameters.embeddings_norm, eps, out=hidden_states)
+
+    for layer in parameters.layers:
+        _multiply(with_ones, layer.query_key_value, out=w.query_key_value[mine])  # (T, 3E)
+        wait()
+        for group in groups:
+            texts = slice(group.start, group.stop)
+            queries, own = (slice(None), texts) if rows is None else (rows, slice(0, tokens))
+            _attend(w.query_key_value[texts], group.texts, heads, queries=queries, out=w.context[own])
+        _multiply(w.context[:tokens], layer.attention_output, out=total)  # (T, E)
+        total += hidden_states
+        _layer_norm(total, layer.attention_norm, eps, out=hidden_states)
+
+        _multiply(with_ones, layer.intermediate, out=intermediate)  # (T, I)
+        _double_gelu(intermediate, w)
+        column = 0
+        for i, weight in enumerate(layer.output):  # (7)
+            columns = intermediate[:, column : column + weight.panels.shape[1]]  # (T, I / parts)
+            column += columns.shape[1]
+            _multiply(columns, weight, out=part if i else total)  # (T, E)
+            if i:
+                total += part
+        total += layer.output_bias
+        total += hidden_states
+        _layer_norm(total, layer.output_norm, eps, out=hidden_states)
+        wait()
+    return hidden_states
+
+
+def _multiply(x: Array, weight: Weight, *, out: Array) -> None:
+    """Write ``x @ weight`` to ``out``: (T, in) to (T, out), (6)."""
+    rows, panels = weight.block_rows, weight.panels
+    by_panel = out.reshape(len(out), len(panels), -1)  # (T, C, out / C)
+    whole = len(x) // rows * rows
+    if whole:
+        blocks = x[:whole].reshape(whole // rows, 1, rows, -1)  # (T / rows, 1, rows, in)
+        out_blocks = by_panel[:whole].reshape(whole // rows, rows, len(panels), -1)
+        np.matmul(blocks, panels, out=out_blocks.transpose(0, 2, 1, 3))  # (T / rows, C, rows, out / C)
+    if whole < len(x):
+        # a single row would be multiplied by other means (gemv), which round otherwise: take two
+        start = min(whole, max(len(x) - 2, 0))
+        np.matmul(x[start:], panels, out=by_panel[start:].transpose(1, 0, 2))  # (C, rest, out / C)
+
+
+def _attend(query_key_value: Array, texts: int, heads: int, *, queries: slice, out: Array) -> None:
+    """Write the context vectors of N texts to ``out``: (N x L, 3E) to (N x queries, E + 1)."""
+    qkv = query_key_value.reshape(texts, -1, 3, heads, query_key_value.shape[1] // 3 // heads)
+    q, k, v = qkv.transpose(2, 0, 3, 1, 4)  # 3 x (N, H, L, D)
+    q = q[:, :, queries]
+    context = _split_rows(out, texts, heads, q.shape[-1])  # (N, H, L, D)
+
+    scores = np.empty((k.shape[2], texts, heads, q.shape[2]), np.float32)  # (4): (key, N, H, query)
+    np.matmul(k, q.swapaxes(-1, -2), out=scores.transpose(1, 2, 0, 3))
+    scores -= scores.max(axis=0)  # subtracted for the reason given in encoder.softmax
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=0)
+    np.matmul(scores.transpose(1, 2, 3, 0), v, out=context)
+
+
+def _split_rows(rows: Array, texts: int, heads: int, head_size: int) -> Array:
+    """View (N x L, E + 1) as (N, H, L, D), leaving the column of ones aside."""
+    length, (row, item) = len(rows) // texts, rows.strides
+    return np.lib.stride_tricks.as_strided(
+        rows,
+        shape=(texts, heads, length, head_size),
+        strides=(length * row, head_size * item, row, item),
+    )
+
+
+def _double_gelu(x: Array, workspace: Workspace) -> None:
+    """Replace ``x`` by ``2 gelu(x) = x (1 + tanh(x P(x^2)))``, (5)."""
+    for start in range(0, len(x), GELU_ROWS):
+        block = x[start : start + GELU_ROWS]
+        square, gate = workspace.square[: len(block)], workspace.gate[: len(block)]
+        np.multiply(block, block, out=square)
+        np.multiply(square, _GELU[-1], out=gate)
+        gate += _GELU[-2]
+        for coefficient in _GELU[-3::-1]:
+            gate *= square
+            gate += coefficient
+        gate *= block
+        np.tanh(gate, out=gate)
+        gate += _ONE
+        block *= gate
+
+
+def _layer_norm(x: Array, norm: LayerNorm, eps: float, *, out: Array) -> None:
+    """Write the layer norm of ``x`` (T, E) to ``out``; ``x`` is overwritten."""
+    width = x.shape[1]
+    mean = np.vecdot(x, np.full(width, 1 / width, np.float32))  # (T,) (8)
+    x -= mean[:, None]
+    variance = np.vecdot(x, x)  # (T,) (8)
+    variance *= np.float32(1 / width)
+    variance += np.float32(eps)
+    np.sqrt(variance, out=variance)
+    np.reciprocal(variance, out=variance)
+    x *= variance[:, None]
+    x *= norm.weight
+    np.add(x, norm.bias, out=out)
+
+
+def _with_ones(rows: int, width: int) -> Array:
+    """Return an array (rows, width + 1) whose last column is 1 (2), each row at the same cache alignment."""
+    padded = -(-(width + 1) // 16) * 16
+    array = np.empty((rows, padded), np.float32)[:, : width + 1]
+    array[:, -1] = 1
+    return array

@@ -1,0 +1,70 @@
+"""Which texts go through the encoder together: packs of many texts' tokens, like lengths side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from minilm.packed import Group
+
+# Below this many tokens a worker would have too few rows for a matrix product at full speed, so that fewer
+# packs, and BLAS's own threads, are faster.
+SMALLEST_PACK = 128
+
+
+class Pack(NamedTuple):
+    """Texts that go through the encoder together."""
+
+    rows: npt.NDArray[np.intp]  # (texts,): which texts, in the order in which their tokens lie
+    input_ids: npt.NDArray[np.intp]  # (T,)
+    groups: list[Group]
+
+
+def make_packs(token_ids: Sequence[Sequence[int]], *, pack_tokens: int, workers: int) -> list[Pack]:
+    """Distribute texts over packs of like size, as many for each worker as for any other.
+
+    Parameters
+    ----------
+    token_ids : sequence of n sequences of int
+        Each text's ids; none is empty.
+    pack_tokens : int
+        Tokens that a pack should not exceed by more than half a text.
+    workers : int
+        How many packs are worked on at a time.
+
+    Returns
+    -------
+    list of Pack
+        Longest texts first, so that what remains at the end is small; every text in one of them.
+
+    Examples
+    --------
+    >>> [pack] = make_packs([[1, 2], [1, 7, 2], [1, 2]], pack_tokens=100, workers=1)
+    >>> pack.rows.tolist(), pack.input_ids.tolist(), [tuple(group) for group in pack.groups]
+    ([1, 0, 2], [1, 7, 2, 1, 2, 1, 2], [(0, 1, 3), (3, 2, 2)])
+    """
+    lengths = np.array([len(ids) for ids in token_ids], dtype=np.intp)
+    order = np.argsort(-lengths, kind="stable")
+    ends = np.cumsum(lengths[order])  # tokens up to and including each text
+    total = int(ends[-1])
+    packs = max(-(-total // pack_tokens), min(workers, total // SMALLEST_PACK), 1)
+    packs = -(-packs // workers) * workers if packs > 1 else 1
+    # a text belongs to the pack in whose share of all tokens its middle lies
+    pack_of = ((2 * ends - lengths[order]) * packs // (2 * total)).clip(max=packs - 1)
+    cuts = np.flatnonzero(np.diff(pack_of)) + 1
+    return [_pack(rows, token_ids) for rows in np.split(order, cuts)]
+
+
+def _pack(rows: npt.NDArray[np.intp], token_ids: Sequence[Sequence[int]]) -> Pack:
+    input_ids = np.array([token_id for row in rows for token_id in token_ids[row]], dtype=np.intp)
+    groups: list[Group] = []
+    for row in rows:
+        length = len(token_ids[row])
+        if groups and groups[-1].length == length:
+            groups[-1] = groups[-1]._replace(texts=groups[-1].texts + 1)
+        else:
+            groups.append(Group(groups[-1].stop if groups else 0, 1, length))
+    return Pack(rows, input_ids, groups)
