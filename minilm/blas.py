@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
+
+import numpy as np
 
 # OpenBLAS's names for its kernels for x86 with AVX-512.
 _AVX512_KERNELS = ("SkylakeX", "Cooperlake", "SapphireRapids")
+_AVX2_KERNELS = ("Haswell", "Zen")
 
 
 class BlasInfo(NamedTuple):
@@ -43,6 +47,33 @@ def blas_info() -> BlasInfo:
         str(first.get("architecture") or "unknown"),
         int(first["num_threads"]),
     )
+
+
+def kernel_advice() -> str | None:
+    """What to do when the CPU has more than the BLAS kernel uses; None when nothing is to be done.
+
+    OpenBLAS picks its kernels when numpy is imported: by the CPU, unless ``OPENBLAS_CORETYPE`` names another.
+    An inherited variable, or an OpenBLAS older than the CPU, can halve the speed unnoticed.
+    """
+    info = blas_info()
+    if info.library != "openblas" or info.kernel not in _AVX2_KERNELS or not _cpu_has_avx512():
+        return None
+    inherited = os.environ.get("OPENBLAS_CORETYPE")
+    remedy = (
+        f"the environment sets OPENBLAS_CORETYPE={inherited}: unset it before Python starts"
+        if inherited
+        else "this OpenBLAS does not know the CPU: try a newer numpy, or OPENBLAS_CORETYPE=SkylakeX in the "
+        "environment"
+    )
+    return (
+        f"this CPU has AVX-512, but numpy's BLAS runs its {info.kernel} kernels, at half the speed; {remedy}"
+    )
+
+
+def _cpu_has_avx512() -> bool:
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    # numpy 2.4 names the level, earlier ones the instructions
+    return bool({"X86_V4", "AVX512_SKX"} & set(found))
 
 
 def has_small_matrix_kernels() -> bool:

@@ -21,12 +21,13 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 
 from minilm import __version__
-from minilm.blas import blas_info
+from minilm.blas import blas_info, kernel_advice
 from minilm.errors import CheckpointNotFoundError, MiniLMError, TruncationWarning
 from minilm.hub import DEFAULT_MODEL, Checkpoint, copy_checkpoint, find_checkpoint, sha256_of
 from minilm.model import MiniLM
 from minilm.pooling import POOLING
 from minilm.similarity import dot_score
+from minilm.threads import available_cores
 
 BLANK_TEXT = "Please enter text to compare."  # the words of the page this command comes from
 
@@ -189,6 +190,8 @@ def _info(options: argparse.Namespace) -> None:
         "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         **{package: version(package) for package in packages},
         "blas": str(blas_info()),
+        "advice": kernel_advice() or "none: the BLAS kernel fits the CPU",
+        "cores": available_cores(),
         "model": options.model,
     }
     try:

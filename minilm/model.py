@@ -8,7 +8,8 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, cast, overload
 
@@ -16,18 +17,18 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm import packed
-from minilm.blas import has_small_matrix_kernels
+from minilm.blas import blas_info, has_small_matrix_kernels, kernel_advice
 from minilm.config import ModelConfig, Pooling
-from minilm.errors import TruncationWarning
-from minilm.hub import DEFAULT_MODEL, Checkpoint, find_checkpoint
-from minilm.packed import Workspace, pack_parameters
+from minilm.errors import CheckpointError, TruncationWarning
+from minilm.hub import DEFAULT_MODEL, REQUIRED_FILES, Checkpoint, find_checkpoint, likely_directory
+from minilm.packed import PackedParameters, Workspace, pack_parameters
 from minilm.packing import Pack, make_packs
 from minilm.pooling import POOLING, normalize
 from minilm.similarity import cos_sim
 from minilm.texts import as_texts, check_encodable, is_text, windows
 from minilm.threads import available_cores, run_jobs, run_together
 from minilm.tokenizer import TokenizedTexts, Tokenizer, pad
-from minilm.weights import load_parameters
+from minilm.weights import ParameterFile
 
 Array = npt.NDArray[np.float32]
 OutputValue = Literal["sentence_embedding", "token_embeddings"]
@@ -100,25 +101,35 @@ class MiniLM:
         max_seq_length: int | None = None,
         threads: int | None = None,
     ) -> None:
-        self.checkpoint: Checkpoint = find_checkpoint(
-            model_name_or_path, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only
-        )
-        directory = self.checkpoint.directory
-        self.config = ModelConfig.from_directory(directory)
-        self._parameters = pack_parameters(
-            load_parameters(directory / "model.safetensors", self.config),
-            self.config,
-            in_panels=has_small_matrix_kernels(),
-        )
-        self._tokenizer = Tokenizer(
-            directory / "tokenizer.json",
-            vocab_size=self.config.vocab_size,
-            max_seq_length=self.config.max_seq_length,
-        )
+        where: dict[str, Any] = {"revision": revision, "cache_dir": cache_dir}
+        likely = likely_directory(model_name_or_path, **where)
+        before = _file_identity(likely)
+        with ThreadPoolExecutor(1) as executor:
+            finding = executor.submit(
+                find_checkpoint, model_name_or_path, local_files_only=local_files_only, **where
+            )
+            # the files are read while they are hashed; what was read counts only if it was those very files
+            loaded = None
+            if likely is not None:
+                with suppress(CheckpointError):
+                    loaded = _load(likely)
+            self.checkpoint: Checkpoint = finding.result()
+        if loaded is None or before is None or before != _file_identity(self.checkpoint.directory):
+            loaded = _load(self.checkpoint.directory)
+        self.config, self._parameters, self._tokenizer = loaded
         if max_seq_length is not None:
             self.max_seq_length = max_seq_length
         self.threads = available_cores() if threads is None else threads
-        logger.debug("loaded %s from %s", directory, self.checkpoint.source)
+        logger.info(
+            "%s from %s; BLAS: %s; %d cores; %s",
+            *(
+                self,
+                self.checkpoint.source,
+                blas_info(),
+                self.threads,
+                kernel_advice() or "nothing to improve",
+            ),
+        )
 
     @classmethod
     def from_pretrained(
@@ -426,6 +437,28 @@ class MiniLM:
 
         run_together(work, threads=threads)
         return hidden_states
+
+
+def _load(directory: Path) -> tuple[ModelConfig, PackedParameters, Tokenizer]:
+    config = ModelConfig.from_directory(directory)
+    parameters = pack_parameters(
+        ParameterFile(directory / "model.safetensors", config), config, in_panels=has_small_matrix_kernels()
+    )
+    tokenizer = Tokenizer(
+        directory / "tokenizer.json", vocab_size=config.vocab_size, max_seq_length=config.max_seq_length
+    )
+    return config, parameters, tokenizer
+
+
+def _file_identity(directory: Path | None) -> list[tuple[int, int, int]] | None:
+    """What tells a checkpoint's files from others that take their place."""
+    if directory is None:
+        return None
+    try:
+        stats = [(directory / name).stat() for name in REQUIRED_FILES]
+    except OSError:
+        return None
+    return [(stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats]
 
 
 class _Rows:

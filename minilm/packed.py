@@ -64,7 +64,7 @@ GELU_COEFFICIENTS = (
     1.8139232582038901e-09,
 )
 _GELU = [np.float32(coefficient) for coefficient in GELU_COEFFICIENTS]
-_ONE = np.float32(1)
+_ONE, _HALF = np.float32(1), np.float32(0.5)
 
 
 class Group(NamedTuple):
@@ -143,7 +143,7 @@ class Workspace:
 def pack_parameters(
     parameters: Mapping[str, npt.NDArray[np.floating]], config: ModelConfig, *, in_panels: bool = False
 ) -> PackedParameters:
-    """Fuse the parameters that :func:`minilm.weights.load_parameters` gives, for :func:`encode`.
+    """Fuse parameters, as :func:`minilm.weights.load_parameters` gives them, for :func:`encode`.
 
     Parameters
     ----------
@@ -161,32 +161,44 @@ def pack_parameters(
     def norm(name: str) -> LayerNorm:
         return LayerNorm(get(f"{name}.weight"), get(f"{name}.bias"))
 
-    def with_bias(name: str) -> Array:
-        return np.vstack([get(f"{name}.weight"), get(f"{name}.bias")])  # (E + 1, out)
+    def linear(name: str, *, scale: float = 1) -> tuple[Array, Array]:
+        return get(f"{name}.weight") * np.float32(scale), get(f"{name}.bias") * np.float32(scale)
 
-    def weight(matrix: Array) -> Weight:
-        inputs, outputs = matrix.shape
-        rows = min(SMALL_PRODUCT // (inputs * PANEL_COLUMNS), 32) // 8 * 8
-        if not in_panels or outputs % PANEL_COLUMNS or not rows:
-            return Weight(matrix[None], sys.maxsize)  # one panel for all rows: an ordinary product
-        panels = matrix.reshape(inputs, -1, PANEL_COLUMNS).transpose(1, 0, 2)  # (C, in, out / C)
-        return Weight(np.ascontiguousarray(panels), rows)
+    def pack(*side_by_side: tuple[Array, Array | None]) -> Weight:
+        """Weights (in, out) of the same input, each with its bias if it rides along (2), as one."""
+        inputs = len(side_by_side[0][0]) + (side_by_side[0][1] is not None)
+        outputs = [weight.shape[1] for weight, _ in side_by_side]
+        columns, rows = PANEL_COLUMNS, min(SMALL_PRODUCT // (inputs * PANEL_COLUMNS), 32) // 8 * 8
+        if not in_panels or not rows or any(width % columns for width in outputs):
+            columns, rows = outputs[0], sys.maxsize  # all rows at a time: ordinary products
+        panels = np.empty((sum(outputs) // columns, inputs, columns), np.float32)  # (C, in, out / C)
+        start = 0
+        for weight, bias in side_by_side:
+            stop = start + weight.shape[1] // columns
+            panels[start:stop, : len(weight)] = weight.reshape(len(weight), -1, columns).transpose(1, 0, 2)
+            if bias is not None:
+                panels[start:stop, -1] = bias.reshape(-1, columns)
+            start = stop
+        return Weight(panels, rows)
 
     layers = []
+    parts = -(-config.intermediate_size // LONGEST_SUM)
     for i in range(config.num_hidden_layers):
         layer = f"encoder.layer.{i}"
-        q, k, v = (with_bias(f"{layer}.attention.self.{name}") for name in ("query", "key", "value"))
-        q /= np.float32(math.sqrt(config.head_size))  # (3)
-        output = get(f"{layer}.output.dense.weight") * np.float32(0.5)  # (I, E)
-        parts = -(-config.intermediate_size // LONGEST_SUM)
+        attention = f"{layer}.attention"
+        output, output_bias = get(f"{layer}.output.dense.weight"), get(f"{layer}.output.dense.bias")
         layers.append(
             PackedLayer(
-                query_key_value=weight(np.hstack([q, k, v])),
-                attention_output=weight(with_bias(f"{layer}.attention.output.dense")),
-                attention_norm=norm(f"{layer}.attention.output.LayerNorm"),
-                intermediate=weight(with_bias(f"{layer}.intermediate.dense")),
-                output=[weight(part) for part in np.array_split(output, parts)],
-                output_bias=get(f"{layer}.output.dense.bias"),
+                query_key_value=pack(
+                    linear(f"{attention}.self.query", scale=1 / math.sqrt(config.head_size)),  # (3)
+                    linear(f"{attention}.self.key"),
+                    linear(f"{attention}.self.value"),
+                ),
+                attention_output=pack(linear(f"{attention}.output.dense")),
+                attention_norm=norm(f"{attention}.output.LayerNorm"),
+                intermediate=pack(linear(f"{layer}.intermediate.dense")),
+                output=[pack((part, None)) for part in np.array_split(output * _HALF, parts)],  # (5), (7)
+                output_bias=output_bias,
                 output_norm=norm(f"{layer}.output.LayerNorm"),
             )
         )

@@ -2,14 +2,16 @@
 
 The parameters keep the checkpoint's tensor names, so that the file and ``encoder.py`` can be read side by
 side. One thing changes on the way in: torch stores a linear layer's weight as (out, in) and multiplies by
-its transpose; here it is stored as (in, out), contiguous, so that a layer is ``x @ W + b``.
+its transpose; here it is transposed once, to (in, out), so that a layer is ``x @ W + b``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +46,7 @@ def load_parameters(
     Returns
     -------
     dict of str to ndarray
-        Tensor name to array; linear weights (in, out), all C-contiguous.
+        Tensor name to array; linear weights (in, out).
 
     Raises
     ------
@@ -52,22 +54,58 @@ def load_parameters(
         If the file cannot be read as safetensors, or if tensors are missing, unexpected, of the wrong shape
         or not floating point; the message names them.
     """
-    path = Path(path)
-    expected = expected_shapes(config)
+    return dict(ParameterFile(path, config, dtype=dtype))
+
+
+class ParameterFile(Mapping[str, npt.NDArray[np.floating]]):
+    """A checked safetensors file whose parameters are read when they are asked for, and not kept.
+
+    Takes and raises what :func:`load_parameters` does. Who needs each parameter once, to store it in another
+    form, never holds the weights twice.
+    """
+
+    def __init__(self, path: str | Path, config: ModelConfig, *, dtype: npt.DTypeLike = np.float32) -> None:
+        self._path, self._dtype = Path(path), dtype
+        self._expected = expected_shapes(config)
+        with self._errors_named():
+            self._file = _open(self._path)
+            found = {name: self._file.get_slice(name) for name in self._file.keys()}  # noqa: SIM118 - not a dict
+            _check(
+                self._path,
+                self._expected,
+                {name: (s.get_shape(), s.get_dtype()) for name, s in found.items()},
+            )
+            is_bfloat16 = {name for name in self._expected if found[name].get_dtype() == "BF16"}
+            self._bfloat16 = dict(_read_bfloat16(self._path, is_bfloat16))
+
+    def __getitem__(self, name: str) -> npt.NDArray[np.floating]:
+        if name not in self._expected:
+            raise KeyError(name)
+        with self._errors_named():
+            tensor = self._bfloat16[name] if name in self._bfloat16 else self._file.get_tensor(name)
+        is_linear = tensor.ndim == 2 and not name.startswith("embeddings.")
+        return np.asarray(tensor.T if is_linear else tensor, dtype=self._dtype)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._expected)
+
+    def __len__(self) -> int:
+        return len(self._expected)
+
+    @contextmanager
+    def _errors_named(self) -> Iterator[None]:
+        try:
+            yield
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"{self._path} cannot be read as safetensors: {error}") from error
+
+
+def _open(path: Path) -> Any:  # noqa: ANN401 - safetensors has no type for what it returns
     try:
-        with safe_open(path, framework="numpy") as file:
-            found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-            _check(path, expected, {name: (s.get_shape(), s.get_dtype()) for name, s in found.items()})
-            parameters = {}
-            bfloat16 = [name for name in expected if found[name].get_dtype() == "BF16"]
-            for name in expected:
-                if name not in bfloat16:
-                    parameters[name] = _as_parameter(name, file.get_tensor(name), dtype)
-        for name, tensor in _read_bfloat16(path, bfloat16):
-            parameters[name] = _as_parameter(name, tensor, dtype)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be read as safetensors: {error}") from error
-    return parameters
+        # a mapped file counts as the process's memory: it would double the peak while loading
+        return safe_open(path, framework="numpy", backend="pread")
+    except TypeError:  # safetensors before 0.8 maps it
+        return safe_open(path, framework="numpy")
 
 
 def expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
@@ -119,14 +157,7 @@ def _check(
         raise CheckpointError(f"{path} does not fit its config.json: {shown}{more}")
 
 
-def _as_parameter(
-    name: str, tensor: npt.NDArray[np.floating], dtype: npt.DTypeLike
-) -> npt.NDArray[np.floating]:
-    is_linear = tensor.ndim == 2 and not name.startswith("embeddings.")
-    return np.ascontiguousarray(tensor.T if is_linear else tensor, dtype=dtype)
-
-
-def _read_bfloat16(path: Path, names: list[str]) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+def _read_bfloat16(path: Path, names: set[str]) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
     """Tensors that numpy has no dtype for: a bfloat16 is the upper half of a float32."""
     if not names:
         return
