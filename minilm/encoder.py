@@ -115,8 +115,7 @@ def encoder_layer(
 ) -> tuple[Array, Array]:
     """Output (B, L, E) and attention probabilities (B, H, L, L) of one layer.
 
-    Two steps, each added to its own input and then normalized ("post-layer-norm"): the tokens look at one
-    another, then each token is worked on alone. [1]_, section 3.1.
+    Two steps, each added to its own input and then normalized ("post-layer-norm"). [1]_, section 3.1.
     """
     name, eps = f"encoder.layer.{layer}", config.layer_norm_eps
     # the tokens look at one another
@@ -183,13 +182,9 @@ def gelu(x: Array) -> Array:
 def erf(x: Array) -> Array:
     """The error function, element by element.
 
-    numpy has none. math.erf is the C library's, right to the last bit of float64 and slow; ``packed.py``
-    has a fast one.
+    numpy has none: math.erf is the C library's, right to the last bit of float64, and slow.
     """
-    return _erf_of_one(x).astype(x.dtype)
-
-
-_erf_of_one = np.vectorize(math.erf, otypes=[np.float64])
+    return np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype)
 
 
 def _split_heads(x: Array, heads: int) -> Array:
