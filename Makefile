@@ -1,4 +1,4 @@
-.PHONY: install test lint format parity golden build clean
+.PHONY: install test lint format parity golden bench build clean
 
 install:  ## everything to work on minilm
 	pip install -e ".[dev]"
@@ -20,6 +20,15 @@ parity:  ## the README's table of errors against the original
 
 golden:  ## make the golden outputs again; needs the extra "golden"
 	python -m tests.parity.make_golden
+
+bench:  ## speed against the peers, and the README's picture; needs the extra "bench"
+	python -m benchmarks.throughput
+	python -m benchmarks.latency
+	python -m benchmarks.cold_start
+	python -m benchmarks.scaling
+	python -m benchmarks.floor
+	python -m benchmarks.ablation
+	python -m benchmarks.plot
 
 build:  ## wheel and sdist
 	python -m build

@@ -2,9 +2,9 @@
 
     python -m benchmarks.fit_gelu
 
-Minimizes the largest error of GELU itself over 0 <= x <= 6 (it is the same for -x, and beyond 6 both sides are
-0 or x to float32), in float64: a Gauss-Newton step is a linear program, "least largest error of the linearized
-form", solved again and again in a region that grows while it helps and shrinks when it does not.
+Minimizes the largest error of GELU itself over 0 <= x <= 6 (it is the same for -x, and beyond 6 both sides
+are 0 or x to float32), in float64: a Gauss-Newton step is a linear program, "least largest error of the
+linearized form", solved again and again in a region that grows while it helps and shrinks when it does not.
 """
 
 from __future__ import annotations

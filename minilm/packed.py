@@ -6,7 +6,7 @@ Read ``encoder.py`` first. Each departure from it is marked with its number wher
    attention treats them as one long matrix; neighbours of equal length share one batched attention.
 2. **Biases ride in the matrix product.** Hidden states have one more column, always 1, and weights one
    more row, the bias. The product costs 0.3% more and saves a pass over its result.
-3. **One product for query, key and value**, the query's weights already divided by sqrt(D).
+3. **One call for query, key and value**, the query's weights already divided by sqrt(D).
 4. **Softmax over the first axis.** Scores are stored (key, text, head, query), so that maximum and sum
    run along whole rows of memory instead of over a few numbers at a time.
 5. **GELU by tanh of a polynomial**, fitted here to the exact (erf) form; its factor 1/2 is in the next
@@ -248,9 +248,8 @@ def encode(
     total, part, intermediate = w.sum[:tokens], w.part[:tokens], w.intermediate[:tokens]  # 2 x (T, E), (T, I)
 
     position_ids = np.concatenate([np.tile(np.arange(group.length), group.texts) for group in groups])
-    np.take(
-        parameters.word_embeddings, input_ids[mine], axis=0, out=total, mode="clip"
-    )  # "raise" copies twice
+    # the mode "raise" would buffer; the ids are in range
+    np.take(parameters.word_embeddings, input_ids[mine], axis=0, out=total, mode="clip")
     total += parameters.position_embeddings[position_ids[mine]]
     _layer_norm(total, parameters.embeddings_norm, eps, out=hidden_states)
 
@@ -322,7 +321,15 @@ def _split_rows(rows: Array, texts: int, heads: int, head_size: int) -> Array:
 
 
 def _double_gelu(x: Array, workspace: Workspace) -> None:
-    """Replace ``x`` by ``2 gelu(x) = x (1 + tanh(x P(x^2)))``, (5)."""
+    """Replace ``x`` by ``2 gelu(x) = x (1 + tanh(x P(x^2)))``, (5).
+
+    Where P overflows, tanh is 1 or -1, as it should be; so the overflow is not worth a warning.
+    """
+    with np.errstate(over="ignore"):
+        _double_gelu_in_blocks(x, workspace)
+
+
+def _double_gelu_in_blocks(x: Array, workspace: Workspace) -> None:
     for start in range(0, len(x), GELU_ROWS):
         block = x[start : start + GELU_ROWS]
         square, gate = workspace.square[: len(block)], workspace.gate[: len(block)]

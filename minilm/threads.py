@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -55,8 +55,8 @@ def run_jobs(
     queue = deque(jobs)
 
     def work() -> None:
-        do_job = make_worker()
         try:
+            do_job = make_worker()
             while True:
                 try:
                     job = queue.popleft()
@@ -95,20 +95,29 @@ def run_together(work: Callable[[int, Callable[[], object]], object], *, threads
         The first that any of them raises; the others are released from waiting.
     """
     barrier = threading.Barrier(threads)
+    errors: list[BaseException] = []
 
     def work_or_release(number: int) -> None:
         try:
             work(number, barrier.wait)
-        except BaseException:
+        except threading.BrokenBarrierError:
+            pass  # released because another thread failed, which keeps the reason
+        except BaseException as error:
+            errors.append(error)
             barrier.abort()
-            raise
 
-    with blas_threads(1), ThreadPoolExecutor(threads - 1, thread_name_prefix="minilm") as executor:
-        futures = [executor.submit(work_or_release, number) for number in range(1, threads)]
-        with suppress(threading.BrokenBarrierError):  # another thread failed, and says why below
-            work_or_release(0)
-        for future in futures:
-            future.result()
+    with blas_threads(1):
+        helpers = [
+            threading.Thread(target=work_or_release, args=(number,), name=f"minilm_{number}")
+            for number in range(1, threads)
+        ]
+        for helper in helpers:
+            helper.start()
+        work_or_release(0)
+        for helper in helpers:
+            helper.join()
+    if errors:
+        raise errors[0]
 
 
 @contextmanager
@@ -153,8 +162,14 @@ class _Limits:
     @classmethod
     def _apply(cls, library: Any) -> None:  # noqa: ANN401
         wanted = min(cls.active) if cls.active else cls.original
-        if library.num_threads != wanted:
-            library.set_num_threads(wanted)
+        if library.num_threads == wanted:
+            return
+        # Newer releases of threadpoolctl do nothing for a thread while another has control of BLAS. Control
+        # is taken here for the one call, under this class's own lock, and given back.
+        release = getattr(library, "clear_controlling_thread", lambda **_: None)
+        release(force=True)
+        library.set_num_threads(wanted)
+        release(force=True)
 
 
 @cache
@@ -179,12 +194,12 @@ def _cgroup_quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/s
                 quota, period = path.read_text().split()
                 quotas.append(math.inf if quota == "max" else int(quota) / int(period))
             folder = folder.parent
-    except (OSError, ValueError, StopIteration):
+    except (OSError, ValueError, ZeroDivisionError, StopIteration):
         pass
     try:
         quota_us = int((root / "cpu" / "cpu.cfs_quota_us").read_text())
         if quota_us > 0:
             quotas.append(quota_us / int((root / "cpu" / "cpu.cfs_period_us").read_text()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, ZeroDivisionError):
         pass
     return min(quotas)
