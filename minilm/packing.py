@@ -24,14 +24,14 @@ class Pack(NamedTuple):
 
 
 def make_packs(token_ids: Sequence[Sequence[int]], *, pack_tokens: int, workers: int) -> list[Pack]:
-    """Distribute texts over packs of like size, as many for each worker as for any other.
+    """Distribute texts over packs of like size, as many for each worker as for any other if lengths allow.
 
     Parameters
     ----------
     token_ids : sequence of n sequences of int
         Each text's ids; none is empty.
     pack_tokens : int
-        Tokens that a pack should not exceed by more than half a text.
+        Tokens that a pack does not exceed by more than one text.
     workers : int
         How many packs are worked on at a time.
 

@@ -35,7 +35,8 @@ def run_jobs(
     """Do every job once, on up to ``threads`` threads, the calling one among them.
 
     Element-wise work takes a fifth of the time, and BLAS's own threads leave it to one core; so each core has
-    a job of its own and BLAS one thread. A single job has BLAS's threads instead.
+    a job of its own and BLAS one thread. A single job has BLAS's threads instead, though no more than cores:
+    they wait for one another by spinning.
 
     Parameters
     ----------
@@ -49,8 +50,8 @@ def run_jobs(
     Raises
     ------
     BaseException
-        The first that a job raises, or that reaches the calling thread (KeyboardInterrupt); jobs in progress
-        are finished first, others are not begun.
+        What a job raises, or what reaches the calling thread (KeyboardInterrupt); jobs in progress are
+        finished first, others are not begun.
     """
     queue = deque(jobs)
 
@@ -68,7 +69,7 @@ def run_jobs(
             raise
 
     helpers = min(threads, len(jobs)) - 1
-    with blas_threads(1 if helpers > 0 else threads):
+    with blas_threads(1 if helpers > 0 else min(threads, os.cpu_count() or 1)):
         if helpers < 1:
             work()
             return
@@ -106,16 +107,23 @@ def run_together(work: Callable[[int, Callable[[], object]], object], *, threads
             errors.append(error)
             barrier.abort()
 
+    helpers = [
+        threading.Thread(target=work_or_release, args=(number,), name=f"minilm_{number}")
+        for number in range(1, threads)
+    ]
     with blas_threads(1):
-        helpers = [
-            threading.Thread(target=work_or_release, args=(number,), name=f"minilm_{number}")
-            for number in range(1, threads)
-        ]
-        for helper in helpers:
-            helper.start()
-        work_or_release(0)
-        for helper in helpers:
-            helper.join()
+        started = []
+        try:
+            for helper in helpers:
+                helper.start()
+                started.append(helper)
+            work_or_release(0)
+        except BaseException:
+            barrier.abort()  # nobody waits for a thread that was never started
+            raise
+        finally:
+            for helper in started:
+                helper.join()
     if errors:
         raise errors[0]
 
