@@ -423,7 +423,7 @@ class MiniLM:
     def _encode_together(self, pack: Pack) -> Array:
         """Hidden states (T, E) of a single long text, its tokens shared among the threads."""
         tokens = len(pack.input_ids)
-        # Beyond 384 keys OpenBLAS cuts the sum over them, unless the product is a small one (packed.py, 6): so
+        # Beyond 384 keys OpenBLAS cuts the sum over them, except in small products (packed.py, 6): so
         # that all threads do as one would, each has rows enough for its products not to be small.
         threads = min(self.threads, tokens // (80 if tokens > 384 else SHARED_TOKENS // 2))
         bounds = [tokens * i // threads for i in range(threads + 1)]
