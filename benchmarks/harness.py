@@ -222,6 +222,8 @@ def write(name: str, arguments: argparse.Namespace, results: object, **more: obj
         **more,
         "results": results,
     }
+    if arguments.keep_environment:  # kernels that the environment chose stand beside the CPU's own
+        name = f"{name}-{blas_info().kernel}"
     folder = RESULTS / "quick" if arguments.quick else RESULTS
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
