@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from minilm.packed import Group
 
-# With fewer tokens than this a worker would spend more time on reading the weights than on its rows. (Ten short
-# texts: 9.4 ms in two packs of 70, 14.5 ms in one.)
+# With fewer tokens than this a worker would spend more time on reading the weights than on its rows. (Ten
+# short texts: 9.4 ms in two packs of 70 tokens, 14.5 ms in one.)
 SMALLEST_PACK = 32
 
 
