@@ -9,6 +9,7 @@
 
 from minilm.config import ModelConfig
 from minilm.errors import CheckpointError, CheckpointNotFoundError, MiniLMError, TruncationWarning
+from minilm.explanation import Explanation
 from minilm.model import MiniLM
 from minilm.similarity import cos_sim, dot_score
 
@@ -17,6 +18,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CheckpointError",
     "CheckpointNotFoundError",
+    "Explanation",
     "MiniLM",
     "MiniLMError",
     "ModelConfig",

@@ -22,6 +22,7 @@ import numpy as np
 
 from minilm import __version__
 from minilm.blas import blas_info, kernel_advice
+from minilm.cli_explain import explanation_text
 from minilm.errors import CheckpointNotFoundError, MiniLMError, TruncationWarning
 from minilm.hub import DEFAULT_MODEL, Checkpoint, copy_checkpoint, find_checkpoint, sha256_of
 from minilm.model import MiniLM
@@ -106,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("text_a", metavar="TEXT_A")
     compare.add_argument("text_b", metavar="TEXT_B")
     compare.add_argument("--json", action="store_true", help="all the digits, and the number of tokens")
+    compare.add_argument(
+        "--explain", action="store_true", help="what each word adds to the score, in colour on a terminal"
+    )
     compare.set_defaults(run=_compare)
 
     encode = commands.add_parser("encode", parents=[loading], help="one vector for each line of a text file")
@@ -144,14 +148,25 @@ def _compare(options: argparse.Namespace) -> None:
     if not all(text.strip() for text in texts):
         raise _Usage(BLANK_TEXT)
     model = _load(options)
-    embeddings = model.encode(texts)  # (2, E)
-    # the page multiplied float32 vectors in double precision, and so do we
+    # the page normalized whatever the model, and multiplied float32 vectors in double precision; so do we
+    embeddings = model.encode(texts, normalize_embeddings=True)  # (2, E)
     score = dot_score(*embeddings.astype(np.float64)).item()
+    explanation = model.explain(*texts) if options.explain else None
     if options.json:
         tokens = model.tokenize(texts)["attention_mask"].sum(axis=1).tolist()
-        _print_json({"score": score, "tokens": tokens, "max_seq_length": model.max_seq_length})
-    else:
-        print(f"Score: {score:.4f}")
+        report = {"score": score, "tokens": tokens, "max_seq_length": model.max_seq_length}
+        if explanation:
+            report["explanation"] = explanation.as_dict()
+        _print_json(report)
+        return
+    print(f"Score: {score:.4f}")
+    if explanation:
+        print(explanation_text(explanation, in_colour=_in_colour()))
+
+
+def _in_colour() -> bool:
+    """Whether stdout is a terminal whose user has not asked for no colour (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _encode(options: argparse.Namespace) -> None:

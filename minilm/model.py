@@ -20,6 +20,7 @@ from minilm import packed
 from minilm.blas import blas_info, has_small_matrix_kernels, kernel_advice
 from minilm.config import ModelConfig, Pooling
 from minilm.errors import CheckpointError, TruncationWarning
+from minilm.explanation import Explanation, contributions, token_parts
 from minilm.hub import DEFAULT_MODEL, REQUIRED_FILES, Checkpoint, find_checkpoint, likely_directory
 from minilm.packed import PackedParameters, Workspace, pack_parameters
 from minilm.packing import Pack, make_packs
@@ -325,6 +326,47 @@ class MiniLM:
         """
         first, second = (self.encode(x) if is_text(x) else np.asarray(x, dtype=np.float32) for x in (a, b))
         return cast(Array, cos_sim(first, second))
+
+    def explain(self, a: str, b: str) -> Explanation:
+        """Why two texts have the score they have: their cosine as a sum over pairs of tokens.
+
+        Parameters
+        ----------
+        a, b : str
+            Two texts; they are cut at ``max_seq_length``, which the result says of each.
+
+        Returns
+        -------
+        Explanation
+            The score, the tokens and words of both texts with their places in them, and ``contributions``, a
+            float64 array (tokens of a, tokens of b) whose sum is the score.
+
+        Raises
+        ------
+        TypeError
+            If ``a`` or ``b`` is not a str.
+        ValueError
+            If one holds a lone surrogate.
+
+        Examples
+        --------
+        >>> explanation = MiniLM().explain("A girl is styling her hair.", "A girl is brushing her hair.")
+        >>> explanation.contributions.shape, round(float(explanation.contributions.sum()), 4)
+        ((9, 9), 0.8052)
+        """
+        texts = [a, b]
+        for name, text in zip("ab", texts, strict=True):
+            if not isinstance(text, str):
+                raise TypeError(f"{name} must be a str, not {type(text).__name__}")
+        check_encodable(texts, 0)
+        token_ids, _ = self._token_ids(0, texts)
+        keep_tokens = self._finish("token_embeddings", None, None)
+        hidden_states = self._encode_window(token_ids, sum(map(len, token_ids)), keep_tokens, lambda _: None)
+        finish = self._finish("sentence_embedding", None, normalize_embeddings=True)
+        first, second = (np.asarray(finish(tokens[None])[0], np.float64) for tokens in hidden_states)  # (E,)
+        parts = [token_parts(tokens, self.config.pooling) for tokens in hidden_states]
+        spans_a, spans_b = self._tokenizer.spans(a), self._tokenizer.spans(b)
+        return Explanation(float(first @ second), spans_a, spans_b, contributions(*parts))
 
     def tokenize(self, texts: str | Iterable[str]) -> dict[str, npt.NDArray[np.int64]]:
         """Token ids as the encoder sees them.

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer as _Tokenizer
 
 from minilm.errors import CheckpointError
+from minilm.explanation import ExplainedText, Token, words_of
 
 IntArray = npt.NDArray[np.int64]
 
@@ -74,6 +75,18 @@ class Tokenizer:
         return TokenizedTexts(
             [encoding.ids for encoding in encodings], [bool(encoding.overflowing) for encoding in encodings]
         )
+
+    def spans(self, text: str) -> ExplainedText:
+        """The text with its tokens, its words, and where in it they stand."""
+        encoding = self._tokenizer.encode(text)
+        tokens = tuple(
+            Token(token, start, end, bool(is_special))
+            for token, (start, end), is_special in zip(
+                encoding.tokens, encoding.offsets, encoding.special_tokens_mask, strict=True
+            )
+        )
+        words = words_of(encoding.word_ids, tokens)
+        return ExplainedText(text, tokens, words, is_truncated=bool(encoding.overflowing))
 
 
 def pad(input_ids: Sequence[Sequence[int]], *, pad_token_id: int = 0) -> tuple[IntArray, IntArray]:
