@@ -137,6 +137,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     download.set_defaults(run=_download)
 
+    serve = commands.add_parser("serve", parents=[loading], help="the page and the HTTP service")
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (%(default)s: this machine only)"
+    )
+    serve.add_argument("--port", type=int, default=8000, help="port (%(default)s; 0: any that is free)")
+    serve.add_argument("--threads", type=int, metavar="N", help="cores to use (all)")
+    serve.add_argument(
+        "--api-key",
+        metavar="KEY",
+        help="ask clients for it (or MINILM_API_KEY, which other users cannot see)",
+    )
+    serve.add_argument(
+        "--cors-origin", action="append", default=[], metavar="ORIGIN", help="a site whose pages may ask"
+    )
+    for name, what in (
+        ("max_body_bytes", "longest body of a request"),
+        ("max_texts", "most texts in a request"),
+        ("max_characters", "most characters in a request"),
+        ("max_queue_tokens", "most tokens that wait"),
+    ):
+        serve.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help=what)
+    serve.set_defaults(run=_serve)
+
     info = commands.add_parser("info", parents=[source], help="versions, weights, and what numpy runs on")
     info.add_argument("--json", action="store_true")
     info.set_defaults(run=_info)
@@ -223,6 +246,36 @@ def _info(options: argparse.Namespace) -> None:
     else:
         for key, value in report.items():
             print(f"{key:<16} {value}")
+
+
+def _serve(options: argparse.Namespace) -> None:
+    try:
+        from minilm.server.serve import listen, serve
+        from minilm.server.settings import Settings
+    except ModuleNotFoundError as error:
+        needed = 'pip install "minilm[serve]", or ".[serve]" in a checkout'
+        raise _Failure(f"serve needs {error.name}, which is not installed: {needed}") from None
+    limits = ("max_body_bytes", "max_texts", "max_characters", "max_queue_tokens")
+    given = {name: getattr(options, name) for name in limits if getattr(options, name) is not None}
+    for name, value in {**given, "threads": options.threads}.items():
+        if value is not None and value < 1:
+            raise _Usage(f"--{name.replace('_', '-')} must be a positive whole number, not {value}")
+    if not 0 <= options.port <= 65535:
+        raise _Usage(f"--port must lie in 0 to 65535, not {options.port}")
+    key = options.api_key if options.api_key is not None else os.environ.get("MINILM_API_KEY")
+    if key is not None and not (key and key.isascii() and key.isprintable() and " " not in key):
+        raise _Usage("the API key must be printable ASCII without spaces, and not empty")
+    settings = Settings(api_key=key, cors_origins=tuple(options.cors_origin), **given)
+    try:
+        with listen(
+            options.host, options.port
+        ) as listener:  # before the model: a port in use is told at once
+            model = _load(options)
+            if options.threads:
+                model.threads = options.threads
+            serve(model, settings, listener, _say)
+    except OSError as error:
+        raise _Failure(f"{options.host}:{options.port}: {error.strerror or error}") from None
 
 
 def _load(options: argparse.Namespace) -> MiniLM:

@@ -306,6 +306,53 @@ class MiniLM:
             return results[0]
         return results if isinstance(results, list) else results.array()
 
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What turns texts into token ids, cut at ``max_seq_length``."""
+        return self._tokenizer
+
+    def encode_tokens(
+        self, input_ids: Sequence[Sequence[int]], *, normalize_embeddings: bool | None = None
+    ) -> Array:
+        """Embeddings of texts that are token ids already, ``[CLS]`` and ``[SEP]`` included.
+
+        Parameters
+        ----------
+        input_ids : sequence of n sequences of int
+            Each with 1 to ``config.max_position_embeddings`` ids below ``config.vocab_size``.
+        normalize_embeddings : bool, optional
+            As for :meth:`encode`.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, E)
+
+        Raises
+        ------
+        ValueError
+            If a text has no tokens, too many, or an id that the vocabulary does not have.
+
+        Examples
+        --------
+        >>> model = MiniLM()
+        >>> [ids] = model.tokenizer(["one text"]).input_ids
+        >>> bool((model.encode_tokens([ids])[0] == model.encode("one text")).all())
+        True
+        """
+        longest, vocab_size = self.config.max_position_embeddings, self.config.vocab_size
+        for index, ids in enumerate(input_ids):
+            if not 1 <= len(ids) <= longest:
+                raise ValueError(f"input_ids[{index}] has {len(ids)} ids; a text has 1 to {longest}")
+            if not (min(ids) >= 0 and max(ids) < vocab_size):
+                raise ValueError(f"input_ids[{index}] has an id outside 0 to {vocab_size - 1}")
+        if len(input_ids) == 0:
+            return np.empty((0, self.embedding_dimension), np.float32)
+        finish = self._finish("sentence_embedding", None, normalize_embeddings)
+        rows = self._encode_window(
+            [list(ids) for ids in input_ids], TOKENS_PER_TEXT**2, finish, lambda _: None
+        )
+        return np.stack(rows)
+
     def similarity(self, a: Any, b: Any) -> Array:  # noqa: ANN401 - texts or embeddings, in any array-like form
         """Cosine similarity of every text or embedding in ``a`` with every one in ``b``.
 

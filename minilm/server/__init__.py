@@ -1,0 +1,1 @@
+"""The demo page and the HTTP service behind ``minilm serve`` (extra: serve)."""

@@ -1,0 +1,63 @@
+"""Every failure as OpenAI's error object: ``{"error": {"message", "type", "param", "code"}}``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from fastapi import HTTPException
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+
+TYPES = {401: "authentication_error", 404: "not_found_error", 503: "service_unavailable"}
+
+
+class RequestError(HTTPException):
+    """A request that is refused: the status, what was wrong, and which field."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, message, headers=headers)
+        self.param = param
+        self.code = code
+
+
+def error_body(
+    status: int, message: str, param: str | None = None, code: str | None = None
+) -> dict[str, object]:
+    """OpenAI's error object."""
+    kind = TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def error_response(
+    status: int, body: dict[str, object], headers: Mapping[str, str] | None = None
+) -> Response:
+    """The error object as an answer, in ASCII: what a client sent may not be encodable at all."""
+    return Response(json.dumps(body), status, headers, media_type="application/json")
+
+
+def refusal(error: HTTPException) -> Response:
+    """The answer to a request that was refused."""
+    param, code = getattr(error, "param", None), getattr(error, "code", None)
+    body = error_body(error.status_code, str(error.detail), param, code)
+    return error_response(error.status_code, body, error.headers)
+
+
+def invalid(error: RequestValidationError) -> Response:
+    """The answer to a body that is not JSON (400) or not of the right shape (422)."""
+    first = error.errors()[0]
+    # without the names of the alternatives that pydantic tried ("list[str]", "function-...")
+    place = [str(part) for part in first["loc"][1:] if isinstance(part, int) or str(part).isidentifier()]
+    if first["type"] == "json_invalid":
+        message = f"the body is not valid JSON: {first.get('ctx', {}).get('error', first['msg'])}"
+        return error_response(400, error_body(400, message, code="invalid_json"))
+    param = ".".join(place) or None
+    return error_response(422, error_body(422, f"{param or 'the body'}: {first['msg']}", param))

@@ -1,0 +1,57 @@
+"""What Prometheus reads at /metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.process_collector import ProcessCollector
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_POWERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+
+
+class Metrics:
+    """Counters of one server, in a registry of their own: two servers in a process do not mix."""
+
+    def __init__(self, queue_tokens: Callable[[], float]) -> None:
+        self._registry = CollectorRegistry()
+        registry = self._registry
+        self.requests = Counter(
+            "minilm_requests", "Requests answered.", ["method", "path", "status"], registry=registry
+        )
+        self.latency = Histogram(
+            "minilm_request_duration_seconds",
+            "From a request's arrival to the end of its answer.",
+            ["path"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.truncated = Counter("minilm_truncated_texts", "Texts cut at max_seq_length.", registry=registry)
+        self._texts = Histogram(
+            "minilm_batch_texts", "Texts encoded together.", buckets=_POWERS, registry=registry
+        )
+        self._tokens = Histogram(
+            "minilm_batch_tokens", "Tokens encoded together.", buckets=_POWERS, registry=registry
+        )
+        self._waited = Histogram(
+            "minilm_queue_duration_seconds",
+            "Time a request waits to be encoded.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        Gauge(
+            "minilm_queue_tokens", "Tokens that wait or are being encoded.", registry=registry
+        ).set_function(queue_tokens)
+        ProcessCollector(registry=registry)  # memory, CPU time, open files: nothing where there is no /proc
+
+    def round(self, texts: int, tokens: int, waited: list[float]) -> None:
+        """Count what went through the encoder together."""
+        self._texts.observe(texts)
+        self._tokens.observe(tokens)
+        for seconds in waited:
+            self._waited.observe(seconds)
+
+    def text(self) -> bytes:
+        """All of it in Prometheus' text format."""
+        return generate_latest(self._registry)

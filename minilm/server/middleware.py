@@ -1,0 +1,133 @@
+"""What stands before every route: who may come in, how much they may bring, and what is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from typing import TYPE_CHECKING
+
+from minilm.server.errors import error_body, error_response
+from minilm.server.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from minilm.server.metrics import Metrics
+
+# Everything comes from this server; scripts and styles only from files of their own, never inline.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+# A client that is still sending does not read the answer, and loses it when the connection closes: what is too
+# long is read to its end, up to so many times the limit, before it is refused.
+DRAIN = 4
+_HEADERS = [
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+# What shows the page and the state of the server; everything else asks for the key, if there is one.
+OPEN_PATHS = frozenset(
+    {"/", "/page.css", "/page.js", "/health", "/metrics", "/docs", "/docs.js", "/openapi.json"}
+)
+
+
+class Gate:
+    """Key, body size, slow bodies, security headers and metrics, around an ASGI application."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+        self._app = app
+        self._settings = settings
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = time.perf_counter()
+        status = 0
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": [*message["headers"], *_HEADERS]}
+            await send(message)
+
+        try:
+            refused = self._refuse(scope)
+            body = None if refused else await self._body(receive)
+            if isinstance(body, list):
+                replay = iter(body)
+
+                async def receive_again() -> Message:
+                    return next(replay, None) or await receive()
+
+                await self._app(scope, receive_again, send_and_note)
+            else:
+                answer = refused or body
+                if answer is None:  # the client went away before its body came
+                    return
+                number, message, code = answer
+                headers = {"www-authenticate": "Bearer"} if number == 401 else {"connection": "close"}
+                response = error_response(number, error_body(number, message, code=code), headers)
+                await response(scope, receive, send_and_note)
+        finally:
+            route = scope.get("route")
+            path = getattr(route, "path", None) or (scope["path"] if scope["path"] in OPEN_PATHS else "other")
+            self._metrics.requests.labels(_method(scope["method"]), path, str(status)).inc()
+            self._metrics.latency.labels(path).observe(time.perf_counter() - begun)
+
+    def _refuse(self, scope: Scope) -> tuple[int, str, str] | None:
+        headers = dict(scope["headers"])
+        key = self._settings.api_key
+        is_open = scope["path"] in OPEN_PATHS or scope["path"].startswith("/swagger/")
+        if key is not None and not is_open:
+            given = headers.get(b"authorization", b"").partition(b" ")[2].strip()
+            # in constant time, so that a wrong key does not show how much of it was right
+            if not hmac.compare_digest(given, key.encode()):
+                return (
+                    401,
+                    "this server asks for a key: send it as 'Authorization: Bearer KEY'",
+                    "invalid_api_key",
+                )
+        return None
+
+    def _too_large(self) -> tuple[int, str, str]:
+        limit = self._settings.max_body_bytes
+        return 413, f"the body is longer than this server's limit of {limit:,} bytes", "body_too_large"
+
+    async def _body(self, receive: Receive) -> list[Message] | tuple[int, str, str] | None:
+        """All of the body, held to its limit and to a deadline, before anything is made of it."""
+        seconds = self._settings.body_seconds
+        messages: list[Message] = []
+        size = 0
+
+        async def read() -> list[Message] | tuple[int, str, str] | None:
+            nonlocal size
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                size += len(message.get("body", b""))
+                is_last = not message.get("more_body", False)
+                if size <= self._settings.max_body_bytes:
+                    messages.append(message)
+                elif is_last or size > DRAIN * self._settings.max_body_bytes:
+                    return self._too_large()
+                else:
+                    messages.clear()  # read on, and keep nothing
+                if is_last:
+                    return messages
+
+        try:
+            return await asyncio.wait_for(read(), seconds)
+        except asyncio.TimeoutError:
+            return 408, f"the body did not arrive within {seconds:g} seconds", "body_too_slow"
+
+
+def _method(method: str) -> str:
+    return method if method in {"GET", "POST", "HEAD", "OPTIONS"} else "other"

@@ -1,0 +1,328 @@
+"""minilm/server: the routes over a real socket, by the clients people use; limits, errors, stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minilm import MiniLM
+from minilm.cli import main
+
+pytest.importorskip("uvicorn", reason="the extra serve is not installed")
+pytest.importorskip("fastapi", reason="the extra serve is not installed")
+
+from minilm.server.gathering import Gatherer, QueueFullError
+
+A, B = "A girl is styling her hair.", "A girl is brushing her hair."
+
+# The same float32 arithmetic; under other than AVX-512 kernels a pack's make-up shows in the last digits.
+BOUND = 3e-7
+
+
+class Server:
+    """`minilm serve` in a process of its own."""
+
+    def __init__(self, *options: str) -> None:
+        command = [sys.executable, "-m", "minilm", "serve", "--port", "0", *options]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert self.process.stderr
+        line = self.process.stderr.readline()
+        found = re.search(r"serving on (http://\S+)", line)
+        assert found, line
+        self.url = found[1]
+
+    def ask(self, path: str, body: object = None, **headers: str) -> tuple[int, Any, dict[str, str]]:
+        """Status, parsed answer and headers; ``body`` is JSON unless it is bytes."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        given = {"Content-Type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}}
+        request = urllib.request.Request(self.url + path, data, given)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                content = answer.read()
+                is_json = "json" in answer.headers["Content-Type"]
+                return answer.status, json.loads(content) if is_json else content, dict(answer.headers)
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read()), dict(error.headers)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait()
+        assert self.process.stderr
+        self.process.stderr.close()
+        return code
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    running = Server()
+    yield running
+    assert running.stop() == 0
+
+
+def test_the_openai_client_works_unchanged(server: Server, model: MiniLM) -> None:
+    openai = pytest.importorskip("openai", reason="the openai client is not installed")
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none") as client:
+        answer = client.embeddings.create(model="all-MiniLM-L6-v2", input=[A, B])  # base64, by default
+        np.testing.assert_allclose(
+            [d.embedding for d in answer.data], model.encode([A, B]), rtol=0, atol=BOUND
+        )
+        assert (answer.usage.prompt_tokens, answer.usage.total_tokens, answer.object) == (18, 18, "list")
+        short = client.embeddings.create(model="m", input=A, dimensions=64, encoding_format="float")
+        expected = model.encode(A)[:64]
+        expected /= np.linalg.norm(expected)
+        np.testing.assert_allclose(short.data[0].embedding, expected, rtol=0, atol=BOUND)
+        ids = model.tokenizer([A]).input_ids[0]
+        for given in (ids, ids[1:-1], [ids, ids[1:-1]]):
+            by_ids = client.embeddings.create(model="m", input=given)
+            for row in by_ids.data:
+                np.testing.assert_allclose(row.embedding, model.encode(A), rtol=0, atol=BOUND)
+        assert [card.id for card in client.models.list()] == ["all-MiniLM-L6-v2"]
+        assert client.models.retrieve("all-MiniLM-L6-v2").object == "model"
+        with pytest.raises(openai.UnprocessableEntityError, match="input is empty"):
+            client.embeddings.create(model="m", input=[])
+
+
+def test_text_embeddings_inference_routes(server: Server, model: MiniLM) -> None:
+    _, vectors, _ = server.ask("/embed", {"inputs": [A, B]})
+    np.testing.assert_allclose(vectors, model.encode([A, B]), rtol=0, atol=BOUND)
+    _, vectors, _ = server.ask("/embed", {"inputs": A, "normalize": False})
+    # components of unnormalized vectors are ten times as large
+    plain = model.encode([A], normalize_embeddings=False)
+    np.testing.assert_allclose(vectors, plain, rtol=0, atol=10 * BOUND)
+    _, scores, _ = server.ask("/similarity", {"inputs": {"source_sentence": A, "sentences": [B, A]}})
+    # a sum of 384 products of components that are within the bound: seen at 6e-8
+    np.testing.assert_allclose(scores, [0.805222, 1.0], rtol=0, atol=1e-6)
+
+
+def test_long_texts_are_cut_with_notice_or_refused(server: Server) -> None:
+    long = "word " * 400
+    status, answer, _ = server.ask("/v1/embeddings", {"input": ["short", long], "model": "m"})
+    assert (status, answer["truncated"], answer["usage"]["prompt_tokens"]) == (200, [1], 3 + 256)
+    status, answer, _ = server.ask("/embed", {"inputs": [long]})
+    assert (status, answer["error"]["code"]) == (413, "context_length_exceeded")
+    assert server.ask("/embed", {"inputs": [long], "truncate": True})[0] == 200
+
+
+def test_compare_gives_the_score_and_why(server: Server) -> None:
+    _, answer, _ = server.ask("/compare", {"text_a": A, "text_b": B, "explain": True})
+    # the float64 product of float32 embeddings, as `minilm compare` prints it
+    assert abs(answer["score"] - 0.805222) < 1e-6
+    assert abs(np.sum(answer["contributions"]) - answer["score"]) < 1e-6
+    assert answer["tokens"] == [9, 9]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/v1/embeddings", b"{", 400),
+        ("/v1/embeddings", b"[]", 422),
+        ("/v1/embeddings", b'{"input": NaN}', 422),
+        ("/v1/embeddings", b'{"input": "\\ud800"}', 422),
+        ("/v1/embeddings", b'{"input": [1e400]}', 422),
+        ("/v1/embeddings", {"input": []}, 422),
+        ("/v1/embeddings", {"input": [[]]}, 422),
+        ("/v1/embeddings", {"input": ["a", 1]}, 422),
+        ("/v1/embeddings", {"input": [-1]}, 422),
+        ("/v1/embeddings", {"input": [30522]}, 422),
+        ("/v1/embeddings", {"input": "a", "dimensions": 385}, 422),
+        ("/v1/embeddings", {"input": "a", "encoding_format": "hex"}, 422),
+        ("/v1/embeddings", {"input": ["a"] * 2049}, 422),
+        ("/v1/embeddings", {"input": "a" * 2_000_001}, 422),
+        ("/v1/embeddings", b" " * (8 * 2**20 + 1), 413),
+        ("/v1/models/gpt", None, 404),
+        ("/compare", {"text_a": " ", "text_b": "b"}, 422),
+        ("/matrix", {"texts": ["one"]}, 422),
+        ("/similarity", {"inputs": {"source_sentence": "a", "sentences": []}}, 422),
+        ("/nowhere", None, 404),
+        ("/embed", None, 405),
+    ],
+)
+def test_bad_requests_get_openais_error_object(server: Server, path: str, body: Any, status: int) -> None:
+    answered, content, _ = server.ask(path, body)
+    assert answered == status
+    assert set(content["error"]) == {"message", "type", "param", "code"}
+    assert content["error"]["message"]
+
+
+def test_limits_are_named(server: Server) -> None:
+    _, content, _ = server.ask("/v1/embeddings", {"input": ["a"] * 2049})
+    assert "limit is 2,048 a request" in content["error"]["message"]
+    _, content, _ = server.ask("/v1/embeddings", b" " * (8 * 2**20 + 1))
+    assert "limit of 8,388,608 bytes" in content["error"]["message"]
+
+
+def test_the_page_brings_everything_itself(server: Server) -> None:
+    _, page, headers = server.ask("/")
+    assert b"Sentence Similarity Demo" in page
+    assert "script-src 'self'" in headers["content-security-policy"]
+    assert "unsafe" not in headers["content-security-policy"]
+    for path in ("/page.js", "/page.css", "/docs", "/docs.js", "/swagger/swagger-ui-bundle.js"):
+        assert server.ask(path)[0] == 200
+    assert not re.search(rb"<script(?![^>]*\ssrc=)|<style| style=|https?://", page)
+
+
+def test_metrics_count_requests_and_batches(server: Server) -> None:
+    server.ask("/embed", {"inputs": ["a", "b"]})
+    _, text, _ = server.ask("/metrics")
+    counts = dict(re.findall(rb"^(minilm_\S+) (\S+)$", text, re.MULTILINE))
+    assert float(counts[b'minilm_requests_total{method="POST",path="/embed",status="200"}']) >= 1
+    assert float(counts[b"minilm_batch_texts_sum"]) >= 2
+    assert float(counts[b"minilm_queue_tokens"]) == 0
+
+
+def test_a_key_is_asked_for_and_the_page_is_not_behind_it() -> None:
+    server = Server("--api-key", "secret")
+    try:
+        status, content, headers = server.ask("/embed", {"inputs": "a"})
+        assert (status, content["error"]["code"], headers["www-authenticate"]) == (
+            401,
+            "invalid_api_key",
+            "Bearer",
+        )
+        assert server.ask("/embed", {"inputs": "a"}, Authorization="Bearer secre")[0] == 401
+        assert server.ask("/embed", {"inputs": "a"}, Authorization="Bearer secret")[0] == 200
+        assert [server.ask(path)[0] for path in ("/", "/health", "/metrics")] == [200, 200, 200]
+    finally:
+        assert server.stop() == 0
+
+
+def test_sigterm_finishes_what_was_accepted() -> None:
+    server = Server()
+    answers: list[int] = []
+    threads = [
+        threading.Thread(
+            target=lambda: answers.append(server.ask("/embed", {"inputs": ["word " * 200] * 100})[0])
+        )
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    while b"minilm_queue_tokens 0.0" in server.ask("/metrics")[1]:
+        pass  # until the first is in the queue
+    while any(thread.is_alive() for thread in threads) and len(answers) == 0:
+        threads[0].join(0.05)
+    assert server.stop() == 0
+    for thread in threads:
+        thread.join()
+    assert answers == [200] * 4
+
+
+def test_a_port_in_use_is_one_line(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    port = server.url.rpartition(":")[2]
+    assert main(["serve", "--port", port]) == 1
+    assert capsys.readouterr().err == f"minilm: 127.0.0.1:{port}: Address already in use\n"
+
+
+@pytest.mark.parametrize(
+    "options", [["--port", "70000"], ["--max-texts", "0"], ["--threads", "0"], ["--api-key", ""]]
+)
+def test_wrong_options_exit_2(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", *options]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_without_the_extra_the_command_says_what_to_install() -> None:
+    code = "import sys; sys.modules['fastapi'] = None; from minilm.cli import main; sys.exit(main(['serve']))"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ
+    )
+    assert result.returncode == 1
+    assert "serve needs fastapi, which is not installed" in result.stderr
+    assert 'pip install "minilm[serve]"' in result.stderr
+
+
+def slow_encode(gate: threading.Event, sizes: list[int]) -> Any:
+    def encode(input_ids: Sequence[Sequence[int]]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        gate.wait()
+        sizes.append(len(input_ids))
+        return np.array([[ids[0]] for ids in input_ids], np.float32)
+
+    return encode
+
+
+def test_what_arrives_while_the_encoder_works_goes_through_together() -> None:
+    gate, sizes = threading.Event(), list[int]()
+
+    async def run() -> list[float]:
+        gatherer = Gatherer(slow_encode(gate, sizes), width=1, cores=1, max_tokens=1000)
+        tasks = [asyncio.create_task(gatherer.embed([[i]])) for i in range(33)]
+        await asyncio.sleep(0)  # all are in the queue
+        gate.set()
+        rows = await asyncio.gather(*tasks)
+        gatherer.stop()
+        return [row.item() for row in rows]
+
+    assert asyncio.run(run()) == list(range(33))
+    assert sum(sizes) == 33
+    assert len(sizes) <= 3  # the first may have gone alone; the others wait together
+
+
+def test_a_full_queue_refuses_and_says_when_to_come_again() -> None:
+    gate = threading.Event()
+
+    async def run() -> None:
+        gatherer = Gatherer(slow_encode(gate, []), width=1, cores=1, max_tokens=10)
+        first = asyncio.create_task(gatherer.embed([[1] * 8]))
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFullError) as refused:
+            await gatherer.embed([[1] * 3])
+        assert refused.value.retry_after >= 1
+        gate.set()
+        await first
+        assert (await gatherer.embed([[1] * 50])).shape == (1, 1)  # larger than the queue, but alone
+        gatherer.stop()
+
+    asyncio.run(run())
+
+
+def test_a_large_request_does_not_stand_before_a_small_one() -> None:
+    gate, sizes = threading.Event(), list[int]()
+    order: list[str] = []
+
+    async def run() -> None:
+        gatherer = Gatherer(slow_encode(gate, sizes), width=1, cores=1, max_tokens=10**6)
+
+        async def ask(name: str, ids: list[list[int]]) -> None:
+            await gatherer.embed(ids)
+            order.append(name)
+
+        large = asyncio.create_task(ask("large", [[1] * 100] * 1000))
+        await asyncio.sleep(0)
+        small = asyncio.create_task(ask("small", [[1] * 10]))
+        await asyncio.sleep(0)
+        gate.set()
+        await asyncio.gather(large, small)
+        gatherer.stop()
+
+    asyncio.run(run())
+    assert order == ["small", "large"]
+
+
+def test_a_failure_reaches_those_it_concerns_and_the_queue_goes_on() -> None:
+    def encode(input_ids: Sequence[Sequence[int]]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        if input_ids[0][0] == 13:
+            raise MemoryError("no room")
+        return np.zeros((len(input_ids), 1), np.float32)
+
+    async def run() -> None:
+        gatherer = Gatherer(encode, width=1, cores=1, max_tokens=100)
+        with pytest.raises(MemoryError):
+            await gatherer.embed([[13]])
+        assert (await gatherer.embed([[1], [2]])).shape == (2, 1)
+        assert gatherer.waiting_tokens == 0
+        gatherer.stop()
+
+    asyncio.run(run())
