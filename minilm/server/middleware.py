@@ -20,8 +20,8 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# A client that is still sending does not read the answer, and loses it when the connection closes: what is too
-# long is read to its end, up to so many times the limit, before it is refused.
+# A client that is still sending does not read the answer, and loses it when the connection closes: what is
+# too long is read to its end, up to so many times the limit, before it is refused.
 DRAIN = 4
 _HEADERS = [
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
