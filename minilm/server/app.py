@@ -9,15 +9,15 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from minilm import __version__
@@ -163,6 +163,8 @@ def create_app(model: MiniLM, settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses=errors,
+        # only for /docs, so that a key can be given there: the gate is what asks for it
+        dependencies=[Depends(HTTPBearer(auto_error=False))] if settings.api_key else None,
     )
     if settings.cors_origins:
         app.add_middleware(
@@ -373,9 +375,7 @@ def _static(content: bytes, media_type: str) -> Any:  # noqa: ANN401 - FastAPI's
 
 
 def _swagger(name: str) -> bytes:
-    from swagger_ui_bundle import swagger_ui_path
-
-    return (Path(swagger_ui_path) / name).read_bytes()
+    return (files("fastapi_offline") / "static" / name).read_bytes()
 
 
 def _json(value: object) -> Response:

@@ -15,6 +15,7 @@ const LINES = [
 const READINGS = [[0.8, "nearly the same"], [0.6, "closely related"], [0.4, "related"], [0.2, "loosely related"]];
 const MOST_CELLS = 4096; // a larger table is slow to lay out: it is drawn instead
 const TIMEOUT = 60_000;
+const PATIENCE = 400; // ms without an answer before the page says that it waits for one
 
 let running = null; // the request whose answer is waited for; a newer one takes its place
 
@@ -42,12 +43,15 @@ async function ask(path, body) {
   const key = byId("api-key").value;
   if (key) headers.Authorization = `Bearer ${key}`;
   say("");
+  const notice = setTimeout(() => say("Comparing…"), PATIENCE);
   try {
     const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), signal: mine.signal });
     const content = await answer.json().catch(() => null);
     if (mine !== running) return null;
+    clearTimeout(notice);
+    say("");
     if (answer.ok && content) return content;
-    if (answer.status === 401) byId("key-row").hidden = false;
+    if (answer.status === 401) byId("key").hidden = false;
     const wait = answer.headers.get("Retry-After");
     const reason = content?.error?.message ?? `The server answered ${answer.status} without a reason.`;
     say(wait ? `${reason} (Try again in ${wait} s.)` : reason);
@@ -57,6 +61,7 @@ async function ask(path, body) {
       ? "The server did not answer within a minute. Press Compare to try again."
       : "The server cannot be reached. Is it still running? Press Compare to try again.");
   } finally {
+    clearTimeout(notice);
     clearTimeout(timer);
   }
   return null;
@@ -212,6 +217,10 @@ function select(tab) {
   say("");
 }
 
+byId("key").addEventListener("submit", (event) => {
+  event.preventDefault();
+  byId("panel-two").hidden ? compareAll() : compare();
+});
 for (const [form, run] of [["two", compare], ["many", compareAll]]) {
   byId(form).addEventListener("submit", (event) => { event.preventDefault(); run(); });
   byId(form).addEventListener("keydown", (event) => {

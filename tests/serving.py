@@ -1,0 +1,45 @@
+"""`minilm serve` in a process of its own, for the tests of the service and of the page."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from typing import Any
+
+
+class Server:
+    """`minilm serve` in a process of its own."""
+
+    def __init__(self, *options: str, port: int = 0) -> None:
+        command = [sys.executable, "-m", "minilm", "serve", "--port", str(port), *options]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert self.process.stderr
+        line = self.process.stderr.readline()
+        found = re.search(r"serving on (http://\S+)", line)
+        assert found, line
+        self.url = found[1]
+
+    def ask(self, path: str, body: object = None, **headers: str) -> tuple[int, Any, dict[str, str]]:
+        """Status, parsed answer and headers; ``body`` is JSON unless it is bytes."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        given = {"Content-Type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}}
+        request = urllib.request.Request(self.url + path, data, given)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                content = answer.read()
+                is_json = "json" in answer.headers["Content-Type"]
+                return answer.status, json.loads(content) if is_json else content, dict(answer.headers)
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read()), dict(error.headers)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait()
+        assert self.process.stderr
+        self.process.stderr.close()
+        return code
