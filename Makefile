@@ -1,4 +1,4 @@
-.PHONY: install test lint format parity golden bench build clean
+.PHONY: install test lint format parity golden bench picture build clean
 
 install:  ## everything to work on minilm
 	pip install -e ".[dev]"
@@ -28,7 +28,11 @@ bench:  ## speed against the peers, and the README's picture; needs the extra "b
 	python -m benchmarks.scaling
 	python -m benchmarks.floor
 	python -m benchmarks.ablation
+	python -m benchmarks.load
 	python -m benchmarks.plot
+
+picture:  ## the README's picture of the page; needs chromium
+	MINILM_SCREENSHOT=docs/page.png pytest tests/test_page.py -k shows_the_score
 
 build:  ## wheel and sdist
 	python -m build

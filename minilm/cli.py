@@ -158,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
         ("max_queue_tokens", "most tokens that wait"),
     ):
         serve.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help=what)
+    serve.add_argument("--body-seconds", type=float, metavar="S", help="how long a body may take to arrive")
     serve.set_defaults(run=_serve)
 
     info = commands.add_parser("info", parents=[source], help="versions, weights, and what numpy runs on")
@@ -255,11 +256,11 @@ def _serve(options: argparse.Namespace) -> None:
     except ModuleNotFoundError as error:
         needed = 'pip install "minilm[serve]", or ".[serve]" in a checkout'
         raise _Failure(f"serve needs {error.name}, which is not installed: {needed}") from None
-    limits = ("max_body_bytes", "max_texts", "max_characters", "max_queue_tokens")
+    limits = ("max_body_bytes", "max_texts", "max_characters", "max_queue_tokens", "body_seconds")
     given = {name: getattr(options, name) for name in limits if getattr(options, name) is not None}
     for name, value in {**given, "threads": options.threads}.items():
-        if value is not None and value < 1:
-            raise _Usage(f"--{name.replace('_', '-')} must be a positive whole number, not {value}")
+        if value is not None and not 0 < value < float("inf"):
+            raise _Usage(f"--{name.replace('_', '-')} must be positive, not {value}")
     if not 0 <= options.port <= 65535:
         raise _Usage(f"--port must lie in 0 to 65535, not {options.port}")
     key = options.api_key if options.api_key is not None else os.environ.get("MINILM_API_KEY")

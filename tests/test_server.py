@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
+import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -163,6 +167,89 @@ def test_a_key_is_asked_for_and_the_page_is_not_behind_it() -> None:
         assert server.stop() == 0
 
 
+def test_a_page_elsewhere_may_ask_only_if_it_is_named(server: Server) -> None:
+    origin = {"Origin": "https://example.org"}
+    assert "access-control-allow-origin" not in server.ask("/embed", {"inputs": "a"}, **origin)[2]
+    named = Server("--cors-origin", "https://example.org", "--api-key", "secret")
+    try:
+        key = {"Authorization": "Bearer secret"}
+        allowed = server_header(named, {**origin, **key})
+        assert allowed == "https://example.org"
+        assert server_header(named, {"Origin": "https://example.com", **key}) is None
+        # a browser asks first, without the key
+        preflight = http.client.HTTPConnection("127.0.0.1", int(named.url.rpartition(":")[2]))
+        asks = {
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization,content-type",
+        }
+        preflight.request("OPTIONS", "/embed", headers=origin | asks)
+        answer = preflight.getresponse()
+        assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, "https://example.org")
+        preflight.close()
+    finally:
+        assert named.stop() == 0
+
+
+def server_header(server: Server, headers: dict[str, str]) -> str | None:
+    status, _, answered = server.ask("/embed", {"inputs": "a"}, **headers)
+    assert status == 200
+    return answered.get("access-control-allow-origin")
+
+
+def test_slow_clients_do_not_stall_others(server: Server, model: MiniLM) -> None:
+    port = int(server.url.rpartition(":")[2])
+    head = b"POST /embed HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+    slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
+    try:
+        for number, connection in enumerate(slow):
+            connection.sendall(head[:20] if number % 2 else head + b'{"inputs": "')  # and nothing more
+        # clients that ask for much and read nothing
+        body = json.dumps({"inputs": ["a"] * 500}).encode()
+        for connection in slow[:20:2]:
+            connection.sendall(b" " * 87 + b'"}')  # ends the body that it began
+            connection.sendall(head.replace(b"100", str(len(body)).encode()) + body)
+        for _ in range(20):
+            _, vectors, _ = server.ask("/embed", {"inputs": A})
+            np.testing.assert_allclose(vectors, [model.encode(A)], rtol=0, atol=BOUND)
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def test_a_body_that_does_not_come_is_given_up() -> None:
+    server = Server("--body-seconds", "0.2")
+    try:
+        with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as connection:
+            connection.sendall(b"POST /embed HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
+            assert connection.recv(100).split()[1] == b"408"
+    finally:
+        assert server.stop() == 0
+
+
+def test_many_clients_each_get_their_own_answer(server: Server, model: MiniLM) -> None:
+    texts = [f"Text number {i} of {'many ' * (i % 9)}" for i in range(320)]
+    expected = model.encode(texts)
+
+    def ask(i: int) -> float:
+        _, vectors, _ = server.ask("/embed", {"inputs": texts[i]})
+        return float(np.abs(np.subtract(vectors[0], expected[i])).max())
+
+    with ThreadPoolExecutor(32) as clients:
+        assert max(clients.map(ask, range(len(texts)))) < BOUND
+
+
+def test_clients_that_go_away_leave_nothing_in_the_queue(server: Server) -> None:
+    body = json.dumps({"inputs": ["word " * 200] * 64, "truncate": True}).encode()
+    head = "POST /embed HTTP/1.1\r\nHost: a\r\nContent-Type: application/json"
+    head += f"\r\nContent-Length: {len(body)}\r\n\r\n"
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as connection:
+            connection.sendall(head.encode() + body)
+    assert server.ask("/embed", {"inputs": "a"})[0] == 200
+    while b"minilm_queue_tokens 0.0" not in server.ask("/metrics")[1]:
+        pass
+
+
 def test_sigterm_finishes_what_was_accepted() -> None:
     server = Server()
     answers: list[int] = []
@@ -191,7 +278,14 @@ def test_a_port_in_use_is_one_line(server: Server, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
-    "options", [["--port", "70000"], ["--max-texts", "0"], ["--threads", "0"], ["--api-key", ""]]
+    "options",
+    [
+        ["--port", "70000"],
+        ["--max-texts", "0"],
+        ["--threads", "0"],
+        ["--api-key", ""],
+        ["--body-seconds", "nan"],
+    ],
 )
 def test_wrong_options_exit_2(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", *options]) == 2
@@ -232,6 +326,44 @@ def test_what_arrives_while_the_encoder_works_goes_through_together() -> None:
     assert asyncio.run(run()) == list(range(33))
     assert sum(sizes) == 33
     assert len(sizes) <= 3  # the first may have gone alone; the others wait together
+
+
+def test_a_lone_client_is_never_kept_waiting_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    # waiting at all would be waiting for ever
+    monkeypatch.setattr("minilm.server.gathering.LINGER_SECONDS", 1e6)
+    gate, sizes = threading.Event(), list[int]()
+    gate.set()
+
+    async def run() -> None:
+        gatherer = Gatherer(slow_encode(gate, sizes), width=1, cores=1, max_tokens=1000)
+        for i in range(5):
+            assert (await gatherer.embed([[i], [i + 1]])).tolist() == [[i], [i + 1]]
+        gatherer.stop()
+
+    asyncio.run(run())
+    assert sizes == [2] * 5
+
+
+def test_those_just_answered_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minilm.server.gathering.LINGER_SECONDS", 1e6)
+    gate, sizes = threading.Event(), list[int]()
+
+    async def run() -> None:
+        gatherer = Gatherer(slow_encode(gate, sizes), width=1, cores=1, max_tokens=1000)
+
+        async def client(i: int) -> None:
+            for _ in range(3):
+                assert (await gatherer.embed([[i]])).item() == i
+
+        clients = [asyncio.create_task(client(i)) for i in range(8)]
+        await asyncio.sleep(0)  # the first requests of all are in the queue; one may have been taken
+        gate.set()
+        await asyncio.gather(*clients)
+        gatherer.stop()
+
+    asyncio.run(run())
+    assert sum(sizes) == 24
+    assert sizes[-1] >= 7  # together, but for the one that may be a round ahead
 
 
 def test_a_full_queue_refuses_and_says_when_to_come_again() -> None:

@@ -17,12 +17,22 @@ import orjson
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import PlainTextResponse
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from minilm import __version__
 from minilm.model import MiniLM
 from minilm.pooling import normalize
+from minilm.server.answers import (
+    CompareAnswer,
+    EmbeddingsAnswer,
+    ErrorAnswer,
+    HealthAnswer,
+    MatrixAnswer,
+    ModelCard,
+    ModelsAnswer,
+)
 from minilm.server.errors import RequestError, error_body, error_response, invalid, refusal
 from minilm.server.gathering import Gatherer, QueueFullError
 from minilm.server.metrics import Metrics
@@ -31,7 +41,6 @@ from minilm.server.requests import (
     CompareRequest,
     EmbeddingsRequest,
     EmbedRequest,
-    ErrorAnswer,
     MatrixRequest,
     SimilarityRequest,
 )
@@ -166,14 +175,14 @@ def create_app(model: MiniLM, settings: Settings | None = None) -> FastAPI:
         # only for /docs, so that a key can be given there: the gate is what asks for it
         dependencies=[Depends(HTTPBearer(auto_error=False))] if settings.api_key else None,
     )
-    if settings.cors_origins:
+    app.add_middleware(Gate, settings=settings, metrics=service.metrics)
+    if settings.cors_origins:  # around the gate: a browser asks for leave without the key
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type"],
         )
-    app.add_middleware(Gate, settings=settings, metrics=service.metrics)
 
     @app.exception_handler(StarletteHTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:  # noqa: ARG001
@@ -195,7 +204,7 @@ def create_app(model: MiniLM, settings: Settings | None = None) -> FastAPI:
 
 
 def _add_openai(app: FastAPI, service: Service) -> None:
-    @app.post("/v1/embeddings", tags=["OpenAI"])
+    @app.post("/v1/embeddings", tags=["OpenAI"], responses=_answers(EmbeddingsAnswer))
     async def embeddings(request: EmbeddingsRequest) -> Response:
         """Embeddings, as OpenAI defines them. ``truncated`` lists the inputs that were cut, if any were."""
         width = _dimensions(request.dimensions, service.model)
@@ -214,12 +223,16 @@ def _add_openai(app: FastAPI, service: Service) -> None:
         }
         return _json({**answer, "truncated": truncated} if truncated else answer)
 
-    @app.get("/v1/models", tags=["OpenAI"])
+    @app.get("/v1/models", tags=["OpenAI"], responses=_answers(ModelsAnswer))
     async def models() -> Response:
         """The one model that is served."""
         return _json({"object": "list", "data": [_model_card(service)]})
 
-    @app.get("/v1/models/{model:path}", tags=["OpenAI"], responses={404: {"model": ErrorAnswer}})
+    @app.get(
+        "/v1/models/{model:path}",
+        tags=["OpenAI"],
+        responses=_answers(ModelCard) | {404: {"model": ErrorAnswer}},
+    )
     async def one_model(model: str) -> Response:
         """The model, by its name."""
         if model not in {service.name, f"sentence-transformers/{service.name}"}:
@@ -230,7 +243,7 @@ def _add_openai(app: FastAPI, service: Service) -> None:
 
 
 def _add_text_embeddings_inference(app: FastAPI, service: Service) -> None:
-    @app.post("/embed", tags=["text-embeddings-inference"])
+    @app.post("/embed", tags=["text-embeddings-inference"], responses=_answers(list[list[float]]))
     async def embed(request: EmbedRequest) -> Response:
         """Embeddings, as text-embeddings-inference defines them: a list of vectors."""
         _refuse_unsupported(request.prompt_name, request.truncation_direction, "prompt_name")
@@ -238,7 +251,7 @@ def _add_text_embeddings_inference(app: FastAPI, service: Service) -> None:
         rows, _ = await service.token_ids(request.inputs, param="inputs", truncate=request.truncate)
         return _json(list(_finish(await service.embed(rows), width, is_normalized=request.normalize)))
 
-    @app.post("/similarity", tags=["text-embeddings-inference"])
+    @app.post("/similarity", tags=["text-embeddings-inference"], responses=_answers(list[float]))
     async def similarity(request: SimilarityRequest) -> Response:
         """Cosine of one sentence with each of the others, in their order."""
         options = request.parameters
@@ -267,7 +280,7 @@ def _add_page(app: FastAPI, service: Service) -> None:
     for name, media_type in (("swagger-ui.css", "text/css"), ("swagger-ui-bundle.js", "text/javascript")):
         app.add_api_route(f"/swagger/{name}", _static(_swagger(name), media_type), include_in_schema=False)
 
-    @app.post("/compare", tags=["page"])
+    @app.post("/compare", tags=["page"], responses=_answers(CompareAnswer))
     async def compare(request: CompareRequest) -> Response:
         """The score of two texts and, if asked for, what each pair of their tokens adds to it."""
         begun = time.perf_counter()
@@ -289,7 +302,7 @@ def _add_page(app: FastAPI, service: Service) -> None:
         answer["milliseconds"] = round(1000 * (time.perf_counter() - begun), 2)
         return _json(answer)
 
-    @app.post("/matrix", tags=["page"])
+    @app.post("/matrix", tags=["page"], responses=_answers(MatrixAnswer))
     async def matrix(request: MatrixRequest) -> Response:
         """Cosine of each text with each."""
         begun = time.perf_counter()
@@ -304,15 +317,20 @@ def _add_page(app: FastAPI, service: Service) -> None:
         }
         return _json(answer)
 
-    @app.get("/health", tags=["operation"])
+    @app.get("/health", tags=["operation"], responses=_answers(HealthAnswer))
     async def health() -> Response:
         """200 while the server takes requests."""
         return _json({"status": "ok"})
 
-    @app.get("/metrics", tags=["operation"])
+    @app.get("/metrics", tags=["operation"], response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Requests, latency, batch sizes and the queue, for Prometheus."""
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _answers(model: object) -> dict[int | str, dict[str, Any]]:
+    """The type of an answer for the OpenAPI document; answers are not made of it, for speed."""
+    return {200: {"model": model}}
 
 
 def _as_lists(given: Any, param: str) -> tuple[list[str] | None, list[list[int]] | None]:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""What clients may send and what they get, as the types from which the OpenAPI document is made."""
+"""What clients may send, as the types from which the OpenAPI document is made."""
 
 from __future__ import annotations
 
@@ -69,18 +69,3 @@ class MatrixRequest(BaseModel):
     """Many texts, each to be compared with each."""
 
     texts: list[StrictStr] = Field(min_length=2, max_length=512)
-
-
-class ErrorDetail(BaseModel):
-    """What was wrong."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-
-
-class ErrorAnswer(BaseModel):
-    """OpenAI's error object."""
-
-    error: ErrorDetail

@@ -1,0 +1,217 @@
+"""What the HTTP service does under load: requests a second, and how long each waits, by number of clients.
+
+    python -m benchmarks.load [--seconds 5] [--rounds 3] [--quick]
+
+Every client sends one sentence, waits for the answer, and sends the next, over one open connection (a closed
+loop); all clients live in this process and share the machine with the server. Two servers take turns:
+minilm's, which encodes together what arrived together, and the same server encoding one request at a time.
+Every answer is compared with ``MiniLM.encode``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+import subprocess
+import sys
+import time
+from functools import partial
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import uvloop
+
+from benchmarks.harness import begin, options, print_table, short_texts, spread, write
+from minilm import MiniLM
+
+CLIENTS = (1, 8, 32, 128)
+SERVE = "import sys; from minilm.cli import main; sys.exit(main(['serve', '--port', '0']))"
+# A round of less than a token takes one text, however many wait.
+SERVERS = {
+    "gathered": SERVE,
+    "one at a time": "import minilm.server.gathering as g; g.ROUND_TOKENS = g.PIECE_TOKENS = 0.5; "
+    f"g.LINGER_SECONDS = 0; {SERVE}",
+}
+# float32 embeddings under a pack's make-up, and in base64, which loses nothing: 3e-7 was seen
+BOUND = 1e-6
+LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+
+
+class Load(NamedTuple):
+    """One turn of so many clients at one server."""
+
+    requests_per_second: float
+    p50_ms: float
+    p99_ms: float
+    answered: int
+    lost: int
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = options(__doc__, threads=False, rounds=3)
+    parser.add_argument("--seconds", type=float, default=5, help="length of a turn (default: 5)")
+    arguments = begin(parser)
+    if arguments.quick:
+        arguments.seconds = 0.5
+    texts = short_texts()[: 200 if arguments.quick else None]
+    expected = MiniLM().encode(texts)
+    requests = [request(text) for text in texts]
+
+    running = {name: start(program) for name, program in SERVERS.items()}
+    loads: dict[str, dict[int, list[Load]]] = {name: {n: [] for n in CLIENTS} for name in SERVERS}
+    try:
+        for _, port in running.values():
+            uvloop.run(turn(port, 8, 1.0, requests, expected))  # warm
+        for _ in range(arguments.rounds):
+            for clients in CLIENTS:
+                for name, (_, port) in running.items():
+                    measured = uvloop.run(turn(port, clients, arguments.seconds, requests, expected))
+                    loads[name][clients].append(measured)
+    finally:
+        for process, _ in running.values():
+            process.terminate()
+        codes = [process.wait() for process, _ in running.values()]
+    if any(codes):
+        sys.exit(f"a server ended with exit status {codes}")
+
+    results: dict[str, Any] = {}
+    rows = []
+    for clients in CLIENTS:
+        for name in SERVERS:
+            turns = loads[name][clients]
+            rate, p50, p99 = (spread(getattr(t, field) for t in turns) for field in Load._fields[:3])
+            answered, lost = sum(t.answered for t in turns), sum(t.lost for t in turns)
+            results.setdefault(name, {})[clients] = {
+                "requests_per_second": rate._asdict(),
+                "p50_ms": p50._asdict(),
+                "p99_ms": p99._asdict(),
+                "answered": answered,
+                "lost": lost,
+            }
+            rows.append(
+                [str(clients), name, rate.show(), p50.show(2), p99.show(2), f"{answered:,}", str(lost)]
+            )
+    print(f"{arguments.rounds} turns of {arguments.seconds:g} s each: median (min..max)\n")
+    print_table(["clients", "server", "requests/s", "p50, ms", "p99, ms", "answered", "lost"], rows)
+
+    def rate_of(name: str, clients: int) -> float:
+        return float(results[name][clients]["requests_per_second"]["median"])
+
+    alone = bare(texts)
+    print(
+        f"\nMiniLM.encode, without a server: {alone['one at a time']:.0f} texts a second one at a time, "
+        f"{alone['32 at a time']:.0f} of 32 at a time"
+    )
+    gathered = rate_of("gathered", 32)
+    print(
+        f"\n32 clients gathered: {gathered / rate_of('one at a time', 32):.2f} times as many one at a time, "
+        f"{gathered / rate_of('one at a time', 1):.2f} times one client"
+    )
+    write("load", arguments, results, texts_per_second_without_a_server=alone)
+
+
+def bare(texts: list[str]) -> dict[str, float]:
+    """Texts a second by the encoder alone: what gathering could gain if HTTP cost nothing."""
+    model = MiniLM()
+    input_ids = model.tokenizer(texts).input_ids
+    rates = {}
+    for name, size in (("one at a time", 1), ("32 at a time", 32)):
+        seconds = []
+        for first in range(0, min(len(input_ids), 30 * size), size):
+            batch = input_ids[first : first + size]
+            begun = time.perf_counter()
+            model.encode_tokens(batch)
+            seconds.append((time.perf_counter() - begun) / len(batch))
+        rates[name] = 1 / spread(seconds).median
+    return rates
+
+
+def start(program: str) -> tuple[subprocess.Popen[str], int]:
+    """A server in a process of its own, and its port."""
+    process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    found = re.search(r":(\d+)$", process.stderr.readline().strip())
+    if not found:
+        sys.exit("the server did not start")
+    return process, int(found[1])
+
+
+def request(text: str) -> bytes:
+    """POST /v1/embeddings of one text, with the encoding that OpenAI's client asks for."""
+    body = json.dumps({"input": text, "model": "all-MiniLM-L6-v2", "encoding_format": "base64"}).encode()
+    head = "POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json"
+    return f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+class Client(asyncio.Protocol):
+    """One connection: send, wait, note, send the next, with little work: it runs on the server's cores."""
+
+    def __init__(self, requests: list[bytes], first: int, end: float) -> None:
+        self.requests = requests
+        self.index = first % len(requests)
+        self.end = end
+        self.waits: list[float] = []
+        self.answers: list[tuple[int, bytes]] = []
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the first request."""
+        self.transport = cast(asyncio.Transport, transport)
+        self._send()
+
+    def _send(self) -> None:
+        self.sent = time.perf_counter()
+        self.transport.write(self.requests[self.index])
+
+    def data_received(self, data: bytes) -> None:
+        """Note the answer once all of it is here, and send the next request while there is time."""
+        self.buffer += data
+        head, found, body = self.buffer.partition(b"\r\n\r\n")
+        if not found or len(body) < int(LENGTH.findall(head)[0]):
+            return
+        now = time.perf_counter()
+        self.waits.append(now - self.sent)
+        self.answers.append((self.index, self.buffer))
+        self.buffer = b""
+        self.index = (self.index + 1) % len(self.requests)
+        if now < self.end:
+            self._send()
+        else:
+            self.sent = 0.0
+            self.transport.close()
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
+        """Tell the turn; a connection that the server closed leaves its last request without an answer."""
+        self.gone.set_result(None)
+
+
+async def turn(
+    port: int, clients: int, seconds: float, requests: list[bytes], expected: np.ndarray[Any, Any]
+) -> Load:
+    """So many clients for so many seconds; lost is what was not answered, or not with the right numbers."""
+    begun = time.perf_counter()
+    loop = asyncio.get_running_loop()
+    connections: list[Client] = []
+    for number in range(clients):
+        # each begins elsewhere in the texts
+        made = partial(Client, requests, number * 997, begun + seconds)
+        connections.append((await loop.create_connection(made, "127.0.0.1", port))[1])
+    await asyncio.gather(*(client.gone for client in connections))
+    elapsed = time.perf_counter() - begun
+    waits = [wait for client in connections for wait in client.waits]
+    lost = sum(client.sent > 0 for client in connections)
+    for index, answer in (answer for client in connections for answer in client.answers):
+        found = re.search(rb'"embedding":"([^"]+)"', answer)
+        vector = np.frombuffer(base64.b64decode(found[1]), "<f4") if found else np.zeros(0)
+        if vector.shape != expected[index].shape or np.abs(vector - expected[index]).max() > BOUND:
+            lost += 1
+    p50, p99 = np.percentile(waits, [50, 99]) * 1000
+    return Load(len(waits) / elapsed, float(p50), float(p99), len(waits), lost)
+
+
+if __name__ == "__main__":
+    main()
