@@ -1,6 +1,12 @@
-"""How alike two embeddings are."""
+"""How alike two embeddings are: cosine, dot product, and the negative Euclidean and Manhattan distances.
+
+Each measure comes twice, under the names that sentence-transformers gave them: of every embedding with every
+other, and of pairs. A larger number is always nearer.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +14,7 @@ import numpy.typing as npt
 from minilm.pooling import normalize
 
 Array = npt.NDArray[np.floating]
+Similarity = Callable[[npt.ArrayLike, npt.ArrayLike], Array]
 
 
 def dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
@@ -33,9 +40,7 @@ def dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
     >>> dot_score([1.0, 0.0], [[1.0, 0.0], [0.6, 0.8]])
     array([[1. , 0.6]])
     """
-    first, second = _rows(a), _rows(b)
-    if first.shape[1] != second.shape[1]:
-        raise ValueError(f"embeddings of widths {first.shape[1]} and {second.shape[1]} cannot be compared")
+    first, second = _same_width(_rows(a), _rows(b))
     return first @ second.T
 
 
@@ -52,14 +57,134 @@ def cos_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
     return dot_score(normalize(_rows(a)), normalize(_rows(b)))
 
 
-def _rows(x: npt.ArrayLike) -> Array:
-    array = np.asarray(x)
+def euclidean_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
+    """Minus the Euclidean distance of every embedding in ``a`` to every one in ``b``, shape (n, m).
+
+    Takes, returns and raises what :func:`dot_score` does.
+
+    Examples
+    --------
+    >>> euclidean_sim([0.0, 0.0], [[3.0, 4.0], [0.0, 0.0]])
+    array([[-5., -0.]])
+    """
+    first, second = _same_width(_rows(a), _rows(b))
+    # |x - y|^2 = |x|^2 + |y|^2 - 2xy loses half the digits where x and y are near: in float64 enough are left
+    x, y = first.astype(np.float64), second.astype(np.float64)
+    squares = (x * x).sum(axis=1)[:, None] + (y * y).sum(axis=1) - 2 * (x @ y.T)  # (n, m)
+    return -np.sqrt(np.maximum(squares, 0)).astype(np.result_type(first, second))
+
+
+def manhattan_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
+    """Minus the sum of absolute differences, of every embedding in ``a`` with every one in ``b``: (n, m).
+
+    Takes, returns and raises what :func:`dot_score` does.
+
+    Examples
+    --------
+    >>> manhattan_sim([0.0, 0.0], [[3.0, 4.0], [0.0, 0.0]])
+    array([[-7., -0.]])
+    """
+    first, second = _same_width(_rows(a), _rows(b))
+    scores = np.empty((len(first), len(second)), np.result_type(first, second))  # (n, m)
+    for row, x in zip(scores, first, strict=True):  # one at a time: all differences at once are n x m x E
+        row[:] = -np.abs(second - x).sum(axis=1)
+    return scores
+
+
+def pairwise_dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
+    """Dot product of each embedding in ``a`` with the one at the same place in ``b``.
+
+    Parameters
+    ----------
+    a, b : array_like of float, shape (n, E) or (E,)
+        A single embedding stands beside every one of the other side.
+
+    Returns
+    -------
+    ndarray, shape (n,), or () for two single embeddings
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> pairwise_dot_score([[1.0, 0.0], [0.0, 1.0]], [[0.6, 0.8], [0.6, 0.8]])
+    array([0.6, 0.8])
+    """
+    first, second = _pairs(a, b)
+    return np.asarray((first * second).sum(axis=-1))
+
+
+def pairwise_cos_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
+    """Cosine of the angle between the embeddings at the same place: see :func:`pairwise_dot_score`."""
+    first, second = _pairs(a, b)
+    return pairwise_dot_score(normalize(first), normalize(second))
+
+
+def pairwise_euclidean_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
+    """Minus the Euclidean distance of the embeddings at the same place: see :func:`pairwise_dot_score`."""
+    first, second = _pairs(a, b)
+    return np.asarray(-np.linalg.norm(first - second, axis=-1))
+
+
+def pairwise_manhattan_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
+    """Minus the sum of absolute differences at the same place: see :func:`pairwise_dot_score`."""
+    first, second = _pairs(a, b)
+    return np.asarray(-np.abs(first - second).sum(axis=-1))
+
+
+SIMILARITY: dict[str, tuple[Similarity, Similarity]] = {
+    "cosine": (cos_sim, pairwise_cos_sim),
+    "dot": (dot_score, pairwise_dot_score),
+    "euclidean": (euclidean_sim, pairwise_euclidean_sim),
+    "manhattan": (manhattan_sim, pairwise_manhattan_sim),
+}
+"""By the name that a checkpoint's ``similarity_fn_name`` has: of all with all, and of pairs."""
+
+
+def as_floats(x: npt.ArrayLike) -> Array:
+    """Embeddings as an array of at least float32, whatever numbers they came as.
+
+    Raises
+    ------
+    ValueError
+        If they are not numbers, or not all of one width.
+    """
+    try:
+        array = np.asarray(x)
+    except ValueError as error:  # rows of different widths
+        raise ValueError(f"embeddings must all have the same width: {error}") from None
     if array.dtype.kind not in "fiu":
         raise ValueError(f"embeddings must be numbers, not {array.dtype}")
     if array.dtype.kind != "f":
         array = array.astype(np.float64)
     elif array.dtype.itemsize < 4:  # float16 is for keeping: 384 products summed in it lose two digits
         array = array.astype(np.float32)
+    return array
+
+
+def _rows(x: npt.ArrayLike) -> Array:
+    array = as_floats(x)
     if array.ndim not in (1, 2):
         raise ValueError(f"embeddings must have one or two dimensions, not shape {array.shape}")
     return np.atleast_2d(array)
+
+
+def _same_width(first: Array, second: Array) -> tuple[Array, Array]:
+    if first.shape[-1] != second.shape[-1]:
+        raise ValueError(f"embeddings of widths {first.shape[-1]} and {second.shape[-1]} cannot be compared")
+    return first, second
+
+
+def _pairs(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[Array, Array]:
+    first, second = as_floats(a), as_floats(b)
+    if not {first.ndim, second.ndim} <= {1, 2}:
+        raise ValueError(
+            f"embeddings must have one or two dimensions, not shapes {first.shape} and {second.shape}"
+        )
+    _same_width(first, second)
+    if first.ndim == second.ndim == 2 and len(first) != len(second):
+        raise ValueError(f"{len(first)} embeddings and {len(second)} are not pairs")
+    return first, second
