@@ -200,11 +200,13 @@ def _encode(options: argparse.Namespace) -> None:
     if options.batch_size < 1:
         raise _Usage(f"--batch-size must be a positive whole number, not {options.batch_size}")
     texts = list(_read_lines(options.input))
-    embeddings = _load(options).encode(
+    model = _load(options)
+    if options.normalize is not None:
+        model.normalize = options.normalize
+    embeddings = model.encode(
         texts,
         batch_size=options.batch_size,
         pooling=options.pooling,
-        normalize_embeddings=options.normalize,
         show_progress_bar=options.progress,
     )
     if output:

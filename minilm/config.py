@@ -111,7 +111,7 @@ class _BertFields:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.fields = _read_json(path, dict)
+        self.fields = read_json(path, dict)
 
     def refuse_unless(self, name: str, supported: object, *, default: object) -> None:
         value = self.fields.get(name, default)
@@ -141,7 +141,7 @@ def _after_the_encoder(directory: Path) -> tuple[Pooling, bool]:
     path = directory / "modules.json"
     if not path.exists():
         return "mean", False  # a plain BERT directory, read as sentence-transformers reads it
-    modules = _read_json(path, list)
+    modules = read_json(path, list)
     # "sentence_transformers.models.Pooling", or a longer path ending so in newer versions
     names = [str(module.get("type", "")).rpartition(".")[2] for module in modules if isinstance(module, dict)]
     if names not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
@@ -155,7 +155,9 @@ def _after_the_encoder(directory: Path) -> tuple[Pooling, bool]:
 
 
 def _pooling(path: Path) -> Pooling:
-    fields = _read_json(path, dict)
+    fields = read_json(path, dict)
+    if fields.get("include_prompt") is False:
+        raise CheckpointError(f"{path}: include_prompt false is not supported: prompts are pooled as well")
     chosen = [name for name, on in fields.items() if name.startswith("pooling_mode_") and on]
     if "pooling_mode" in fields:  # the newer form: the name itself, not a flag for each
         mode = fields["pooling_mode"]
@@ -178,7 +180,7 @@ def _max_seq_length(directory: Path, max_position_embeddings: int) -> int:
         path = directory / name
         if not path.exists():
             continue
-        value = _read_json(path, dict).get(field)
+        value = read_json(path, dict).get(field)
         if isinstance(value, int) and value > 2:
             # transformers writes 10**30 for "no limit"; the position table is one all the same
             return min(value, max_position_embeddings)
@@ -187,7 +189,8 @@ def _max_seq_length(directory: Path, max_position_embeddings: int) -> int:
     return max_position_embeddings
 
 
-def _read_json(path: Path, kind: type[_T]) -> _T:
+def read_json(path: Path, kind: type[_T]) -> _T:
+    """The JSON value in a checkpoint's file; a CheckpointError names the file if it is not of ``kind``."""
     try:
         value = json.loads(path.read_bytes())
     except OSError as error:

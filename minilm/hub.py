@@ -43,6 +43,7 @@ OPTIONAL_FILES = (
     "sentence_bert_config.json",
     "1_Pooling/config.json",
     "tokenizer_config.json",
+    "config_sentence_transformers.json",
 )
 
 # An unreachable Hub may cost five seconds in all, the start of a thread and an import included.

@@ -4,35 +4,44 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from minilm import packed
+from minilm.arguments import positive_int, refuse_torch_only
 from minilm.blas import blas_info, has_small_matrix_kernels, kernel_advice
+from minilm.collecting import Rows, progress
 from minilm.config import ModelConfig, Pooling
 from minilm.errors import CheckpointError, TruncationWarning
 from minilm.explanation import Explanation, contributions, token_parts
 from minilm.hub import DEFAULT_MODEL, REQUIRED_FILES, Checkpoint, find_checkpoint, likely_directory
 from minilm.packed import PackedParameters, Workspace, pack_parameters
 from minilm.packing import Pack, make_packs
-from minilm.pooling import POOLING, normalize
-from minilm.similarity import cos_sim
+from minilm.pooling import POOLING
+from minilm.pooling import normalize as scale_to_one
+from minilm.quantization import PRECISIONS, Precision, quantize_embeddings, truncate_embeddings
+from minilm.settings import DOCUMENT_PROMPTS, QUERY_PROMPTS, UseSettings
+from minilm.similarity import SIMILARITY
 from minilm.texts import as_texts, check_encodable, is_text, windows
 from minilm.threads import available_cores, run_jobs, run_together
 from minilm.tokenizer import TokenizedTexts, Tokenizer, pad
 from minilm.weights import ParameterFile
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 Array = npt.NDArray[np.float32]
 OutputValue = Literal["sentence_embedding", "token_embeddings"]
+Features = dict[str, npt.NDArray[Any]]  # everything of one text: encode(output_value=None)
 
 # From the hidden states (N, L, E) of N texts of equal length to what encode returns of each of them.
 Finish = Callable[[Array], Array | list[Array]]
@@ -45,6 +54,20 @@ TOKENS_PER_TEXT = 32
 SHARED_TOKENS = 64
 
 logger = logging.getLogger(__name__)
+
+
+class EncodeOptions(TypedDict, total=False):
+    """The arguments of encode that do not decide what kind of thing it returns."""
+
+    precision: Precision
+    convert_to_numpy: bool
+    convert_to_tensor: bool
+    device: str | None
+    normalize_embeddings: bool
+    truncate_dim: int | None
+    pool: None
+    chunk_size: None
+    pooling: Pooling | None
 
 
 class MiniLM:
@@ -67,6 +90,16 @@ class MiniLM:
     threads : int, optional
         Cores to use; None is all that this process may use, its affinity and control group's quota respected.
         BLAS is held to them while texts are encoded, and as it was afterwards.
+    prompts : mapping of str to str, optional
+        Texts to put before what is encoded, by name, besides those of the checkpoint.
+    default_prompt_name : str, optional
+        The prompt to take when none is asked for; None is as the checkpoint says.
+    similarity_fn_name : {"cosine", "dot", "euclidean", "manhattan"}, optional
+        What :meth:`similarity` computes; None is as the checkpoint says (cosine).
+    truncate_dim : int, optional
+        Components of an embedding that are kept; None is all.
+    device : {"cpu"}, optional
+        As sentence-transformers calls it; there is no other.
 
     Attributes
     ----------
@@ -74,6 +107,10 @@ class MiniLM:
         What the checkpoint says about itself.
     checkpoint : Checkpoint
         Where the files are and where they came from.
+    normalize : bool
+        Whether embeddings are scaled to length 1, as the checkpoint's Normalize module says; may be set.
+    truncate_dim : int or None
+        Components that are kept; may be set.
 
     Raises
     ------
@@ -101,7 +138,13 @@ class MiniLM:
         local_files_only: bool = False,
         max_seq_length: int | None = None,
         threads: int | None = None,
+        prompts: Mapping[str, str] | None = None,
+        default_prompt_name: str | None = None,
+        similarity_fn_name: str | None = None,
+        truncate_dim: int | None = None,
+        device: str | None = None,
     ) -> None:
+        refuse_torch_only(device=device)
         where: dict[str, Any] = {"revision": revision, "cache_dir": cache_dir}
         likely = likely_directory(model_name_or_path, **where)
         before = _file_identity(likely)
@@ -120,6 +163,12 @@ class MiniLM:
         self.config, self._parameters, self._tokenizer = loaded
         if max_seq_length is not None:
             self.max_seq_length = max_seq_length
+        self._use = UseSettings.from_directory(self.checkpoint.directory)
+        self._use.change(
+            prompts=prompts, default_prompt_name=default_prompt_name, similarity_fn_name=similarity_fn_name
+        )
+        self.truncate_dim = None if truncate_dim is None else positive_int("truncate_dim", truncate_dim)
+        self.normalize = self.config.normalize
         self.threads = available_cores() if threads is None else threads
         logger.info(
             "%s from %s; BLAS: %s; %d cores; %s",
@@ -163,8 +212,33 @@ class MiniLM:
 
     @property
     def embedding_dimension(self) -> int:
-        """Components of an embedding: 384 for all-MiniLM-L6-v2."""
+        """Components of an embedding before any truncation: 384 for all-MiniLM-L6-v2."""
         return self.config.hidden_size
+
+    def get_embedding_dimension(self) -> int:
+        """Components of an embedding as encode returns it, ``truncate_dim`` respected."""
+        return min(self.embedding_dimension, self.truncate_dim or self.embedding_dimension)
+
+    get_sentence_embedding_dimension = get_embedding_dimension  # its former name, which many still use
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """Texts to put before what is encoded, by name."""
+        return self._use.prompts
+
+    @property
+    def default_prompt_name(self) -> str | None:
+        """The prompt that encode takes when none is asked for."""
+        return self._use.default_prompt_name
+
+    @property
+    def similarity_fn_name(self) -> str:
+        """What :meth:`similarity` computes: "cosine", "dot", "euclidean" or "manhattan"."""
+        return self._use.similarity_fn_name
+
+    @similarity_fn_name.setter
+    def similarity_fn_name(self, value: str) -> None:
+        self._use.change(similarity_fn_name=value)
 
     @property
     def max_seq_length(self) -> int:
@@ -187,76 +261,132 @@ class MiniLM:
 
     @threads.setter
     def threads(self, value: int) -> None:
-        self._threads = _positive_int("threads", value)
+        self._threads = positive_int("threads", value)
 
     @overload
     def encode(  # type: ignore[overload-overlap] # a str is an iterable of str, but means one text
         self,
         inputs: str,
-        *,
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
         batch_size: int = ...,
         show_progress_bar: bool | None = ...,
-        normalize_embeddings: bool | None = ...,
-        pooling: Pooling | None = ...,
         output_value: OutputValue = ...,
+        **options: Unpack[EncodeOptions],
     ) -> Array: ...
 
     @overload
     def encode(
         self,
         inputs: Iterable[str],
-        *,
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
         batch_size: int = ...,
         show_progress_bar: bool | None = ...,
-        normalize_embeddings: bool | None = ...,
-        pooling: Pooling | None = ...,
         output_value: Literal["sentence_embedding"] = ...,
+        **options: Unpack[EncodeOptions],
     ) -> Array: ...
 
     @overload
     def encode(
         self,
         inputs: Iterable[str],
-        *,
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
         batch_size: int = ...,
         show_progress_bar: bool | None = ...,
+        *,
         output_value: Literal["token_embeddings"],
+        **options: Unpack[EncodeOptions],
     ) -> list[Array]: ...
+
+    @overload
+    def encode(  # type: ignore[overload-overlap] # as above
+        self,
+        inputs: str,
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
+        *,
+        output_value: None,
+        **options: Unpack[EncodeOptions],
+    ) -> Features: ...
+
+    @overload
+    def encode(
+        self,
+        inputs: Iterable[str],
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
+        *,
+        output_value: None,
+        **options: Unpack[EncodeOptions],
+    ) -> list[Features]: ...
 
     def encode(
         self,
         inputs: str | Iterable[str],
-        *,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
-        normalize_embeddings: bool | None = None,
+        output_value: OutputValue | None = "sentence_embedding",
+        precision: Precision = "float32",
+        convert_to_numpy: bool = True,
+        convert_to_tensor: bool = False,
+        device: str | None = None,
+        normalize_embeddings: bool = False,
+        truncate_dim: int | None = None,
+        pool: None = None,
+        chunk_size: None = None,
+        *,
         pooling: Pooling | None = None,
-        output_value: OutputValue = "sentence_embedding",
-    ) -> Array | list[Array]:
+    ) -> Array | list[Array] | Features | list[Features]:
         """Embeddings of one text or of many.
 
         Parameters
         ----------
         inputs : str or iterable of str
             One text, or a list, tuple, numpy array, pandas Series or generator of n texts.
+        prompt_name : str, optional
+            Name of a prompt in :attr:`prompts`, which is put before every text; None is the checkpoint's
+            default prompt, if it has one.
+        prompt : str, optional
+            The prompt itself; ``prompt_name`` then does not count.
         batch_size : int
             How much goes through the encoder at a time, and so how much memory it takes: as many tokens as
             this many texts of 32 tokens. The result does not depend on it.
         show_progress_bar : bool, optional
             A bar on stderr: True always, False never, None when stderr is a terminal and the work takes
             more than a second.
-        normalize_embeddings : bool, optional
-            Scale each embedding to length 1; None is as the checkpoint says (all-MiniLM-L6-v2: True).
+        output_value : {"sentence_embedding", "token_embeddings", None}
+            What to return: one vector a text; the vectors of its tokens, ``[CLS]`` and ``[SEP]`` included; or
+            None, both of them and the token ids.
+        precision : {"float32", "int8", "uint8", "binary", "ubinary"}
+            A smaller type, by :func:`minilm.util.quantize_embeddings`; the ranges of int8 and uint8 are those
+            of the embeddings of this call.
+        convert_to_numpy, convert_to_tensor, device, pool, chunk_size
+            As in sentence-transformers, where they choose among torch's tensors and devices. Here they can
+            have their defaults only (and ``device`` "cpu"); anything else is refused with the reason.
+        normalize_embeddings : bool
+            Scale each embedding to length 1. A checkpoint with a Normalize module (all-MiniLM-L6-v2 is one)
+            does so by itself, unless :attr:`normalize` was set to False.
+        truncate_dim : int, optional
+            Keep the first so many components, for models trained to allow it ("Matryoshka"); None is as
+            :attr:`truncate_dim` says. The checkpoint's own scaling comes before the cut, that of
+            ``normalize_embeddings`` after it.
         pooling : {"mean", "cls", "max"}, optional
             How the token vectors of a text become one; None is as the checkpoint says (mean).
-        output_value : {"sentence_embedding", "token_embeddings"}
-            What to return: one vector a text, or the vectors of its tokens, ``[CLS]`` and ``[SEP]`` included.
 
         Returns
         -------
         ndarray of float32, shape (E,) or (n, E), or a list of them
             (E,) for a single str, else one row a text, in the order given; for "token_embeddings" one
-            (n_tokens, E) array a text.
+            (n_tokens, E) array a text; for None one dict a text, of ``input_ids``, ``token_type_ids``,
+            ``attention_mask`` (n_tokens,), ``token_embeddings`` (n_tokens, E), ``sentence_embedding`` (E,).
 
         Raises
         ------
@@ -282,46 +412,84 @@ class MiniLM:
         >>> [tokens.shape for tokens in model.encode(["one text"], output_value="token_embeddings")]
         [(4, 384)]
         """
-        pack_tokens = TOKENS_PER_TEXT * _positive_int("batch_size", batch_size)
-        finish = self._finish(output_value, pooling, normalize_embeddings)
+        refuse_torch_only(
+            convert_to_numpy=convert_to_numpy,
+            convert_to_tensor=convert_to_tensor,
+            device=device,
+            pool=pool,
+            chunk_size=chunk_size,
+        )
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+        if output_value is None and precision != "float32":
+            raise ValueError("precision has no meaning for output_value None")
+        pack_tokens = TOKENS_PER_TEXT * positive_int("batch_size", batch_size)
+        truncate_dim = self.truncate_dim if truncate_dim is None else truncate_dim
+        finish, width = self._finish(output_value, pooling, normalize_embeddings, truncate_dim)
+        before = self._use.prompt(prompt, prompt_name)
         texts, is_single = as_texts(inputs)
         total = len(texts) if isinstance(texts, Sized) else None
-        results: list[Array] | _Rows = (
-            [] if output_value == "token_embeddings" else _Rows(total or 0, self.embedding_dimension)
-        )
+        results: list[Array] | Rows = [] if finish is _keep_tokens else Rows(total or 0, width)
+        features: list[Features] = []
         truncated = 0
-        with _progress(show_progress_bar, total) as advance:
+        with progress(show_progress_bar, total) as advance:
             for start, window in windows(texts):
-                token_ids, is_truncated = self._token_ids(start, window)
+                with_prompt = [before + text for text in window] if before else window
+                token_ids, is_truncated = self._token_ids(start, with_prompt)
                 truncated += sum(is_truncated)
-                results.extend(self._encode_window(token_ids, pack_tokens, finish, advance))
+                if output_value is None:
+                    embed, _ = self._finish("sentence_embedding", pooling, normalize_embeddings, truncate_dim)
+                    tokens = self._encode_window(token_ids, pack_tokens, finish, advance)
+                    features.extend(map(partial(_features, embed), token_ids, tokens))
+                else:  # no name for a window's rows: they would be held while the next one is encoded
+                    results.extend(self._encode_window(token_ids, pack_tokens, finish, advance))
         if truncated:
+            count = len(features) or len(results)
             warnings.warn(
-                f"{truncated} of {len(results)} texts were cut at {self.max_seq_length} tokens "
+                f"{truncated} of {count} texts were cut at {self.max_seq_length} tokens "
                 "(max_seq_length); the rest of them was not encoded",
                 TruncationWarning,
                 stacklevel=2,
             )
-        if is_single:
-            return results[0]
-        return results if isinstance(results, list) else results.array()
+        if output_value is None:
+            return features[0] if is_single else features
+        finished = results if isinstance(results, list) else results.array()
+        if precision != "float32":
+            finished = quantize_embeddings(finished, precision)
+        return finished[0] if is_single else finished
+
+    def encode_query(self, inputs: str | Iterable[str], **options: Any) -> Any:  # noqa: ANN401 - as encode
+        """Like :meth:`encode`, of queries: with the prompt named "query", if neither is given."""
+        return self._encode_by(QUERY_PROMPTS, inputs, options)
+
+    def encode_document(self, inputs: str | Iterable[str], **options: Any) -> Any:  # noqa: ANN401 - as encode
+        """Like :meth:`encode`, of what is searched: with the prompt "document", "passage" or "corpus".
+
+        "document" is always there, and empty unless the checkpoint or the caller has given it a text; so a
+        checkpoint whose prompt is called "passage" is to be told ``prompt_name="passage"``, here as in
+        sentence-transformers.
+        """
+        return self._encode_by(DOCUMENT_PROMPTS, inputs, options)
+
+    def _encode_by(self, names: tuple[str, ...], inputs: str | Iterable[str], options: dict[str, Any]) -> Any:  # noqa: ANN401 - as encode
+        if options.get("prompt_name") is None and options.get("prompt") is None:
+            options["prompt_name"] = self._use.first_of(names)
+        return self.encode(inputs, **options)
 
     @property
     def tokenizer(self) -> Tokenizer:
         """What turns texts into token ids, cut at ``max_seq_length``."""
         return self._tokenizer
 
-    def encode_tokens(
-        self, input_ids: Sequence[Sequence[int]], *, normalize_embeddings: bool | None = None
-    ) -> Array:
+    def encode_tokens(self, input_ids: Sequence[Sequence[int]], *, normalize: bool | None = None) -> Array:
         """Embeddings of texts that are token ids already, ``[CLS]`` and ``[SEP]`` included.
 
         Parameters
         ----------
         input_ids : sequence of n sequences of int
             Each with 1 to ``config.max_position_embeddings`` ids below ``config.vocab_size``.
-        normalize_embeddings : bool, optional
-            As for :meth:`encode`.
+        normalize : bool, optional
+            Scale each embedding to length 1; None is as :attr:`normalize` says.
 
         Returns
         -------
@@ -347,18 +515,18 @@ class MiniLM:
                 raise ValueError(f"input_ids[{index}] has an id outside 0 to {vocab_size - 1}")
         if len(input_ids) == 0:
             return np.empty((0, self.embedding_dimension), np.float32)
-        finish = self._finish("sentence_embedding", None, normalize_embeddings)
+        finish = self._embed(None, normalize=self.normalize if normalize is None else normalize)
         rows = self._encode_window(
             [list(ids) for ids in input_ids], TOKENS_PER_TEXT**2, finish, lambda _: None
         )
         return np.stack(rows)
 
-    def similarity(self, a: Any, b: Any) -> Array:  # noqa: ANN401 - texts or embeddings, in any array-like form
-        """Cosine similarity of every text or embedding in ``a`` with every one in ``b``.
+    def similarity(self, embeddings1: Any, embeddings2: Any) -> Array:  # noqa: ANN401 - texts or embeddings, in any array-like form
+        """How alike every text or embedding is to every other, by :attr:`similarity_fn_name`.
 
         Parameters
         ----------
-        a, b : array_like of float, or str, or sequence of str
+        embeddings1, embeddings2 : array_like of float, or str, or sequence of str
             Embeddings, shape (E,) or (n, E); or texts, which are encoded first.
 
         Returns
@@ -371,8 +539,18 @@ class MiniLM:
         >>> model.similarity("A girl is styling her hair.", ["A girl is brushing her hair."]).round(4)
         array([[0.8052]], dtype=float32)
         """
-        first, second = (self.encode(x) if is_text(x) else np.asarray(x, dtype=np.float32) for x in (a, b))
-        return cast(Array, cos_sim(first, second))
+        return self._compare(0, embeddings1, embeddings2)
+
+    def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> Array:  # noqa: ANN401 - as similarity
+        """How alike the texts or embeddings at the same place are: (n,), by :attr:`similarity_fn_name`.
+
+        Takes what :meth:`similarity` does, n of each.
+        """
+        return self._compare(1, embeddings1, embeddings2)
+
+    def _compare(self, which: int, *sides: Any) -> Array:  # noqa: ANN401
+        first, second = (self.encode(x) if is_text(x) else np.asarray(x, dtype=np.float32) for x in sides)
+        return cast(Array, SIMILARITY[self.similarity_fn_name][which](first, second))
 
     def explain(self, a: str, b: str) -> Explanation:
         """Why two texts have the score they have: their cosine as a sum over pairs of tokens.
@@ -407,9 +585,8 @@ class MiniLM:
                 raise TypeError(f"{name} must be a str, not {type(text).__name__}")
         check_encodable(texts, 0)
         token_ids, _ = self._token_ids(0, texts)
-        keep_tokens = self._finish("token_embeddings", None, None)
-        hidden_states = self._encode_window(token_ids, sum(map(len, token_ids)), keep_tokens, lambda _: None)
-        finish = self._finish("sentence_embedding", None, normalize_embeddings=True)
+        hidden_states = self._encode_window(token_ids, sum(map(len, token_ids)), _keep_tokens, lambda _: None)
+        finish = self._embed(None, normalize=True)
         first, second = (np.asarray(finish(tokens[None])[0], np.float64) for tokens in hidden_states)  # (E,)
         parts = [token_parts(tokens, self.config.pooling) for tokens in hidden_states]
         spans_a, spans_b = self._tokenizer.spans(a), self._tokenizer.spans(b)
@@ -451,29 +628,44 @@ class MiniLM:
             raise
 
     def _finish(
-        self, output_value: OutputValue, pooling: Pooling | None, normalize_embeddings: bool | None
-    ) -> Finish:
-        """What turns the encoder's output into what was asked for."""
-        if output_value == "token_embeddings":
-            if pooling is not None or normalize_embeddings is not None:
-                raise ValueError("pooling and normalize_embeddings have no meaning for token_embeddings")
-            return lambda hidden_states: [tokens.copy() for tokens in hidden_states]  # N x (L, E)
-        if output_value != "sentence_embedding":
+        self,
+        output_value: OutputValue | None,
+        pooling: Pooling | None,
+        normalize_embeddings: bool,
+        truncate_dim: int | None,
+    ) -> tuple[Finish, int]:
+        """What turns the encoder's output into what was asked for, and how wide that is."""
+        if output_value not in ("sentence_embedding", "token_embeddings", None):
             raise ValueError(
-                f"output_value must be 'sentence_embedding' or 'token_embeddings', not {output_value!r}"
+                f"output_value must be 'sentence_embedding', 'token_embeddings' or None, not {output_value!r}"
             )
+        if output_value == "token_embeddings" and (pooling is not None or normalize_embeddings):
+            raise ValueError("pooling and normalize_embeddings have no meaning for token_embeddings")
+        if truncate_dim is not None:
+            truncate_dim = positive_int("truncate_dim", truncate_dim)
+        if output_value != "sentence_embedding":
+            return _keep_tokens, self.config.hidden_size
+        embed = self._embed(pooling, normalize=self.normalize)
+
+        def finish(hidden_states: Array) -> Array:
+            embeddings = truncate_embeddings(embed(hidden_states), truncate_dim)
+            return cast(Array, scale_to_one(embeddings)) if normalize_embeddings else embeddings
+
+        return finish, min(self.config.hidden_size, truncate_dim or self.config.hidden_size)
+
+    def _embed(self, pooling: Pooling | None, *, normalize: bool) -> Callable[[Array], Array]:
+        """What makes embeddings (N, E) of hidden states (N, L, E), by the checkpoint's own modules."""
         pooling = self.config.pooling if pooling is None else pooling
         if pooling not in POOLING:
             raise ValueError(f"pooling must be one of {', '.join(POOLING)}, not {pooling!r}")
         pool = POOLING[pooling]
-        normalized = self.config.normalize if normalize_embeddings is None else normalize_embeddings
 
-        def finish(hidden_states: Array) -> Array:
+        def embed(hidden_states: Array) -> Array:
             no_padding = np.ones(hidden_states.shape[:2], dtype=np.int64)  # (N, L)
             embeddings = pool(hidden_states, no_padding)  # (N, E)
-            return normalize(embeddings) if normalized else embeddings
+            return cast(Array, scale_to_one(embeddings) if normalize else embeddings)
 
-        return finish
+        return embed
 
     def _encode_window(
         self, token_ids: list[list[int]], pack_tokens: int, finish: Finish, advance: Callable[[int], object]
@@ -530,6 +722,22 @@ class MiniLM:
         return hidden_states
 
 
+def _keep_tokens(hidden_states: Array) -> list[Array]:
+    return [tokens.copy() for tokens in hidden_states]  # N x (L, E)
+
+
+def _features(embed: Finish, input_ids: list[int], tokens: Array) -> Features:
+    """Everything of one text, as sentence-transformers calls it."""
+    ids = np.array(input_ids, dtype=np.int64)  # (L,)
+    return {
+        "input_ids": ids,
+        "token_type_ids": np.zeros_like(ids),
+        "attention_mask": np.ones_like(ids),
+        "token_embeddings": tokens,
+        "sentence_embedding": embed(tokens[None])[0],
+    }
+
+
 def _load(directory: Path) -> tuple[ModelConfig, PackedParameters, Tokenizer]:
     config = ModelConfig.from_directory(directory)
     parameters = pack_parameters(
@@ -550,52 +758,3 @@ def _file_identity(directory: Path | None) -> list[tuple[int, int, int]] | None:
     except OSError:
         return None
     return [(stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats]
-
-
-class _Rows:
-    """Embeddings that arrive in pieces, in one array that grows in place, so that it is never held twice."""
-
-    def __init__(self, rows: int, width: int) -> None:
-        self._array = np.empty((rows, width), dtype=np.float32)
-        self._used = 0
-
-    def __len__(self) -> int:
-        return self._used
-
-    def __getitem__(self, index: int) -> Array:
-        return self.array()[index]
-
-    def extend(self, rows: Sequence[Array]) -> None:
-        needed = self._used + len(rows)
-        if needed > len(self._array):
-            self._resize(max(needed, 2 * len(self._array)))
-        self._array[self._used : needed] = rows
-        self._used = needed
-
-    def array(self) -> Array:
-        if self._used < len(self._array):
-            self._resize(self._used)
-        return self._array
-
-    def _resize(self, rows: int) -> None:
-        # nobody else holds a reference yet; the check would trip over debuggers and coverage tools
-        self._array.resize((rows, self._array.shape[1]), refcheck=False)
-
-
-def _positive_int(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"{name} must be a positive whole number, not {value!r}")
-    return int(value)
-
-
-@contextmanager
-def _progress(show: bool | None, total: int | None) -> Iterator[Callable[[int], object]]:
-    """A progress bar over texts, as a function to call with the number of texts that are done."""
-    if show is False or (show is None and not (sys.stderr and sys.stderr.isatty())):
-        yield lambda _: None
-        return
-    from tqdm import tqdm
-
-    # unasked, a bar is for those who wait: work under a second shows none
-    with tqdm(total=total, desc="Encoding", unit="text", delay=0.0 if show else 1.0, file=sys.stderr) as bar:
-        yield bar.update

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,17 +19,36 @@ FEW = 100
 logger = logging.getLogger(__name__)
 
 
+@overload
+def quantize_embeddings(
+    embeddings: list[npt.NDArray[np.float32]],
+    precision: Precision,
+    ranges: npt.ArrayLike | None = ...,
+    calibration_embeddings: npt.ArrayLike | None = ...,
+) -> list[npt.NDArray[Any]]: ...
+
+
+@overload
 def quantize_embeddings(
     embeddings: npt.ArrayLike,
     precision: Precision,
+    ranges: npt.ArrayLike | None = ...,
+    calibration_embeddings: npt.ArrayLike | None = ...,
+) -> npt.NDArray[Any]: ...
+
+
+def quantize_embeddings(
+    embeddings: npt.ArrayLike | list[npt.NDArray[np.float32]],
+    precision: Precision,
     ranges: npt.ArrayLike | None = None,
     calibration_embeddings: npt.ArrayLike | None = None,
-) -> npt.NDArray[Any]:
+) -> npt.NDArray[Any] | list[npt.NDArray[Any]]:
     """Embeddings in a smaller type, as sentence-transformers' function of the same name defines it.
 
     Parameters
     ----------
-    embeddings : array_like of float, shape (n, E) or (E,)
+    embeddings : array_like of float, shape (n, E) or (E,), or list of ndarrays of shape (n_tokens, E)
+        The latter are token embeddings, and share their ranges.
     precision : {"float32", "int8", "uint8", "binary", "ubinary"}
         "uint8" is the number of the one of 256 steps between a component's least and largest value into which
         it falls, "int8" that less 128; a range of no width counts as of width 255. "ubinary" is a bit a
@@ -42,6 +61,7 @@ def quantize_embeddings(
     Returns
     -------
     ndarray, shape (n, E) or (E,), of float32, int8 or uint8; of bits, shape (n, E / 8 rounded up)
+        Or a list of them.
 
     Raises
     ------
@@ -58,6 +78,10 @@ def quantize_embeddings(
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+    if isinstance(embeddings, list) and embeddings and getattr(embeddings[0], "ndim", 1) == 2:
+        if ranges is None and calibration_embeddings is None and precision in ("int8", "uint8"):
+            calibration_embeddings = np.concatenate(embeddings)
+        return [quantize_embeddings(one, precision, ranges, calibration_embeddings) for one in embeddings]
     array = np.asarray(embeddings)
     if array.dtype.kind != "f" and array.size:
         raise ValueError(f"embeddings to quantize must be floats, not {array.dtype}")

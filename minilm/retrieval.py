@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from minilm.arguments import positive_int
 from minilm.pooling import normalize
 from minilm.similarity import Array, Similarity, as_floats, cos_sim, dot_score
 
@@ -277,8 +278,7 @@ class _Best:
 
 def _check_sizes(**sizes: int) -> None:
     for name, value in sizes.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name} must be a positive whole number, not {value!r}")
+        positive_int(name, value)
 
 
 def _bar(steps: range, show: bool) -> Any:  # noqa: ANN401 - a range, or tqdm around one

@@ -119,7 +119,7 @@ def test_token_embeddings_are_the_last_hidden_states(model: MiniLM, float64_para
     np.testing.assert_allclose(single, tokens[0], rtol=0, atol=1e-5)
 
 
-def test_poolings_are_those_of_the_token_embeddings(model: MiniLM) -> None:
+def test_poolings_are_those_of_the_token_embeddings(model: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
     text = PLAIN[0]
     tokens = model.encode(text, output_value="token_embeddings")
     for pooling, expected in (
@@ -127,7 +127,9 @@ def test_poolings_are_those_of_the_token_embeddings(model: MiniLM) -> None:
         ("cls", tokens[0]),
         ("max", tokens.max(axis=0)),
     ):
-        raw = model.encode(text, pooling=pooling, normalize_embeddings=False)  # type: ignore[call-overload]
+        with monkeypatch.context() as patch:
+            patch.setattr(model, "normalize", False)
+            raw = model.encode(text, pooling=pooling)  # type: ignore[call-overload]
         np.testing.assert_allclose(raw, expected, rtol=0, atol=1e-5)
         unit = model.encode(text, pooling=pooling)  # type: ignore[call-overload]
         np.testing.assert_allclose(unit, expected / np.linalg.norm(expected), rtol=0, atol=1e-6)
@@ -209,9 +211,23 @@ def test_a_lone_surrogate_is_named(model: MiniLM) -> None:
         ({"batch_size": 2.5}, "batch_size must be a positive whole number, not 2.5"),
         ({"batch_size": True}, "batch_size must be a positive whole number, not True"),
         ({"pooling": "sum"}, "pooling must be one of mean, cls, max, not 'sum'"),
-        ({"output_value": "tokens"}, "output_value must be 'sentence_embedding' or 'token_embeddings', not"),
+        (
+            {"output_value": "tokens"},
+            "output_value must be 'sentence_embedding', 'token_embeddings' or None, not",
+        ),
         ({"output_value": "token_embeddings", "pooling": "cls"}, "have no meaning for token_embeddings"),
         ({"output_value": "token_embeddings", "normalize_embeddings": True}, "have no meaning for token"),
+        ({"precision": "int4"}, "precision must be one of float32, int8, uint8, binary, ubinary, not 'int4'"),
+        ({"precision": "int8"}, "a single embedding does not say"),
+        ({"precision": "int8", "output_value": None}, "precision has no meaning for output_value None"),
+        ({"truncate_dim": 0}, "truncate_dim must be a positive whole number, not 0"),
+        ({"prompt_name": "nope"}, "prompt_name must be one of query, document, not 'nope'"),
+        ({"convert_to_tensor": True}, "convert_to_tensor=True is not supported: minilm returns numpy arrays"),
+        ({"convert_to_numpy": False}, "convert_to_numpy=False is not supported: minilm returns numpy arrays"),
+        ({"device": "cuda"}, "device='cuda' is not supported: minilm runs on the CPU"),
+        ({"device": ["cpu", "cpu"]}, r"device=\['cpu', 'cpu'\] is not supported"),
+        ({"pool": {}}, "minilm uses all cores by itself"),
+        ({"chunk_size": 5}, "batch_size bounds the memory"),
     ],
 )
 def test_options_that_cannot_be_are_refused(model: MiniLM, options: dict[str, Any], message: str) -> None:

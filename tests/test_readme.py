@@ -22,11 +22,21 @@ def test_the_first_two_blocks_are_one_line_each() -> None:
     assert "pytest" in second
 
 
-def test_the_python_example_prints_what_it_says() -> None:
-    (example,) = blocks("python")
+def output_of(example: str) -> str:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(example, {})
-    shape, score = printed.getvalue().splitlines()
+    return printed.getvalue()
+
+
+def test_the_python_example_prints_what_it_says() -> None:
+    example = blocks("python")[0]
+    shape, score = output_of(example).splitlines()
     assert f"print(embeddings.shape)  # {shape}" in example
     assert f"# [[{float(score.strip('[]')):.4f}]]" in example
+
+
+def test_the_example_in_the_place_of_sentence_transformers_finds_what_it_says() -> None:
+    example = blocks("python")[1]
+    assert "# corpus_id 1" in example
+    assert re.match(r"\[\[\{'corpus_id': 1, ", output_of(example))

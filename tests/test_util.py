@@ -148,8 +148,8 @@ def test_communities_are_disjoint_and_the_largest_is_first() -> None:
 def test_quantization_by_hand() -> None:
     given = np.array([[0.0, -1.0], [0.5, 0.0], [1.0, 1.0], [2.0, -3.0]], np.float32)
     ranges = np.array([[0.0, -1.0], [1.0, 1.0]])
-    # floor(0.5 / (1 / 255)) = 127; 1 / 255 is a little more in float32, so that 1 holds 254 whole steps of it;
-    # what lies beyond the range takes its end
+    # floor(0.5 / (1 / 255)) = 127; 1 / 255 is a little more in float32, so that 1 holds 254 whole steps of
+    # it; what lies beyond the range takes its end
     expected = np.array([[0, 0], [127, 127], [254, 254], [255, 0]])
     by_range = util.quantize_embeddings(given, "uint8", ranges=ranges)
     assert by_range.dtype == np.uint8
@@ -160,7 +160,8 @@ def test_quantization_by_hand() -> None:
     bits = util.quantize_embeddings([[1.0, -1.0, 0.0, 2.0, 1.0, 1.0, 1.0, 1.0, 3.0]], "ubinary")
     np.testing.assert_array_equal(bits, [[0b10011111, 0b10000000]])
     signed_bits = util.quantize_embeddings([[1.0, -1.0, 0.0, 2.0, 1.0, 1.0, 1.0, 1.0, 3.0]], "binary")
-    assert (signed_bits.dtype, signed_bits.tolist()) == (np.int8, [[0b10011111 - 128, 0]])
+    assert signed_bits.dtype == np.int8
+    assert signed_bits.tolist() == [[0b10011111 - 128, 0]]
     assert util.quantize_embeddings([1.0, -1.0], "float32").dtype == np.float32
     # a component that is always the same has a range of no width
     np.testing.assert_array_equal(
@@ -170,7 +171,7 @@ def test_quantization_by_hand() -> None:
 
 def test_quantization_of_nothing_keeps_the_shape() -> None:
     nothing = np.empty((0, 12), np.float32)
-    shapes = {p: util.quantize_embeddings(nothing, p).shape for p in ("int8", "uint8", "binary", "ubinary")}  # type: ignore[arg-type]
+    shapes = {p: util.quantize_embeddings(nothing, p).shape for p in ("int8", "uint8", "binary", "ubinary")}
     assert shapes == {"int8": (0, 12), "uint8": (0, 12), "binary": (0, 2), "ubinary": (0, 2)}
 
 

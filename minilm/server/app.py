@@ -64,7 +64,7 @@ class Service:
         self.started = int(time.time())
         self.metrics = Metrics(lambda: self.gatherer.waiting_tokens)
         self.gatherer = Gatherer(
-            lambda ids: model.encode_tokens(ids, normalize_embeddings=False),
+            lambda ids: model.encode_tokens(ids, normalize=False),
             width=model.embedding_dimension,
             cores=model.threads,
             max_tokens=settings.max_queue_tokens,
