@@ -34,7 +34,7 @@ from unittest import mock
 import numpy as np
 
 from benchmarks.harness import alternate, begin, long_texts, options, print_table, short_texts, spread, write
-from minilm import MiniLM, encoder, packed
+from minilm import MiniLM, activations, packed
 from minilm import model as minilm_model
 from minilm.blas import has_small_matrix_kernels
 from minilm.packed import Array, Group, LayerNorm, PackedParameters, Weight, Workspace, pack_parameters
@@ -269,7 +269,7 @@ _P = np.float32(0.3275911)
 _A = [np.float32(a) for a in (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)]
 
 
-def _gelu_by_7_1_26(x: Array, workspace: Workspace) -> None:
+def _gelu_by_7_1_26(x: Array, workspace: Workspace, _coefficients: object) -> None:
     """(5) ``x (1 + erf(x / sqrt 2))`` in the same blocks."""
     for start in range(0, len(x), packed.GELU_ROWS):
         block = x[start : start + packed.GELU_ROWS]
@@ -292,9 +292,9 @@ def _gelu_by_7_1_26(x: Array, workspace: Workspace) -> None:
         block *= polynomial
 
 
-def _gelu_by_math_erf(x: Array, _workspace: Workspace) -> None:
-    """(5) encoder.py's own."""
-    x[:] = 2 * encoder.gelu(x)
+def _gelu_by_math_erf(x: Array, _workspace: Workspace, _coefficients: object) -> None:
+    """(5) activations.py's own."""
+    x[:] = 2 * activations.gelu(x)
 
 
 def _layer_norm_by_mean(x: Array, norm: LayerNorm, eps: float, *, out: Array) -> None:

@@ -9,19 +9,27 @@ package does not compute is refused by name, so that no checkpoint is ever run w
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
+from minilm.activations import ACTIVATIONS
 from minilm.errors import CheckpointError
 
-Pooling = Literal["mean", "cls", "max"]
+Pooling = Literal["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
+POOLING_MODES: tuple[str, ...] = get_args(Pooling)
 
-# The flag names are those of 1_Pooling/config.json; newer files name the mode itself ("pooling_mode").
+# The flags of older 1_Pooling/config.json, in the order in which several are concatenated; newer files name
+# the modes themselves ("pooling_mode").
 _POOLING_FLAGS: dict[str, Pooling] = {
-    "pooling_mode_mean_tokens": "mean",
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
 }
 
 _T = TypeVar("_T")
@@ -31,7 +39,7 @@ _T = TypeVar("_T")
 class ModelConfig:
     """The shape of a BERT encoder and what turns its output into one embedding.
 
-    The names are those of Hugging Face's ``config.json``; the last three fields come from the
+    The names are those of Hugging Face's ``config.json``; those after ``hidden_act`` come from the
     sentence-transformers files beside it.
 
     Examples
@@ -52,9 +60,12 @@ class ModelConfig:
     max_position_embeddings: int
     type_vocab_size: int
     layer_norm_eps: float
+    hidden_act: str = "gelu"
     max_seq_length: int = 256
-    pooling: Pooling = "mean"
+    pooling: Pooling | tuple[Pooling, ...] = "mean"  # several are concatenated
+    dense: tuple[str, ...] = ()  # folders of Dense modules, between pooling and normalization
     normalize: bool = True
+    do_lower_case: bool = False  # whatever the tokenizer does by itself
 
     @property
     def head_size(self) -> int:
@@ -80,10 +91,10 @@ class ModelConfig:
         directory = Path(directory)
         bert = _BertFields(directory / "config.json")
         bert.refuse_unless("model_type", "bert", default="bert")
-        bert.refuse_unless("hidden_act", "gelu", default="gelu")
+        hidden_act = bert.one_of("hidden_act", ACTIVATIONS, default="gelu")
         bert.refuse_unless("position_embedding_type", "absolute", default="absolute")
         bert.refuse_unless("is_decoder", False, default=False)
-        pooling, normalize = _after_the_encoder(directory)
+        pooling, dense, normalize = _after_the_encoder(directory)
         max_position_embeddings = bert.positive_int("max_position_embeddings")
         config = cls(
             vocab_size=bert.positive_int("vocab_size"),
@@ -94,9 +105,12 @@ class ModelConfig:
             max_position_embeddings=max_position_embeddings,
             type_vocab_size=bert.positive_int("type_vocab_size"),
             layer_norm_eps=bert.positive_float("layer_norm_eps"),
+            hidden_act=hidden_act,
             max_seq_length=_max_seq_length(directory, max_position_embeddings),
             pooling=pooling,
+            dense=dense,
             normalize=normalize,
+            do_lower_case=_do_lower_case(directory),
         )
         if config.hidden_size % config.num_attention_heads:
             raise CheckpointError(
@@ -118,6 +132,13 @@ class _BertFields:
         if value != supported:
             raise CheckpointError(f"{self.path}: {name} {value!r} is not supported, only {supported!r} is")
 
+    def one_of(self, name: str, supported: Iterable[str], *, default: str) -> str:
+        value = self.fields.get(name, default)
+        if value not in supported:
+            known = ", ".join(map(repr, supported))
+            raise CheckpointError(f"{self.path}: {name} {value!r} is not supported, only {known} are")
+        return str(value)
+
     def positive_int(self, name: str) -> int:
         value = self._required(name)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -136,39 +157,50 @@ class _BertFields:
         return self.fields[name]
 
 
-def _after_the_encoder(directory: Path) -> tuple[Pooling, bool]:
-    """What modules.json puts behind the encoder: the pooling, and whether the embedding is normalized."""
+def _after_the_encoder(directory: Path) -> tuple[Pooling | tuple[Pooling, ...], tuple[str, ...], bool]:
+    """What modules.json puts behind the encoder: pooling, Dense modules, and whether it is normalized."""
     path = directory / "modules.json"
     if not path.exists():
-        return "mean", False  # a plain BERT directory, read as sentence-transformers reads it
-    modules = read_json(path, list)
+        return "mean", (), False  # a plain BERT directory, read as sentence-transformers reads it
+    modules = [module for module in read_json(path, list) if isinstance(module, dict)]
     # "sentence_transformers.models.Pooling", or a longer path ending so in newer versions
-    names = [str(module.get("type", "")).rpartition(".")[2] for module in modules if isinstance(module, dict)]
-    if names not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+    names = [str(module.get("type", "")).rpartition(".")[2] for module in modules]
+    if not re.fullmatch(r"Transformer Pooling( Dense)*( Normalize)?", " ".join(names)):
         raise CheckpointError(
-            f"{path}: modules {names} are not supported, only Transformer, Pooling and an optional "
-            "Normalize, in this order"
+            f"{path}: modules {names} are not supported, only Transformer, Pooling, any number of Dense and "
+            "an optional Normalize, in this order"
         )
     if modules[0].get("path", ""):
         raise CheckpointError(f"{path}: the Transformer must lie at the top, not in {modules[0]['path']!r}")
-    return _pooling(directory / str(modules[1].get("path", "1_Pooling")) / "config.json"), len(names) == 3
+    folders = [str(module.get("path", "")) for module in modules]
+    for folder in folders[1:]:
+        if not re.fullmatch(r"\w+", folder):  # out of the checkpoint it must not lead
+            raise CheckpointError(f"{path}: a module lies in {folder!r}, which is no plain folder's name")
+    dense = tuple(folder for folder, name in zip(folders, names, strict=True) if name == "Dense")
+    return _pooling(directory / folders[1] / "config.json"), dense, names[-1] == "Normalize"
 
 
-def _pooling(path: Path) -> Pooling:
+def _pooling(path: Path) -> Pooling | tuple[Pooling, ...]:
     fields = read_json(path, dict)
     if fields.get("include_prompt") is False:
         raise CheckpointError(f"{path}: include_prompt false is not supported: prompts are pooled as well")
-    chosen = [name for name, on in fields.items() if name.startswith("pooling_mode_") and on]
-    if "pooling_mode" in fields:  # the newer form: the name itself, not a flag for each
-        mode = fields["pooling_mode"]
-        if mode in _POOLING_FLAGS.values():
-            return mode
-        chosen = [f"pooling_mode {mode!r}"]
-    elif len(chosen) == 1 and chosen[0] in _POOLING_FLAGS:
-        return _POOLING_FLAGS[chosen[0]]
-    raise CheckpointError(
-        f"{path}: {' + '.join(chosen) or 'no pooling mode'} is not supported, only one of mean, cls and max"
-    )
+    modes: list[Any]
+    if "pooling_mode" in fields:
+        given = fields["pooling_mode"]
+        modes = list(given) if isinstance(given, list) else [given]
+    else:
+        flags = [name for name, on in fields.items() if name.startswith("pooling_mode_") and on]
+        unknown = [name for name in flags if name not in _POOLING_FLAGS]
+        modes = unknown or [mode for flag, mode in _POOLING_FLAGS.items() if flag in flags]
+    if not modes or not all(mode in POOLING_MODES for mode in modes):
+        shown = " + ".join(map(str, modes)) or "no pooling mode"
+        raise CheckpointError(f"{path}: {shown} is not supported, only {', '.join(POOLING_MODES)} are")
+    return modes[0] if len(modes) == 1 else tuple(modes)
+
+
+def _do_lower_case(directory: Path) -> bool:
+    path = directory / "sentence_bert_config.json"
+    return path.exists() and read_json(path, dict).get("do_lower_case") is True
 
 
 def _max_seq_length(directory: Path, max_position_embeddings: int) -> int:

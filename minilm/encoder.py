@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from minilm.activations import ACTIVATIONS
 from minilm.config import ModelConfig
 
 Array = npt.NDArray[np.floating]
@@ -124,8 +125,9 @@ def encoder_layer(
     hidden_states = layer_norm(
         hidden_states + attention_output, parameters, f"{name}.attention.output.LayerNorm", eps
     )
-    # each token is worked on alone: [1]_, equation 2, with GELU in place of ReLU
-    intermediate = gelu(linear(hidden_states, parameters, f"{name}.intermediate.dense"))  # (B, L, I)
+    # each token is worked on alone: [1]_, equation 2, with GELU ([3]_) in place of ReLU
+    activation = ACTIVATIONS[config.hidden_act]
+    intermediate = activation(linear(hidden_states, parameters, f"{name}.intermediate.dense"))  # (B, L, I)
     output = linear(intermediate, parameters, f"{name}.output.dense")  # (B, L, E)
     return layer_norm(hidden_states + output, parameters, f"{name}.output.LayerNorm", eps), attention_probs
 
@@ -172,19 +174,6 @@ def layer_norm(x: Array, parameters: Parameters, name: str, eps: float) -> Array
     variance = np.mean(centered * centered, axis=-1, keepdims=True)  # (..., 1)
     normalized = centered / np.sqrt(variance + eps)
     return normalized * parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
-
-
-def gelu(x: Array) -> Array:
-    """``x`` times the standard normal distribution function at ``x``. [3]_, section 2."""
-    return 0.5 * x * (1.0 + erf(x / math.sqrt(2.0)))
-
-
-def erf(x: Array) -> Array:
-    """The error function, element by element.
-
-    numpy has none: math.erf is the C library's, right to the last bit of float64, and slow.
-    """
-    return np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype)
 
 
 def _split_heads(x: Array, heads: int) -> Array:

@@ -102,11 +102,11 @@ class Explanation:
         return {**sides, "contributions": self.contributions.tolist()}
 
 
-def token_parts(hidden_states: Array, pooling: str) -> npt.NDArray[np.float64]:
+def token_parts(hidden_states: Array, pooling: str | Sequence[str]) -> npt.NDArray[np.float64]:
     """What each token of a text adds to its pooled embedding: (N, E) -> (N, E), whose rows sum to it.
 
     Mean pooling takes an equal part of each token, cls the first whole, and max each component from the token
-    that has the largest (the first of equals).
+    that has the largest (the first of equals). Of several poolings the parts stand side by side.
 
     Examples
     --------
@@ -114,15 +114,19 @@ def token_parts(hidden_states: Array, pooling: str) -> npt.NDArray[np.float64]:
     array([[0., 5.],
            [3., 0.]])
     """
+    if not isinstance(pooling, str):
+        return np.concatenate([token_parts(hidden_states, mode) for mode in pooling], axis=1)
     tokens = hidden_states.astype(np.float64)  # (N, E)
-    rows = np.arange(len(tokens))[:, None]  # (N, 1)
-    if pooling == "mean":
-        return tokens / len(tokens)
-    if pooling == "cls":
-        return np.where(rows == 0, tokens, 0.0)
-    if pooling == "max":
-        return np.where(rows == tokens.argmax(axis=0), tokens, 0.0)
-    raise ValueError(f"there is no sum over tokens for {pooling!r} pooling")
+    number = np.arange(1, len(tokens) + 1)[:, None]  # (N, 1)
+    weights: dict[str, Any] = {  # (N, 1) or (N, E)
+        "mean": 1 / len(tokens),
+        "cls": number == 1,
+        "max": number == 1 + tokens.argmax(axis=0),
+        "mean_sqrt_len_tokens": 1 / np.sqrt(len(tokens)),
+        "weightedmean": number / number.sum(),
+        "lasttoken": number == len(tokens),
+    }
+    return np.asarray(tokens * weights[pooling])
 
 
 def contributions(parts_a: Array, parts_b: Array) -> npt.NDArray[np.float64]:

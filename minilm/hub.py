@@ -44,6 +44,8 @@ OPTIONAL_FILES = (
     "1_Pooling/config.json",
     "tokenizer_config.json",
     "config_sentence_transformers.json",
+    "2_Dense/config.json",
+    "2_Dense/model.safetensors",
 )
 
 # An unreachable Hub may cost five seconds in all, the start of a thread and an import included.

@@ -21,6 +21,7 @@ from minilm.arguments import positive_int, refuse_torch_only
 from minilm.blas import blas_info, has_small_matrix_kernels, kernel_advice
 from minilm.collecting import Rows, progress
 from minilm.config import ModelConfig, Pooling
+from minilm.dense import Dense, load_dense
 from minilm.errors import CheckpointError, TruncationWarning
 from minilm.explanation import Explanation, contributions, token_parts
 from minilm.hub import DEFAULT_MODEL, REQUIRED_FILES, Checkpoint, find_checkpoint, likely_directory
@@ -67,7 +68,7 @@ class EncodeOptions(TypedDict, total=False):
     truncate_dim: int | None
     pool: None
     chunk_size: None
-    pooling: Pooling | None
+    pooling: Pooling | Sequence[Pooling] | None
 
 
 class MiniLM:
@@ -160,7 +161,7 @@ class MiniLM:
             self.checkpoint: Checkpoint = finding.result()
         if loaded is None or before is None or before != _file_identity(self.checkpoint.directory):
             loaded = _load(self.checkpoint.directory)
-        self.config, self._parameters, self._tokenizer = loaded
+        self.config, self._parameters, self._tokenizer, self._dense = loaded
         if max_seq_length is not None:
             self.max_seq_length = max_seq_length
         self._use = UseSettings.from_directory(self.checkpoint.directory)
@@ -213,7 +214,10 @@ class MiniLM:
     @property
     def embedding_dimension(self) -> int:
         """Components of an embedding before any truncation: 384 for all-MiniLM-L6-v2."""
-        return self.config.hidden_size
+        return self._dense[-1].weight.shape[1] if self._dense else self._pooled_width(self.config.pooling)
+
+    def _pooled_width(self, pooling: Pooling | Sequence[Pooling]) -> int:
+        return self.config.hidden_size * (1 if isinstance(pooling, str) else len(pooling))
 
     def get_embedding_dimension(self) -> int:
         """Components of an embedding as encode returns it, ``truncate_dim`` respected."""
@@ -343,7 +347,7 @@ class MiniLM:
         pool: None = None,
         chunk_size: None = None,
         *,
-        pooling: Pooling | None = None,
+        pooling: Pooling | Sequence[Pooling] | None = None,
     ) -> Array | list[Array] | Features | list[Features]:
         """Embeddings of one text or of many.
 
@@ -378,8 +382,9 @@ class MiniLM:
             Keep the first so many components, for models trained to allow it ("Matryoshka"); None is as
             :attr:`truncate_dim` says. The checkpoint's own scaling comes before the cut, that of
             ``normalize_embeddings`` after it.
-        pooling : {"mean", "cls", "max"}, optional
-            How the token vectors of a text become one; None is as the checkpoint says (mean).
+        pooling : str or sequence of str, optional
+            How the token vectors of a text become one: "mean", "cls", "max", "mean_sqrt_len_tokens",
+            "weightedmean" or "lasttoken", or several of them side by side; None is as the checkpoint says.
 
         Returns
         -------
@@ -584,6 +589,10 @@ class MiniLM:
             if not isinstance(text, str):
                 raise TypeError(f"{name} must be a str, not {type(text).__name__}")
         check_encodable(texts, 0)
+        if self._dense:
+            raise ValueError(
+                "explain cannot split the score: this checkpoint has a Dense module after pooling"
+            )
         token_ids, _ = self._token_ids(0, texts)
         hidden_states = self._encode_window(token_ids, sum(map(len, token_ids)), _keep_tokens, lambda _: None)
         finish = self._embed(None, normalize=True)
@@ -630,7 +639,7 @@ class MiniLM:
     def _finish(
         self,
         output_value: OutputValue | None,
-        pooling: Pooling | None,
+        pooling: Pooling | Sequence[Pooling] | None,
         normalize_embeddings: bool,
         truncate_dim: int | None,
     ) -> tuple[Finish, int]:
@@ -646,23 +655,32 @@ class MiniLM:
         if output_value != "sentence_embedding":
             return _keep_tokens, self.config.hidden_size
         embed = self._embed(pooling, normalize=self.normalize)
+        width = self.embedding_dimension if pooling is None else self._pooled_width(pooling)
 
         def finish(hidden_states: Array) -> Array:
             embeddings = truncate_embeddings(embed(hidden_states), truncate_dim)
             return cast(Array, scale_to_one(embeddings)) if normalize_embeddings else embeddings
 
-        return finish, min(self.config.hidden_size, truncate_dim or self.config.hidden_size)
+        return finish, min(width, truncate_dim or width)
 
-    def _embed(self, pooling: Pooling | None, *, normalize: bool) -> Callable[[Array], Array]:
+    def _embed(
+        self, pooling: Pooling | Sequence[Pooling] | None, *, normalize: bool
+    ) -> Callable[[Array], Array]:
         """What makes embeddings (N, E) of hidden states (N, L, E), by the checkpoint's own modules."""
-        pooling = self.config.pooling if pooling is None else pooling
-        if pooling not in POOLING:
-            raise ValueError(f"pooling must be one of {', '.join(POOLING)}, not {pooling!r}")
-        pool = POOLING[pooling]
+        if pooling is not None and self._dense:
+            raise ValueError("pooling cannot be chosen: this checkpoint has a Dense module made for its own")
+        modes = self.config.pooling if pooling is None else pooling
+        modes = (modes,) if isinstance(modes, str) else tuple(modes)
+        for mode in modes or ("",):
+            if mode not in POOLING:
+                raise ValueError(f"pooling must be one of {', '.join(POOLING)}, not {mode!r}")
 
         def embed(hidden_states: Array) -> Array:
             no_padding = np.ones(hidden_states.shape[:2], dtype=np.int64)  # (N, L)
-            embeddings = pool(hidden_states, no_padding)  # (N, E)
+            pooled = [POOLING[mode](hidden_states, no_padding) for mode in modes]
+            embeddings = cast(Array, pooled[0] if len(pooled) == 1 else np.concatenate(pooled, axis=1))
+            for dense in self._dense:
+                embeddings = dense(embeddings)
             return cast(Array, scale_to_one(embeddings) if normalize else embeddings)
 
         return embed
@@ -738,15 +756,29 @@ def _features(embed: Finish, input_ids: list[int], tokens: Array) -> Features:
     }
 
 
-def _load(directory: Path) -> tuple[ModelConfig, PackedParameters, Tokenizer]:
+def _load(directory: Path) -> tuple[ModelConfig, PackedParameters, Tokenizer, list[Dense]]:
     config = ModelConfig.from_directory(directory)
     parameters = pack_parameters(
         ParameterFile(directory / "model.safetensors", config), config, in_panels=has_small_matrix_kernels()
     )
     tokenizer = Tokenizer(
-        directory / "tokenizer.json", vocab_size=config.vocab_size, max_seq_length=config.max_seq_length
+        directory / "tokenizer.json",
+        vocab_size=config.vocab_size,
+        max_seq_length=config.max_seq_length,
+        do_lower_case=config.do_lower_case,
     )
-    return config, parameters, tokenizer
+    dense = [load_dense(directory / folder) for folder in config.dense]
+    _check_widths(config, dense, directory)
+    return config, parameters, tokenizer, dense
+
+
+def _check_widths(config: ModelConfig, dense: list[Dense], directory: Path) -> None:
+    width = config.hidden_size * (1 if isinstance(config.pooling, str) else len(config.pooling))
+    for folder, module in zip(config.dense, dense, strict=True):
+        if module.weight.shape[0] != width:
+            takes = f"takes embeddings of width {module.weight.shape[0]}"
+            raise CheckpointError(f"{directory / folder} {takes}, but gets such of width {width}")
+        width = module.weight.shape[1]
 
 
 def _file_identity(directory: Path | None) -> list[tuple[int, int, int]] | None:

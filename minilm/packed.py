@@ -37,6 +37,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from minilm.activations import ACTIVATIONS, gelu, gelu_tanh
 from minilm.config import ModelConfig
 
 Array = npt.NDArray[np.float32]
@@ -64,8 +65,11 @@ GELU_COEFFICIENTS = (
     -1.3378301948231116e-07,
     1.8139232582038901e-09,
 )
-_GELU = [np.float32(coefficient) for coefficient in GELU_COEFFICIENTS]
-_ONE, _HALF = np.float32(1), np.float32(0.5)
+# The same of the tanh form that other checkpoints were trained with (activations.gelu_tanh), which is exact.
+GELU_TANH_COEFFICIENTS = (math.sqrt(2 / math.pi), math.sqrt(2 / math.pi) * 0.044715)
+_GELU = tuple(np.float32(coefficient) for coefficient in GELU_COEFFICIENTS)
+_GELU_TANH = tuple(np.float32(coefficient) for coefficient in GELU_TANH_COEFFICIENTS)
+_ONE = np.float32(1)
 
 
 class Group(NamedTuple):
@@ -117,6 +121,7 @@ class PackedParameters(NamedTuple):
     heads: int
     intermediate_size: int
     eps: float
+    gelu: tuple[np.float32, ...] | None  # P's coefficients (5), or None where the activation is ReLU
 
 
 class Workspace:
@@ -182,6 +187,9 @@ def pack_parameters(
             start = stop
         return Weight(panels, rows)
 
+    activation = ACTIVATIONS[config.hidden_act]
+    coefficients = _GELU if activation is gelu else _GELU_TANH if activation is gelu_tanh else None  # ReLU
+    half = np.float32(1 if coefficients is None else 0.5)
     layers = []
     parts = -(-config.intermediate_size // LONGEST_SUM)
     for i in range(config.num_hidden_layers):
@@ -198,7 +206,7 @@ def pack_parameters(
                 attention_output=pack(linear(f"{attention}.output.dense")),
                 attention_norm=norm(f"{attention}.output.LayerNorm"),
                 intermediate=pack(linear(f"{layer}.intermediate.dense")),
-                output=[pack((part, None)) for part in np.array_split(output * _HALF, parts)],  # (5), (7)
+                output=[pack((part, None)) for part in np.array_split(output * half, parts)],  # (5), (7)
                 output_bias=output_bias,
                 output_norm=norm(f"{layer}.output.LayerNorm"),
             )
@@ -212,6 +220,7 @@ def pack_parameters(
         heads=config.num_attention_heads,
         intermediate_size=config.intermediate_size,
         eps=config.layer_norm_eps,
+        gelu=coefficients,
     )
 
 
@@ -266,7 +275,10 @@ def encode(
         _layer_norm(total, layer.attention_norm, eps, out=hidden_states)
 
         _multiply(with_ones, layer.intermediate, out=intermediate)  # (T, I)
-        _double_gelu(intermediate, w)
+        if parameters.gelu is None:
+            np.maximum(intermediate, 0, out=intermediate)
+        else:
+            _double_gelu(intermediate, w, parameters.gelu)
         column = 0
         for i, weight in enumerate(layer.output):  # (7)
             columns = intermediate[:, column : column + weight.panels.shape[1]]  # (T, I / parts)
@@ -321,23 +333,24 @@ def _split_rows(rows: Array, texts: int, heads: int, head_size: int) -> Array:
     )
 
 
-def _double_gelu(x: Array, workspace: Workspace) -> None:
+def _double_gelu(x: Array, workspace: Workspace, coefficients: Sequence[np.float32] = _GELU) -> None:
     """Replace ``x`` by ``2 gelu(x) = x (1 + tanh(x P(x^2)))``, (5).
 
     Where P overflows, tanh is 1 or -1, as it should be; so the overflow is not worth a warning.
     """
     with np.errstate(over="ignore"):
-        _double_gelu_in_blocks(x, workspace)
+        _double_gelu_in_blocks(x, workspace, coefficients)
 
 
-def _double_gelu_in_blocks(x: Array, workspace: Workspace) -> None:
+def _double_gelu_in_blocks(x: Array, workspace: Workspace, coefficients: Sequence[np.float32]) -> None:
+    highest, next_lower, *lower = coefficients[::-1]
     for start in range(0, len(x), GELU_ROWS):
         block = x[start : start + GELU_ROWS]
         square, gate = workspace.square[: len(block)], workspace.gate[: len(block)]
         np.multiply(block, block, out=square)
-        np.multiply(square, _GELU[-1], out=gate)
-        gate += _GELU[-2]
-        for coefficient in _GELU[-3::-1]:
+        np.multiply(square, highest, out=gate)
+        gate += next_lower
+        for coefficient in lower:
             gate *= square
             gate += coefficient
         gate *= block

@@ -1,10 +1,11 @@
-"""From one vector a token to one vector a text: mean, cls or max pooling, and scaling to length 1.
+"""From one vector a token to one vector a text: pooling by mean, cls, max and others; scaling to length 1.
 
 Shapes: B texts, L tokens a text, E hidden width.
 
 References
 ----------
 .. [1] Reimers and Gurevych 2019, "Sentence-BERT", section 3, https://arxiv.org/abs/1908.10084
+.. [2] Muennighoff 2022, "SGPT", section 3.1, https://arxiv.org/abs/2202.08904
 """
 
 from __future__ import annotations
@@ -40,6 +41,28 @@ def max_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:
     return np.where(attention_mask[:, :, None] != 0, hidden_states, lowest).max(axis=1)
 
 
+def mean_sqrt_len_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:
+    """Sum of each text's token vectors over the square root of their number: (B, L, E) -> (B, E)."""
+    mask = attention_mask[:, :, None].astype(hidden_states.dtype)  # (B, L, 1)
+    tokens = np.maximum(mask.sum(axis=1), 1)  # (B, 1)
+    return (hidden_states * mask).sum(axis=1) / np.sqrt(tokens)
+
+
+def weighted_mean_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:
+    """Mean of each text's token vectors, the first with weight 1, the second 2, and so on, [2]_."""
+    weights = (attention_mask * np.arange(1, attention_mask.shape[1] + 1)).astype(
+        hidden_states.dtype
+    )  # (B, L)
+    weighted = (hidden_states * weights[:, :, None]).sum(axis=1)  # (B, E)
+    return weighted / np.maximum(weights.sum(axis=1), 1)[:, None]
+
+
+def last_token_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:
+    """Vector of each text's last token: (B, L, E), (B, L) -> (B, E)."""
+    last = attention_mask.shape[1] - 1 - attention_mask[:, ::-1].argmax(axis=1)  # (B,)
+    return hidden_states[np.arange(len(hidden_states)), last]
+
+
 def normalize(embeddings: Array) -> Array:
     """Each vector divided by its Euclidean length: (..., E) -> (..., E).
 
@@ -54,4 +77,12 @@ def normalize(embeddings: Array) -> Array:
     return embeddings / np.maximum(length, 1e-12)
 
 
-POOLING = {"mean": mean_pooling, "cls": cls_pooling, "max": max_pooling}
+POOLING = {
+    "cls": cls_pooling,
+    "max": max_pooling,
+    "mean": mean_pooling,
+    "mean_sqrt_len_tokens": mean_sqrt_len_pooling,
+    "weightedmean": weighted_mean_pooling,
+    "lasttoken": last_token_pooling,
+}
+"""By the names of sentence-transformers' Pooling module."""

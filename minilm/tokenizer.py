@@ -6,6 +6,7 @@ as sentence-transformers does: the length comes from ``max_seq_length``, and not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,11 +14,15 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer as _Tokenizer
+from tokenizers import normalizers
 
 from minilm.errors import CheckpointError
 from minilm.explanation import ExplainedText, Token, words_of
 
 IntArray = npt.NDArray[np.int64]
+
+# A normalizer that lowers the case, in a tokenizer.json.
+_LOWERS = r'"type":"Lowercase"|"lowercase":true'
 
 
 class TokenizedTexts(NamedTuple):
@@ -38,6 +43,8 @@ class Tokenizer:
         Rows of the word embedding table; a tokenizer that could name a row beyond it is refused.
     max_seq_length : int
         Tokens that are kept of a text, special tokens included.
+    do_lower_case : bool
+        Lower the case of texts first, unless the tokenizer does so by itself.
 
     Raises
     ------
@@ -45,7 +52,9 @@ class Tokenizer:
         If the file cannot be read as a tokenizer or holds ids beyond ``vocab_size``.
     """
 
-    def __init__(self, path: str | Path, *, vocab_size: int, max_seq_length: int) -> None:
+    def __init__(
+        self, path: str | Path, *, vocab_size: int, max_seq_length: int, do_lower_case: bool = False
+    ) -> None:
         try:
             self._tokenizer = _Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception for every kind of bad file
@@ -55,6 +64,10 @@ class Tokenizer:
             raise CheckpointError(
                 f"{path} has token ids up to {largest_id}, but the model's vocabulary has {vocab_size} rows"
             )
+        if do_lower_case and not re.search(_LOWERS, self._tokenizer.to_str()):
+            own = self._tokenizer.normalizer
+            steps = [normalizers.Lowercase()] if own is None else [normalizers.Lowercase(), own]
+            self._tokenizer.normalizer = normalizers.Sequence(steps)
         self._tokenizer.no_padding()
         self.max_seq_length = max_seq_length
 

@@ -79,9 +79,7 @@ def write_checkpoint(directory: Path, config: ModelConfig) -> None:
         ],
         "1_Pooling/config.json": {
             "word_embedding_dimension": config.hidden_size,
-            "pooling_mode_cls_token": config.pooling == "cls",
-            "pooling_mode_mean_tokens": config.pooling == "mean",
-            "pooling_mode_max_tokens": config.pooling == "max",
+            "pooling_mode": config.pooling,
         },
         "sentence_bert_config.json": {"max_seq_length": config.max_seq_length, "do_lower_case": False},
     }

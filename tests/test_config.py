@@ -95,12 +95,12 @@ def test_the_newer_form_of_the_pooling_file_is_read(make_checkpoint: MakeCheckpo
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"pooling_mode": "lasttoken"}, "pooling_mode 'lasttoken' is not supported"),
-        ({"pooling_mode_mean_sqrt_len_tokens": True}, "pooling_mode_mean_sqrt_len_tokens is not supported"),
-        (
-            {"pooling_mode_mean_tokens": True, "pooling_mode_max_tokens": True},
-            "pooling_mode_mean_tokens + pooling_mode_max_tokens is not supported",
-        ),
+        ({"pooling_mode": "sum"}, "sum is not supported, only cls, max, mean"),
+        ({"pooling_mode": ["mean", "sum"]}, "mean + sum is not supported"),
+        ({"pooling_mode": []}, "no pooling mode is not supported"),
+        ({"pooling_mode": 3}, "3 is not supported"),
+        ({"pooling_mode_sum_tokens": True}, "pooling_mode_sum_tokens is not supported"),
+        ({"pooling_mode": "mean", "include_prompt": False}, "include_prompt false is not supported"),
         ({"pooling_mode_mean_tokens": False}, "no pooling mode is not supported"),
     ],
 )
@@ -117,10 +117,37 @@ def test_other_poolings_are_refused_by_name(
 def test_other_modules_are_refused_by_name(make_checkpoint: MakeCheckpoint) -> None:
     directory = make_checkpoint()
     modules = json.loads((directory / "modules.json").read_text())
-    modules[2]["type"] = "sentence_transformers.models.Dense"
+    modules[2]["type"] = "sentence_transformers.models.LSTM"
     (directory / "modules.json").write_text(json.dumps(modules))
-    with pytest.raises(CheckpointError, match=r"\['Transformer', 'Pooling', 'Dense'\] are not supported"):
+    with pytest.raises(CheckpointError, match=r"\['Transformer', 'Pooling', 'LSTM'\] are not supported"):
         ModelConfig.from_directory(directory)
+
+
+def test_modules_lie_in_the_checkpoint(make_checkpoint: MakeCheckpoint) -> None:
+    directory = make_checkpoint()
+    modules = json.loads((directory / "modules.json").read_text())
+    modules[1]["path"] = "../elsewhere"
+    (directory / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(CheckpointError, match=r"'../elsewhere', which is no plain folder's name"):
+        ModelConfig.from_directory(directory)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"pooling_mode_lasttoken": True}, "lasttoken"),
+        # in this order whatever theirs, as sentence-transformers concatenates them
+        ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True}, ("cls", "mean")),
+        ({"pooling_mode": ["mean", "cls"]}, ("mean", "cls")),
+        ({"pooling_mode": ["mean"]}, "mean"),
+    ],
+)
+def test_poolings_are_read_in_either_form(
+    make_checkpoint: MakeCheckpoint, fields: dict[str, Any], expected: str | tuple[str, ...]
+) -> None:
+    directory = make_checkpoint()
+    (directory / "1_Pooling/config.json").write_text(json.dumps(fields))
+    assert ModelConfig.from_directory(directory).pooling == expected
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minilm import ModelConfig, encoder
+from minilm import ModelConfig, activations, encoder
 from minilm.weights import Parameters, expected_shapes
 from tests.conftest import TINY
 
@@ -30,14 +30,14 @@ def random_ids(config: ModelConfig, shape: tuple[int, int], seed: int) -> np.nda
 
 def test_erf_is_the_c_librarys() -> None:
     x = np.array([[-6.0, -1.0, -0.0], [1e-300, 0.5, 6.0]])
-    assert encoder.erf(x).tolist() == [[math.erf(value) for value in row] for row in x.tolist()]
-    assert encoder.erf(x.astype(np.float32)).dtype == np.float32
+    assert activations.erf(x).tolist() == [[math.erf(value) for value in row] for row in x.tolist()]
+    assert activations.erf(x.astype(np.float32)).dtype == np.float32
 
 
 def test_gelu_is_x_times_the_normal_distribution_function() -> None:
     # Phi(1) and Phi(-2) to 16 digits, from tables of the normal distribution
     np.testing.assert_allclose(
-        encoder.gelu(np.array([0.0, 1.0, -2.0])),
+        activations.gelu(np.array([0.0, 1.0, -2.0])),
         [0.0, 0.8413447460685429, -2 * 0.0227501319481792],
         rtol=1e-15,
     )

@@ -129,9 +129,9 @@ def test_poolings_are_those_of_the_token_embeddings(model: MiniLM, monkeypatch: 
     ):
         with monkeypatch.context() as patch:
             patch.setattr(model, "normalize", False)
-            raw = model.encode(text, pooling=pooling)  # type: ignore[call-overload]
+            raw = model.encode(text, pooling=pooling)  # type: ignore[arg-type]
         np.testing.assert_allclose(raw, expected, rtol=0, atol=1e-5)
-        unit = model.encode(text, pooling=pooling)  # type: ignore[call-overload]
+        unit = model.encode(text, pooling=pooling)  # type: ignore[arg-type]
         np.testing.assert_allclose(unit, expected / np.linalg.norm(expected), rtol=0, atol=1e-6)
 
 
@@ -141,7 +141,7 @@ def test_none_means_as_the_checkpoint_says(make_checkpoint: MakeCheckpoint) -> N
     for i, (pooling, is_normalized) in enumerate([("cls", False), ("max", True), ("mean", False)]):
         config = replace(TINY, pooling=pooling, normalize=is_normalized)  # type: ignore[arg-type]
         model = MiniLM(make_checkpoint(f"c{i}", config=config))
-        expected = model.encode("a b c", pooling=pooling, normalize_embeddings=is_normalized)  # type: ignore[call-overload]
+        expected = model.encode("a b c", pooling=pooling, normalize_embeddings=is_normalized)  # type: ignore[arg-type]
         np.testing.assert_array_equal(model.encode("a b c"), expected)
         length = np.linalg.norm(expected)
         assert (abs(length - 1) < 1e-6) == is_normalized
@@ -210,7 +210,7 @@ def test_a_lone_surrogate_is_named(model: MiniLM) -> None:
         ({"batch_size": 0}, "batch_size must be a positive whole number, not 0"),
         ({"batch_size": 2.5}, "batch_size must be a positive whole number, not 2.5"),
         ({"batch_size": True}, "batch_size must be a positive whole number, not True"),
-        ({"pooling": "sum"}, "pooling must be one of mean, cls, max, not 'sum'"),
+        ({"pooling": "sum"}, "pooling must be one of cls, max, mean, .*, not 'sum'"),
         (
             {"output_value": "tokens"},
             "output_value must be 'sentence_embedding', 'token_embeddings' or None, not",

@@ -26,6 +26,20 @@ def test_the_maximum_leaves_padding_out() -> None:
     np.testing.assert_array_equal(max_pooling(HIDDEN_STATES, MASK), [[3.0, -4.0], [5.0, 6.0]])
 
 
+def test_the_sum_is_divided_by_the_root_of_the_number_of_tokens() -> None:
+    expected = np.array([[4.0, -12.0], [6.0, 9.0]]) / np.sqrt([[2], [3]])
+    np.testing.assert_allclose(POOLING["mean_sqrt_len_tokens"](HIDDEN_STATES, MASK), expected, rtol=1e-15)
+
+
+def test_later_tokens_weigh_more_in_the_weighted_mean() -> None:
+    expected = [[(1 + 2 * 3) / 3, (-8 - 2 * 4) / 3], [(5 + 3) / 6, (6 + 9) / 6]]
+    np.testing.assert_allclose(POOLING["weightedmean"](HIDDEN_STATES, MASK), expected, rtol=1e-15)
+
+
+def test_the_last_token_is_the_last_before_the_padding() -> None:
+    np.testing.assert_array_equal(POOLING["lasttoken"](HIDDEN_STATES, MASK), [[3.0, -4.0], [1.0, 3.0]])
+
+
 def test_a_text_without_tokens_has_the_mean_zero() -> None:
     np.testing.assert_array_equal(mean_pooling(np.ones((1, 2, 3)), np.zeros((1, 2), int)), np.zeros((1, 3)))
 
