@@ -34,8 +34,7 @@ from unittest import mock
 import numpy as np
 
 from benchmarks.harness import alternate, begin, long_texts, options, print_table, short_texts, spread, write
-from minilm import MiniLM, activations, packed
-from minilm import model as minilm_model
+from minilm import MiniLM, activations, engine, packed
 from minilm.blas import has_small_matrix_kernels
 from minilm.packed import Array, Group, LayerNorm, PackedParameters, Weight, Workspace, pack_parameters
 from minilm.pooling import mean_pooling, normalize
@@ -106,7 +105,7 @@ def variants(threads: int) -> list[Variant]:
 
     def with_parameters(parameters: PackedParameters) -> MiniLM:
         model = MiniLM(threads=threads)
-        model._parameters = parameters
+        model._engine.parameters = parameters
         return model
 
     def repacked(*, in_panels: bool) -> PackedParameters:
@@ -115,7 +114,7 @@ def variants(threads: int) -> list[Variant]:
 
     with mock.patch.object(packed, "LONGEST_SUM", 10**9):
         one_sum = with_parameters(repacked(in_panels=panels))
-    unscaled = with_parameters(_without_scale(full._parameters))
+    unscaled = with_parameters(_without_scale(full._engine.parameters))
     no_panels = with_parameters(repacked(in_panels=False))
     found = [
         Variant("full version", full.encode),
@@ -163,14 +162,14 @@ class _Padded:
         embeddings = np.empty((len(texts), model.embedding_dimension), np.float32)
 
         def make_worker() -> Callable[[np.ndarray], None]:
-            workspace = Workspace(room, model._parameters)
+            workspace = Workspace(room, model._engine.parameters)
 
             def encode_batch(rows: np.ndarray) -> None:
                 ids, mask = pad([token_ids[row] for row in rows])  # (B, L), (B, L)
                 # added to the scores (key, text, head, query): 0, or low enough to vanish
                 self._here.mask = np.where(mask.T[:, :, None, None] != 0, np.float32(0), np.float32(-1e30))
                 groups = [Group(0, *ids.shape)]
-                hidden_states = packed.encode(ids.ravel(), groups, model._parameters, workspace)
+                hidden_states = packed.encode(ids.ravel(), groups, model._engine.parameters, workspace)
                 by_text = hidden_states.reshape(*ids.shape, -1)  # (B, L, E)
                 embeddings[rows] = normalize(mean_pooling(by_text, mask))
 
@@ -318,8 +317,8 @@ def _blas_threads(model: MiniLM) -> Callable[[Sequence[str]], Array]:
                 do_job(job)
 
     def encode(texts: Sequence[str]) -> Array:
-        with mock.patch.object(minilm_model, "run_jobs", one_worker):
-            return model.encode(texts, batch_size=4096 // minilm_model.TOKENS_PER_TEXT)
+        with mock.patch.object(engine, "run_jobs", one_worker):
+            return model.encode(texts, batch_size=4096 // engine.TOKENS_PER_TEXT)
 
     return encode
 

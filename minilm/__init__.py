@@ -8,6 +8,7 @@
 """
 
 from minilm.config import ModelConfig
+from minilm.cross_encoder import CrossEncoder
 from minilm.errors import CheckpointError, CheckpointNotFoundError, MiniLMError, TruncationWarning
 from minilm.explanation import Explanation
 from minilm.model import MiniLM
@@ -18,6 +19,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CheckpointError",
     "CheckpointNotFoundError",
+    "CrossEncoder",
     "Explanation",
     "MiniLM",
     "MiniLMError",

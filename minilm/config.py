@@ -33,6 +33,7 @@ _POOLING_FLAGS: dict[str, Pooling] = {
 }
 
 _T = TypeVar("_T")
+_AfterTheEncoder = tuple[Pooling | tuple[Pooling, ...], tuple[str, ...], bool]
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class ModelConfig:
         return self.hidden_size // self.num_attention_heads
 
     @classmethod
-    def from_directory(cls, directory: str | Path) -> ModelConfig:
+    def from_directory(cls, directory: str | Path, *, is_cross_encoder: bool = False) -> ModelConfig:
         """Read the configuration of the checkpoint in ``directory``.
 
         Parameters
@@ -81,6 +82,8 @@ class ModelConfig:
         directory : str or Path
             A sentence-transformers checkpoint (with ``modules.json``), or a plain BERT directory, which is
             pooled by the mean and left unnormalized, as sentence-transformers does.
+        is_cross_encoder : bool
+            A classifier follows the encoder, and no pooling.
 
         Raises
         ------
@@ -94,7 +97,8 @@ class ModelConfig:
         hidden_act = bert.one_of("hidden_act", ACTIVATIONS, default="gelu")
         bert.refuse_unless("position_embedding_type", "absolute", default="absolute")
         bert.refuse_unless("is_decoder", False, default=False)
-        pooling, dense, normalize = _after_the_encoder(directory)
+        nothing: _AfterTheEncoder = ("cls", (), False)
+        pooling, dense, normalize = nothing if is_cross_encoder else _after_the_encoder(directory)
         max_position_embeddings = bert.positive_int("max_position_embeddings")
         config = cls(
             vocab_size=bert.positive_int("vocab_size"),
@@ -157,7 +161,7 @@ class _BertFields:
         return self.fields[name]
 
 
-def _after_the_encoder(directory: Path) -> tuple[Pooling | tuple[Pooling, ...], tuple[str, ...], bool]:
+def _after_the_encoder(directory: Path) -> _AfterTheEncoder:
     """What modules.json puts behind the encoder: pooling, Dense modules, and whether it is normalized."""
     path = directory / "modules.json"
     if not path.exists():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
@@ -16,24 +15,23 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, overload
 import numpy as np
 import numpy.typing as npt
 
-from minilm import packed
 from minilm.arguments import positive_int, refuse_torch_only
 from minilm.blas import blas_info, has_small_matrix_kernels, kernel_advice
 from minilm.collecting import Rows, progress
 from minilm.config import ModelConfig, Pooling
 from minilm.dense import Dense, load_dense
+from minilm.engine import TOKENS_PER_TEXT, Engine, Finish
 from minilm.errors import CheckpointError, TruncationWarning
 from minilm.explanation import Explanation, contributions, token_parts
 from minilm.hub import DEFAULT_MODEL, REQUIRED_FILES, Checkpoint, find_checkpoint, likely_directory
-from minilm.packed import PackedParameters, Workspace, pack_parameters
-from minilm.packing import Pack, make_packs
+from minilm.packed import PackedParameters, pack_parameters
 from minilm.pooling import POOLING
 from minilm.pooling import normalize as scale_to_one
 from minilm.quantization import PRECISIONS, Precision, quantize_embeddings, truncate_embeddings
 from minilm.settings import DOCUMENT_PROMPTS, QUERY_PROMPTS, UseSettings
 from minilm.similarity import SIMILARITY
 from minilm.texts import as_texts, check_encodable, is_text, windows
-from minilm.threads import available_cores, run_jobs, run_together
+from minilm.threads import available_cores
 from minilm.tokenizer import TokenizedTexts, Tokenizer, pad
 from minilm.weights import ParameterFile
 
@@ -43,16 +41,6 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float32]
 OutputValue = Literal["sentence_embedding", "token_embeddings"]
 Features = dict[str, npt.NDArray[Any]]  # everything of one text: encode(output_value=None)
-
-# From the hidden states (N, L, E) of N texts of equal length to what encode returns of each of them.
-Finish = Callable[[Array], Array | list[Array]]
-
-# A pack holds as many tokens as batch_size texts of this many: 1024 by default. From 512 on the speed is the
-# same, and a thread's buffers take 15 KiB a token.
-TOKENS_PER_TEXT = 32
-
-# From this many tokens on, threads share the work on a single text; below, they would wait more than work.
-SHARED_TOKENS = 64
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +149,10 @@ class MiniLM:
             self.checkpoint: Checkpoint = finding.result()
         if loaded is None or before is None or before != _file_identity(self.checkpoint.directory):
             loaded = _load(self.checkpoint.directory)
-        self.config, self._parameters, self._tokenizer, self._dense = loaded
+        self.config, parameters, self._tokenizer, self._dense = loaded
+        self._engine = Engine(
+            parameters, available_cores() if threads is None else positive_int("threads", threads)
+        )
         if max_seq_length is not None:
             self.max_seq_length = max_seq_length
         self._use = UseSettings.from_directory(self.checkpoint.directory)
@@ -170,7 +161,6 @@ class MiniLM:
         )
         self.truncate_dim = None if truncate_dim is None else positive_int("truncate_dim", truncate_dim)
         self.normalize = self.config.normalize
-        self.threads = available_cores() if threads is None else threads
         logger.info(
             "%s from %s; BLAS: %s; %d cores; %s",
             *(
@@ -261,11 +251,11 @@ class MiniLM:
     @property
     def threads(self) -> int:
         """Cores that encode uses."""
-        return self._threads
+        return self._engine.threads
 
     @threads.setter
     def threads(self, value: int) -> None:
-        self._threads = positive_int("threads", value)
+        self._engine.threads = positive_int("threads", value)
 
     @overload
     def encode(  # type: ignore[overload-overlap] # a str is an iterable of str, but means one text
@@ -444,10 +434,10 @@ class MiniLM:
                 truncated += sum(is_truncated)
                 if output_value is None:
                     embed, _ = self._finish("sentence_embedding", pooling, normalize_embeddings, truncate_dim)
-                    tokens = self._encode_window(token_ids, pack_tokens, finish, advance)
+                    tokens = self._engine.run(token_ids, pack_tokens, finish, advance)
                     features.extend(map(partial(_features, embed), token_ids, tokens))
                 else:  # no name for a window's rows: they would be held while the next one is encoded
-                    results.extend(self._encode_window(token_ids, pack_tokens, finish, advance))
+                    results.extend(self._engine.run(token_ids, pack_tokens, finish, advance))
         if truncated:
             count = len(features) or len(results)
             warnings.warn(
@@ -521,9 +511,7 @@ class MiniLM:
         if len(input_ids) == 0:
             return np.empty((0, self.embedding_dimension), np.float32)
         finish = self._embed(None, normalize=self.normalize if normalize is None else normalize)
-        rows = self._encode_window(
-            [list(ids) for ids in input_ids], TOKENS_PER_TEXT**2, finish, lambda _: None
-        )
+        rows = self._engine.run(input_ids, TOKENS_PER_TEXT**2, finish)
         return np.stack(rows)
 
     def similarity(self, embeddings1: Any, embeddings2: Any) -> Array:  # noqa: ANN401 - texts or embeddings, in any array-like form
@@ -594,7 +582,7 @@ class MiniLM:
                 "explain cannot split the score: this checkpoint has a Dense module after pooling"
             )
         token_ids, _ = self._token_ids(0, texts)
-        hidden_states = self._encode_window(token_ids, sum(map(len, token_ids)), _keep_tokens, lambda _: None)
+        hidden_states = self._engine.run(token_ids, sum(map(len, token_ids)), _keep_tokens)
         finish = self._embed(None, normalize=True)
         first, second = (np.asarray(finish(tokens[None])[0], np.float64) for tokens in hidden_states)  # (E,)
         parts = [token_parts(tokens, self.config.pooling) for tokens in hidden_states]
@@ -684,60 +672,6 @@ class MiniLM:
             return cast(Array, scale_to_one(embeddings) if normalize else embeddings)
 
         return embed
-
-    def _encode_window(
-        self, token_ids: list[list[int]], pack_tokens: int, finish: Finish, advance: Callable[[int], object]
-    ) -> Sequence[Array]:
-        results: list[Array] = [np.empty(0, np.float32)] * len(token_ids)
-        packs = make_packs(token_ids, pack_tokens=pack_tokens, workers=self.threads)
-
-        def keep(pack: Pack, hidden_states: Array) -> None:
-            rows = iter(pack.rows)
-            for group in pack.groups:
-                by_text = hidden_states[group.start : group.stop].reshape(group.texts, group.length, -1)
-                for result, row in zip(finish(by_text), rows, strict=False):  # rows go on in the next group
-                    results[row] = result
-            advance(len(pack.rows))
-
-        if len(token_ids) == 1 and self.threads > 1 and len(token_ids[0]) >= SHARED_TOKENS:
-            keep(packs[0], self._encode_together(packs[0]))
-            return results
-
-        room = max(len(pack.input_ids) for pack in packs)
-        one_at_a_time = threading.Lock()
-
-        def make_worker() -> Callable[[Pack], None]:
-            workspace = Workspace(room, self._parameters)
-
-            def encode_pack(pack: Pack) -> None:
-                hidden_states = packed.encode(pack.input_ids, pack.groups, self._parameters, workspace)
-                with one_at_a_time:
-                    keep(pack, hidden_states)
-
-            return encode_pack
-
-        run_jobs(packs, make_worker, threads=self.threads)
-        return results
-
-    def _encode_together(self, pack: Pack) -> Array:
-        """Hidden states (T, E) of a single long text, its tokens shared among the threads."""
-        tokens = len(pack.input_ids)
-        # Beyond 384 keys OpenBLAS cuts the sum over them, except in small products (packed.py, 6): so
-        # that all threads do as one would, each has rows enough for its products not to be small.
-        threads = min(self.threads, tokens // (80 if tokens > 384 else SHARED_TOKENS // 2))
-        bounds = [tokens * i // threads for i in range(threads + 1)]
-        query_key_value = np.empty((tokens, 3 * self.config.hidden_size), np.float32)  # (T, 3E)
-        hidden_states = np.empty((tokens, self.config.hidden_size), np.float32)  # (T, E)
-
-        def work(number: int, wait: Callable[[], object]) -> None:
-            rows = slice(bounds[number], bounds[number + 1])
-            workspace = Workspace(rows.stop - rows.start, self._parameters, query_key_value=query_key_value)
-            hidden_states[rows] = packed.encode(
-                pack.input_ids, pack.groups, self._parameters, workspace, rows=rows, wait=wait
-            )
-
-        run_together(work, threads=threads)
-        return hidden_states
 
 
 def _keep_tokens(hidden_states: Array) -> list[Array]:

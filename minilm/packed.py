@@ -116,6 +116,7 @@ class PackedParameters(NamedTuple):
 
     word_embeddings: Array  # (V, E)
     position_embeddings: Array  # (P, E), with token type 0 added
+    token_type_differences: Array  # (types, E), each less that of type 0
     embeddings_norm: LayerNorm
     layers: list[PackedLayer]
     heads: int
@@ -211,10 +212,11 @@ def pack_parameters(
                 output_norm=norm(f"{layer}.output.LayerNorm"),
             )
         )
+    token_types = get("embeddings.token_type_embeddings.weight")
     return PackedParameters(
         word_embeddings=get("embeddings.word_embeddings.weight"),
-        position_embeddings=get("embeddings.position_embeddings.weight")
-        + get("embeddings.token_type_embeddings.weight")[0],
+        position_embeddings=get("embeddings.position_embeddings.weight") + token_types[0],
+        token_type_differences=token_types - token_types[0],
         embeddings_norm=norm("embeddings.LayerNorm"),
         layers=layers,
         heads=config.num_attention_heads,
@@ -230,6 +232,7 @@ def encode(
     parameters: PackedParameters,
     workspace: Workspace,
     *,
+    token_type_ids: IntArray | None = None,
     rows: slice | None = None,
     wait: Callable[[], object] = lambda: None,
 ) -> Array:
@@ -245,6 +248,8 @@ def encode(
         From :func:`pack_parameters`.
     workspace : Workspace
         With room for the tokens; overwritten.
+    token_type_ids : ndarray of int, shape (T,), optional
+        Sentence A or B of a pair; all 0 by default.
     rows : slice, optional
         Which of the T tokens to compute and return, if several threads share the work on a single text.
     wait : callable
@@ -261,6 +266,8 @@ def encode(
     # the mode "raise" would buffer; the ids are in range
     np.take(parameters.word_embeddings, input_ids[mine], axis=0, out=total, mode="clip")
     total += parameters.position_embeddings[position_ids[mine]]
+    if token_type_ids is not None:
+        total += parameters.token_type_differences[token_type_ids[mine]]
     _layer_norm(total, parameters.embeddings_norm, eps, out=hidden_states)
 
     for layer in parameters.layers:

@@ -21,9 +21,16 @@ class Pack(NamedTuple):
     rows: npt.NDArray[np.intp]  # (texts,): which texts, in the order in which their tokens lie
     input_ids: npt.NDArray[np.intp]  # (T,)
     groups: list[Group]
+    token_type_ids: npt.NDArray[np.intp] | None = None  # (T,), where they are not all 0
 
 
-def make_packs(token_ids: Sequence[Sequence[int]], *, pack_tokens: int, workers: int) -> list[Pack]:
+def make_packs(
+    token_ids: Sequence[Sequence[int]],
+    *,
+    pack_tokens: int,
+    workers: int,
+    token_types: Sequence[Sequence[int]] | None = None,
+) -> list[Pack]:
     """Distribute texts over packs of like size, as many for each worker as for any other if lengths allow.
 
     Parameters
@@ -34,6 +41,8 @@ def make_packs(token_ids: Sequence[Sequence[int]], *, pack_tokens: int, workers:
         Tokens that a pack does not exceed by more than one text.
     workers : int
         How many packs are worked on at a time.
+    token_types : sequence of n sequences of int, optional
+        Each token's type.
 
     Returns
     -------
@@ -55,11 +64,17 @@ def make_packs(token_ids: Sequence[Sequence[int]], *, pack_tokens: int, workers:
     # a text belongs to the pack in whose share of all tokens its middle lies
     pack_of = ((2 * ends - lengths[order]) * packs // (2 * total)).clip(max=packs - 1)
     cuts = np.flatnonzero(np.diff(pack_of)) + 1
-    return [_pack(rows, token_ids) for rows in np.split(order, cuts)]
+    return [_pack(rows, token_ids, token_types) for rows in np.split(order, cuts)]
 
 
-def _pack(rows: npt.NDArray[np.intp], token_ids: Sequence[Sequence[int]]) -> Pack:
-    input_ids = np.array([token_id for row in rows for token_id in token_ids[row]], dtype=np.intp)
+def _pack(
+    rows: npt.NDArray[np.intp],
+    token_ids: Sequence[Sequence[int]],
+    token_types: Sequence[Sequence[int]] | None,
+) -> Pack:
+    def in_a_row(per_token: Sequence[Sequence[int]]) -> npt.NDArray[np.intp]:
+        return np.array([value for row in rows for value in per_token[row]], dtype=np.intp)
+
     groups: list[Group] = []
     for row in rows:
         length = len(token_ids[row])
@@ -67,4 +82,4 @@ def _pack(rows: npt.NDArray[np.intp], token_ids: Sequence[Sequence[int]]) -> Pac
             groups[-1] = groups[-1]._replace(texts=groups[-1].texts + 1)
         else:
             groups.append(Group(groups[-1].stop if groups else 0, 1, length))
-    return Pack(rows, input_ids, groups)
+    return Pack(rows, in_a_row(token_ids), groups, None if token_types is None else in_a_row(token_types))

@@ -89,6 +89,14 @@ class Tokenizer:
             [encoding.ids for encoding in encodings], [bool(encoding.overflowing) for encoding in encodings]
         )
 
+    def pairs(self, pairs: Sequence[tuple[str, str]]) -> tuple[TokenizedTexts, list[list[int]]]:
+        """Token ids of each pair as one text, the longer side cut first, and each token's type (0 or 1)."""
+        encodings = self._tokenizer.encode_batch_fast(list(pairs))
+        tokenized = TokenizedTexts(
+            [encoding.ids for encoding in encodings], [bool(encoding.overflowing) for encoding in encodings]
+        )
+        return tokenized, [encoding.type_ids for encoding in encodings]
+
     def spans(self, text: str) -> ExplainedText:
         """The text with its tokens, its words, and where in it they stand."""
         encoding = self._tokenizer.encode(text)

@@ -60,29 +60,41 @@ def load_parameters(
 class ParameterFile(Mapping[str, npt.NDArray[np.floating]]):
     """A checked safetensors file whose parameters are read when they are asked for, and not kept.
 
-    Takes and raises what :func:`load_parameters` does. Who needs each parameter once, to store it in another
-    form, never holds the weights twice.
+    Takes and raises what :func:`load_parameters` does, and ``head``, the shapes of more tensors that are
+    wanted. Who needs each parameter once, to store it in another form, never holds the weights twice.
     """
 
-    def __init__(self, path: str | Path, config: ModelConfig, *, dtype: npt.DTypeLike = np.float32) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        config: ModelConfig,
+        *,
+        dtype: npt.DTypeLike = np.float32,
+        head: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> None:
         self._path, self._dtype = Path(path), dtype
-        self._expected = expected_shapes(config)
+        self._expected = expected_shapes(config) | dict(head or {})
         with self._errors_named():
             self._file = _open(self._path)
-            found = {name: self._file.get_slice(name) for name in self._file.keys()}  # noqa: SIM118 - not a dict
+            # a model with a head of its own has its encoder's tensors under "bert."
+            self._names = {name.removeprefix("bert."): name for name in self._file.keys()}  # noqa: SIM118 - not a dict
+            found = {name: self._file.get_slice(in_file) for name, in_file in self._names.items()}
             _check(
                 self._path,
                 self._expected,
                 {name: (s.get_shape(), s.get_dtype()) for name, s in found.items()},
             )
             is_bfloat16 = {name for name in self._expected if found[name].get_dtype() == "BF16"}
-            self._bfloat16 = dict(_read_bfloat16(self._path, is_bfloat16))
+            in_file = {self._names[name]: name for name in is_bfloat16}
+            self._bfloat16 = {in_file[n]: t for n, t in _read_bfloat16(self._path, set(in_file))}
 
     def __getitem__(self, name: str) -> npt.NDArray[np.floating]:
         if name not in self._expected:
             raise KeyError(name)
         with self._errors_named():
-            tensor = self._bfloat16[name] if name in self._bfloat16 else self._file.get_tensor(name)
+            tensor = (
+                self._bfloat16[name] if name in self._bfloat16 else self._file.get_tensor(self._names[name])
+            )
         is_linear = tensor.ndim == 2 and not name.startswith("embeddings.")
         return np.asarray(tensor.T if is_linear else tensor, dtype=self._dtype)
 

@@ -20,7 +20,7 @@ import pytest
 
 from minilm import MiniLM, TruncationWarning
 from minilm.blas import has_small_matrix_kernels
-from minilm.model import SHARED_TOKENS
+from minilm.engine import SHARED_TOKENS
 from tests.parity.texts import PLAIN, TEXTS, of_length
 
 # Three units in the last place of 0.25, the size of the largest components of an embedding.

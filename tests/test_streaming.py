@@ -74,11 +74,13 @@ def test_a_generator_is_taken_a_window_at_a_time(tiny: MiniLM, monkeypatch: pyte
         groups: list[packed.Group],
         parameters: packed.PackedParameters,
         workspace: packed.Workspace,
+        *,
+        token_type_ids: packed.IntArray | None,
     ) -> packed.Array:
         nonlocal encoded
         furthest_ahead.append(taken - encoded)
         encoded += sum(group.texts for group in groups)
-        return encode(input_ids, groups, parameters, workspace)
+        return encode(input_ids, groups, parameters, workspace, token_type_ids=token_type_ids)
 
     monkeypatch.setattr(packed, "encode", watched)
     tiny.encode(counted())

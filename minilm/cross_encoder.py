@@ -1,0 +1,333 @@
+"""CrossEncoder: a query and a document read together, and one number that says how well they fit.
+
+A cross-encoder sees both texts at once, so that it judges better than the distance of two embeddings, and has
+to read every pair anew: it is for the few best hits of a search. [1]_, section 4; checkpoints such as
+cross-encoder/ms-marco-MiniLM-L6-v2.
+
+References
+----------
+.. [1] Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers for Language
+   Understanding", https://arxiv.org/abs/1810.04805
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from minilm.arguments import positive_int, refuse_torch_only
+from minilm.blas import has_small_matrix_kernels
+from minilm.collecting import progress
+from minilm.config import ModelConfig, read_json
+from minilm.encoder import softmax
+from minilm.engine import TOKENS_PER_TEXT, Engine
+from minilm.errors import CheckpointError, TruncationWarning
+from minilm.hub import Checkpoint, find_checkpoint
+from minilm.packed import pack_parameters
+from minilm.texts import check_encodable
+from minilm.threads import available_cores
+from minilm.tokenizer import Tokenizer
+from minilm.weights import ParameterFile
+
+Array = npt.NDArray[np.float32]
+Activation = Callable[[Array], Array]
+Pair = tuple[str, str] | list[str]
+
+WINDOW = 4096  # pairs that are tokenized at a time
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), from the side on which exp cannot overflow."""
+    small = np.exp(-np.abs(x))
+    return np.asarray(np.where(x >= 0, 1 / (1 + small), small / (1 + small)), x.dtype)
+
+
+def identity(x: Array) -> Array:
+    """The logits as they are."""
+    return x
+
+
+# By the last part of torch's name for them, "torch.nn.modules.activation.Sigmoid".
+_ACTIVATIONS: dict[str, Activation] = {"Sigmoid": sigmoid, "Identity": identity, "Tanh": np.tanh}
+
+
+class Ranked(TypedDict, total=False):
+    """One document of a ranking; its text only if it was asked for."""
+
+    corpus_id: int
+    score: float
+    text: str
+
+
+class CrossEncoder:
+    """A BERT classifier over pairs of texts.
+
+    Parameters
+    ----------
+    model_name_or_path : str or PathLike
+        A directory with a checkpoint of BertForSequenceClassification, or its name on the Hugging Face Hub.
+    max_length : int, optional
+        Tokens that are kept of a pair, special tokens included; None is as the checkpoint says.
+    activation_fn : callable, optional
+        What makes scores of logits, (n, num_labels) to the same; None is as the checkpoint says, and if it
+        says nothing the sigmoid for one label, and for more the logits themselves.
+    revision, cache_dir, local_files_only, threads, device
+        As for :class:`minilm.MiniLM`.
+
+    Raises
+    ------
+    CheckpointNotFoundError
+        If the checkpoint is nowhere to be had.
+    CheckpointError
+        If it is damaged or of a kind that is not supported.
+    """
+
+    def __init__(
+        self,
+        model_name_or_path: str | os.PathLike[str],
+        *,
+        max_length: int | None = None,
+        activation_fn: Activation | None = None,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        threads: int | None = None,
+        device: str | None = None,
+    ) -> None:
+        refuse_torch_only(device=device)
+        self.checkpoint: Checkpoint = find_checkpoint(
+            model_name_or_path, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only
+        )
+        directory = self.checkpoint.directory
+        self.config = ModelConfig.from_directory(directory, is_cross_encoder=True)
+        self.num_labels = _num_labels(directory)
+        self.activation_fn = activation_fn or _activation(directory, self.num_labels)
+        hidden = self.config.hidden_size
+        head: dict[str, tuple[int, ...]] = {
+            "pooler.dense.weight": (hidden, hidden),
+            "pooler.dense.bias": (hidden,),
+            "classifier.weight": (self.num_labels, hidden),
+            "classifier.bias": (self.num_labels,),
+        }
+        parameters = ParameterFile(
+            directory / "model.safetensors",
+            self.config,
+            head=head,
+        )
+        self._head = {name: np.asarray(parameters[name], np.float32) for name in head}
+        packed = pack_parameters(parameters, self.config, in_panels=has_small_matrix_kernels())
+        self._engine = Engine(
+            packed, available_cores() if threads is None else positive_int("threads", threads)
+        )
+        self._has_token_types = _has_token_types(directory)
+        longest = self.config.max_seq_length if max_length is None else max_length
+        if not 5 <= longest <= self.config.max_position_embeddings:
+            most = self.config.max_position_embeddings
+            raise ValueError(f"max_length must lie in 5 to {most} for this model, not {longest}")
+        self._tokenizer = Tokenizer(
+            directory / "tokenizer.json",
+            vocab_size=self.config.vocab_size,
+            max_seq_length=longest,
+            do_lower_case=self.config.do_lower_case,
+        )
+
+    def __repr__(self) -> str:
+        return f"CrossEncoder({str(self.checkpoint.directory)!r}: {self.num_labels} labels)"
+
+    @property
+    def max_seq_length(self) -> int:
+        """Tokens that are kept of a pair."""
+        return self._tokenizer.max_seq_length
+
+    def predict(
+        self,
+        inputs: Sequence[Pair] | Pair,
+        *,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = None,
+        activation_fn: Activation | None = None,
+        apply_softmax: bool = False,
+        convert_to_numpy: bool = True,
+        convert_to_tensor: bool = False,
+        device: str | None = None,
+    ) -> Any:  # noqa: ANN401 - an array, or for one pair and one label a float32
+        """Scores of pairs of texts.
+
+        Parameters
+        ----------
+        inputs : sequence of n pairs of str, or one pair
+            Together they are cut at ``max_length`` tokens, the longer one first.
+        batch_size : int
+            How much goes through the encoder at a time; the result does not depend on it.
+        show_progress_bar : bool, optional
+            As for :meth:`minilm.MiniLM.encode`.
+        activation_fn : callable, optional
+            What makes scores of logits, (n, num_labels) to the same; None is the model's own.
+        apply_softmax : bool
+            Make the scores of several labels sum to 1.
+        convert_to_numpy, convert_to_tensor, device
+            As in sentence-transformers; only the defaults are possible, and ``device`` "cpu".
+
+        Returns
+        -------
+        ndarray of float32, shape (n,) for one label, else (n, num_labels); without n for one pair
+
+        Raises
+        ------
+        TypeError
+            If an input is no pair of texts; the message names its index.
+        ValueError
+            If an option has a value it cannot have, or a text holds a lone surrogate.
+
+        Warns
+        -----
+        TruncationWarning
+            Once a call, if pairs were cut, with their number.
+        """
+        refuse_torch_only(
+            convert_to_numpy=convert_to_numpy, convert_to_tensor=convert_to_tensor, device=device
+        )
+        pack_tokens = TOKENS_PER_TEXT * positive_int("batch_size", batch_size)
+        is_single = len(inputs) == 2 and all(isinstance(text, str) for text in inputs)
+        pairs = _as_pairs([inputs] if is_single else inputs)
+        logits = np.empty((len(pairs), self.num_labels), np.float32)
+        truncated = 0
+        with progress(show_progress_bar, len(pairs)) as advance:
+            for start in range(0, len(pairs), WINDOW):
+                (ids, is_cut), types = self._tokenizer.pairs(pairs[start : start + WINDOW])
+                truncated += sum(is_cut)
+                used = types if self._has_token_types else None
+                logits[start : start + WINDOW] = self._engine.run(
+                    ids, pack_tokens, self._logits, advance, token_types=used
+                )
+        if truncated:
+            warnings.warn(
+                f"{truncated} of {len(pairs)} pairs were cut at {self.max_seq_length} tokens (max_length)",
+                TruncationWarning,
+                stacklevel=2,
+            )
+        scores = np.asarray((activation_fn or self.activation_fn)(logits))
+        if scores.shape[:1] != logits.shape[:1]:
+            raise ValueError(
+                f"activation_fn made an array of shape {scores.shape} of one of shape {logits.shape}"
+            )
+        if self.num_labels == 1 and scores.ndim > 1:
+            scores = scores[:, 0]
+        if apply_softmax and scores.ndim > 1:
+            scores = softmax(scores)
+        return scores[0] if is_single else scores
+
+    def rank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        top_k: int | None = None,
+        return_documents: bool = False,
+        *,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = None,
+        activation_fn: Activation | None = None,
+    ) -> list[Ranked]:
+        """Documents by how well they fit a query.
+
+        Parameters
+        ----------
+        query : str
+        documents : sequence of n str
+        top_k : int, optional
+            Only the best so many.
+        return_documents : bool
+            Give back the texts as well.
+        batch_size, show_progress_bar, activation_fn
+            As for :meth:`predict`.
+
+        Returns
+        -------
+        list of {"corpus_id": int, "score": float, "text": str}
+            The best first, of equal scores the earlier document first; "text" if asked for.
+
+        Raises
+        ------
+        ValueError
+            If the model has more than one label.
+        """
+        if self.num_labels != 1:
+            raise ValueError(
+                f"rank needs a model with one label, and this one has {self.num_labels}: use predict"
+            )
+        if top_k is not None:
+            top_k = positive_int("top_k", top_k)
+        scores = self.predict(
+            [(query, document) for document in documents],
+            batch_size=batch_size,
+            show_progress_bar=show_progress_bar,
+            activation_fn=activation_fn,
+        )
+        ranking: list[Ranked] = []
+        for index in np.argsort(-scores, kind="stable")[:top_k]:
+            ranked: Ranked = {"corpus_id": int(index), "score": float(scores[index])}
+            if return_documents:
+                ranked["text"] = documents[index]
+            ranking.append(ranked)
+        return ranking
+
+    def _logits(self, hidden_states: Array) -> Array:
+        """Hidden states (N, L, E) to logits (N, labels): [1]_, section 3.1 (pooler) and 4.1."""
+        head = self._head
+        first = hidden_states[:, 0]  # (N, E), of [CLS]
+        pooled = np.tanh(first @ head["pooler.dense.weight"] + head["pooler.dense.bias"])  # (N, E)
+        return np.asarray(pooled @ head["classifier.weight"] + head["classifier.bias"])  # (N, labels)
+
+
+def _as_pairs(inputs: Sequence[Any]) -> list[tuple[str, str]]:
+    pairs = []
+    for index, pair in enumerate(inputs):
+        is_pair = isinstance(pair, (list, tuple)) and len(pair) == 2
+        if not is_pair or not all(isinstance(text, str) for text in pair):
+            raise TypeError(f"inputs[{index}] must be a pair of str, not {pair!r:.80}")
+        check_encodable(list(pair), 0)
+        pairs.append((pair[0], pair[1]))
+    return pairs
+
+
+def _num_labels(directory: Path) -> int:
+    fields = read_json(directory / "config.json", dict)
+    labels = fields.get("id2label")
+    count = len(labels) if isinstance(labels, dict) else fields.get("num_labels", 2)
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise CheckpointError(f"{directory / 'config.json'}: num_labels must be at least 1, not {count!r}")
+    return count
+
+
+def _activation(directory: Path, num_labels: int) -> Activation:
+    """The function that the checkpoint names, in one of the three places where it may."""
+    config, own = directory / "config.json", directory / "config_sentence_transformers.json"
+    fields = read_json(config, dict)
+    nested = fields.get("sentence_transformers")
+    named = (
+        (read_json(own, dict).get("activation_fn") if own.exists() else None)
+        or (nested.get("activation_fn") if isinstance(nested, dict) else None)
+        or fields.get("sbert_ce_default_activation_function")
+    )
+    if named is None:
+        return sigmoid if num_labels == 1 else identity
+    name = str(named).rpartition(".")[2]
+    if name not in _ACTIVATIONS:
+        known = ", ".join(_ACTIVATIONS)
+        raise CheckpointError(f"{directory}: activation_fn {named!r} is not supported, only {known} are")
+    return _ACTIVATIONS[name]
+
+
+def _has_token_types(directory: Path) -> bool:
+    """Whether the original's tokenizer tells the encoder which text a token is of; BERT's own does."""
+    path = directory / "tokenizer_config.json"
+    fields = read_json(path, dict) if path.exists() else {}
+    if "model_input_names" in fields:
+        return "token_type_ids" in fields["model_input_names"]
+    return str(fields.get("tokenizer_class", "BertTokenizer")).removesuffix("Fast") == "BertTokenizer"

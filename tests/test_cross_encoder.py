@@ -1,0 +1,139 @@
+"""CrossEncoder against encoder.py in float64, without torch: token types, head, activation, order, errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from minilm import CheckpointError, CrossEncoder, TruncationWarning, encoder
+from minilm.cross_encoder import sigmoid
+from minilm.weights import load_parameters
+from tests.conftest import TINY, MakeCheckpoint
+
+PAIRS = [("a b c", "d e f"), ("a", ""), ("", "b"), ("x y z", "a b c d e f g"), ("q", "r")]
+
+# float32 against float64 on two layers: seen at 2e-7
+BOUND = 2e-6
+
+
+def write(make_checkpoint: MakeCheckpoint, *, labels: int = 1, **fields: Any) -> Path:
+    """A checkpoint as BertForSequenceClassification is saved: everything under "bert." but the classifier."""
+    directory = make_checkpoint()
+    random = np.random.default_rng(labels)
+    tensors = {f"bert.{name}": t for name, t in load_file(directory / "model.safetensors").items()}
+    for name, shape in (
+        ("bert.pooler.dense.weight", (TINY.hidden_size, TINY.hidden_size)),
+        ("bert.pooler.dense.bias", (TINY.hidden_size,)),
+        ("classifier.weight", (labels, TINY.hidden_size)),
+        ("classifier.bias", (labels,)),
+    ):
+        tensors[name] = random.normal(0, 0.3, shape).astype(np.float32)
+    save_file(tensors, directory / "model.safetensors")
+    config = directory / "config.json"
+    names = {str(i): f"LABEL_{i}" for i in range(labels)}
+    config.write_text(json.dumps({**json.loads(config.read_text()), "id2label": names, **fields}))
+    return directory
+
+
+def truth(directory: Path, ours: CrossEncoder) -> np.ndarray:
+    """Logits in float64, one pair at a time, from the ids and types that the tokenizer gives."""
+    tensors = {name: t.astype(np.float64) for name, t in load_file(directory / "model.safetensors").items()}
+    plain = directory / "plain.safetensors"
+    body = {n[5:]: t for n, t in tensors.items() if n.startswith("bert.") and "pooler" not in n}
+    save_file(body, plain)
+    parameters = load_parameters(plain, ours.config, dtype=np.float64)
+    (ids, _), types = ours._tokenizer.pairs(PAIRS)
+    rows = []
+    for row, kinds in zip(ids, types, strict=True):
+        mask = np.ones((1, len(row)), int)
+        given = np.array([row]), mask, parameters, ours.config
+        states = encoder.encode(*given, token_type_ids=np.array([kinds]))
+        pooled = np.tanh(
+            states[:, 0] @ tensors["bert.pooler.dense.weight"].T + tensors["bert.pooler.dense.bias"]
+        )
+        rows.append(pooled @ tensors["classifier.weight"].T + tensors["classifier.bias"])
+    return np.concatenate(rows)
+
+
+@pytest.mark.parametrize("labels", [1, 3])
+def test_logits_are_those_of_the_textbook(make_checkpoint: MakeCheckpoint, labels: int) -> None:
+    directory = write(make_checkpoint, labels=labels)
+    ours = CrossEncoder(directory)
+    expected = truth(directory, ours)
+    logits = ours.predict(PAIRS, activation_fn=lambda x: x)
+    np.testing.assert_allclose(logits, expected[:, 0] if labels == 1 else expected, rtol=0, atol=BOUND)
+    scores = ours.predict(PAIRS)
+    default = 1 / (1 + np.exp(-expected[:, 0])) if labels == 1 else expected
+    np.testing.assert_allclose(scores, default, rtol=0, atol=BOUND)
+    np.testing.assert_allclose(ours.predict(PAIRS[3]), default[3], rtol=0, atol=BOUND)
+    if labels > 1:
+        np.testing.assert_allclose(ours.predict(PAIRS, apply_softmax=True).sum(axis=1), 1, rtol=1e-6)
+
+
+def test_a_ranking_is_in_falling_order_and_ties_in_the_order_given(make_checkpoint: MakeCheckpoint) -> None:
+    ours = CrossEncoder(write(make_checkpoint))
+    documents = ["a b", "c", "a b", "d e f"]
+    ranking = ours.rank("q", documents, return_documents=True)
+    assert sorted(r["corpus_id"] for r in ranking) == [0, 1, 2, 3]
+    scores = [r["score"] for r in ranking]
+    assert scores == sorted(scores, reverse=True)
+    order = [r["corpus_id"] for r in ranking]
+    assert order.index(0) < order.index(2)
+    assert all(r["text"] == documents[r["corpus_id"]] for r in ranking)
+    assert [r["corpus_id"] for r in ours.rank("q", documents, top_k=2)] == order[:2]
+    assert ours.rank("q", []) == []
+
+
+def test_a_cut_pair_is_told(make_checkpoint: MakeCheckpoint) -> None:
+    ours = CrossEncoder(write(make_checkpoint), max_length=8)
+    with pytest.warns(TruncationWarning, match="1 of 2 pairs were cut at 8 tokens"):
+        ours.predict([("a b c d e f g", "h"), ("a", "b")])
+
+
+def test_what_is_asked_wrongly(make_checkpoint: MakeCheckpoint) -> None:
+    directory = write(make_checkpoint, labels=2)
+    ours = CrossEncoder(directory)
+    pair: Any
+    for pair, shown in ((("a", None), r"\('a', None\)"), ("abc", "'abc'"), (("a",), r"\('a',\)")):
+        with pytest.raises(TypeError, match=rf"inputs\[1\] must be a pair of str, not {shown}"):
+            ours.predict([("a", "b"), pair, ("a", "b")])
+    with pytest.raises(ValueError, match="lone surrogate"):
+        ours.predict([("a", "\ud800")])
+    with pytest.raises(ValueError, match="this one has 2: use predict"):
+        ours.rank("a", ["b"])
+    with pytest.raises(ValueError, match="convert_to_tensor=True is not supported"):
+        ours.predict([("a", "b")], convert_to_tensor=True)
+    with pytest.raises(ValueError, match=r"max_length must lie in 5 to 24 for this model, not 3"):
+        CrossEncoder(directory, max_length=3)
+    with pytest.raises(ValueError, match=r"made an array of shape \(\) of one of shape \(1, 2\)"):
+        ours.predict([("a", "b")], activation_fn=lambda x: x.sum())
+    assert ours.predict([]).shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"id2label": {}}, "num_labels must be at least 1, not 0"),
+        (
+            {"id2label": {"0": "a", "1": "b"}},
+            r"classifier\.weight has shape \(1, 16\), config\.json says \(2, 16\)",
+        ),
+        ({"sbert_ce_default_activation_function": "torch.nn.Softmax"}, "'torch.nn.Softmax' is not supported"),
+        ({"model_type": "roberta"}, "model_type 'roberta' is not supported"),
+    ],
+)
+def test_other_checkpoints_are_refused(
+    make_checkpoint: MakeCheckpoint, fields: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        CrossEncoder(write(make_checkpoint, **fields))
+
+
+def test_sigmoid_never_overflows() -> None:
+    x = np.array([-1e30, -80, 0, 80, 1e30], np.float32)
+    np.testing.assert_allclose(sigmoid(x), [0, np.exp(-80.0), 0.5, 1, 1], rtol=1e-6)
