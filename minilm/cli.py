@@ -23,6 +23,7 @@ import numpy as np
 from minilm import __version__
 from minilm.blas import blas_info, kernel_advice
 from minilm.cli_explain import explanation_text
+from minilm.cross_encoder import CrossEncoder
 from minilm.errors import CheckpointNotFoundError, MiniLMError, TruncationWarning
 from minilm.hub import DEFAULT_MODEL, Checkpoint, copy_checkpoint, find_checkpoint, sha256_of
 from minilm.model import MiniLM
@@ -142,6 +143,12 @@ def _parser() -> argparse.ArgumentParser:
         "--host", default="127.0.0.1", help="address to listen on (%(default)s: this machine only)"
     )
     serve.add_argument("--port", type=int, default=8000, help="port (%(default)s; 0: any that is free)")
+    serve.add_argument(
+        "--reranker", metavar="MODEL", help="a cross-encoder, a directory or a name on the Hub, for /rerank"
+    )
+    serve.add_argument(
+        "--default-prompt-name", metavar="NAME", help="the checkpoint's prompt to put before every text"
+    )
     serve.add_argument("--threads", type=int, metavar="N", help="cores to use (all)")
     serve.add_argument(
         "--api-key",
@@ -276,7 +283,19 @@ def _serve(options: argparse.Namespace) -> None:
             model = _load(options)
             if options.threads:
                 model.threads = options.threads
-            serve(model, settings, listener, _say)
+            try:
+                model.default_prompt_name = options.default_prompt_name or model.default_prompt_name
+            except ValueError as error:
+                raise _Usage(f"--default-prompt-name: {error}") from None
+            reranker = None
+            if options.reranker:
+                reranker = CrossEncoder(
+                    options.reranker,
+                    cache_folder=options.cache_dir,
+                    local_files_only=options.local_files_only,
+                    threads=model.threads,
+                )
+            serve(model, settings, listener, _say, reranker)
     except OSError as error:
         raise _Failure(f"{options.host}:{options.port}: {error.strerror or error}") from None
 

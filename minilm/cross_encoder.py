@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from minilm.arguments import positive_int, refuse_torch_only
+from minilm.arguments import TorchOnly, positive_int, refuse_torch_only
 from minilm.blas import has_small_matrix_kernels
 from minilm.collecting import progress
 from minilm.config import ModelConfig, read_json
@@ -30,10 +30,14 @@ from minilm.engine import TOKENS_PER_TEXT, Engine
 from minilm.errors import CheckpointError, TruncationWarning
 from minilm.hub import Checkpoint, find_checkpoint
 from minilm.packed import pack_parameters
+from minilm.settings import UseSettings
 from minilm.texts import check_encodable
 from minilm.threads import available_cores
 from minilm.tokenizer import Tokenizer
 from minilm.weights import ParameterFile
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Array = npt.NDArray[np.float32]
 Activation = Callable[[Array], Array]
@@ -77,7 +81,11 @@ class CrossEncoder:
     activation_fn : callable, optional
         What makes scores of logits, (n, num_labels) to the same; None is as the checkpoint says, and if it
         says nothing the sigmoid for one label, and for more the logits themselves.
-    revision, cache_dir, local_files_only, threads, device
+    prompts : mapping of str to str, optional
+        Texts to put before the first of a pair, by name, besides those of the checkpoint.
+    default_prompt_name : str, optional
+        The prompt to take when none is asked for; None is as the checkpoint says.
+    revision, cache_folder, local_files_only, token, threads, device, **torch_only
         As for :class:`minilm.MiniLM`.
 
     Raises
@@ -94,20 +102,30 @@ class CrossEncoder:
         *,
         max_length: int | None = None,
         activation_fn: Activation | None = None,
+        prompts: Mapping[str, str] | None = None,
+        default_prompt_name: str | None = None,
         revision: str | None = None,
-        cache_dir: str | Path | None = None,
+        cache_folder: str | Path | None = None,
         local_files_only: bool = False,
+        token: str | bool | None = None,
         threads: int | None = None,
         device: str | None = None,
+        **torch_only: Unpack[TorchOnly],
     ) -> None:
-        refuse_torch_only(device=device)
+        refuse_torch_only(device=device, **torch_only)
         self.checkpoint: Checkpoint = find_checkpoint(
-            model_name_or_path, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only
+            model_name_or_path,
+            revision=revision,
+            cache_dir=cache_folder,
+            local_files_only=local_files_only,
+            token=token,
         )
         directory = self.checkpoint.directory
         self.config = ModelConfig.from_directory(directory, is_cross_encoder=True)
         self.num_labels = _num_labels(directory)
-        self.activation_fn = activation_fn or _activation(directory, self.num_labels)
+        self.activation_fn = _numpy_only(activation_fn) or _activation(directory, self.num_labels)
+        self._use = UseSettings.from_directory(directory)
+        self._use.change(prompts=prompts, default_prompt_name=default_prompt_name)
         hidden = self.config.hidden_size
         head: dict[str, tuple[int, ...]] = {
             "pooler.dense.weight": (hidden, hidden),
@@ -145,10 +163,25 @@ class CrossEncoder:
         """Tokens that are kept of a pair."""
         return self._tokenizer.max_seq_length
 
+    @property
+    def prompts(self) -> dict[str, str]:
+        """Texts to put before the first of a pair, by name."""
+        return self._use.prompts
+
+    @property
+    def default_prompt_name(self) -> str | None:
+        """The prompt that predict takes when none is asked for."""
+        return self._use.default_prompt_name
+
+    def resolve_prompt(self, prompt: str | None = None, prompt_name: str | None = None) -> str:
+        """The text that predict puts before the first of a pair: :meth:`minilm.MiniLM.resolve_prompt`."""
+        return self._use.prompt(prompt, prompt_name)
+
     def predict(
         self,
         inputs: Sequence[Pair] | Pair,
-        *,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
         activation_fn: Activation | None = None,
@@ -156,6 +189,8 @@ class CrossEncoder:
         convert_to_numpy: bool = True,
         convert_to_tensor: bool = False,
         device: str | None = None,
+        pool: None = None,
+        chunk_size: None = None,
     ) -> Any:  # noqa: ANN401 - an array, or for one pair and one label a float32
         """Scores of pairs of texts.
 
@@ -163,6 +198,10 @@ class CrossEncoder:
         ----------
         inputs : sequence of n pairs of str, or one pair
             Together they are cut at ``max_length`` tokens, the longer one first.
+        prompt_name : str, optional
+            Name of a prompt in :attr:`prompts`, which is put before the first text of every pair.
+        prompt : str, optional
+            The prompt itself; ``prompt_name`` then does not count.
         batch_size : int
             How much goes through the encoder at a time; the result does not depend on it.
         show_progress_bar : bool, optional
@@ -171,7 +210,7 @@ class CrossEncoder:
             What makes scores of logits, (n, num_labels) to the same; None is the model's own.
         apply_softmax : bool
             Make the scores of several labels sum to 1.
-        convert_to_numpy, convert_to_tensor, device
+        convert_to_numpy, convert_to_tensor, device, pool, chunk_size
             As in sentence-transformers; only the defaults are possible, and ``device`` "cpu".
 
         Returns
@@ -191,8 +230,14 @@ class CrossEncoder:
             Once a call, if pairs were cut, with their number.
         """
         refuse_torch_only(
-            convert_to_numpy=convert_to_numpy, convert_to_tensor=convert_to_tensor, device=device
+            convert_to_numpy=convert_to_numpy,
+            convert_to_tensor=convert_to_tensor,
+            device=device,
+            pool=pool,
+            chunk_size=chunk_size,
         )
+        activation_fn = _numpy_only(activation_fn) or self.activation_fn
+        before = self._use.prompt(prompt, prompt_name)
         pack_tokens = TOKENS_PER_TEXT * positive_int("batch_size", batch_size)
         is_single = len(inputs) == 2 and all(isinstance(text, str) for text in inputs)
         pairs = _as_pairs([inputs] if is_single else inputs)
@@ -200,19 +245,17 @@ class CrossEncoder:
         truncated = 0
         with progress(show_progress_bar, len(pairs)) as advance:
             for start in range(0, len(pairs), WINDOW):
-                (ids, is_cut), types = self._tokenizer.pairs(pairs[start : start + WINDOW])
+                window = [(before + first, second) for first, second in pairs[start : start + WINDOW]]
+                (ids, is_cut), types = self._tokenizer.pairs(window)
                 truncated += sum(is_cut)
-                used = types if self._has_token_types else None
-                logits[start : start + WINDOW] = self._engine.run(
-                    ids, pack_tokens, self._logits, advance, token_types=used
-                )
+                logits[start : start + WINDOW] = self._run(ids, types, pack_tokens, advance)
         if truncated:
             warnings.warn(
                 f"{truncated} of {len(pairs)} pairs were cut at {self.max_seq_length} tokens (max_length)",
                 TruncationWarning,
                 stacklevel=2,
             )
-        scores = np.asarray((activation_fn or self.activation_fn)(logits))
+        scores = np.asarray(activation_fn(logits))
         if scores.shape[:1] != logits.shape[:1]:
             raise ValueError(
                 f"activation_fn made an array of shape {scores.shape} of one of shape {logits.shape}"
@@ -229,10 +272,14 @@ class CrossEncoder:
         documents: Sequence[str],
         top_k: int | None = None,
         return_documents: bool = False,
-        *,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
         activation_fn: Activation | None = None,
+        device: str | None = None,
+        pool: None = None,
+        chunk_size: None = None,
     ) -> list[Ranked]:
         """Documents by how well they fit a query.
 
@@ -244,7 +291,7 @@ class CrossEncoder:
             Only the best so many.
         return_documents : bool
             Give back the texts as well.
-        batch_size, show_progress_bar, activation_fn
+        prompt_name, prompt, batch_size, show_progress_bar, activation_fn, device, pool, chunk_size
             As for :meth:`predict`.
 
         Returns
@@ -265,9 +312,14 @@ class CrossEncoder:
             top_k = positive_int("top_k", top_k)
         scores = self.predict(
             [(query, document) for document in documents],
-            batch_size=batch_size,
-            show_progress_bar=show_progress_bar,
-            activation_fn=activation_fn,
+            prompt_name,
+            prompt,
+            batch_size,
+            show_progress_bar,
+            activation_fn,
+            device=device,
+            pool=pool,
+            chunk_size=chunk_size,
         )
         ranking: list[Ranked] = []
         for index in np.argsort(-scores, kind="stable")[:top_k]:
@@ -276,6 +328,40 @@ class CrossEncoder:
                 ranked["text"] = documents[index]
             ranking.append(ranked)
         return ranking
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What turns pairs into token ids and token types, cut at ``max_length``."""
+        return self._tokenizer
+
+    def predict_tokens(
+        self, input_ids: Sequence[Sequence[int]], token_type_ids: Sequence[Sequence[int]]
+    ) -> Array:
+        """Logits of pairs that are token ids already, as ``tokenizer.pairs`` gives them.
+
+        Parameters
+        ----------
+        input_ids, token_type_ids : sequence of n sequences of int
+            Of each pair as many ids as types. The types have no effect in a model that was trained without.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, num_labels)
+        """
+        logits = np.empty((len(input_ids), self.num_labels), np.float32)
+        if len(input_ids):
+            logits[:] = self._run(input_ids, token_type_ids, TOKENS_PER_TEXT**2)
+        return logits
+
+    def _run(
+        self,
+        ids: Sequence[Sequence[int]],
+        types: Sequence[Sequence[int]],
+        pack_tokens: int,
+        advance: Callable[[int], object] = lambda _: None,
+    ) -> Sequence[Array]:
+        used = types if self._has_token_types else None
+        return self._engine.run(ids, pack_tokens, self._logits, advance, token_types=used)
 
     def _logits(self, hidden_states: Array) -> Array:
         """Hidden states (N, L, E) to logits (N, labels): [1]_, section 3.1 (pooler) and 4.1."""
@@ -294,6 +380,15 @@ def _as_pairs(inputs: Sequence[Any]) -> list[tuple[str, str]]:
         check_encodable(list(pair), 0)
         pairs.append((pair[0], pair[1]))
     return pairs
+
+
+def _numpy_only(activation_fn: Activation | None) -> Activation | None:
+    if type(activation_fn).__module__.partition(".")[0] == "torch":
+        raise ValueError(
+            f"activation_fn={activation_fn!r} is not supported: it takes torch's tensors; give a function of "
+            "a numpy array, such as minilm.cross_encoder.sigmoid"
+        )
+    return activation_fn
 
 
 def _num_labels(directory: Path) -> int:

@@ -113,6 +113,7 @@ def find_checkpoint(
     revision: str | None = None,
     cache_dir: str | Path | None = None,
     local_files_only: bool = False,
+    token: str | bool | None = None,
 ) -> Checkpoint:
     """Find a checkpoint on this machine, or fetch it, and check its files.
 
@@ -129,6 +130,9 @@ def find_checkpoint(
         written to the source checkout's store.
     local_files_only : bool
         Never go to the network. The environment's ``HF_HUB_OFFLINE=1`` says the same.
+    token : str or bool, optional
+        What opens a private or gated repository on the Hub; None or True is the one that ``hf auth login`` or
+        ``HF_TOKEN`` left, False none.
 
     Raises
     ------
@@ -145,7 +149,7 @@ def find_checkpoint(
     manifest = default_manifest()
     if repo_id == manifest.repo_id and revision in (None, manifest.revision):
         return _find_pinned(manifest, cache_dir, local_files_only)
-    return _find_unpinned(repo_id, revision or "main", cache_dir, local_files_only)
+    return _find_unpinned(repo_id, revision or "main", cache_dir, local_files_only, token)
 
 
 def likely_directory(
@@ -351,7 +355,11 @@ def _download_from_mirror(manifest: Manifest, staging: Path) -> None:
 
 
 def _find_unpinned(
-    repo_id: str, revision: str, cache_dir: str | Path | None, local_files_only: bool
+    repo_id: str,
+    revision: str,
+    cache_dir: str | Path | None,
+    local_files_only: bool,
+    token: str | bool | None,
 ) -> Checkpoint:
     """A checkpoint without a manifest: the Hub's own cache, its files checked against their blobs' names."""
     from huggingface_hub import hf_hub_download
@@ -363,7 +371,7 @@ def _find_unpinned(
         reasons.append("Hugging Face Hub: not asked, because offline use was requested")
     else:
         try:
-            _probe_hub(repo_id, revision)
+            _probe_hub(repo_id, revision, token)
         except _Unavailable as reason:
             reasons.append(f"Hugging Face Hub: {reason}")
             offline = True
@@ -373,7 +381,12 @@ def _find_unpinned(
     for name in (*REQUIRED_FILES, *OPTIONAL_FILES):
         try:
             path = hf_hub_download(
-                repo_id, name, revision=revision, cache_dir=cache_dir, local_files_only=offline
+                repo_id,
+                name,
+                revision=revision,
+                cache_dir=cache_dir,
+                local_files_only=offline,
+                token=token,
             )
         except LocalEntryNotFoundError as error:
             # An optional file may be skipped only if the repository is known to lack it: a bge model read
@@ -456,7 +469,7 @@ def _check_blob_name(path: Path) -> bool:
     return True
 
 
-def _probe_hub(repo_id: str, revision: str) -> None:
+def _probe_hub(repo_id: str, revision: str, token: str | bool | None = None) -> None:
     """Raise _Unavailable unless the Hub answers for this revision within HUB_PATIENCE_SECONDS.
 
     huggingface_hub retries for 23 seconds before it gives up, and a name lookup obeys no timeout at all, so
@@ -469,7 +482,7 @@ def _probe_hub(repo_id: str, revision: str) -> None:
     def ask() -> None:
         try:
             url = hf_hub_url(repo_id, "config.json", revision=revision)
-            get_hf_file_metadata(url, timeout=HUB_PATIENCE_SECONDS)
+            get_hf_file_metadata(url, token=token, timeout=HUB_PATIENCE_SECONDS)
             answer.append(None)
         except Exception as error:
             answer.append(error)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, overload
 import numpy as np
 import numpy.typing as npt
 
-from minilm.arguments import positive_int, refuse_torch_only
+from minilm.arguments import TorchOnly, positive_int, refuse_torch_only
 from minilm.blas import blas_info, has_small_matrix_kernels, kernel_advice
 from minilm.collecting import Rows, progress
 from minilm.config import ModelConfig, Pooling
@@ -69,10 +69,12 @@ class MiniLM:
         at a pinned revision; see :mod:`minilm.hub` for where it is looked for.
     revision : str, optional
         Branch, tag or commit on the Hub.
-    cache_dir : str or Path, optional
+    cache_folder : str or Path, optional
         A Hugging Face cache other than the user's own.
     local_files_only : bool
         Never go to the network.
+    token : str or bool, optional
+        What opens a private or gated repository on the Hub; None is the one of ``hf auth login``.
     max_seq_length : int, optional
         Tokens that are kept of a text, ``[CLS]`` and ``[SEP]`` included; None is as the checkpoint says (256
         for all-MiniLM-L6-v2). It can be set later, up to the model's position table (512).
@@ -89,6 +91,9 @@ class MiniLM:
         Components of an embedding that are kept; None is all.
     device : {"cpu"}, optional
         As sentence-transformers calls it; there is no other.
+    **torch_only
+        The other arguments of sentence-transformers' constructor (``backend``, ``model_kwargs``,
+        ``trust_remote_code`` ...). Anything but their defaults is refused, with the reason.
 
     Attributes
     ----------
@@ -123,8 +128,9 @@ class MiniLM:
         model_name_or_path: str | os.PathLike[str] = DEFAULT_MODEL,
         *,
         revision: str | None = None,
-        cache_dir: str | Path | None = None,
+        cache_folder: str | Path | None = None,
         local_files_only: bool = False,
+        token: str | bool | None = None,
         max_seq_length: int | None = None,
         threads: int | None = None,
         prompts: Mapping[str, str] | None = None,
@@ -132,14 +138,19 @@ class MiniLM:
         similarity_fn_name: str | None = None,
         truncate_dim: int | None = None,
         device: str | None = None,
+        **torch_only: Unpack[TorchOnly],
     ) -> None:
-        refuse_torch_only(device=device)
-        where: dict[str, Any] = {"revision": revision, "cache_dir": cache_dir}
+        refuse_torch_only(device=device, **torch_only)
+        where: dict[str, Any] = {"revision": revision, "cache_dir": cache_folder}
         likely = likely_directory(model_name_or_path, **where)
         before = _file_identity(likely)
         with ThreadPoolExecutor(1) as executor:
             finding = executor.submit(
-                find_checkpoint, model_name_or_path, local_files_only=local_files_only, **where
+                find_checkpoint,
+                model_name_or_path,
+                local_files_only=local_files_only,
+                token=token,
+                **where,
             )
             # the files are read while they are hashed; what was read counts only if it was those very files
             loaded = None
@@ -187,7 +198,7 @@ class MiniLM:
         return cls(
             name_or_path,
             revision=revision,
-            cache_dir=cache_dir,
+            cache_folder=cache_dir,
             local_files_only=local_files_only,
             max_seq_length=max_seq_length,
             threads=threads,
@@ -222,8 +233,23 @@ class MiniLM:
 
     @property
     def default_prompt_name(self) -> str | None:
-        """The prompt that encode takes when none is asked for."""
+        """The prompt that encode takes when none is asked for; may be set, also to None."""
         return self._use.default_prompt_name
+
+    @default_prompt_name.setter
+    def default_prompt_name(self, value: str | None) -> None:
+        self._use.default_prompt_name = None
+        self._use.change(default_prompt_name=value)
+
+    def resolve_prompt(self, prompt: str | None = None, prompt_name: str | None = None) -> str:
+        """The text that encode puts before every text: ``prompt``, or the one of that name, or the default.
+
+        Raises
+        ------
+        ValueError
+            If there is no prompt of that name.
+        """
+        return self._use.prompt(prompt, prompt_name)
 
     @property
     def similarity_fn_name(self) -> str:
@@ -551,7 +577,8 @@ class MiniLM:
         Parameters
         ----------
         a, b : str
-            Two texts; they are cut at ``max_seq_length``, which the result says of each.
+            Two texts; they are cut at ``max_seq_length``, which the result says of each. A default prompt is
+            put before them, as :meth:`encode` does, and its tokens count as special ones.
 
         Returns
         -------
@@ -581,12 +608,13 @@ class MiniLM:
             raise ValueError(
                 "explain cannot split the score: this checkpoint has a Dense module after pooling"
             )
-        token_ids, _ = self._token_ids(0, texts)
+        before = self._use.prompt(None, None)
+        token_ids, _ = self._token_ids(0, [before + text for text in texts])
         hidden_states = self._engine.run(token_ids, sum(map(len, token_ids)), _keep_tokens)
         finish = self._embed(None, normalize=True)
         first, second = (np.asarray(finish(tokens[None])[0], np.float64) for tokens in hidden_states)  # (E,)
         parts = [token_parts(tokens, self.config.pooling) for tokens in hidden_states]
-        spans_a, spans_b = self._tokenizer.spans(a), self._tokenizer.spans(b)
+        spans_a, spans_b = self._tokenizer.spans(a, before), self._tokenizer.spans(b, before)
         return Explanation(float(first @ second), spans_a, spans_b, contributions(*parts))
 
     def tokenize(self, texts: str | Iterable[str]) -> dict[str, npt.NDArray[np.int64]]:

@@ -97,14 +97,15 @@ class Tokenizer:
         )
         return tokenized, [encoding.type_ids for encoding in encodings]
 
-    def spans(self, text: str) -> ExplainedText:
-        """The text with its tokens, its words, and where in it they stand."""
-        encoding = self._tokenizer.encode(text)
+    def spans(self, text: str, prompt: str = "") -> ExplainedText:
+        """The text's tokens and words, and where in it they stand; the prompt's tokens are special."""
+        encoding = self._tokenizer.encode(prompt + text)
+        given = zip(encoding.tokens, encoding.offsets, encoding.special_tokens_mask, strict=True)
         tokens = tuple(
-            Token(token, start, end, bool(is_special))
-            for token, (start, end), is_special in zip(
-                encoding.tokens, encoding.offsets, encoding.special_tokens_mask, strict=True
-            )
+            Token(token, 0, 0, is_special=True)
+            if is_special or end <= len(prompt)
+            else Token(token, max(start - len(prompt), 0), end - len(prompt), is_special=False)
+            for token, (start, end), is_special in given
         )
         words = words_of(encoding.word_ids, tokens)
         return ExplainedText(text, tokens, words, is_truncated=bool(encoding.overflowing))

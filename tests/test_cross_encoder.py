@@ -137,3 +137,33 @@ def test_other_checkpoints_are_refused(
 def test_sigmoid_never_overflows() -> None:
     x = np.array([-1e30, -80, 0, 80, 1e30], np.float32)
     np.testing.assert_allclose(sigmoid(x), [0, np.exp(-80.0), 0.5, 1, 1], rtol=1e-6)
+
+
+def test_a_prompt_stands_before_the_first_text(make_checkpoint: MakeCheckpoint) -> None:
+    directory = write(make_checkpoint)
+    prompts = {"prompts": {"ask": "x y "}, "default_prompt_name": "ask"}
+    ours = CrossEncoder(directory)
+    expected = ours.predict([("x y a", "b")])
+    assert expected != ours.predict([("a", "b")])
+    np.testing.assert_array_equal(ours.predict([("a", "b")], prompt="x y "), expected)
+    assert ours.rank("a", ["b"], prompt="x y ")[0]["score"] == expected
+    (directory / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    ours = CrossEncoder(directory)
+    assert (ours.prompts["ask"], ours.default_prompt_name) == ("x y ", "ask")
+    np.testing.assert_array_equal(ours.predict([("a", "b")]), expected)
+    np.testing.assert_array_equal(
+        CrossEncoder(write_again(directory), prompts={"q": "x y "}).predict([("a", "b")], "q"), expected
+    )
+
+
+def write_again(directory: Path) -> Path:
+    (directory / "config_sentence_transformers.json").unlink()
+    return directory
+
+
+def test_token_ids_give_the_logits(make_checkpoint: MakeCheckpoint) -> None:
+    ours = CrossEncoder(write(make_checkpoint))
+    (ids, _), types = ours.tokenizer.pairs(PAIRS)
+    logits = ours.predict(PAIRS, activation_fn=lambda x: x)
+    np.testing.assert_allclose(ours.predict_tokens(ids, types)[:, 0], logits, rtol=0, atol=BOUND)
+    assert ours.predict_tokens([], []).shape == (0, 1)

@@ -7,25 +7,29 @@ import http.client
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from minilm import MiniLM
+from minilm import CrossEncoder, MiniLM
 from minilm.cli import main
+from tests.conftest import MakeCheckpoint
 from tests.serving import Server
 
 pytest.importorskip("uvicorn", reason="the extra serve is not installed")
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
 from minilm.server.gathering import Gatherer, QueueFullError
+from tests.test_cross_encoder import write as write_cross_encoder
 
 A, B = "A girl is styling her hair.", "A girl is brushing her hair."
 
@@ -73,6 +77,85 @@ def test_text_embeddings_inference_routes(server: Server, model: MiniLM) -> None
     _, scores, _ = server.ask("/similarity", {"inputs": {"source_sentence": A, "sentences": [B, A]}})
     # a sum of 384 products of components that are within the bound: seen at 6e-8
     np.testing.assert_allclose(scores, [0.805222, 1.0], rtol=0, atol=1e-6)
+
+
+@pytest.fixture
+def prompted(model: MiniLM, make_checkpoint: MakeCheckpoint, tmp_path: Path) -> Iterator[tuple[Server, Path]]:
+    """A server of the real weights with prompts, and of a small reranker with random ones."""
+    directory = tmp_path / "prompted"
+    shutil.copytree(model.checkpoint.directory, directory, copy_function=os.link)
+    settings = {"prompts": {"query": "query: "}}
+    (directory / "config_sentence_transformers.json").unlink(missing_ok=True)
+    (directory / "config_sentence_transformers.json").write_text(json.dumps(settings))
+    reranker = write_cross_encoder(make_checkpoint)
+    options = ("--model", str(directory), "--reranker", str(reranker), "--default-prompt-name", "query")
+    running = Server(*options)
+    yield running, reranker
+    assert running.stop() == 0
+
+
+def test_prompts_stand_before_texts(prompted: tuple[Server, Path], model: MiniLM) -> None:
+    server, _ = prompted
+    expected, plain = model.encode([A, B], prompt="query: "), model.encode([A, B])
+    for body in ({"inputs": [A, B], "prompt_name": "query"}, {"inputs": [A, B]}):
+        np.testing.assert_allclose(server.ask("/embed", body)[1], expected, rtol=0, atol=BOUND)
+    _, answer, _ = server.ask("/v1/embeddings", {"input": A})
+    np.testing.assert_allclose(answer["data"][0]["embedding"], expected[0], rtol=0, atol=BOUND)
+    _, vectors, _ = server.ask("/embed", {"inputs": [A, B], "prompt_name": "document"})  # an empty one
+    np.testing.assert_allclose(vectors, plain, rtol=0, atol=BOUND)
+    given = {"source_sentence": A, "sentences": [B]}
+    _, scores, _ = server.ask("/similarity", {"inputs": given, "parameters": {"prompt_name": "query"}})
+    np.testing.assert_allclose(scores, expected[0] @ expected[1], rtol=0, atol=1e-6)
+    # the explanation is of the same score, and says nothing of the prompt's tokens
+    _, answer, _ = server.ask("/compare", {"text_a": A, "text_b": B, "explain": True})
+    assert abs(answer["score"] - expected[0] @ expected[1]) < 1e-6
+    assert abs(np.sum(answer["contributions"]) - answer["score"]) < 1e-6
+    tokens = answer["a"]["tokens"]
+    assert [t["token"] for t in tokens if t["is_special"]] == ["[CLS]", "query", ":", "[SEP]"]
+    assert [A[t["start"] : t["end"]] for t in tokens if not t["is_special"]][:3] == ["A", "girl", "is"]
+    status, answer, _ = server.ask("/embed", {"inputs": A, "prompt_name": "nothing"})
+    assert (status, answer["error"]["param"]) == (422, "prompt_name")
+    assert "must be one of query, document" in answer["error"]["message"]
+
+
+def test_rerank(prompted: tuple[Server, Path]) -> None:
+    server, directory = prompted
+    ours = CrossEncoder(directory)
+    texts = ["a b c", "d e", "x y z q", "d e"]
+    ranking = ours.rank("h i", texts, return_documents=True)
+    _, answer, _ = server.ask("/rerank", {"query": "h i", "texts": texts, "return_text": True})
+    assert [(r["index"], r["text"]) for r in answer] == [(r["corpus_id"], r["text"]) for r in ranking]
+    # float32 and two layers; another pack may round in another order
+    np.testing.assert_allclose([r["score"] for r in answer], [r["score"] for r in ranking], rtol=0, atol=1e-6)
+    _, raw, _ = server.ask("/rerank", {"query": "h i", "texts": texts, "raw_scores": True})
+    logits = ours.predict([("h i", text) for text in texts], activation_fn=lambda x: x)
+    np.testing.assert_allclose(
+        [r["score"] for r in raw], logits[[r["index"] for r in raw]], rtol=0, atol=1e-6
+    )
+    assert "text" not in raw[0]
+    long = {"query": "h i", "texts": ["a " * 100]}
+    status, answer, _ = server.ask("/rerank", long)
+    assert (status, answer["error"]["code"]) == (413, "context_length_exceeded")
+    assert server.ask("/rerank", {**long, "truncate": True})[0] == 200
+    for body in ({"query": "a", "texts": []}, {"query": "\ud800", "texts": ["a"]}, {"texts": ["a"]}):
+        assert server.ask("/rerank", body)[0] == 422
+    with ThreadPoolExecutor(8) as executor:
+        asked = [texts[: 1 + i % 4] for i in range(64)]
+        answers = executor.map(lambda t: server.ask("/rerank", {"query": "h i", "texts": t}), asked)
+        for given, (_, answer, _) in zip(asked, answers, strict=True):
+            scores = {r["corpus_id"]: r["score"] for r in ours.rank("h i", given)}
+            for item in answer:
+                assert abs(item["score"] - scores[item["index"]]) < 1e-6
+    _, metrics, _ = server.ask("/metrics")
+    assert b"minilm_queue_tokens 0.0" in metrics
+
+
+def test_a_reranker_has_one_label(make_checkpoint: MakeCheckpoint, capfd: pytest.CaptureFixture[str]) -> None:
+    directory = write_cross_encoder(make_checkpoint, labels=2)
+    assert main(["serve", "--port", "0", "--reranker", str(directory)]) == 1
+    assert "a reranker has one label" in capfd.readouterr().err
+    assert main(["serve", "--port", "0", "--default-prompt-name", "nothing"]) == 2
+    assert "--default-prompt-name: default_prompt_name must be one of query" in capfd.readouterr().err
 
 
 def test_long_texts_are_cut_with_notice_or_refused(server: Server) -> None:
@@ -316,7 +399,7 @@ def test_what_arrives_while_the_encoder_works_goes_through_together() -> None:
 
     async def run() -> list[float]:
         gatherer = Gatherer(slow_encode(gate, sizes), width=1, cores=1, max_tokens=1000)
-        tasks = [asyncio.create_task(gatherer.embed([[i]])) for i in range(33)]
+        tasks = [asyncio.create_task(gatherer.encode([[i]])) for i in range(33)]
         await asyncio.sleep(0)  # all are in the queue
         gate.set()
         rows = await asyncio.gather(*tasks)
@@ -337,7 +420,7 @@ def test_a_lone_client_is_never_kept_waiting_for_others(monkeypatch: pytest.Monk
     async def run() -> None:
         gatherer = Gatherer(slow_encode(gate, sizes), width=1, cores=1, max_tokens=1000)
         for i in range(5):
-            assert (await gatherer.embed([[i], [i + 1]])).tolist() == [[i], [i + 1]]
+            assert (await gatherer.encode([[i], [i + 1]])).tolist() == [[i], [i + 1]]
         gatherer.stop()
 
     asyncio.run(run())
@@ -353,7 +436,7 @@ def test_those_just_answered_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> 
 
         async def client(i: int) -> None:
             for _ in range(3):
-                assert (await gatherer.embed([[i]])).item() == i
+                assert (await gatherer.encode([[i]])).item() == i
 
         clients = [asyncio.create_task(client(i)) for i in range(8)]
         await asyncio.sleep(0)  # the first requests of all are in the queue; one may have been taken
@@ -371,14 +454,14 @@ def test_a_full_queue_refuses_and_says_when_to_come_again() -> None:
 
     async def run() -> None:
         gatherer = Gatherer(slow_encode(gate, []), width=1, cores=1, max_tokens=10)
-        first = asyncio.create_task(gatherer.embed([[1] * 8]))
+        first = asyncio.create_task(gatherer.encode([[1] * 8]))
         await asyncio.sleep(0)
         with pytest.raises(QueueFullError) as refused:
-            await gatherer.embed([[1] * 3])
+            await gatherer.encode([[1] * 3])
         assert refused.value.retry_after >= 1
         gate.set()
         await first
-        assert (await gatherer.embed([[1] * 50])).shape == (1, 1)  # larger than the queue, but alone
+        assert (await gatherer.encode([[1] * 50])).shape == (1, 1)  # larger than the queue, but alone
         gatherer.stop()
 
     asyncio.run(run())
@@ -392,7 +475,7 @@ def test_a_large_request_does_not_stand_before_a_small_one() -> None:
         gatherer = Gatherer(slow_encode(gate, sizes), width=1, cores=1, max_tokens=10**6)
 
         async def ask(name: str, ids: list[list[int]]) -> None:
-            await gatherer.embed(ids)
+            await gatherer.encode(ids)
             order.append(name)
 
         large = asyncio.create_task(ask("large", [[1] * 100] * 1000))
@@ -416,8 +499,8 @@ def test_a_failure_reaches_those_it_concerns_and_the_queue_goes_on() -> None:
     async def run() -> None:
         gatherer = Gatherer(encode, width=1, cores=1, max_tokens=100)
         with pytest.raises(MemoryError):
-            await gatherer.embed([[13]])
-        assert (await gatherer.embed([[1], [2]])).shape == (2, 1)
+            await gatherer.encode([[13]])
+        assert (await gatherer.encode([[1], [2]])).shape == (2, 1)
         assert gatherer.waiting_tokens == 0
         gatherer.stop()
 

@@ -91,6 +91,14 @@ class Side(BaseModel):
     is_truncated: bool
 
 
+class RankItem(BaseModel):
+    """One text of a ranking."""
+
+    index: int
+    score: float
+    text: str | None = Field(default=None, description="Only if it was asked for.")
+
+
 class CompareAnswer(BaseModel):
     """The score; with ``explain`` also why."""
 

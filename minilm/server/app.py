@@ -22,6 +22,7 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from minilm import __version__
+from minilm.cross_encoder import CrossEncoder
 from minilm.model import MiniLM
 from minilm.pooling import normalize
 from minilm.server.answers import (
@@ -32,119 +33,30 @@ from minilm.server.answers import (
     MatrixAnswer,
     ModelCard,
     ModelsAnswer,
+    RankItem,
 )
+from minilm.server.encoding import Service
 from minilm.server.errors import RequestError, error_body, error_response, invalid, refusal
-from minilm.server.gathering import Gatherer, QueueFullError
-from minilm.server.metrics import Metrics
 from minilm.server.middleware import Gate
 from minilm.server.requests import (
     CompareRequest,
     EmbeddingsRequest,
     EmbedRequest,
     MatrixRequest,
+    RerankRequest,
     SimilarityRequest,
 )
+from minilm.server.reranking import Reranking
 from minilm.server.settings import Settings
 
 Array = npt.NDArray[np.float32]
 
-# Texts with fewer characters than this are tokenized where the requests are read: half a millisecond at most.
-INLINE_CHARACTERS = 2_000
-
 logger = logging.getLogger(__name__)
 
 
-class Service:
-    """The model behind the routes: texts or ids in, rows out, gathered with other requests."""
-
-    def __init__(self, model: MiniLM, settings: Settings) -> None:
-        self.model = model
-        self.settings = settings
-        self.name = model.checkpoint.directory.name
-        self.started = int(time.time())
-        self.metrics = Metrics(lambda: self.gatherer.waiting_tokens)
-        self.gatherer = Gatherer(
-            lambda ids: model.encode_tokens(ids, normalize=False),
-            width=model.embedding_dimension,
-            cores=model.threads,
-            max_tokens=settings.max_queue_tokens,
-            watcher=self.metrics,
-        )
-
-    async def token_ids(
-        self,
-        given: Any,  # noqa: ANN401 - a text, texts, ids, or lists of ids
-        *,
-        param: str,
-        truncate: bool = True,
-    ) -> tuple[list[list[int]], list[int]]:
-        """Token ids of what a request gave, and the indices of the texts that were cut.
-
-        Raises
-        ------
-        RequestError
-            If there is nothing, too much, an id that the vocabulary lacks, or, without ``truncate``, a text
-            that is too long.
-        """
-        texts, ids = _as_lists(given, param)
-        self._hold_to_limits(texts if texts is not None else ids or [], param)
-        longest = self.model.max_seq_length
-        if texts is not None:
-            if sum(map(len, texts)) < INLINE_CHARACTERS:
-                tokenized = self.model.tokenizer(texts)
-            else:
-                tokenized = await asyncio.to_thread(self.model.tokenizer, texts)
-            rows = tokenized.input_ids
-            truncated = [i for i, is_cut in enumerate(tokenized.is_truncated) if is_cut]
-        else:
-            around = self.model.tokenizer([""]).input_ids[0]  # [CLS] and [SEP]
-            rows, truncated = [], []
-            for index, row in enumerate(ids or []):
-                if row and max(row) >= self.model.config.vocab_size:
-                    last = self.model.config.vocab_size - 1
-                    raise RequestError(
-                        422, f"{param}[{index}]: token id {max(row)} is not in 0 to {last}", param=param
-                    )
-                bare = row[1:-1] if len(row) > 1 and [row[0], row[-1]] == around else row
-                if len(bare) + len(around) > longest:
-                    truncated.append(index)
-                rows.append([around[0], *bare[: longest - len(around)], around[1]])
-        if truncated:
-            if not truncate:
-                long = f"{param}[{truncated[0]}] is longer than the model's {longest} tokens"
-                message = f"{long}; send truncate: true to have it cut"
-                raise RequestError(413, message, param=param, code="context_length_exceeded")
-            self.metrics.truncated.inc(len(truncated))
-            logger.info(
-                "%d of %d texts of a request were cut at %d tokens", len(truncated), len(rows), longest
-            )
-        return rows, truncated
-
-    async def embed(self, input_ids: Sequence[Sequence[int]]) -> Array:
-        """Unnormalized embeddings (n, E)."""
-        try:
-            return await self.gatherer.embed(input_ids)
-        except QueueFullError as error:
-            headers = {"Retry-After": str(error.retry_after)}
-            raise RequestError(503, str(error), code="queue_full", headers=headers) from None
-
-    def _hold_to_limits(self, given: Sequence[Sequence[Any]], param: str) -> None:
-        limits = self.settings
-        if not given:
-            raise RequestError(422, f"{param} is empty", param=param)
-        if len(given) > limits.max_texts:
-            message = (
-                f"{param} has {len(given):,} texts; this server's limit is {limits.max_texts:,} a request"
-            )
-            raise RequestError(422, message, param=param, code="too_many_texts")
-        characters = sum(map(len, given))
-        if characters > limits.max_characters:
-            limit = f"{limits.max_characters:,} characters a request"
-            message = f"{param} has {characters:,} characters; this server's limit is {limit}"
-            raise RequestError(422, message, param=param, code="too_many_characters")
-
-
-def create_app(model: MiniLM, settings: Settings | None = None) -> FastAPI:
+def create_app(
+    model: MiniLM, settings: Settings | None = None, reranker: CrossEncoder | None = None
+) -> FastAPI:
     """The application, for uvicorn or any other ASGI server.
 
     Parameters
@@ -152,14 +64,24 @@ def create_app(model: MiniLM, settings: Settings | None = None) -> FastAPI:
     model : MiniLM
     settings : Settings, optional
         Limits and access; the defaults are those of ``minilm serve``.
+    reranker : CrossEncoder, optional
+        With one, there is also ``/rerank``.
+
+    Raises
+    ------
+    ValueError
+        If the reranker has more than one label.
     """
     settings = settings or Settings()
     service = Service(model, settings)
+    reranking = Reranking(reranker, service) if reranker is not None else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001 - the protocol's argument
         yield
         await asyncio.to_thread(service.gatherer.stop)
+        if reranking:
+            await asyncio.to_thread(reranking.gatherer.stop)
 
     errors: dict[int | str, dict[str, Any]] = {
         status: {"model": ErrorAnswer} for status in (400, 401, 408, 413, 422, 503)
@@ -199,6 +121,8 @@ def create_app(model: MiniLM, settings: Settings | None = None) -> FastAPI:
 
     _add_openai(app, service)
     _add_text_embeddings_inference(app, service)
+    if reranking:
+        _add_rerank(app, reranking)
     _add_page(app, service)
     return app
 
@@ -246,9 +170,11 @@ def _add_text_embeddings_inference(app: FastAPI, service: Service) -> None:
     @app.post("/embed", tags=["text-embeddings-inference"], responses=_answers(list[list[float]]))
     async def embed(request: EmbedRequest) -> Response:
         """Embeddings, as text-embeddings-inference defines them: a list of vectors."""
-        _refuse_unsupported(request.prompt_name, request.truncation_direction, "prompt_name")
+        _refuse_left(request.truncation_direction)
         width = _dimensions(request.dimensions, service.model)
-        rows, _ = await service.token_ids(request.inputs, param="inputs", truncate=request.truncate)
+        rows, _ = await service.token_ids(
+            request.inputs, param="inputs", truncate=request.truncate, prompt_name=request.prompt_name
+        )
         return _json(list(_finish(await service.embed(rows), width, is_normalized=request.normalize)))
 
     @app.post("/similarity", tags=["text-embeddings-inference"], responses=_answers(list[float]))
@@ -256,14 +182,34 @@ def _add_text_embeddings_inference(app: FastAPI, service: Service) -> None:
         """Cosine of one sentence with each of the others, in their order."""
         options = request.parameters
         if options:
-            _refuse_unsupported(options.prompt_name, options.truncation_direction, "parameters.prompt_name")
+            _refuse_left(options.truncation_direction)
         if not request.inputs.sentences:
             raise RequestError(422, "inputs.sentences is empty", param="inputs.sentences")
         texts = [request.inputs.source_sentence, *request.inputs.sentences]
-        truncate = bool(options and options.truncate)
-        rows, _ = await service.token_ids(texts, param="inputs", truncate=truncate)
+        rows, _ = await service.token_ids(
+            texts,
+            param="inputs",
+            truncate=bool(options and options.truncate),
+            prompt_name=options.prompt_name if options else None,
+        )
         vectors = normalize(await service.embed(rows)).astype(np.float64)  # (1 + n, E)
         return _json((vectors[1:] @ vectors[0]).tolist())
+
+
+def _add_rerank(app: FastAPI, reranking: Reranking) -> None:
+    @app.post("/rerank", tags=["text-embeddings-inference"], responses=_answers(list[RankItem]))
+    async def rerank(request: RerankRequest) -> Response:
+        """Texts by how well they fit a query, the best first, as text-embeddings-inference defines it."""
+        _refuse_left(request.truncation_direction)
+        scores = await reranking.scores(
+            request.query, request.texts, truncate=request.truncate, is_raw=request.raw_scores
+        )
+        ranking = [
+            {"index": int(index), "score": float(scores[index])}
+            | ({"text": request.texts[index]} if request.return_text else {})
+            for index in np.argsort(-scores, kind="stable")
+        ]
+        return _json(ranking)
 
 
 def _add_page(app: FastAPI, service: Service) -> None:
@@ -333,29 +279,6 @@ def _answers(model: object) -> dict[int | str, dict[str, Any]]:
     return {200: {"model": model}}
 
 
-def _as_lists(given: Any, param: str) -> tuple[list[str] | None, list[list[int]] | None]:  # noqa: ANN401
-    """What a request gave as a list of texts or as a list of lists of ids."""
-    if isinstance(given, str):
-        texts, ids = [given], None
-    elif given and isinstance(given[0], str):
-        texts, ids = given, None
-    elif given and isinstance(given[0], int):
-        texts, ids = None, [given]
-    else:
-        texts, ids = None, given
-    for index, text in enumerate(texts or []):
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise RequestError(
-                422, f"{param}[{index}] holds a lone surrogate, which is no character"
-            ) from None
-    for index, row in enumerate(ids or []):
-        if not row:
-            raise RequestError(422, f"{param}[{index}] has no token ids", param=param)
-    return texts, ids
-
-
 def _dimensions(asked: int | None, model: MiniLM) -> int:
     width = model.embedding_dimension
     if asked is not None and asked > width:
@@ -368,9 +291,7 @@ def _finish(vectors: Array, width: int, *, is_normalized: bool) -> Array:
     return np.ascontiguousarray(normalize(kept) if is_normalized else kept, dtype=np.float32)
 
 
-def _refuse_unsupported(prompt_name: str | None, direction: str, param: str) -> None:
-    if prompt_name is not None:
-        raise RequestError(422, f"this model has no prompts, and so none named {prompt_name!r}", param=param)
+def _refuse_left(direction: str) -> None:
     if direction.lower() == "left":
         message = "texts are cut at their end only: truncation_direction must be 'Right'"
         raise RequestError(422, message, param="truncation_direction")

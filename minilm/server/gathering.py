@@ -13,14 +13,16 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence, Sized
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
-Encode = Callable[[Sequence[Sequence[int]]], Array]
+# Texts in the form that the encoder takes; their len() is their number of tokens.
+Texts = Sequence[Sized]
+Encode = Callable[[Sequence[Any]], Array]
 
 # Tokens that go through the encoder at a time, a core: the speed is the same from 512 on, and a newcomer
 # waits for the round in hand (30 ms on one core of 2026).
@@ -47,11 +49,9 @@ class QueueFullError(Exception):
 class _Request:
     """Texts of one request, and the rows that are done."""
 
-    def __init__(
-        self, input_ids: Sequence[Sequence[int]], width: int, loop: asyncio.AbstractEventLoop
-    ) -> None:
-        self.input_ids = input_ids
-        self.rows = np.empty((len(input_ids), width), np.float32)
+    def __init__(self, texts: Texts, width: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.texts = texts
+        self.rows = np.empty((len(texts), width), np.float32)
         self.taken = 0
         self.done = 0
         self.loop = loop
@@ -61,8 +61,8 @@ class _Request:
     def take(self, tokens: int) -> tuple[int, int]:
         """Bounds of the next texts, of about ``tokens`` tokens and at least one text."""
         start = self.taken
-        while self.taken < len(self.input_ids) and tokens > 0:
-            tokens -= len(self.input_ids[self.taken])
+        while self.taken < len(self.texts) and tokens > 0:
+            tokens -= len(self.texts[self.taken])
             self.taken += 1
         return start, self.taken
 
@@ -73,9 +73,9 @@ class Gatherer:
     Parameters
     ----------
     encode : callable
-        From token ids of n texts to float32 embeddings (n, width), in the same order.
+        From n texts, as token ids, to a float32 row of each, (n, width), in the same order.
     width : int
-        Components of an embedding.
+        Components of a row.
     cores : int
         How many ``encode`` uses.
     max_tokens : int
@@ -105,18 +105,18 @@ class Gatherer:
         """Tokens in the queue or in the encoder."""
         return self._tokens
 
-    async def embed(self, input_ids: Sequence[Sequence[int]]) -> Array:
-        """Embeddings (n, width) of n texts given as token ids.
+    async def encode(self, texts: Texts) -> Array:
+        """Rows (n, width) of n texts given as token ids.
 
         Raises
         ------
         QueueFullError
             If too many tokens wait already. A request larger than the queue is taken when the queue is empty.
         """
-        if not input_ids:
+        if not texts:
             return np.empty((0, self._width), np.float32)
-        tokens = sum(map(len, input_ids))
-        request = _Request(input_ids, self._width, asyncio.get_running_loop())
+        tokens = sum(map(len, texts))
+        request = _Request(texts, self._width, asyncio.get_running_loop())
         with self._condition:
             if self._stopping:
                 raise QueueFullError(1)
@@ -162,25 +162,25 @@ class Gatherer:
         while self._waiting and room > 0:
             request = self._waiting.popleft()
             if request.future.done():  # whoever asked has gone, or was told of an error
-                self._tokens -= sum(map(len, request.input_ids[request.taken :]))
+                self._tokens -= sum(map(len, request.texts[request.taken :]))
                 continue
             # alone in the queue it may have the whole round
             start, stop = request.take(room if not self._waiting else min(room, PIECE_TOKENS))
-            room -= sum(map(len, request.input_ids[start:stop]))
+            room -= sum(map(len, request.texts[start:stop]))
             pieces.append((request, start, stop))
-            if request.taken < len(request.input_ids):
+            if request.taken < len(request.texts):
                 self._waiting.append(request)
         return pieces
 
     def _encode_round(self, pieces: list[tuple[_Request, int, int]]) -> None:
-        input_ids = [ids for request, start, stop in pieces for ids in request.input_ids[start:stop]]
-        tokens = sum(map(len, input_ids))
+        texts = [text for request, start, stop in pieces for text in request.texts[start:stop]]
+        tokens = sum(map(len, texts))
         begun = time.perf_counter()
         error: Exception | None = None
         rows: Array | None = None
         try:
-            if input_ids:
-                rows = self._encode(input_ids)
+            if texts:
+                rows = self._encode(texts)
         except Exception as raised:  # the thread must outlive any one round; each request is told
             error = raised
         finally:
@@ -193,7 +193,7 @@ class Gatherer:
                 request.rows[start:stop] = rows[position : position + stop - start]
             position += stop - start
             request.done += stop - start
-            if error is not None or request.done == len(request.input_ids):
+            if error is not None or request.done == len(request.texts):
                 finished.setdefault(request.loop, []).append(request)
         with self._condition:
             self._expected = sum(map(len, finished.values())) + len(self._waiting)
@@ -203,7 +203,7 @@ class Gatherer:
             self._rate = tokens / max(time.perf_counter() - begun, 1e-6)
             if self._watcher is not None:
                 waited = [begun - request.arrived for request, start, _ in pieces if start == 0]
-                self._watcher.round(len(input_ids), tokens, waited)
+                self._watcher.round(len(texts), tokens, waited)
 
 
 def _deliver(requests: list[_Request], error: Exception | None) -> None:

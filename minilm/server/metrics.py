@@ -16,6 +16,7 @@ class Metrics:
 
     def __init__(self, queue_tokens: Callable[[], float]) -> None:
         self._registry = CollectorRegistry()
+        self._queues = [queue_tokens]
         registry = self._registry
         self.requests = Counter(
             "minilm_requests", "Requests answered.", ["method", "path", "status"], registry=registry
@@ -42,8 +43,12 @@ class Metrics:
         )
         Gauge(
             "minilm_queue_tokens", "Tokens that wait or are being encoded.", registry=registry
-        ).set_function(queue_tokens)
+        ).set_function(lambda: sum(queue() for queue in self._queues))
         ProcessCollector(registry=registry)  # memory, CPU time, open files: nothing where there is no /proc
+
+    def add_queue(self, tokens: Callable[[], float]) -> None:
+        """Count what waits in another queue as well."""
+        self._queues.append(tokens)
 
     def round(self, texts: int, tokens: int, waited: list[float]) -> None:
         """Count what went through the encoder together."""

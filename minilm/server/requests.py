@@ -57,6 +57,17 @@ class SimilarityRequest(BaseModel):
     parameters: SimilarityParameters | None = None
 
 
+class RerankRequest(BaseModel):
+    """The request of text-embeddings-inference's /rerank."""
+
+    query: StrictStr
+    texts: list[StrictStr]
+    raw_scores: StrictBool = Field(default=False, description="Logits; otherwise their sigmoid, 0 to 1.")
+    return_text: StrictBool = Field(default=False, description="Give back the texts as well.")
+    truncate: StrictBool = Field(default=False, description="Cut long pairs; otherwise they are refused.")
+    truncation_direction: Literal["Left", "Right", "left", "right"] = "Right"
+
+
 class CompareRequest(BaseModel):
     """Two texts, as the page sends them."""
 

@@ -10,6 +10,7 @@ from types import FrameType
 
 import uvicorn
 
+from minilm.cross_encoder import CrossEncoder
 from minilm.model import MiniLM
 from minilm.server.app import create_app
 from minilm.server.settings import Settings
@@ -57,7 +58,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    model: MiniLM, settings: Settings, listener: socket.socket, announce: Callable[[str], None]
+    model: MiniLM,
+    settings: Settings,
+    listener: socket.socket,
+    announce: Callable[[str], None],
+    reranker: CrossEncoder | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; what was accepted by then is answered first.
 
@@ -69,11 +74,13 @@ def serve(
         As :func:`listen` makes it.
     announce : callable
         Told the address once requests are taken.
+    reranker : CrossEncoder, optional
+        With one, there is also ``/rerank``.
     """
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if listener.family == socket.AF_INET6 else host
     config = uvicorn.Config(
-        create_app(model, settings),
+        create_app(model, settings, reranker),
         access_log=False,  # /metrics counts; a line a request would cost more than some requests do
         log_level="warning",
         timeout_graceful_shutdown=GRACE_SECONDS,

@@ -12,6 +12,7 @@ import pytest
 
 from minilm import CheckpointError, CrossEncoder, MiniLM
 from tests.conftest import tiny_tokenizer
+from tests.parity.differences import note
 
 torch = pytest.importorskip("torch", reason="torch is not installed; pip install '.[golden]' brings it")
 with warnings.catch_warnings():
@@ -76,6 +77,7 @@ def both(directory: Path, **options: Any) -> tuple[CrossEncoder, Any]:
 def assert_same(mine: Any, theirs: Any) -> None:
     theirs = np.asarray(theirs)
     assert (mine.shape, mine.dtype) == (theirs.shape, theirs.dtype)
+    note("CrossEncoder.predict", mine, theirs)
     np.testing.assert_allclose(mine, theirs, rtol=0, atol=BOUND * max(1, np.abs(theirs).max()))
 
 
@@ -113,8 +115,28 @@ def test_rank(tmp_path: Path) -> None:
         mine, theirs = ours.rank("a b", documents, **options), original.rank("a b", documents, **options)
         expected = [r["score"] for r in theirs]
         np.testing.assert_allclose([r["score"] for r in mine], expected, rtol=0, atol=BOUND)
+        note("CrossEncoder.rank", [r["score"] for r in mine], expected)
         assert [set(r) for r in mine] == [set(r) for r in theirs]
         assert all(r.get("text", documents[r["corpus_id"]]) == documents[r["corpus_id"]] for r in mine)
+
+
+def test_prompts(tmp_path: Path) -> None:
+    save(tmp_path)
+    ours, original = both(tmp_path, prompts={"ask": "x y "}, default_prompt_name="ask")
+    assert_same(ours.predict(PAIRS), original.predict(PAIRS))
+    assert_same(ours.predict(PAIRS, prompt="q "), original.predict(PAIRS, prompt="q "))
+    given = (PAIRS, "ask", None, 7, False)  # in the original's order
+    assert_same(ours.predict(*given), original.predict(*given))
+    mine, theirs = (model.rank("a", ["b", "c"], None, True, "ask") for model in (ours, original))
+    assert [r["text"] for r in mine] == [r["text"] for r in theirs]
+
+
+def test_a_torch_function_is_refused(tmp_path: Path) -> None:
+    save(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"activation_fn=Sigmoid\(\) is not supported: it takes torch's tensors"
+    ):
+        CrossEncoder(tmp_path).predict(PAIRS, activation_fn=torch.nn.Sigmoid())
 
 
 @pytest.mark.parametrize("length", [7, 12, 40])

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from minilm import CheckpointError, MiniLM
 from tests.conftest import tiny_tokenizer
+from tests.parity.differences import note
 
 torch = pytest.importorskip("torch", reason="torch is not installed; pip install '.[golden]' brings it")
 with warnings.catch_warnings():
@@ -96,6 +97,7 @@ def make(tmp_path: Path) -> Callable[..., tuple[MiniLM, Any]]:
 def assert_same(ours: MiniLM, original: Any, texts: list[str] = TEXTS) -> None:
     mine, theirs = ours.encode(texts), original.encode(texts)
     assert mine.shape == theirs.shape
+    note("MiniLM.encode, random checkpoints", mine, theirs)
     np.testing.assert_allclose(mine, theirs, rtol=0, atol=BOUND * max(1, np.abs(theirs).max()))
     for text, features in zip(texts, original.encode(texts, output_value=None), strict=True):
         ids = np.asarray(features["input_ids"])[np.asarray(features["attention_mask"]) == 1]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 
-from minilm import MiniLM, util
+from minilm import CheckpointNotFoundError, MiniLM, util
+from tests.parity.differences import note
 from tests.parity.texts import TEXTS
 
 with warnings.catch_warnings():
@@ -38,9 +40,10 @@ def ours(model: MiniLM) -> MiniLM:
     return MiniLM(model.checkpoint.directory, prompts=PROMPTS)
 
 
-def assert_same(mine: Any, theirs: Any, atol: float = EMBEDDINGS) -> None:
+def assert_same(function: str, mine: Any, theirs: Any, atol: float = EMBEDDINGS) -> None:
     theirs = np.asarray(theirs)
     assert (mine.shape, mine.dtype) == (theirs.shape, theirs.dtype)
+    note(function, mine, theirs)
     np.testing.assert_allclose(mine, theirs, rtol=0, atol=atol)
 
 
@@ -61,13 +64,15 @@ def assert_same(mine: Any, theirs: Any, atol: float = EMBEDDINGS) -> None:
 )
 @pytest.mark.parametrize("method", ["encode", "encode_query", "encode_document"])
 def test_encode(ours: MiniLM, original: Any, method: str, options: dict[str, Any]) -> None:
-    assert_same(getattr(ours, method)(SOME, **options), getattr(original, method)(SOME, **options))
-    assert_same(getattr(ours, method)(SOME[3], **options), getattr(original, method)(SOME[3], **options))
+    for given in (SOME, SOME[3]):
+        mine, theirs = getattr(ours, method)(given, **options), getattr(original, method)(given, **options)
+        assert_same(f"MiniLM.{method}", mine, theirs)
 
 
 def test_arguments_in_their_places(ours: MiniLM, original: Any) -> None:
     given = (SOME[:5], "shout", None, 2, False, "sentence_embedding", "float32", True, False, None, True, 50)
-    assert_same(ours.encode(*given), original.encode(*given))  # type: ignore[call-overload]
+    mine = ours.encode(*given)  # type: ignore[call-overload]
+    assert_same("MiniLM.encode", mine, original.encode(*given))
 
 
 @pytest.mark.filterwarnings("ignore::minilm.TruncationWarning")
@@ -76,7 +81,7 @@ def test_precision(ours: MiniLM, original: Any, precision: Any) -> None:
     mine, theirs = ours.encode(SOME, precision=precision), original.encode(SOME, precision=precision)
     assert (mine.shape, mine.dtype) == (theirs.shape, theirs.dtype)
     if precision == "float32":
-        assert_same(mine, theirs)
+        assert_same("MiniLM.encode", mine, theirs)
     elif "int8" in precision:
         # one in a few thousand lies so near to a step's edge that a difference of 1e-7 moves it across
         steps = np.abs(mine.astype(int) - theirs.astype(int))
@@ -88,6 +93,7 @@ def test_precision(ours: MiniLM, original: Any, precision: Any) -> None:
     # quantizing the very same embeddings gives the very same bytes
     embeddings = original.encode(SOME)
     same = util.quantize_embeddings(embeddings, precision)
+    note("util.quantize_embeddings", same, original_util.quantize_embeddings(embeddings, precision))
     np.testing.assert_array_equal(same, original_util.quantize_embeddings(embeddings, precision))
 
 
@@ -95,17 +101,19 @@ def test_precision(ours: MiniLM, original: Any, precision: Any) -> None:
 def test_token_embeddings_and_everything(ours: MiniLM, original: Any) -> None:
     mine = ours.encode(SOME, output_value="token_embeddings")
     for a, b in zip(mine, original.encode(SOME, output_value="token_embeddings"), strict=True):
-        assert_same(a, b, atol=25 * EMBEDDINGS)  # states reach 5, embeddings 0.2
+        # states reach 5, embeddings 0.2
+        assert_same("MiniLM.encode, token_embeddings", a, b, atol=25 * EMBEDDINGS)
     everything = ours.encode(SOME[:8], output_value=None)
     for features, theirs in zip(everything, original.encode(SOME[:8], output_value=None), strict=True):
         assert set(features) <= set(theirs)
         real = np.asarray(theirs["attention_mask"]) == 1  # theirs are padded to the longest of the batch
         for name in ("input_ids", "token_type_ids", "attention_mask"):
             np.testing.assert_array_equal(features[name], np.asarray(theirs[name])[real])
-        assert_same(
-            features["token_embeddings"], np.asarray(theirs["token_embeddings"])[real], atol=25 * EMBEDDINGS
-        )
-        assert_same(features["sentence_embedding"], theirs["sentence_embedding"])
+        tokens = np.asarray(theirs["token_embeddings"])[real]
+        mine_tokens = features["token_embeddings"]
+        assert_same("MiniLM.encode, token_embeddings", mine_tokens, tokens, atol=25 * EMBEDDINGS)
+        mine_embedding = features["sentence_embedding"]
+        assert_same("MiniLM.encode, output_value None", mine_embedding, theirs["sentence_embedding"])
     assert set(ours.encode("one", output_value=None)) == set(everything[0])
 
 
@@ -116,9 +124,11 @@ def test_similarity(ours: MiniLM, original: Any, model: MiniLM, name: str) -> No
     try:
         # torch adds up 384 terms one after another, in float32: 4.6e-5 was seen on distances of up to 57
         bound = 1e-4 if name == "manhattan" else 1e-5
-        assert_same(ours.similarity(a, b), original.similarity(a, b), atol=bound)
-        assert_same(ours.similarity(a[0], b[0]), original.similarity(a[0], b[0]), atol=bound)
-        assert_same(ours.similarity_pairwise(a, b), original.similarity_pairwise(a, b), atol=bound)
+        for given in ((a, b), (a[0], b[0])):
+            mine, theirs = ours.similarity(*given), original.similarity(*given)
+            assert_same(f"MiniLM.similarity, {name}", mine, theirs, atol=bound)
+        mine, theirs = ours.similarity_pairwise(a, b), original.similarity_pairwise(a, b)
+        assert_same(f"MiniLM.similarity_pairwise, {name}", mine, theirs, atol=bound)
     finally:
         original.similarity_fn_name = ours.similarity_fn_name = "cosine"
 
@@ -131,6 +141,7 @@ def test_what_the_model_says_of_itself(ours: MiniLM, original: Any) -> None:
     mine, theirs = ours.tokenize(SOME[:9]), original.tokenize(SOME[:9])
     for name, ids in mine.items():
         np.testing.assert_array_equal(ids, np.asarray(theirs[name]))
+        note("MiniLM.tokenize", ids, theirs[name])
 
 
 def test_search_mining_and_communities(original: Any) -> None:
@@ -139,15 +150,81 @@ def test_search_mining_and_communities(original: Any) -> None:
     mine = util.semantic_search(embeddings[:20], embeddings, top_k=7, corpus_chunk_size=13)
     theirs = original_util.semantic_search(embeddings[:20], embeddings, top_k=7, corpus_chunk_size=13)
     for a, b in zip(mine, theirs, strict=True):
-        np.testing.assert_allclose([h["score"] for h in a], [h["score"] for h in b], rtol=0, atol=EMBEDDINGS)
+        scores, expected = [h["score"] for h in a], [h["score"] for h in b]
+        np.testing.assert_allclose(scores, expected, rtol=0, atol=EMBEDDINGS)
+        note("util.semantic_search", scores, expected)
     for options in ({}, {"max_pairs": 30}, {"top_k": 2, "query_chunk_size": 11, "corpus_chunk_size": 17}):
         pairs = util.paraphrase_mining_embeddings(embeddings, **options)  # type: ignore[arg-type]
-        expected = original_util.paraphrase_mining_embeddings(
+        wanted = original_util.paraphrase_mining_embeddings(
             original.encode(distinct, convert_to_tensor=True), **options
         )
-        np.testing.assert_allclose([p[0] for p in pairs], [p[0] for p in expected], rtol=0, atol=EMBEDDINGS)
+        scores, expected = [p[0] for p in pairs], [p[0] for p in wanted]
+        np.testing.assert_allclose(scores, expected, rtol=0, atol=EMBEDDINGS)
+        note("util.paraphrase_mining_embeddings", scores, expected)
     for threshold, size in ((0.3, 3), (0.5, 2), (0.75, 2)):
         found = util.community_detection(embeddings, threshold=threshold, min_community_size=size)
-        wanted = original_util.community_detection(embeddings, threshold=threshold, min_community_size=size)
-        assert [sorted(c) for c in found] == [sorted(c) for c in wanted]
-        assert [c[0] for c in found] == [c[0] for c in wanted]
+        communities = original_util.community_detection(
+            embeddings, threshold=threshold, min_community_size=size
+        )
+        assert [sorted(c) for c in found] == [sorted(c) for c in communities]
+        assert [c[0] for c in found] == [c[0] for c in communities]
+        note("util.community_detection", [c[0] for c in found], [c[0] for c in communities])
+
+
+def test_paraphrase_mining(ours: MiniLM, original: Any) -> None:
+    distinct = list(dict.fromkeys(text for text in TEXTS if 0 < len(text) < 300))
+    mine = util.paraphrase_mining(ours, distinct, top_k=5)
+    theirs = original_util.paraphrase_mining(original, distinct, top_k=5)
+    scores, expected = [pair[0] for pair in mine], [pair[0] for pair in theirs]
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=EMBEDDINGS)
+    note("util.paraphrase_mining", scores, expected)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("cos_sim", "dot_score", "euclidean_sim", "manhattan_sim"),
+        *("pairwise_cos_sim", "pairwise_dot_score", "pairwise_euclidean_sim", "pairwise_manhattan_sim"),
+    ],
+)
+def test_similarity_functions(model: MiniLM, name: str) -> None:
+    a, b = model.encode(SOME[:20]), model.encode(SOME[20:40])
+    mine, theirs = getattr(util, name)(a, b), getattr(original_util, name)(a, b)
+    # vectors of length 1: distances reach 2, sums of 384 absolute differences 40
+    assert_same(f"util.{name}", mine, theirs, atol=4e-5 if "manhattan" in name else 1e-6)
+
+
+def test_scaling_and_cutting(model: MiniLM) -> None:
+    embeddings = 3 * model.encode(SOME[:20])
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    given = torch.from_numpy(embeddings)
+    assert_same(
+        "util.normalize_embeddings",
+        util.normalize_embeddings(embeddings),
+        original_util.normalize_embeddings(given),
+    )
+    cut, expected = util.truncate_embeddings(embeddings, 100), original_util.truncate_embeddings(given, 100)
+    assert_same("util.truncate_embeddings", cut, expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"backend": "onnx"}, "there is one backend, numpy"),
+        ({"model_kwargs": {"dtype": "float16"}}, "options of torch and transformers"),
+        ({"trust_remote_code": True}, "runs no code that comes with a checkpoint"),
+        ({"device": "cuda"}, "runs on the CPU"),
+        ({"modules": []}, "not of torch's modules"),
+    ],
+)
+def test_constructor_arguments_of_torch_are_refused(options: Any, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        MiniLM(**options)
+
+
+def test_every_constructor_argument_is_known() -> None:
+    for name in inspect.signature(original_package.SentenceTransformer.__init__).parameters:
+        if name not in ("self", "model_name_or_path", "local_files_only"):
+            # refused with a reason, or taken until it turns out that there is no such model
+            with pytest.raises((ValueError, CheckpointNotFoundError)):
+                MiniLM("no/such-model", local_files_only=True, **{name: "nothing"})  # type: ignore[arg-type]

@@ -1,0 +1,109 @@
+"""Haystack: components that embed the query and the documents of a pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from haystack import Document, component, default_from_dict, default_to_dict
+
+from minilm.hub import DEFAULT_MODEL
+from minilm.integrations.models import ModelOrName, as_model, name_of
+
+
+@component
+class MiniLMTextEmbedder:
+    """The embedding of a query.
+
+    Parameters
+    ----------
+    model : MiniLM, str or PathLike
+        A model, a directory or a name on the Hub; it is loaded when first used.
+    """
+
+    def __init__(self, model: ModelOrName = DEFAULT_MODEL) -> None:
+        self.model = model
+
+    def warm_up(self) -> None:
+        """Load the model now."""
+        as_model(self.model)
+
+    @component.output_types(embedding=list[float])
+    def run(self, text: str) -> dict[str, Any]:
+        """``{"embedding": list of float}``."""
+        if not isinstance(text, str):
+            raise TypeError(
+                f"text must be a str, not {type(text).__name__}; MiniLMDocumentEmbedder takes Documents"
+            )
+        return {"embedding": as_model(self.model).encode_query(text).tolist()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a pipeline writes to its file."""
+        return default_to_dict(self, model=name_of(self.model))
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> MiniLMTextEmbedder:
+        """The component that wrote ``data``."""
+        return default_from_dict(cls, data)
+
+
+@component
+class MiniLMDocumentEmbedder:
+    """Documents with their embeddings.
+
+    Parameters
+    ----------
+    model : MiniLM, str or PathLike
+        A model, a directory or a name on the Hub; it is loaded when first used.
+    meta_fields_to_embed : list of str, optional
+        Fields of a document's ``meta`` that are put before its content.
+    embedding_separator : str
+        What stands between them.
+    """
+
+    def __init__(
+        self,
+        model: ModelOrName = DEFAULT_MODEL,
+        meta_fields_to_embed: list[str] | None = None,
+        embedding_separator: str = "\n",
+    ) -> None:
+        self.model = model
+        self.meta_fields_to_embed = meta_fields_to_embed or []
+        self.embedding_separator = embedding_separator
+
+    def warm_up(self) -> None:
+        """Load the model now."""
+        as_model(self.model)
+
+    @component.output_types(documents=list[Document])
+    def run(self, documents: list[Document]) -> dict[str, Any]:
+        """``{"documents": list of Document}``: copies, each with its embedding."""
+        if not isinstance(documents, list) or not all(isinstance(one, Document) for one in documents):
+            raise TypeError("documents must be a list of Documents; MiniLMTextEmbedder takes a str")
+        texts = [self._text(document) for document in documents]
+        embeddings = as_model(self.model).encode_document(texts).tolist()
+        return {
+            "documents": [
+                replace(document, embedding=embedding)
+                for document, embedding in zip(documents, embeddings, strict=True)
+            ]
+        }
+
+    def _text(self, document: Document) -> str:
+        fields = [document.meta.get(name) for name in self.meta_fields_to_embed]
+        given = [str(field) for field in fields if field is not None]
+        return self.embedding_separator.join([*given, document.content or ""])
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a pipeline writes to its file."""
+        return default_to_dict(
+            self,
+            model=name_of(self.model),
+            meta_fields_to_embed=self.meta_fields_to_embed,
+            embedding_separator=self.embedding_separator,
+        )
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> MiniLMDocumentEmbedder:
+        """The component that wrote ``data``."""
+        return default_from_dict(cls, data)

@@ -1,0 +1,81 @@
+"""MTEB: an encoder that its tasks can be run with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from mteb.models.abs_encoder import AbsEncoder
+from mteb.models.model_meta import ModelMeta, ScoringFunction
+
+from minilm.hub import DEFAULT_MODEL
+from minilm.integrations.models import ModelOrName, as_model, name_of
+
+Array = npt.NDArray[np.float32]
+
+
+class MiniLMEncoder(AbsEncoder):
+    """A model in the form that ``mteb.evaluate`` takes.
+
+    Parameters
+    ----------
+    model_name : MiniLM, str or PathLike
+        A model, a directory or a name on the Hub.
+    """
+
+    def __init__(self, model_name: ModelOrName = DEFAULT_MODEL) -> None:
+        self.model = as_model(model_name)
+        self.model_prompts = {name: text for name, text in self.model.prompts.items() if text}
+        name = name_of(self.model)
+        config = self.model.config
+        self.mteb_model_meta = ModelMeta(
+            loader=None,
+            name=name if self.model.checkpoint.repo_id else f"local/{self.model.checkpoint.directory.name}",
+            revision=self.model.checkpoint.revision,
+            release_date=None,
+            languages=None,
+            n_parameters=None,
+            memory_usage_mb=None,
+            max_tokens=self.model.max_seq_length,
+            embed_dim=self.model.get_embedding_dimension(),
+            license=None,
+            open_weights=True,
+            public_training_code=None,
+            public_training_data=None,
+            framework=["NumPy"],
+            similarity_fn_name=ScoringFunction(self.model.similarity_fn_name),
+            use_instructions=bool(self.model_prompts),
+            training_datasets=None,
+            n_embedding_parameters=config.vocab_size * config.hidden_size,
+        )
+
+    def encode(
+        self,
+        inputs: Iterable[dict[str, Any]],
+        *,
+        task_metadata: Any,  # noqa: ANN401 - mteb.TaskMetadata
+        hf_split: str,  # noqa: ARG002 - the protocol's argument
+        hf_subset: str,  # noqa: ARG002 - the protocol's argument
+        prompt_type: Any = None,  # noqa: ANN401 - mteb.types.PromptType
+        batch_size: int = 32,
+        show_progress_bar: bool | None = None,
+        **options: Any,  # noqa: ANN401 - of encode
+    ) -> Array:
+        """Embeddings (n, E) of the texts in all batches, with the prompt that MTEB's rules choose."""
+        return self.model.encode(
+            (text for batch in inputs for text in batch["text"]),
+            prompt_name=self.get_prompt_name(task_metadata, prompt_type),
+            batch_size=batch_size,
+            show_progress_bar=show_progress_bar,
+            **options,
+        )
+
+    def similarity(self, embeddings1: Array, embeddings2: Array) -> Array:
+        """Each with each, by the model's own similarity."""
+        return self.model.similarity(embeddings1, embeddings2)
+
+    def similarity_pairwise(self, embeddings1: Array, embeddings2: Array) -> Array:
+        """Those at the same place, by the model's own similarity."""
+        return self.model.similarity_pairwise(embeddings1, embeddings2)
