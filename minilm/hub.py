@@ -44,8 +44,6 @@ OPTIONAL_FILES = (
     "1_Pooling/config.json",
     "tokenizer_config.json",
     "config_sentence_transformers.json",
-    "2_Dense/config.json",
-    "2_Dense/model.safetensors",
 )
 
 # An unreachable Hub may cost five seconds in all, the start of a thread and an import included.
@@ -186,7 +184,8 @@ def copy_checkpoint(checkpoint: Checkpoint, directory: str | os.PathLike[str]) -
     """
     target = Path(directory).expanduser()
     manifest = default_manifest()
-    names = [name for name in (*REQUIRED_FILES, *OPTIONAL_FILES) if (checkpoint.directory / name).is_file()]
+    known = (*REQUIRED_FILES, *OPTIONAL_FILES, *_dense_files(checkpoint.directory))
+    names = [name for name in known if (checkpoint.directory / name).is_file()]
     pinned = checkpoint.revision == manifest.revision
     with _locked(target), _staging(target) as staging:
         for name in names:
@@ -378,7 +377,8 @@ def _find_unpinned(
     place = f"Hugging Face cache ({_repo_cache(repo_id, cache_dir)})" if offline else "Hugging Face Hub"
     found: list[Path] = []
     verified = True
-    for name in (*REQUIRED_FILES, *OPTIONAL_FILES):
+    names = [*REQUIRED_FILES, *OPTIONAL_FILES]
+    for name in names:  # which grows by what modules.json names
         try:
             path = hf_hub_download(
                 repo_id,
@@ -406,9 +406,27 @@ def _find_unpinned(
         if not found:
             revision = Path(path).parent.name  # the commit, or else a branch that moves meanwhile mixes two
         found.append(Path(path))
+        if name == "modules.json":
+            names += _dense_files(found[-1].parent)
         verified = _check_blob_name(found[-1]) and verified
     directory = found[0].parent
     return Checkpoint(directory, place.partition(" (")[0], repo_id, directory.name, verified=verified)
+
+
+def _dense_files(directory: Path) -> list[str]:
+    """Files of the Dense modules that modules.json names, if it is there and can be read."""
+    try:
+        modules = json.loads((directory / "modules.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return []  # config.py says what is wrong with it
+    folders = [
+        module["path"]
+        for module in (modules if isinstance(modules, list) else [])
+        if isinstance(module, dict)
+        and str(module.get("type")).endswith(".Dense")
+        and re.fullmatch(r"\w+", str(module.get("path")))  # out of the checkpoint it must not lead
+    ]
+    return [f"{folder}/{name}" for folder in folders for name in ("config.json", "model.safetensors")]
 
 
 def _known_absent(repo_id: str, name: str, revision: str, cache_dir: str | Path | None) -> bool:

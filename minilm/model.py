@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, overload
@@ -16,16 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm.arguments import TorchOnly, positive_int, refuse_torch_only
-from minilm.blas import blas_info, has_small_matrix_kernels, kernel_advice
+from minilm.blas import blas_info, kernel_advice
 from minilm.collecting import Rows, progress
-from minilm.config import ModelConfig, Pooling
-from minilm.dense import Dense, load_dense
+from minilm.config import Pooling
+from minilm.embedding_head import EmbeddingHead
 from minilm.engine import TOKENS_PER_TEXT, Engine, Finish
-from minilm.errors import CheckpointError, TruncationWarning
+from minilm.errors import TruncationWarning
 from minilm.explanation import Explanation, contributions, token_parts
-from minilm.hub import DEFAULT_MODEL, REQUIRED_FILES, Checkpoint, find_checkpoint, likely_directory
-from minilm.packed import PackedParameters, pack_parameters
-from minilm.pooling import POOLING
+from minilm.hub import DEFAULT_MODEL
+from minilm.loading import load
 from minilm.pooling import normalize as scale_to_one
 from minilm.quantization import PRECISIONS, Precision, quantize_embeddings, truncate_embeddings
 from minilm.settings import DOCUMENT_PROMPTS, QUERY_PROMPTS, UseSettings
@@ -33,7 +30,6 @@ from minilm.similarity import SIMILARITY
 from minilm.texts import as_texts, check_encodable, is_text, windows
 from minilm.threads import available_cores
 from minilm.tokenizer import TokenizedTexts, Tokenizer, pad
-from minilm.weights import ParameterFile
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -141,26 +137,14 @@ class MiniLM:
         **torch_only: Unpack[TorchOnly],
     ) -> None:
         refuse_torch_only(device=device, **torch_only)
-        where: dict[str, Any] = {"revision": revision, "cache_dir": cache_folder}
-        likely = likely_directory(model_name_or_path, **where)
-        before = _file_identity(likely)
-        with ThreadPoolExecutor(1) as executor:
-            finding = executor.submit(
-                find_checkpoint,
-                model_name_or_path,
-                local_files_only=local_files_only,
-                token=token,
-                **where,
-            )
-            # the files are read while they are hashed; what was read counts only if it was those very files
-            loaded = None
-            if likely is not None:
-                with suppress(CheckpointError):
-                    loaded = _load(likely)
-            self.checkpoint: Checkpoint = finding.result()
-        if loaded is None or before is None or before != _file_identity(self.checkpoint.directory):
-            loaded = _load(self.checkpoint.directory)
-        self.config, parameters, self._tokenizer, self._dense = loaded
+        self.checkpoint, (self.config, parameters, self._tokenizer, dense) = load(
+            model_name_or_path,
+            revision=revision,
+            cache_dir=cache_folder,
+            local_files_only=local_files_only,
+            token=token,
+        )
+        self._head = EmbeddingHead(self.config, dense)
         self._engine = Engine(
             parameters, available_cores() if threads is None else positive_int("threads", threads)
         )
@@ -215,10 +199,7 @@ class MiniLM:
     @property
     def embedding_dimension(self) -> int:
         """Components of an embedding before any truncation: 384 for all-MiniLM-L6-v2."""
-        return self._dense[-1].weight.shape[1] if self._dense else self._pooled_width(self.config.pooling)
-
-    def _pooled_width(self, pooling: Pooling | Sequence[Pooling]) -> int:
-        return self.config.hidden_size * (1 if isinstance(pooling, str) else len(pooling))
+        return self._head.width()
 
     def get_embedding_dimension(self) -> int:
         """Components of an embedding as encode returns it, ``truncate_dim`` respected."""
@@ -536,7 +517,7 @@ class MiniLM:
                 raise ValueError(f"input_ids[{index}] has an id outside 0 to {vocab_size - 1}")
         if len(input_ids) == 0:
             return np.empty((0, self.embedding_dimension), np.float32)
-        finish = self._embed(None, normalize=self.normalize if normalize is None else normalize)
+        finish = self._head.embedder(normalize=self.normalize if normalize is None else normalize)
         rows = self._engine.run(input_ids, TOKENS_PER_TEXT**2, finish)
         return np.stack(rows)
 
@@ -604,14 +585,14 @@ class MiniLM:
             if not isinstance(text, str):
                 raise TypeError(f"{name} must be a str, not {type(text).__name__}")
         check_encodable(texts, 0)
-        if self._dense:
+        if self._head.has_dense:
             raise ValueError(
                 "explain cannot split the score: this checkpoint has a Dense module after pooling"
             )
         before = self._use.prompt(None, None)
         token_ids, _ = self._token_ids(0, [before + text for text in texts])
         hidden_states = self._engine.run(token_ids, sum(map(len, token_ids)), _keep_tokens)
-        finish = self._embed(None, normalize=True)
+        finish = self._head.embedder(normalize=True)
         first, second = (np.asarray(finish(tokens[None])[0], np.float64) for tokens in hidden_states)  # (E,)
         parts = [token_parts(tokens, self.config.pooling) for tokens in hidden_states]
         spans_a, spans_b = self._tokenizer.spans(a, before), self._tokenizer.spans(b, before)
@@ -670,36 +651,14 @@ class MiniLM:
             truncate_dim = positive_int("truncate_dim", truncate_dim)
         if output_value != "sentence_embedding":
             return _keep_tokens, self.config.hidden_size
-        embed = self._embed(pooling, normalize=self.normalize)
-        width = self.embedding_dimension if pooling is None else self._pooled_width(pooling)
+        embed = self._head.embedder(pooling, normalize=self.normalize)
+        width = self._head.width(pooling)
 
         def finish(hidden_states: Array) -> Array:
             embeddings = truncate_embeddings(embed(hidden_states), truncate_dim)
             return cast(Array, scale_to_one(embeddings)) if normalize_embeddings else embeddings
 
         return finish, min(width, truncate_dim or width)
-
-    def _embed(
-        self, pooling: Pooling | Sequence[Pooling] | None, *, normalize: bool
-    ) -> Callable[[Array], Array]:
-        """What makes embeddings (N, E) of hidden states (N, L, E), by the checkpoint's own modules."""
-        if pooling is not None and self._dense:
-            raise ValueError("pooling cannot be chosen: this checkpoint has a Dense module made for its own")
-        modes = self.config.pooling if pooling is None else pooling
-        modes = (modes,) if isinstance(modes, str) else tuple(modes)
-        for mode in modes or ("",):
-            if mode not in POOLING:
-                raise ValueError(f"pooling must be one of {', '.join(POOLING)}, not {mode!r}")
-
-        def embed(hidden_states: Array) -> Array:
-            no_padding = np.ones(hidden_states.shape[:2], dtype=np.int64)  # (N, L)
-            pooled = [POOLING[mode](hidden_states, no_padding) for mode in modes]
-            embeddings = cast(Array, pooled[0] if len(pooled) == 1 else np.concatenate(pooled, axis=1))
-            for dense in self._dense:
-                embeddings = dense(embeddings)
-            return cast(Array, scale_to_one(embeddings) if normalize else embeddings)
-
-        return embed
 
 
 def _keep_tokens(hidden_states: Array) -> list[Array]:
@@ -716,39 +675,3 @@ def _features(embed: Finish, input_ids: list[int], tokens: Array) -> Features:
         "token_embeddings": tokens,
         "sentence_embedding": embed(tokens[None])[0],
     }
-
-
-def _load(directory: Path) -> tuple[ModelConfig, PackedParameters, Tokenizer, list[Dense]]:
-    config = ModelConfig.from_directory(directory)
-    parameters = pack_parameters(
-        ParameterFile(directory / "model.safetensors", config), config, in_panels=has_small_matrix_kernels()
-    )
-    tokenizer = Tokenizer(
-        directory / "tokenizer.json",
-        vocab_size=config.vocab_size,
-        max_seq_length=config.max_seq_length,
-        do_lower_case=config.do_lower_case,
-    )
-    dense = [load_dense(directory / folder) for folder in config.dense]
-    _check_widths(config, dense, directory)
-    return config, parameters, tokenizer, dense
-
-
-def _check_widths(config: ModelConfig, dense: list[Dense], directory: Path) -> None:
-    width = config.hidden_size * (1 if isinstance(config.pooling, str) else len(config.pooling))
-    for folder, module in zip(config.dense, dense, strict=True):
-        if module.weight.shape[0] != width:
-            takes = f"takes embeddings of width {module.weight.shape[0]}"
-            raise CheckpointError(f"{directory / folder} {takes}, but gets such of width {width}")
-        width = module.weight.shape[1]
-
-
-def _file_identity(directory: Path | None) -> list[tuple[int, int, int]] | None:
-    """What tells a checkpoint's files from others that take their place."""
-    if directory is None:
-        return None
-    try:
-        stats = [(directory / name).stat() for name in REQUIRED_FILES]
-    except OSError:
-        return None
-    return [(stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats]

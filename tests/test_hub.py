@@ -1074,6 +1074,24 @@ def test_offline_a_file_that_the_repository_is_known_to_lack_is_not_missed(world
     assert world.hub.requests == []
 
 
+def test_dense_modules_come_along_wherever_they_lie(world: World, tmp_path: Path) -> None:
+    paths = {"": "Transformer", "1_Pooling": "Pooling", "2_Dense": "Dense", "3_Dense": "Dense", "..": "Dense"}
+    modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in paths.items()]
+    dense = {f"{n}_Dense/{name}": b"%d" % n for n in (2, 3) for name in ("config.json", "model.safetensors")}
+    files = {**FILES, "modules.json": json.dumps(modules).encode(), **dense}
+    world.hub.add(OTHER, OLD, files)
+    checkpoint = find_checkpoint(OTHER)
+    assert {name: (checkpoint.directory / name).read_bytes() for name in dense} == dense
+    world.hub.requests.clear()
+    find_checkpoint(OTHER, local_files_only=True)
+    assert world.hub.requests == []
+    copy = copy_checkpoint(checkpoint, tmp_path / "copy")
+    assert {name: (copy / name).read_bytes() for name in dense} == dense
+    (checkpoint.directory / "3_Dense" / "model.safetensors").unlink()
+    message = reason_of_failure(name_or_path=OTHER, local_files_only=True)
+    assert "3_Dense/model.safetensors of revision" in message
+
+
 def test_offline_a_cache_dir_may_begin_with_a_tilde(
     other: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import MakeCheckpoint
 from tests.serving import Server
+from tests.test_cross_encoder import write as write_cross_encoder
 
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 
 
-def test_whatever_is_sent_is_answered_as_documented(tmp_path: Path) -> None:
-    server = Server()
+def test_whatever_is_sent_is_answered_as_documented(make_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
+    server = Server("--reranker", str(write_cross_encoder(make_checkpoint)))
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json"),
         *("--checks", "all", "--max-examples", "200", "--workers", "2", "--no-color"),
