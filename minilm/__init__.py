@@ -9,9 +9,16 @@
 
 from minilm.config import ModelConfig
 from minilm.cross_encoder import CrossEncoder
-from minilm.errors import CheckpointError, CheckpointNotFoundError, MiniLMError, TruncationWarning
+from minilm.errors import (
+    CheckpointError,
+    CheckpointNotFoundError,
+    CorpusError,
+    MiniLMError,
+    TruncationWarning,
+)
 from minilm.explanation import Explanation
 from minilm.model import MiniLM
+from minilm.retrieval import semantic_search
 from minilm.similarity import cos_sim, dot_score
 
 __version__ = "0.1.0"
@@ -19,6 +26,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CheckpointError",
     "CheckpointNotFoundError",
+    "CorpusError",
     "CrossEncoder",
     "Explanation",
     "MiniLM",
@@ -28,4 +36,5 @@ __all__ = [
     "__version__",
     "cos_sim",
     "dot_score",
+    "semantic_search",
 ]

@@ -11,41 +11,31 @@ import logging
 import os
 import platform
 import sys
-import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
-from minilm import __version__
+from minilm import __version__, cli_corpus
 from minilm.blas import blas_info, kernel_advice
+from minilm.cli_errors import Failure, Usage
 from minilm.cli_explain import explanation_text
 from minilm.cross_encoder import CrossEncoder
 from minilm.errors import CheckpointNotFoundError, MiniLMError, TruncationWarning
 from minilm.hub import DEFAULT_MODEL, Checkpoint, copy_checkpoint, find_checkpoint, sha256_of
 from minilm.model import MiniLM
-from minilm.pooling import POOLING
 from minilm.similarity import dot_score
 from minilm.threads import available_cores
 
 BLANK_TEXT = "Please enter text to compare."  # the words of the page this command comes from
 
 
-class _Failure(Exception):  # noqa: N818 - not an error of the program but its answer
-    """The job cannot be done: one line for stderr, exit code 1."""
-
-
-class _Usage(Exception):  # noqa: N818
-    """The command was given wrongly: one line for stderr, exit code 2."""
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         # argparse would print the whole usage first
-        raise _Usage(f"{message} (see {self.prog} --help)")
+        raise Usage(f"{message} (see {self.prog} --help)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,17 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _show_downloads()
             options.run(options)
             sys.stdout.flush()
-    except _Usage as error:
+    except Usage as error:
         _say(str(error))
         return 2
-    except KeyboardInterrupt:
-        _say("interrupted")
+    except KeyboardInterrupt as interrupt:
+        _say(str(interrupt) or "interrupted")
         return 130
     except BrokenPipeError:
         # whoever read the output has gone; keep Python from complaining again when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (_Failure, MiniLMError, ValueError) as error:
+    except (Failure, MiniLMError, ValueError) as error:
         _say(str(error))
         return 1
     except OSError as error:
@@ -113,24 +103,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     compare.set_defaults(run=_compare)
 
-    encode = commands.add_parser("encode", parents=[loading], help="one vector for each line of a text file")
-    encode.add_argument(
-        "input", nargs="?", default="-", metavar="FILE", help="UTF-8, a text a line; - is stdin"
-    )
-    encode.add_argument(
-        "-o", "--output", metavar="FILE.npy", help="write .npy; without it, JSON lines to stdout"
-    )
-    encode.add_argument("--batch-size", type=int, default=32, metavar="N", help="(%(default)s)")
-    encode.add_argument("--pooling", choices=sorted(POOLING), help="how tokens become one vector (mean)")
-    encode.add_argument(
-        "--normalize",
-        action=argparse.BooleanOptionalAction,
-        help="scale vectors to length 1 (as the checkpoint says)",
-    )
-    encode.add_argument(
-        "--progress", action=argparse.BooleanOptionalAction, help="a progress bar (on a terminal)"
-    )
-    encode.set_defaults(run=_encode)
+    encode = commands.add_parser("encode", parents=[loading], help="a vector for each text of a corpus")
+    cli_corpus.add_encode(encode)
+    encode.set_defaults(run=lambda options: cli_corpus.encode(options, _load, _say))
+
+    search = commands.add_parser("search", parents=[loading], help="the nearest of what encode wrote")
+    cli_corpus.add_search(search)
+    search.set_defaults(run=lambda options: cli_corpus.search(options, _load))
 
     download = commands.add_parser("download", parents=[source], help="fetch a model and check its files")
     download.add_argument(
@@ -177,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
 def _compare(options: argparse.Namespace) -> None:
     texts = [options.text_a, options.text_b]
     if not all(text.strip() for text in texts):
-        raise _Usage(BLANK_TEXT)
+        raise Usage(BLANK_TEXT)
     model = _load(options)
     # the page normalized whatever the model, and multiplied float32 vectors in double precision; so do we
     embeddings = model.encode(texts, normalize_embeddings=True)  # (2, E)
@@ -198,29 +177,6 @@ def _compare(options: argparse.Namespace) -> None:
 def _in_colour() -> bool:
     """Whether stdout is a terminal whose user has not asked for no colour (https://no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def _encode(options: argparse.Namespace) -> None:
-    output = Path(options.output) if options.output else None
-    if output and output.suffix != ".npy":
-        raise _Usage(f"--output must end in .npy, not {output.name!r}; for JSON lines, redirect stdout")
-    if options.batch_size < 1:
-        raise _Usage(f"--batch-size must be a positive whole number, not {options.batch_size}")
-    texts = list(_read_lines(options.input))
-    model = _load(options)
-    if options.normalize is not None:
-        model.normalize = options.normalize
-    embeddings = model.encode(
-        texts,
-        batch_size=options.batch_size,
-        pooling=options.pooling,
-        show_progress_bar=options.progress,
-    )
-    if output:
-        _save_npy(output, embeddings)
-    else:
-        for text, embedding in zip(texts, embeddings.tolist(), strict=True):
-            _print_json({"text": text, "embedding": embedding})
 
 
 def _download(options: argparse.Namespace) -> None:
@@ -264,17 +220,17 @@ def _serve(options: argparse.Namespace) -> None:
         from minilm.server.settings import Settings
     except ModuleNotFoundError as error:
         needed = 'pip install "minilm[serve]", or ".[serve]" in a checkout'
-        raise _Failure(f"serve needs {error.name}, which is not installed: {needed}") from None
+        raise Failure(f"serve needs {error.name}, which is not installed: {needed}") from None
     limits = ("max_body_bytes", "max_texts", "max_characters", "max_queue_tokens", "body_seconds")
     given = {name: getattr(options, name) for name in limits if getattr(options, name) is not None}
     for name, value in {**given, "threads": options.threads}.items():
         if value is not None and not 0 < value < float("inf"):
-            raise _Usage(f"--{name.replace('_', '-')} must be positive, not {value}")
+            raise Usage(f"--{name.replace('_', '-')} must be positive, not {value}")
     if not 0 <= options.port <= 65535:
-        raise _Usage(f"--port must lie in 0 to 65535, not {options.port}")
+        raise Usage(f"--port must lie in 0 to 65535, not {options.port}")
     key = options.api_key if options.api_key is not None else os.environ.get("MINILM_API_KEY")
     if key is not None and not (key and key.isascii() and key.isprintable() and " " not in key):
-        raise _Usage("the API key must be printable ASCII without spaces, and not empty")
+        raise Usage("the API key must be printable ASCII without spaces, and not empty")
     settings = Settings(api_key=key, cors_origins=tuple(options.cors_origin), **given)
     try:
         with listen(
@@ -286,7 +242,7 @@ def _serve(options: argparse.Namespace) -> None:
             try:
                 model.default_prompt_name = options.default_prompt_name or model.default_prompt_name
             except ValueError as error:
-                raise _Usage(f"--default-prompt-name: {error}") from None
+                raise Usage(f"--default-prompt-name: {error}") from None
             reranker = None
             if options.reranker:
                 reranker = CrossEncoder(
@@ -297,7 +253,7 @@ def _serve(options: argparse.Namespace) -> None:
                 )
             serve(model, settings, listener, _say, reranker)
     except OSError as error:
-        raise _Failure(f"{options.host}:{options.port}: {error.strerror or error}") from None
+        raise Failure(f"{options.host}:{options.port}: {error.strerror or error}") from None
 
 
 def _load(options: argparse.Namespace) -> MiniLM:
@@ -311,7 +267,7 @@ def _load(options: argparse.Namespace) -> MiniLM:
         try:
             model.max_seq_length = options.max_seq_length
         except ValueError as error:
-            raise _Usage(f"--max-seq-length: {error}") from None
+            raise Usage(f"--max-seq-length: {error}") from None
     return model
 
 
@@ -328,39 +284,6 @@ def _verdict(checkpoint: Checkpoint) -> str:
     if checkpoint.verified:
         return "every file has its published checksum"
     return "complete; there is no published checksum for a directory of your own"
-
-
-def _read_lines(name: str) -> Iterator[str]:
-    """Lines of a UTF-8 file, split at newlines only: other separators belong to the text."""
-
-    def lines(file: BinaryIO, label: str) -> Iterator[str]:
-        for number, line in enumerate(file, 1):
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise _Failure(f"{label}, line {number}: not UTF-8 ({error.reason})") from None
-            yield text.removesuffix("\n").removesuffix("\r")
-
-    if name == "-":
-        yield from lines(sys.stdin.buffer, "stdin")
-    else:
-        with Path(name).open("rb") as file:
-            yield from lines(file, name)
-
-
-def _save_npy(path: Path, array: np.ndarray[Any, Any]) -> None:
-    """Write the file under another name and rename it, so that a reader never meets half of it."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            np.save(file, array)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)  # mkstemp makes files that only their owner reads
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _print_json(value: object) -> None:

@@ -1,14 +1,14 @@
 """What can go wrong with checkpoints and their sources, as one family of exceptions.
 
 Wrong arguments raise the built-in TypeError and ValueError; everything that concerns a checkpoint
-derives from :class:`MiniLMError`, so that one ``except`` catches it.
+or a file of texts or vectors derives from :class:`MiniLMError`, so that one ``except`` catches it.
 """
 
 from __future__ import annotations
 
 
 class MiniLMError(Exception):
-    """Root of every error that minilm raises about checkpoints and where they come from."""
+    """Root of every error that minilm raises about files and where they come from."""
 
 
 class CheckpointNotFoundError(MiniLMError):
@@ -17,6 +17,10 @@ class CheckpointNotFoundError(MiniLMError):
 
 class CheckpointError(MiniLMError):
     """A checkpoint was found but is damaged, contradicts itself, or is of a kind minilm does not run."""
+
+
+class CorpusError(MiniLMError):
+    """Files to encode, or an output of them, are not what the job needs; the message says which and why."""
 
 
 class TruncationWarning(UserWarning):

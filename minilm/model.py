@@ -483,7 +483,14 @@ class MiniLM:
         """What turns texts into token ids, cut at ``max_seq_length``."""
         return self._tokenizer
 
-    def encode_tokens(self, input_ids: Sequence[Sequence[int]], *, normalize: bool | None = None) -> Array:
+    def encode_tokens(
+        self,
+        input_ids: Sequence[Sequence[int]],
+        *,
+        normalize: bool | None = None,
+        pooling: Pooling | Sequence[Pooling] | None = None,
+        batch_size: int = 32,
+    ) -> Array:
         """Embeddings of texts that are token ids already, ``[CLS]`` and ``[SEP]`` included.
 
         Parameters
@@ -492,6 +499,8 @@ class MiniLM:
             Each with 1 to ``config.max_position_embeddings`` ids below ``config.vocab_size``.
         normalize : bool, optional
             Scale each embedding to length 1; None is as :attr:`normalize` says.
+        pooling, batch_size
+            As for :meth:`encode`.
 
         Returns
         -------
@@ -516,9 +525,9 @@ class MiniLM:
             if not (min(ids) >= 0 and max(ids) < vocab_size):
                 raise ValueError(f"input_ids[{index}] has an id outside 0 to {vocab_size - 1}")
         if len(input_ids) == 0:
-            return np.empty((0, self.embedding_dimension), np.float32)
-        finish = self._head.embedder(normalize=self.normalize if normalize is None else normalize)
-        rows = self._engine.run(input_ids, TOKENS_PER_TEXT**2, finish)
+            return np.empty((0, self._head.width(pooling)), np.float32)
+        finish = self._head.embedder(pooling, normalize=self.normalize if normalize is None else normalize)
+        rows = self._engine.run(input_ids, TOKENS_PER_TEXT * positive_int("batch_size", batch_size), finish)
         return np.stack(rows)
 
     def similarity(self, embeddings1: Any, embeddings2: Any) -> Array:  # noqa: ANN401 - texts or embeddings, in any array-like form

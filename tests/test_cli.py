@@ -67,7 +67,7 @@ def test_blank_texts_are_refused_in_the_words_of_the_page(
         (["compare", "only one"], "the following arguments are required: TEXT_B (see minilm compare --help)"),
         (["compare", A, B, "--max-seq-length", "513"], "max_seq_length must lie in 3 to 512"),
         (["compare", A, B, "--max-seq-length", "x"], "argument --max-seq-length: invalid int value: 'x'"),
-        (["encode", "-o", "vectors.txt"], "--output must end in .npy, not 'vectors.txt'"),
+        (["encode", "-o", "vectors.txt"], "--output must end in .parquet, .npy or .jsonl, not 'vectors.txt'"),
         (["encode", "--batch-size", "0"], "--batch-size must be a positive whole number, not 0"),
         (["encode", "--pooling", "sum"], "argument --pooling: invalid choice: 'sum'"),
         (["dance"], "invalid choice: 'dance'"),
@@ -97,13 +97,13 @@ def test_encode_writes_npy_that_the_model_would_give(
 ) -> None:
     texts, output = tmp_path / "texts.txt", tmp_path / "vectors.npy"
     texts.write_bytes(b"\xef\xbb\xbffirst line\r\n\nthird \xe2\x80\xa8 line\x0b\nno newline at the end")
-    output.write_bytes(b"an older file")
     assert main(["encode", str(texts), "-o", str(output)]) == 0
     assert capsys.readouterr() == ("", "")
     # a line is what newlines part: a byte order mark, a carriage return and other separators do not count
     expected = model.encode(["first line", "", "third \u2028 line\x0b", "no newline at the end"])
     np.testing.assert_array_equal(np.load(output), expected)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["texts.txt", "vectors.npy"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["texts.txt", "vectors.npy", "vectors.npy.manifest.json"]
     umask = os.umask(0)
     os.umask(umask)
     assert output.stat().st_mode & 0o777 == 0o666 & ~umask
@@ -124,8 +124,9 @@ def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     output = tmp_path / "vectors.npy"
     result = run("encode", "-o", str(output), stdin=b"fine\n\xff\n")
     assert result.returncode == 1
-    assert result.stderr == b"minilm: stdin, line 2: not UTF-8 (invalid start byte)\n"
-    assert not list(tmp_path.iterdir())
+    message = b"stdin, line 2: not UTF-8 (invalid start byte) (--on-error skip or empty goes on)"
+    assert result.stderr == b"minilm: " + message + b"\n"
+    assert not output.exists()
 
 
 def test_an_output_that_cannot_be_written_leaves_nothing(
@@ -175,8 +176,8 @@ def test_ctrl_c_exits_130_in_one_line() -> None:
     )
     assert process.stdin
     assert process.stderr
-    # it is reading once it has taken a megabyte, far more than a pipe holds
-    process.stdin.write(b"text\n" * 200_000)
+    # it is reading, or encoding what it has read, once it has taken a megabyte: far more than a pipe holds
+    process.stdin.write((b"text" + b" " * 1000 + b"\n") * 1200)
     process.stdin.flush()
     process.send_signal(signal.SIGINT)
     assert process.stderr.read() == b"minilm: interrupted\n"

@@ -1,0 +1,257 @@
+"""The commands over whole files: ``minilm encode`` and ``minilm search``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minilm.cli_errors import Failure, Interrupted, Usage
+from minilm.corpus.job import ON_ERROR, Report, encode_corpus
+from minilm.corpus.reading import FORMATS, Corpus
+from minilm.corpus.searching import Hit, Index
+from minilm.corpus.writing import EMBEDDING
+from minilm.hub import DEFAULT_MODEL
+from minilm.model import MiniLM
+from minilm.pooling import POOLING
+from minilm.texts import WINDOW_TEXTS
+
+Load = Callable[[argparse.Namespace], MiniLM]
+Say = Callable[[str], None]
+
+
+def add_encode(parser: argparse.ArgumentParser) -> None:
+    """The options of ``minilm encode``."""
+    parser.add_argument(
+        "input",
+        nargs="*",
+        default=["-"],
+        metavar="INPUT",
+        help="files or patterns: plain text (a text a line), JSON Lines, CSV, TSV, Parquet; .gz and .zst "
+        "too; - is stdin",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUTPUT",
+        help="write .parquet, .npy or .jsonl; without it, JSON lines to stdout. The same command goes on "
+        "where it was stopped",
+    )
+    parser.add_argument("--format", choices=FORMATS, help="of the input (as its name says)")
+    parser.add_argument("--column", metavar="NAME", help='the column with the text ("text", or the only one)')
+    parser.add_argument("--keep", action="store_true", help="write the input's other columns too")
+    parser.add_argument("--dtype", choices=("float32", "float16"), default="float32", help="of the vectors")
+    parser.add_argument("--dedupe", action="store_true", help="encode each distinct text once")
+    parser.add_argument(
+        "--on-error",
+        choices=ON_ERROR,
+        default="raise",
+        help="of a row that is not text; skip and empty list it in OUTPUT.errors.jsonl (%(default)s)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="begin anew, whatever is there")
+    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="(%(default)s)")
+    parser.add_argument("--pooling", choices=sorted(POOLING), help="how tokens become one vector (mean)")
+    parser.add_argument(
+        "--prompt-name", metavar="NAME", help="the checkpoint's prompt to put before every text"
+    )
+    parser.add_argument(
+        "--normalize",
+        action=argparse.BooleanOptionalAction,
+        help="scale vectors to length 1 (as the checkpoint says)",
+    )
+    parser.add_argument(
+        "--progress", action=argparse.BooleanOptionalAction, help="a progress bar (on a terminal)"
+    )
+
+
+def encode(options: argparse.Namespace, load: Load, say: Say) -> None:
+    """Run ``minilm encode``."""
+    output = Path(options.output) if options.output else None
+    if output and output.suffix not in (".npy", ".jsonl", ".ndjson", ".parquet", ".pq"):
+        raise Usage(f"--output must end in .parquet, .npy or .jsonl, not {output.name!r}")
+    if output and output.suffix == ".npy" and options.keep:
+        raise Usage("--keep has no meaning for .npy, which holds vectors only")
+    if options.batch_size < 1:
+        raise Usage(f"--batch-size must be a positive whole number, not {options.batch_size}")
+    if not output and (options.dedupe or options.overwrite):
+        raise Usage("--dedupe and --overwrite are for --output")
+    corpus = Corpus(options.input, format=options.format, column=options.column, keep=options.keep)
+    if output and not output.parent.is_dir():
+        raise FileNotFoundError(2, "No such file or directory", str(output))
+    model = load(options)
+    if options.normalize is not None:
+        model.normalize = options.normalize
+    if options.prompt_name is not None:
+        try:
+            model.resolve_prompt(prompt_name=options.prompt_name)
+        except ValueError as error:
+            raise Usage(f"--prompt-name: {error}") from None
+    if output:
+        _to_file(options, model, corpus, output, say)
+    else:
+        _to_stdout(options, model, corpus, say)
+
+
+def _to_file(options: argparse.Namespace, model: MiniLM, corpus: Corpus, output: Path, say: Say) -> None:
+    with _stopping(say) as stop, _bar(corpus, options.progress) as advance:
+        report = encode_corpus(
+            model,
+            corpus,
+            output,
+            on_error=options.on_error,
+            dtype=options.dtype,
+            dedupe=options.dedupe,
+            pooling=options.pooling,
+            prompt_name=options.prompt_name,
+            batch_size=options.batch_size,
+            overwrite=options.overwrite,
+            advance=advance,
+            stop=stop,
+        )
+    if stop.is_set() and not output.exists():
+        raise Interrupted(f"interrupted after {report.inputs:,} rows; the same command goes on from there")
+    if report.errors:
+        what = "encoded as empty texts" if options.on_error == "empty" else "left out"
+        say(f"{report.errors:,} rows had no text and were {what}: {output}.errors.jsonl lists them")
+    if options.dedupe:
+        say(f"{report.encoded:,} distinct of {report.rows:,} texts were encoded")
+    _say_truncated(report.truncated, report.encoded, model, say)
+
+
+def _to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus, say: Say) -> None:
+    before = model.resolve_prompt(prompt_name=options.prompt_name)
+    report = Report()
+    rows = iter(corpus)
+    while True:
+        window = [row for row, _ in zip(rows, range(WINDOW_TEXTS), strict=False)]
+        if not window:
+            break
+        for row in window:
+            if row.problem and options.on_error == "raise":
+                raise Failure(f"{row.source}, line {row.line}: {row.problem}")
+            if row.problem:
+                say(f"{row.source}, line {row.line}: {row.problem}")
+        good = [row for row in window if not row.problem or options.on_error == "empty"]
+        ids, is_cut = model.tokenizer([before + (row.text or "") for row in good])
+        report.truncated += sum(is_cut)
+        report.encoded += len(good)
+        vectors = model.encode_tokens(ids, pooling=options.pooling, batch_size=options.batch_size)
+        for row, vector in zip(good, vectors.astype(options.dtype).tolist(), strict=True):
+            record = {corpus.column or "text": row.text or "", **row.kept, EMBEDDING: vector}
+            print(json.dumps(record, ensure_ascii=False, default=str))
+    _say_truncated(report.truncated, report.encoded, model, say)
+
+
+def _say_truncated(truncated: int, of: int, model: MiniLM, say: Say) -> None:
+    if truncated:
+        say(
+            f"{truncated} of {of} texts were cut at {model.max_seq_length} tokens (max_seq_length); "
+            "the rest of them was not encoded"
+        )
+
+
+@contextmanager
+def _stopping(say: Say) -> Iterator[threading.Event]:
+    """Ctrl-C lets the shard in hand land; a second one does not wait."""
+    stop = threading.Event()
+
+    def asked(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a handler
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        say("finishing the rows in hand; Ctrl-C again stops at once")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.signal(signal.SIGINT, asked)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _bar(corpus: Corpus, show: bool | None) -> Iterator[Callable[[Report], object]]:
+    """A bar over the input's bytes, which tells the time left, with texts and tokens a second."""
+    if show is False or (show is None and not sys.stderr.isatty()):
+        yield lambda _: None
+        return
+    from tqdm import tqdm
+
+    begun: list[tuple[float, int, int]] = []
+    options: dict[str, Any] = {"unit": "B", "unit_scale": True, "desc": "Encoding", "file": sys.stderr}
+    with tqdm(total=corpus.total_bytes, **options) as bar:
+
+        def advance(report: Report) -> None:
+            if not begun:  # what an earlier run did counts for the bar and not for the speed
+                begun.append((time.perf_counter(), report.rows, report.tokens))
+                bar.initial = corpus.position
+            started, rows, tokens = begun[0]
+            seconds = max(time.perf_counter() - started, 1e-9)
+            per_second = [n / seconds for n in (report.rows - rows, report.tokens - tokens)]
+            bar.set_postfix_str("{:,.0f} texts/s, {:,.0f} tokens/s".format(*per_second), refresh=False)
+            bar.update(corpus.position - bar.n)
+
+        yield advance
+
+
+def add_search(parser: argparse.ArgumentParser) -> None:
+    """The options of ``minilm search``."""
+    parser.add_argument("index", metavar="INDEX", help="what minilm encode -o wrote")
+    parser.add_argument("query", nargs="*", metavar="QUERY", help="one or more")
+    parser.add_argument("--queries", metavar="FILE", help="a query a line; - is stdin")
+    parser.add_argument("-k", type=int, default=10, metavar="N", help="hits a query (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="a line of JSON a query, with all digits")
+
+
+def search(options: argparse.Namespace, load: Load) -> None:
+    """Run ``minilm search``."""
+    if options.k < 1:
+        raise Usage(f"-k must be a positive whole number, not {options.k}")
+    queries = list(options.query)
+    if options.queries:
+        for row in Corpus([options.queries], format="text"):
+            if row.text is None:
+                raise Failure(f"{row.source}, line {row.line}: {row.problem}")
+            queries.append(row.text)
+    if not queries:
+        raise Usage("no query: give one, or --queries FILE")
+    index = Index(Path(options.index))
+    if not index.path.exists():
+        raise FileNotFoundError(2, "No such file or directory", str(index.path))
+    made_with = index.made_with
+    if options.model == DEFAULT_MODEL and "model" in made_with:
+        options.model, options.revision = made_with["model"], made_with["revision"]
+    model = load(options)
+    model.normalize = made_with.get("normalize", model.normalize)
+    pooling = made_with.get("pooling")
+    is_own = pooling is None or pooling == _as_list(model.config.pooling)
+    vectors = model.encode_query(queries, pooling=None if is_own else pooling)
+    for query, hits in zip(queries, index.search(np.ascontiguousarray(vectors), options.k), strict=True):
+        _print_hits(query, hits, as_json=options.json, is_one=len(queries) == 1)
+
+
+def _as_list(pooling: Any) -> list[str]:  # noqa: ANN401 - a name or several
+    return [pooling] if isinstance(pooling, str) else list(pooling)
+
+
+def _print_hits(query: str, hits: list[Hit], *, as_json: bool, is_one: bool) -> None:
+    if as_json:
+        rows = [{name: value for name, value in hit._asdict().items() if value is not None} for hit in hits]
+        print(json.dumps({"query": query, "hits": rows}, ensure_ascii=False))
+        return
+    if not is_one:
+        print(f"# {query}")
+    for hit in hits:
+        text = "" if hit.text is None else "  " + " ".join(hit.text.split())
+        print(f"{hit.score:.4f}  {hit.row}{text}")

@@ -1,0 +1,43 @@
+"""Files that land whole: written beside their place, brought to the disk, renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def landing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, which bears its name only once all of it is on the disk."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        yield file
+        sync(file)
+    land(temporary, path)
+
+
+def land(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, for good."""
+    temporary.replace(path)
+    if os.name == "posix":  # elsewhere a directory cannot be opened
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sync(file: BinaryIO) -> None:
+    """Bring what was written to the disk itself."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def write_json(path: Path, value: object) -> None:
+    """``value`` as JSON, landed."""
+    with landing(path) as file:
+        file.write(json.dumps(value, ensure_ascii=False, indent=1).encode())

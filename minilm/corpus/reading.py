@@ -1,0 +1,292 @@
+"""Rows of text from files: plain text, JSON Lines, CSV, TSV and Parquet, compressed or not.
+
+What cannot be taken as text does not stop the reading: it comes as a row with a problem, and who reads
+decides. JSON and CSV are read by the standard library, row by row, so that one bad row is one bad row, whose
+line is known.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import gzip
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, cast
+
+from minilm.errors import CorpusError
+
+FORMATS = ("text", "jsonl", "csv", "tsv", "parquet")
+_BY_SUFFIX = {
+    "": "text",
+    ".txt": "text",
+    ".text": "text",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+_COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
+_PARQUET_ROWS = 1024  # that are taken from a Parquet file at a time
+
+
+class Row(NamedTuple):
+    """One row of the input."""
+
+    text: str | None  # None where there is none, and then ``problem`` says why
+    problem: str | None
+    source: str
+    line: int  # from 1: the line on which the row ends, or its number in a Parquet file
+    kept: dict[str, Any]  # its other columns, if they are wanted
+
+
+class Corpus:
+    """Rows of all inputs, in their order.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        Files and patterns such as "data/*.csv"; "-" is standard input.
+    format : {"text", "jsonl", "csv", "tsv", "parquet"}, optional
+        None goes by each file's name; standard input is then plain text.
+    column : str, optional
+        The column with the text. None is "text", or the only one there is.
+    keep : bool
+        Take the other columns along.
+
+    Attributes
+    ----------
+    position : int
+        Bytes of input that are behind the reader.
+    total_bytes : int or None
+        Bytes in all; None with standard input among them.
+
+    Raises
+    ------
+    CorpusError
+        If a pattern matches nothing, or a file's name does not say what it holds.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[str],
+        *,
+        format: str | None = None,  # noqa: A002 - as the option is called
+        column: str | None = None,
+        keep: bool = False,
+    ) -> None:
+        self.paths = [path for given in inputs for path in _expand(given)]
+        self._formats = [format or _format_of(path) for path in self.paths]
+        self.column = column
+        self.keep = keep
+        self.position = 0
+        sizes = [None if path == "-" else Path(path).stat().st_size for path in self.paths]
+        self.total_bytes = None if None in sizes else sum(size or 0 for size in sizes)
+
+    def identity(self) -> list[list[Any]]:
+        """What tells these inputs from others: names, sizes and times of change."""
+        rows: list[list[Any]] = []
+        for path, kind in zip(self.paths, self._formats, strict=True):
+            if path == "-":
+                rows.append(["-", kind])
+            else:
+                stat = Path(path).stat()
+                rows.append([str(Path(path).resolve()), kind, stat.st_size, stat.st_mtime_ns])
+        return rows
+
+    def __iter__(self) -> Iterator[Row]:
+        before = 0
+        for path, kind in zip(self.paths, self._formats, strict=True):
+            read = self._parquet if kind == "parquet" else self._lines
+            for row, position in read(path, kind):
+                self.position = before + position
+                yield row
+            before += 0 if path == "-" else Path(path).stat().st_size
+            self.position = before
+
+    def _lines(self, path: str, kind: str) -> Iterator[tuple[Row, int]]:
+        source = "stdin" if path == "-" else path
+        raw = cast(BinaryIO, sys.stdin.buffer) if path == "-" else Path(path).open("rb")  # noqa: SIM115
+        try:
+            file = _decompressed(raw, path)
+            parse = {"text": _text_rows, "jsonl": self._json_rows}.get(kind)
+            rows = parse(file, source) if parse else self._csv_rows(file, source, kind)
+            for row in rows:
+                yield row, 0 if path == "-" else raw.tell()
+        except (EOFError, gzip.BadGzipFile) as error:
+            raise CorpusError(f"{path}: the compressed data is damaged: {error}") from None
+        finally:
+            if path != "-":
+                raw.close()
+
+    def _json_rows(self, file: BinaryIO, source: str) -> Iterator[Row]:
+        is_first = True
+        for line, content in enumerate(file, 1):
+            if not content.strip():
+                continue
+            try:
+                value = json.loads(content.decode("utf-8-sig" if line == 1 else "utf-8"))
+            except UnicodeDecodeError as error:
+                yield Row(None, f"not UTF-8 ({error.reason})", source, line, {})
+                continue
+            except (ValueError, RecursionError) as error:
+                yield Row(None, f"not JSON ({error})", source, line, {})
+                continue
+            if isinstance(value, dict):
+                column = self._choose(list(value), source, is_first=is_first)
+                is_first = False
+                kept = {k: v for k, v in value.items() if k != column} if self.keep else {}
+                yield _row(value.get(column), source, line, kept)
+            else:  # a line may be the text itself
+                yield _row(value, source, line, {})
+
+    def _csv_rows(self, file: BinaryIO, source: str, kind: str) -> Iterator[Row]:
+        csv.field_size_limit(sys.maxsize)
+        # bytes that are not UTF-8 pass through as lone surrogates, so that only their row is lost
+        text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+        reader = csv.reader(text, delimiter="\t" if kind == "tsv" else ",")
+        try:
+            header = next(reader, None)
+            if header is None:
+                return
+            column = self._choose(header, source)
+            place = header.index(column)
+            for cells in reader:
+                if not cells:
+                    continue
+                kept = {}
+                if self.keep:
+                    others = zip(header, cells, strict=False)
+                    kept = {name: _clean(cell) for name, cell in others if name != column}
+                value = cells[place] if place < len(cells) else None
+                yield _row(value, source, reader.line_num, kept)
+        except csv.Error as error:
+            raise CorpusError(f"{source}, line {reader.line_num}: {error}") from None
+        finally:
+            text.detach()  # who opened the file closes it
+
+    def _parquet(self, path: str, kind: str) -> Iterator[tuple[Row, int]]:  # noqa: ARG002 - as _lines
+        arrow, parquet = _pyarrow("Parquet")
+        if path == "-":
+            raise CorpusError("Parquet cannot be read from stdin: its index stands at the end")
+        try:
+            file = parquet.ParquetFile(path, memory_map=True)
+        except arrow.ArrowException as error:
+            raise CorpusError(f"{path}: {error}") from None
+        with file:
+            column = self._choose(file.schema_arrow.names, path)
+            size, rows, number = Path(path).stat().st_size, max(file.metadata.num_rows, 1), 0
+            wanted = None if self.keep else [column]
+            for batch in file.iter_batches(_PARQUET_ROWS, columns=wanted):
+                for record in batch.to_pylist():
+                    number += 1
+                    value = record.pop(column)
+                    yield _row(value, path, number, record), size * number // rows
+
+    def _choose(self, names: Sequence[str], source: str, *, is_first: bool = True) -> str:
+        """The column with the text; what is not the first row of its file may lack it."""
+        if self.column is None:
+            self.column = "text" if "text" in names else names[0] if len(names) == 1 else None
+        if self.column is None or (is_first and self.column not in names):
+            asked = f"no column {self.column!r}" if self.column else "several columns and none called 'text'"
+            raise CorpusError(f"{source} has {asked}; its columns are: {', '.join(names)} (--column NAME)")
+        return self.column
+
+
+def _text_rows(file: BinaryIO, source: str) -> Iterator[Row]:
+    for line, content in enumerate(file, 1):
+        # split at newlines only: other separators belong to the text
+        bare = content.removesuffix(b"\n").removesuffix(b"\r")
+        try:
+            yield Row(bare.decode("utf-8-sig" if line == 1 else "utf-8"), None, source, line, {})
+        except UnicodeDecodeError as error:
+            yield Row(None, f"not UTF-8 ({error.reason})", source, line, {})
+
+
+def _row(value: object, source: str, line: int, kept: dict[str, Any]) -> Row:
+    """A row whose text is ``value``, if it is one."""
+    if isinstance(value, bytes):
+        try:
+            value = value.decode()
+        except UnicodeDecodeError as error:
+            return Row(None, f"not UTF-8 ({error.reason})", source, line, kept)
+    if not isinstance(value, str):
+        kinds: list[tuple[type, str]] = [(bool, "a boolean"), (int, "a number"), (float, "a number")]
+        kind = next((name for kind, name in kinds if isinstance(value, kind)), f"a {type(value).__name__}")
+        return Row(None, "null" if value is None else f"{kind}, not text", source, line, kept)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return Row(None, "not UTF-8 (a lone surrogate)", source, line, kept)
+    return Row(value, None, source, line, kept)
+
+
+def _clean(cell: str) -> str:
+    return cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _expand(given: str) -> list[str]:
+    if given == "-" or Path(given).exists():
+        return [given]
+    if glob.has_magic(given):
+        if found := sorted(glob.glob(given, recursive=True)):  # noqa: PTH207 - patterns may be absolute
+            return found
+        raise CorpusError(f"no file matches {given!r}")
+    raise FileNotFoundError(2, "No such file or directory", given)
+
+
+def _format_of(path: str) -> str:
+    if path == "-":
+        return "text"
+    name = Path(path)
+    suffix = Path(name.stem).suffix if name.suffix.lower() in _COMPRESSED else name.suffix
+    if suffix.lower() not in _BY_SUFFIX:
+        raise CorpusError(f"{path}: the name does not say what it holds; --format {'|'.join(FORMATS)} does")
+    return _BY_SUFFIX[suffix.lower()]
+
+
+def _decompressed(raw: BinaryIO, path: str) -> BinaryIO:
+    kind = _COMPRESSED.get(Path(path).suffix.lower())
+    if kind == "gzip":
+        return cast(BinaryIO, gzip.open(raw))
+    if kind == "zstd":
+        arrow, _ = _pyarrow("zstd")
+        reader: Callable[[Any], Any] = io.BufferedReader
+        return cast(BinaryIO, reader(_Readable(arrow.CompressedInputStream(raw, "zstd"), path)))
+    return raw
+
+
+class _Readable(io.RawIOBase):
+    """pyarrow's stream as Python's own kind, which knows lines."""
+
+    def __init__(self, stream: Any, path: str) -> None:  # noqa: ANN401 - pyarrow.NativeFile
+        self._stream = stream
+        self._path = path
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer
+        try:
+            data = self._stream.read(len(buffer))
+        except OSError as error:
+            raise CorpusError(f"{self._path}: the compressed data is damaged: {error}") from None
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _pyarrow(what: str) -> tuple[Any, Any]:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ModuleNotFoundError:
+        needed = 'pip install "minilm[parquet]", or ".[parquet]" in a checkout'
+        raise CorpusError(f"{what} needs pyarrow, which is not installed: {needed}") from None
+    return pa, pq

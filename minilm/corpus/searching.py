@@ -1,0 +1,177 @@
+"""Exact search over the vectors that ``minilm encode`` wrote, a block at a time, without loading them all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from minilm.corpus.reading import _pyarrow
+from minilm.corpus.writing import EMBEDDING
+from minilm.errors import CorpusError
+
+Array = npt.NDArray[np.float32]
+BLOCK_ROWS = 16_384  # 24 MiB of 384 float32: more does not make the product faster
+
+
+class Hit(NamedTuple):
+    """A row of the index, from 0, and how well it fits; its text, where the index has texts."""
+
+    row: int
+    score: float
+    text: str | None
+
+
+class Index:
+    """Vectors on disk.
+
+    Parameters
+    ----------
+    path : Path
+        As ``minilm encode -o`` wrote it: .npy, .jsonl or .parquet. What is in memory is a block of it.
+
+    Attributes
+    ----------
+    made_with : dict
+        The options that it was made with, from ``PATH.manifest.json``; empty without one.
+
+    Raises
+    ------
+    CorpusError
+        If the file holds no vectors.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        manifest = path.with_name(path.name + ".manifest.json")
+        self.made_with: dict[str, Any] = {}
+        if manifest.exists():
+            self.made_with = json.loads(manifest.read_bytes())["options"]
+        kinds = {
+            ".npy": _npy,
+            ".jsonl": _json_lines,
+            ".ndjson": _json_lines,
+            ".parquet": _parquet,
+            ".pq": _parquet,
+        }
+        if path.suffix not in kinds:
+            raise CorpusError(f"an index ends in .parquet, .npy or .jsonl, not {path.name!r}")
+        self._blocks = kinds[path.suffix]
+
+    def search(self, queries: Array, k: int) -> list[list[Hit]]:
+        """The ``k`` rows with the largest dot products, for each query, the best first.
+
+        Parameters
+        ----------
+        queries : ndarray of float32, shape (q, E)
+        k : int
+
+        Returns
+        -------
+        list of q lists of Hit
+            Of equal scores the earlier row comes first.
+
+        Raises
+        ------
+        CorpusError
+            If the index has vectors of another width.
+        """
+        rows = np.empty((len(queries), 0), np.int64)  # (q, up to k)
+        scores = np.empty((len(queries), 0), np.float32)
+        start = 0
+        for block in self._blocks(self.path):  # (n, E)
+            if block.shape[1] != queries.shape[1]:
+                widths = f"{block.shape[1]} components, the queries' {queries.shape[1]}"
+                raise CorpusError(f"{self.path}: its vectors have {widths}: it was made with another model")
+            products = queries @ block.T.astype(np.float32, copy=False)  # (q, n)
+            scores = np.concatenate([scores, products], axis=1)
+            here = np.broadcast_to(np.arange(start, start + len(block)), products.shape)
+            rows = np.concatenate([rows, here], axis=1)
+            start += len(block)
+            if scores.shape[1] > k:
+                best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+                # a tie across the edge goes to the earlier row, whichever the partition took
+                edge = np.take_along_axis(scores, best, 1).min(axis=1, keepdims=True)
+                best = np.array(
+                    [_first_of(s, r, e[0], k) for s, r, e in zip(scores, rows, edge, strict=True)]
+                )
+                scores, rows = np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
+        order = np.lexsort((rows, -scores), axis=1)
+        scores, rows = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+        texts = self._texts(set(rows.ravel().tolist()))
+        return [
+            [Hit(int(row), float(score), texts.get(int(row))) for row, score in zip(*pair, strict=True)]
+            for pair in zip(rows, scores, strict=True)
+        ]
+
+    def _texts(self, rows: set[int]) -> dict[int, str]:
+        if not rows or self.path.suffix == ".npy":
+            return {}
+        if self.path.suffix in (".parquet", ".pq"):
+            return _parquet_texts(self.path, rows)
+        last = max(rows)
+        with self.path.open("rb") as file:
+            lines = enumerate(islice(file, last + 1))
+            return {row: str(next(iter(json.loads(line).values()))) for row, line in lines if row in rows}
+
+
+def _first_of(scores: Array, rows: npt.NDArray[np.int64], edge: float, k: int) -> npt.NDArray[np.intp]:
+    """Places of the ``k`` best of a query: all above the edge, and the earliest of those on it."""
+    above = np.flatnonzero(scores > edge)
+    on_it = np.flatnonzero(scores == edge)
+    on_it = on_it[np.argsort(rows[on_it], kind="stable")]
+    return np.concatenate([above, on_it])[:k]
+
+
+def _npy(path: Path) -> Iterator[Array]:
+    try:
+        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        raise CorpusError(f"{path}: {error}") from None
+    if vectors.ndim != 2 or vectors.dtype.kind != "f":
+        raise CorpusError(f"{path} holds {vectors.dtype} of shape {vectors.shape}, not rows of vectors")
+    for start in range(0, len(vectors), BLOCK_ROWS):
+        yield np.asarray(vectors[start : start + BLOCK_ROWS])
+
+
+def _parquet(path: Path) -> Iterator[Array]:
+    arrow, parquet = _pyarrow("Parquet")
+    try:
+        file = parquet.ParquetFile(path, memory_map=True)
+    except arrow.ArrowException as error:
+        raise CorpusError(f"{path}: {error}") from None
+    with file:
+        if EMBEDDING not in file.schema_arrow.names:
+            raise CorpusError(f"{path} has no column {EMBEDDING!r}, but {', '.join(file.schema_arrow.names)}")
+        for batch in file.iter_batches(BLOCK_ROWS, columns=[EMBEDDING]):
+            column = batch.column(0)
+            yield column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
+
+
+def _parquet_texts(path: Path, rows: set[int]) -> dict[int, str]:
+    _, parquet = _pyarrow("Parquet")
+    texts: dict[int, str] = {}
+    with parquet.ParquetFile(path, memory_map=True) as file:
+        name, start = file.schema_arrow.names[0], 0
+        for group in range(file.num_row_groups):
+            stop = start + file.metadata.row_group(group).num_rows
+            if here := [row for row in rows if start <= row < stop]:
+                column = file.read_row_group(group, columns=[name]).column(0)
+                texts |= {row: column[row - start].as_py() for row in here}
+            start = stop
+    return texts
+
+
+def _json_lines(path: Path) -> Iterator[Array]:
+    with path.open("rb") as file:
+        while lines := list(islice(file, BLOCK_ROWS)):
+            try:
+                vectors: Sequence[Any] = [json.loads(line)[EMBEDDING] for line in lines]
+                yield np.array(vectors, np.float32).reshape(len(lines), -1)
+            except (ValueError, KeyError, TypeError) as error:
+                raise CorpusError(f"{path}: a line holds no {EMBEDDING!r}: {error}") from None

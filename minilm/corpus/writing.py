@@ -1,0 +1,207 @@
+"""Where a shard's vectors go: .npy, JSON Lines or Parquet.
+
+The first two grow in one file, whose length at each landed shard the manifest knows; what a crash left behind
+that is cut off again. A Parquet file cannot be gone on with, so that each shard is one, and all are joined at
+the end.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from minilm.corpus.files import land, landing, sync
+from minilm.corpus.reading import _pyarrow
+from minilm.errors import CorpusError
+
+HEADER_BYTES = 128  # of .npy version 1.0, which pads to 64 and leaves room for the shape to grow
+_ROW_GROUP = 65_536  # rows of the joined Parquet file that are in memory at a time
+EMBEDDING = "embedding"  # the column of the vectors
+
+Vectors = npt.NDArray[np.floating]
+
+
+class Shard(NamedTuple):
+    """Rows that land together."""
+
+    number: int
+    texts: list[str]
+    kept: list[dict[str, Any]]
+    vectors: Vectors  # (n, E)
+
+
+class Sink(Protocol):
+    """One output format."""
+
+    def land(self, shard: Shard) -> int:
+        """Write a shard; what :meth:`rewind` is to be told of it."""
+
+    def rewind(self, marks: Sequence[int]) -> None:
+        """Forget whatever came after the shards with these marks."""
+
+    def finish(self, rows: int, target: Path) -> None:
+        """Make the output whole and give it its name."""
+
+
+def make_sink(output: Path, work: Path, *, column: str, width: int, dtype: str) -> Sink:
+    """The sink for the output's name.
+
+    Raises
+    ------
+    CorpusError
+        If the name says no format, or Parquet is asked for without pyarrow.
+    """
+    if output.suffix == ".npy":
+        return _Npy(work, width, dtype)
+    if output.suffix in (".jsonl", ".ndjson"):
+        return _JsonLines(work, column)
+    if output.suffix in (".parquet", ".pq"):
+        return _Parquet(work, column, width, dtype)
+    raise CorpusError(f"the output must end in .parquet, .npy or .jsonl, not {output.name!r}")
+
+
+class _Growing:
+    """A file that grows shard by shard; a mark is its length."""
+
+    head = b""
+
+    def __init__(self, work: Path) -> None:
+        self._path = work / "rows"
+
+    def land(self, shard: Shard) -> int:
+        with self._path.open("ab") as file:
+            self.write(file, shard)
+            sync(file)
+            return file.tell()
+
+    def rewind(self, marks: Sequence[int]) -> None:
+        with self._path.open("ab") as file:
+            file.truncate(marks[-1] if marks else 0)
+            if not marks:
+                file.seek(0)
+                file.write(self.head)
+
+    def write(self, file: BinaryIO, shard: Shard) -> None:
+        raise NotImplementedError
+
+    def finish(self, rows: int, target: Path) -> None:  # noqa: ARG002 - the protocol's argument
+        land(self._path, target)
+
+
+class _Npy(_Growing):
+    head = bytes(HEADER_BYTES)
+
+    def __init__(self, work: Path, width: int, dtype: str) -> None:
+        super().__init__(work)
+        self._width = width
+        self._dtype = np.dtype(dtype).newbyteorder("<")
+
+    def write(self, file: BinaryIO, shard: Shard) -> None:
+        file.write(np.ascontiguousarray(shard.vectors, self._dtype).tobytes())
+
+    def finish(self, rows: int, target: Path) -> None:
+        header = io.BytesIO()
+        shape = {"descr": self._dtype.str, "fortran_order": False, "shape": (rows, self._width)}
+        np.lib.format.write_array_header_1_0(header, shape)
+        if len(header.getvalue()) != HEADER_BYTES:  # numpy would have to change its format
+            raise CorpusError(f"numpy wrote a header of {len(header.getvalue())} bytes, not {HEADER_BYTES}")
+        with self._path.open("r+b") as file:
+            file.write(header.getvalue())
+            sync(file)
+        super().finish(rows, target)
+
+
+class _JsonLines(_Growing):
+    def __init__(self, work: Path, column: str) -> None:
+        super().__init__(work)
+        self._column = column
+
+    def write(self, file: BinaryIO, shard: Shard) -> None:
+        rows = zip(shard.texts, shard.kept, shard.vectors.tolist(), strict=True)
+        for text, kept, vector in rows:
+            row = {self._column: text, **kept, EMBEDDING: vector}
+            file.write(json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n")
+
+
+class _Parquet:
+    def __init__(self, work: Path, column: str, width: int, dtype: str) -> None:
+        self._arrow, self._parquet = _pyarrow("Parquet")
+        self._work = work
+        self._column = column
+        self._vector = self._arrow.list_(
+            self._arrow.float16() if dtype == "float16" else self._arrow.float32(), width
+        )
+        self._schema: Any = None  # of the first shard; the others are held to it
+
+    def _part(self, number: int) -> Path:
+        return self._work / f"part-{number:06}.parquet"
+
+    def _parts(self) -> list[Path]:
+        return sorted(self._work.glob("part-*.parquet"))
+
+    def rewind(self, marks: Sequence[int]) -> None:
+        for path in self._parts()[len(marks) :]:
+            path.unlink()
+        if marks:
+            self._schema = self._parquet.read_schema(self._part(0))
+
+    def land(self, shard: Shard) -> int:
+        arrow = self._arrow
+        flat = arrow.array(np.ascontiguousarray(shard.vectors).ravel())
+        columns = {self._column: arrow.array(shard.texts, arrow.string())}
+        names = self._schema.names[1:-1] if self._schema is not None else list(_names(shard.kept))
+        for name in names:
+            values = [row.get(name) for row in shard.kept]
+            kind = self._schema.field(name).type if self._schema is not None else None
+            try:
+                columns[name] = arrow.array(values, kind)
+            except arrow.ArrowException as error:
+                wanted = f" as {kind}, which it was at first" if kind is not None else ""
+                raise CorpusError(f"column {name!r} cannot be kept{wanted}: {error}") from None
+            if columns[name].type == arrow.null():  # nothing but nulls so far: text can hold what may come
+                columns[name] = columns[name].cast(arrow.string())
+        columns[EMBEDDING] = arrow.FixedSizeListArray.from_arrays(flat, type=self._vector)
+        table = arrow.table(columns)
+        self._schema = table.schema
+        with landing(self._part(shard.number)) as file:
+            self._parquet.write_table(table, file, **self._how())
+        return shard.number
+
+    def _how(self) -> dict[str, Any]:
+        """Vectors neither repeat nor compress; what they are not worth is spared."""
+        others = [name for name in self._schema.names if name != EMBEDDING]
+        return {
+            "compression": {**dict.fromkeys(others, "zstd"), f"{EMBEDDING}.list.element": "none"},
+            "use_dictionary": others,
+            "write_statistics": others,
+        }
+
+    def finish(self, rows: int, target: Path) -> None:  # noqa: ARG002 - the protocol's argument
+        arrow = self._arrow
+        self._schema = arrow.schema([(self._column, arrow.string()), (EMBEDDING, self._vector)])
+        if parts := self._parts():  # read anew: a schema from a file holds more than one made here
+            self._schema = self._parquet.read_schema(parts[0])
+        temporary = self._work / "joined"
+        with temporary.open("wb") as file:
+            with self._parquet.ParquetWriter(file, self._schema, **self._how()) as writer:
+                group: list[Any] = []
+                for part in parts:
+                    group.append(self._parquet.read_table(part))
+                    if sum(map(len, group)) >= _ROW_GROUP:
+                        writer.write_table(arrow.concat_tables(group), _ROW_GROUP * 2)
+                        group = []
+                if group:
+                    writer.write_table(arrow.concat_tables(group), _ROW_GROUP * 2)
+            sync(file)
+        land(temporary, target)
+
+
+def _names(kept: Sequence[dict[str, Any]]) -> dict[str, None]:
+    """Names of all columns, in the order in which they first come."""
+    return {name: None for row in kept for name in row}

@@ -1,0 +1,408 @@
+"""minilm/corpus: every format in and out, rows that are no text, going on after any stop, exact search."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minilm import CorpusError, MiniLM
+from minilm.cli import main
+from minilm.corpus.job import encode_corpus
+from minilm.corpus.reading import Corpus
+from minilm.corpus.searching import Index
+
+TEXTS = ["Simmer the onions.", 'A "quoted", comma', "", "grüße\u2028two", "Reset your password here."]
+
+# Each distinct text is encoded with other neighbours: under AVX-512 kernels the same bits, else within this.
+BOUND = 3e-7
+
+KILLS = int(os.environ.get("MINILM_KILLS", "8"))  # more of them by hand
+
+
+def run(*arguments: str | Path) -> int:
+    return main(["encode", *map(str, arguments)])
+
+
+def failure(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
+    code = run(*arguments)
+    return code, capsys.readouterr().err.removeprefix("minilm: ").rstrip("\n")
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def write_input(path: Path, kind: str) -> None:
+    """TEXTS in a file of that kind, where there are other columns with a number."""
+    rows = [{"id": i, "text": text} for i, text in enumerate(TEXTS)]
+    if kind == "txt":
+        path.write_text("".join(f"{text}\n" for text in TEXTS), "utf-8")
+    elif kind == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    elif kind == "parquet":
+        pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+        import pyarrow.parquet as pq
+
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        import csv
+
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, delimiter="\t" if kind == "tsv" else ",")
+            writer.writerows([["id", "text"], *([row["id"], row["text"]] for row in rows)])
+
+
+@pytest.mark.parametrize("kind", ["txt", "jsonl", "csv", "tsv", "parquet"])
+def test_every_format_is_read(kind: str, model: MiniLM, tmp_path: Path) -> None:
+    source, output = tmp_path / f"in.{kind}", tmp_path / "out.npy"
+    write_input(source, kind)
+    assert run(source, "-o", output) == 0
+    np.testing.assert_array_equal(np.load(output), model.encode(TEXTS))
+    assert np.load(output, mmap_mode="r").dtype == np.float32
+    assert not (tmp_path / "out.npy.incomplete").exists()
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+@pytest.mark.parametrize("kind", ["txt", "jsonl", "csv"])
+def test_compressed_files_are_read(kind: str, suffix: str, model: MiniLM, tmp_path: Path) -> None:
+    plain, source, output = tmp_path / "in", tmp_path / f"in.{kind}{suffix}", tmp_path / "out.npy"
+    write_input(plain, kind)
+    if suffix == ".gz":
+        source.write_bytes(gzip.compress(plain.read_bytes()))
+    else:
+        pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+        with pa.CompressedOutputStream(str(source), "zstd") as file:
+            file.write(plain.read_bytes())
+    assert run(source, "-o", output) == 0
+    np.testing.assert_array_equal(np.load(output), model.encode(TEXTS))
+    content = source.read_bytes()
+    source.write_bytes(content[: len(content) // 2])
+    with pytest.raises(CorpusError, match="the compressed data is damaged"):
+        list(Corpus([str(source)]))
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_other_columns_come_along(kind: str, model: MiniLM, tmp_path: Path) -> None:
+    write_input(tmp_path / "in.jsonl", "jsonl")
+    output = tmp_path / f"out.{kind}"
+    assert run(tmp_path / "in.jsonl", "-o", output, "--keep") == 0
+    if kind == "jsonl":
+        rows = read_jsonl(output)
+    else:
+        pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+        table = pq.read_table(output)
+        assert str(table.schema.field("embedding").type) == "fixed_size_list<element: float>[384]"
+        assert str(table.schema.field("id").type) == "int64"
+        rows = table.to_pylist()
+    assert [(row["id"], row["text"]) for row in rows] == list(enumerate(TEXTS))
+    # float32 to decimal and back is exact
+    np.testing.assert_array_equal(
+        np.array([row["embedding"] for row in rows], np.float32), model.encode(TEXTS)
+    )
+
+
+def test_float16_and_several_inputs(model: MiniLM, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    for name in ("a.txt", "b.txt"):
+        write_input(tmp_path / name, "txt")
+    write_input(tmp_path / "c.csv", "csv")
+    output = tmp_path / "out.npy"
+    assert run(tmp_path / "*.txt", tmp_path / "c.csv", "-o", output, "--dtype", "float16") == 0
+    vectors = np.load(output)
+    assert vectors.dtype == np.float16
+    np.testing.assert_array_equal(vectors, model.encode(TEXTS * 3).astype(np.float16))
+    half = tmp_path / "half.parquet"
+    assert run(tmp_path / "a.txt", "-o", half, "--dtype", "float16") == 0
+    found = Index(half).search(model.encode(["I cannot log in"]), 1)[0][0]
+    assert (found.row, found.text) == (4, TEXTS[4])
+
+
+def test_dedupe_encodes_each_text_once(
+    model: MiniLM, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    source, output = tmp_path / "in.txt", tmp_path / "out.npy"
+    texts = [f"text {i % 700}" for i in range(10_000)]  # three shards
+    source.write_text("\n".join(texts))
+    assert run(source, "-o", output, "--dedupe") == 0
+    assert "700 distinct of 10,000 texts were encoded" in capsys.readouterr().err
+    np.testing.assert_allclose(np.load(output), model.encode(texts), rtol=0, atol=BOUND)
+
+
+BAD = {
+    "txt": (b"good\n\xff\nfine\n", [(2, "not UTF-8")]),
+    "jsonl": (
+        b'{"text": "good"}\n{"text": null}\n{"text": 3}\n{"other": 1}\n{"text"\n{"text": "fine"}\n',
+        [(2, "null"), (3, "a number, not text"), (4, "null"), (5, "not JSON")],
+    ),
+    "csv": (b"id,text\n1,good\n2,\xff\n3\n4,fine\n", [(3, "not UTF-8"), (4, "null")]),
+}
+
+
+@pytest.mark.parametrize("kind", list(BAD))
+def test_rows_that_are_no_text(
+    kind: str, model: MiniLM, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    content, problems = BAD[kind]
+    source, output = tmp_path / f"in.{kind}", tmp_path / "out.npy"
+    source.write_bytes(content)
+    code, message = failure(capsys, source, "-o", output)
+    assert code == 1
+    assert message.startswith(f"{source}, line {problems[0][0]}: {problems[0][1]}")
+    assert not output.exists()
+    for on_error, texts in (
+        ("skip", ["good", "fine"]),
+        ("empty", ["good", *[""] * len(problems), "fine"]),
+    ):
+        code, message = failure(capsys, source, "-o", output, "--on-error", on_error, "--overwrite")
+        assert code == 0
+        assert f"{len(problems)} rows had no text" in message
+        np.testing.assert_array_equal(np.load(output), model.encode(texts))
+        listed = read_jsonl(tmp_path / "out.npy.errors.jsonl")
+        assert [row["line"] for row in listed] == [line for line, _ in problems]
+        for row, (_, problem) in zip(listed, problems, strict=True):
+            assert row["problem"].startswith(problem)
+
+
+def test_parquet_rows_that_are_no_text(model: MiniLM, tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    import pyarrow.parquet as pq
+
+    pq.write_table(
+        pa.table({"text": pa.array([b"good", None, b"\xff"], pa.binary())}), tmp_path / "in.parquet"
+    )
+    assert run(tmp_path / "in.parquet", "-o", tmp_path / "out.npy", "--on-error", "skip") == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), model.encode(["good"]))
+    assert [row["line"] for row in read_jsonl(tmp_path / "out.npy.errors.jsonl")] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "message"),
+    [
+        ("in.csv", b"a,b\n1,2\n", [], "several columns and none called 'text'; its columns are: a, b"),
+        (
+            "in.csv",
+            b"a,b\n1,2\n",
+            ["--column", "c"],
+            "has no column 'c'; its columns are: a, b (--column NAME)",
+        ),
+        ("in.jsonl", b'{"a": 1, "b": 2}\n', ["--column", "c"], "has no column 'c'; its columns are: a, b"),
+        (
+            "in.xlsx",
+            b"PK",
+            [],
+            "the name does not say what it holds; --format text|jsonl|csv|tsv|parquet does",
+        ),
+        ("in.parquet", b"PAR1 no", [], "in.parquet: "),
+    ],
+)
+def test_inputs_that_cannot_be_read(
+    name: str,
+    content: bytes,
+    options: Sequence[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    code, line = failure(capsys, tmp_path / name, "-o", tmp_path / "out.npy", *options)
+    assert code == 1
+    assert message in line
+    assert failure(capsys, tmp_path / "no*.txt", "-o", tmp_path / "o.npy")[1].startswith("no file matches")
+
+
+def test_another_job_is_not_mixed_in(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    source, output = tmp_path / "in.txt", tmp_path / "out.npy"
+    write_input(source, "txt")
+    output.write_bytes(b"mine")
+    code, line = failure(capsys, source, "-o", output)
+    assert (code, output.read_bytes()) == (1, b"mine")
+    assert "exists, and not from here: take another name, or --overwrite" in line
+    assert run(source, "-o", output, "--overwrite") == 0
+    before = output.stat().st_mtime_ns
+    assert failure(capsys, source, "-o", output) == (0, "")  # done already
+    assert output.stat().st_mtime_ns == before
+    code, line = failure(capsys, source, "-o", output, "--dtype", "float16", "--max-seq-length", "9")
+    assert code == 1
+    assert "dtype was 'float32' and is 'float16'; max_seq_length was 256 and is 9" in line
+    source.write_text("changed\n")
+    assert "input was" in failure(capsys, source, "-o", output)[1]
+
+
+def corpus_of(path: Path, rows: int) -> None:
+    """Short texts, a hundredth of them no text, a tenth of them twice."""
+    generator = random.Random(0)
+    with path.open("w") as file:
+        for i in range(rows):
+            number = generator.randrange(rows) if i % 10 == 0 else i
+            file.write(json.dumps({"n": i, "text": None if i % 100 == 7 else f"text {number}"}) + "\n")
+
+
+@pytest.mark.parametrize("suffix", ["npy", "jsonl", "parquet"])
+def test_a_full_disk_or_a_stop_loses_nothing(
+    suffix: str, model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 64)
+    source, whole, broken = tmp_path / "in.jsonl", tmp_path / f"whole.{suffix}", tmp_path / f"broken.{suffix}"
+    corpus_of(source, 1000)
+
+    def encode(output: Path) -> None:
+        corpus = Corpus([str(source)], keep=suffix != "npy")
+        encode_corpus(model, corpus, output, on_error="skip", dedupe=True)
+
+    encode(whole)
+    real = os.fsync
+    generator = random.Random(1)
+
+    def full(descriptor: int) -> None:
+        if generator.random() < 0.1:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    failures = 0
+    while not broken.exists():
+        monkeypatch.setattr(os, "fsync", full)
+        try:
+            encode(broken)
+        except OSError:
+            failures += 1
+        finally:
+            monkeypatch.setattr(os, "fsync", real)
+    assert failures > 3
+    encode(broken)  # whatever was left between the last steps
+    assert broken.read_bytes() == whole.read_bytes()
+    for name in ("errors.jsonl", "manifest.json"):
+        mine, theirs = (path.with_name(f"{path.name}.{name}").read_text() for path in (broken, whole))
+        assert mine == theirs
+    assert not list(tmp_path.glob("*.incomplete"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+@pytest.mark.parametrize("suffix", ["npy", "parquet"])
+def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(suffix: str, tmp_path: Path) -> None:
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    source = tmp_path / "in.jsonl"
+    corpus_of(source, 200 * KILLS)
+    # shards of 64 rows, so that there are many moments
+    program = (
+        "import minilm.corpus.job as job, minilm.cli as cli, sys\njob.WINDOW_TEXTS = 64\nsys.exit(cli.main())"
+    )
+
+    def start(output: Path) -> subprocess.Popen[bytes]:
+        options = ["encode", str(source), "-o", str(output), "--on-error", "skip", "--dedupe"]
+        return subprocess.Popen([sys.executable, "-c", program, *options], stderr=subprocess.DEVNULL)
+
+    whole, broken = tmp_path / f"whole.{suffix}", tmp_path / f"broken.{suffix}"
+    manifest = tmp_path / f"broken.{suffix}.incomplete" / "manifest.json"
+
+    def landed() -> int:
+        return int(json.loads(manifest.read_text())["report"]["inputs"]) if manifest.exists() else 0
+
+    assert start(whole).wait() == 0
+    generator = random.Random(2)
+    kills = 0
+    for _ in range(KILLS):
+        process, before = start(broken), landed()
+        # once it has gone on by a shard, at any moment of the next ones
+        while landed() == before and process.poll() is None:
+            time.sleep(0.001)
+        time.sleep(generator.uniform(0, 0.05))
+        process.kill()
+        kills += process.wait() == -signal.SIGKILL
+    assert start(broken).wait() == 0
+    assert kills > KILLS // 2
+    assert broken.read_bytes() == whole.read_bytes()
+    errors = [path.with_name(f"{path.name}.errors.jsonl").read_text() for path in (broken, whole)]
+    assert errors[0] == errors[1]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_ctrl_c_lands_the_rows_in_hand(tmp_path: Path) -> None:
+    source, output = tmp_path / "in.txt", tmp_path / "out.npy"
+    source.write_text("".join(f"some text {i}\n" for i in range(40_000)))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "minilm", "encode", str(source), "-o", str(output)], stderr=subprocess.PIPE
+    )
+    manifest = tmp_path / "out.npy.incomplete" / "manifest.json"
+    while not manifest.exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr
+    lines = process.stderr.read().decode().splitlines()
+    process.stderr.close()
+    assert process.wait() == 130
+    landed = json.loads(manifest.read_text())["report"]["inputs"]
+    assert 0 < landed < 40_000
+    assert lines[-1] == f"minilm: interrupted after {landed:,} rows; the same command goes on from there"
+
+
+@pytest.mark.parametrize("suffix", ["npy", "jsonl", "parquet"])
+def test_search_is_exact(
+    suffix: str,
+    model: MiniLM,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    texts = [
+        f"a text about {word} {i % 40}" for i in range(120) for word in ("cats", "money", "rain")
+    ]  # thrice
+    source, index = tmp_path / "in.txt", tmp_path / f"index.{suffix}"
+    source.write_text("\n".join(texts))
+    assert run(source, "-o", index) == 0
+    monkeypatch.setattr("minilm.corpus.searching.BLOCK_ROWS", 50)
+    queries = ["a kitten", "dollars", "a text about cats 7"]
+    assert main(["search", str(index), *queries, "-k", "5", "--json"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer["query"] for answer in answers] == queries
+    vectors = model.encode(texts)
+    for query, answer in zip(queries, answers, strict=True):
+        scores = vectors @ model.encode(query)
+        expected = np.sort(scores)[::-1][:5]
+        found = [hit["score"] for hit in answer["hits"]]
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+        np.testing.assert_allclose([scores[hit["row"]] for hit in answer["hits"]], found, rtol=0, atol=1e-6)
+        if suffix != "npy":
+            assert all(hit["text"] == texts[hit["row"]] for hit in answer["hits"])
+    assert main(["search", str(index), "dollars", "-k", "1"]) == 0
+    assert capsys.readouterr().out.startswith(f"{answers[1]['hits'][0]['score']:.4f}  ")
+    assert main(["search", str(index)]) == 2
+    assert "no query" in capsys.readouterr().err
+    assert main(["search", str(index), "x", "-k", "1000", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["hits"]) == len(texts)
+
+
+def test_of_equal_scores_the_earlier_row_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minilm.corpus.searching.BLOCK_ROWS", 7)
+    vectors = np.random.default_rng(0).integers(-2, 3, (100, 4)).astype(np.float32)  # products are exact
+    np.save(tmp_path / "index.npy", vectors)
+    queries = np.eye(4, dtype=np.float32)
+    for k in (1, 5, 30, 100):
+        for query, hits in zip(queries, Index(tmp_path / "index.npy").search(queries, k), strict=True):
+            order = np.argsort(-(vectors @ query), kind="stable")[:k]
+            assert [hit.row for hit in hits] == order.tolist()
+
+
+def test_an_index_of_another_model_is_refused(model: MiniLM, tmp_path: Path) -> None:
+    np.save(tmp_path / "other.npy", np.zeros((3, 5), np.float32))
+    with pytest.raises(CorpusError, match="5 components, the queries' 384"):
+        Index(tmp_path / "other.npy").search(model.encode(["a"]), 1)
+    (tmp_path / "bad.npy").write_bytes(b"no")
+    with pytest.raises(CorpusError, match=r"bad\.npy"):
+        Index(tmp_path / "bad.npy").search(model.encode(["a"]), 1)
