@@ -27,8 +27,8 @@ import sys
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -138,16 +138,31 @@ def find_checkpoint(
         If no place has it; the message lists each of them with its reason, and says what to do.
     CheckpointError
         If a directory given explicitly lacks a file.
+    ValueError
+        If ``cache_dir`` is in the home of a user who does not exist.
     """
     if directory := _as_directory(name_or_path):
         return _given_directory(directory)
     repo_id = _repo_id(name_or_path)
     if cache_dir is not None:
-        cache_dir = Path(cache_dir).expanduser()  # parts of huggingface_hub do not
+        try:
+            cache_dir = Path(cache_dir).expanduser()  # parts of huggingface_hub do not
+        except RuntimeError as error:
+            raise ValueError(f"cache_dir {str(cache_dir)!r}: {error}") from None
     manifest = default_manifest()
     if repo_id == manifest.repo_id and revision in (None, manifest.revision):
         return _find_pinned(manifest, cache_dir, local_files_only)
     return _find_unpinned(repo_id, revision or "main", cache_dir, local_files_only, token)
+
+
+def is_pinned(checkpoint: Checkpoint) -> bool:
+    """Whether it is the default model: then no file counts but those that the manifest names."""
+    return checkpoint.revision == default_manifest().revision
+
+
+def is_repository_name(name: str) -> bool:
+    """Whether ``name`` could be a repository's on the Hugging Face Hub."""
+    return bool(_REPO_ID.fullmatch(name)) and len(name) <= 96
 
 
 def likely_directory(
@@ -184,9 +199,11 @@ def copy_checkpoint(checkpoint: Checkpoint, directory: str | os.PathLike[str]) -
     """
     target = Path(directory).expanduser()
     manifest = default_manifest()
-    known = (*REQUIRED_FILES, *OPTIONAL_FILES, *_dense_files(checkpoint.directory))
+    pinned = is_pinned(checkpoint)
+    known: Iterable[str] = manifest.sha256  # whatever else lies there has no checksum
+    if not pinned:
+        known = (*REQUIRED_FILES, *OPTIONAL_FILES, *_dense_files(checkpoint.directory))
     names = [name for name in known if (checkpoint.directory / name).is_file()]
-    pinned = checkpoint.revision == manifest.revision
     with _locked(target), _staging(target) as staging:
         for name in names:
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
@@ -238,8 +255,9 @@ def _places(manifest: Manifest, cache_dir: str | Path | None) -> Iterator[tuple[
     """
     if cache_dir is None and (_SOURCE_STORE / "manifest.json").is_file():
         yield "store weights/", _SOURCE_STORE / manifest.name, _SOURCE_STORE
-    root = _repo_cache(manifest.repo_id, cache_dir)
-    yield "Hugging Face cache", root / "snapshots" / manifest.revision, root
+    with suppress(_Unavailable):
+        root = _repo_cache(manifest.repo_id, cache_dir)
+        yield "Hugging Face cache", root / "snapshots" / manifest.revision, root
 
 
 def _find_pinned(manifest: Manifest, cache_dir: str | Path | None, local_files_only: bool) -> Checkpoint:
@@ -256,6 +274,10 @@ def _find_pinned(manifest: Manifest, cache_dir: str | Path | None, local_files_o
     reasons: list[str] = []
     if found := found_locally(reasons):
         return found
+    try:
+        _repo_cache(manifest.repo_id, cache_dir)
+    except _Unavailable as reason:
+        reasons.append(f"Hugging Face cache: {reason}")
     if _is_offline(local_files_only):
         reasons.append("Hub and mirror: not asked, because offline use was requested")
         raise _not_found(manifest.repo_id, reasons)
@@ -366,6 +388,10 @@ def _find_unpinned(
 
     reasons: list[str] = []
     offline = _is_offline(local_files_only)
+    try:
+        cache = _repo_cache(repo_id, cache_dir)
+    except _Unavailable as reason:
+        raise _not_found(repo_id, [f"Hugging Face cache: {reason}"]) from None
     if offline:
         reasons.append("Hugging Face Hub: not asked, because offline use was requested")
     else:
@@ -374,7 +400,7 @@ def _find_unpinned(
         except _Unavailable as reason:
             reasons.append(f"Hugging Face Hub: {reason}")
             offline = True
-    place = f"Hugging Face cache ({_repo_cache(repo_id, cache_dir)})" if offline else "Hugging Face Hub"
+    place = f"Hugging Face cache ({cache})" if offline else "Hugging Face Hub"
     found: list[Path] = []
     verified = True
     names = [*REQUIRED_FILES, *OPTIONAL_FILES]
@@ -564,7 +590,7 @@ def _copy_at_most(read: Callable[[int], bytes], write: Callable[[bytes], object]
 
 def _repo_id(name_or_path: str | os.PathLike[str]) -> str:
     name = os.fspath(name_or_path)
-    if not isinstance(name_or_path, str) or not _REPO_ID.fullmatch(name) or len(name) > 96:
+    if not isinstance(name_or_path, str) or not is_repository_name(name):
         raise CheckpointNotFoundError(
             f"{name!r} is neither a directory on this machine nor a repository's name on the Hugging Face Hub"
         )
@@ -575,7 +601,10 @@ def _repo_cache(repo_id: str, cache_dir: str | Path | None) -> Path:
     """A repository's folder in the Hugging Face cache, laid out as huggingface_hub does."""
     from huggingface_hub import constants
 
-    root = Path(cache_dir if cache_dir is not None else constants.HF_HUB_CACHE).expanduser()
+    try:
+        root = Path(cache_dir if cache_dir is not None else constants.HF_HUB_CACHE).expanduser()
+    except RuntimeError as error:  # a user without a home, in a container say
+        raise _Unavailable(f"{error} Set HF_HOME to a directory for it") from None
     return root / f"models--{repo_id.replace('/', '--')}"
 
 
@@ -585,11 +614,19 @@ def _is_offline(local_files_only: bool) -> bool:
     return local_files_only or constants.HF_HUB_OFFLINE
 
 
+# As `python -m pip`, but a pip.py that lies in the current directory is not taken for it. (Python's own -P
+# does this from 3.11 on; -I would hide a pip that users installed for themselves.)
+_RUN_PIP = (
+    "import runpy, sys; sys.path[:] = filter(None, sys.path); "
+    "runpy.run_module('pip', run_name='__main__', alter_sys=True)"
+)
+
+
 def _pip() -> list[str]:
     import importlib.util
 
-    if importlib.util.find_spec("pip"):
-        return [sys.executable, "-m", "pip"]
+    if sys.executable and importlib.util.find_spec("pip"):
+        return [sys.executable, "-c", _RUN_PIP]
     if path := shutil.which("pip"):
         return [path]
     raise _Unavailable("pip is not installed")

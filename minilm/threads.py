@@ -195,7 +195,9 @@ def _cgroup_quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/s
     quotas = [math.inf]
     try:
         # "0::/system.slice/some.service"; in a container with its own namespace "0::/"
-        group = next(line[3:] for line in own.read_text().splitlines() if line.startswith("0::"))
+        group = next(
+            line[3:] for line in own.read_text("utf-8", "replace").splitlines() if line.startswith("0::")
+        )
         folder = root / group.strip("/")
         while folder.is_relative_to(root):
             if (path := folder / "cpu.max").is_file():
