@@ -39,7 +39,8 @@ def printable(text: str) -> str:
     >>> printable("red \x1b[31malert")
     'red  [31malert'
     """
-    return "".join(character if character.isprintable() else " " for character in text)
+    # half a character stands for a byte of a file's name, and is printed as an escape
+    return "".join(c if c.isprintable() or "\ud800" <= c <= "\udfff" else " " for c in text)
 
 
 def put(text: str) -> None:

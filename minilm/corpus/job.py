@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from minilm.config import Pooling
 from minilm.corpus.distinct import Distinct
-from minilm.corpus.files import landing, sync, write_json
+from minilm.corpus.files import json_bytes, landing, sync, write_json
 from minilm.corpus.reading import Corpus, Row
 from minilm.corpus.writing import EMBEDDING, Shard, Vectors, make_sink
 from minilm.errors import CorpusError
@@ -283,7 +283,7 @@ class _Job:
         with self._errors.open("ab") as file:
             for row in bad:
                 entry = {"file": row.source, "line": row.line, "problem": row.problem}
-                file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+                file.write(json_bytes(entry) + b"\n")
             sync(file)
             self.manifest.error_bytes = file.tell()
         self.manifest.report.errors += len(bad)
