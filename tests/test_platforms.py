@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -196,14 +197,17 @@ def test_one_core_by_affinity_is_one_thread_and_the_same_vectors(elsewhere: Else
     assert elsewhere.check(before=pin, after="print(model.threads)").strip() == "1"
 
 
-@pytest.mark.parametrize("name", ["win32", "darwin"])
-def test_what_only_linux_has_is_not_needed(elsewhere: Elsewhere, name: str) -> None:
-    """The functions that Windows and macOS lack are taken away; the name is only for those who ask for it."""
+def test_what_windows_and_macos_lack_is_not_needed(elsewhere: Elsewhere) -> None:
+    """Nothing here asks for the platform's name; it is what is there that counts."""
     lacking = ("sched_getaffinity", "sched_setaffinity", "posix_fadvise", "memfd_create", "getrandom")
-    before = f"import os, random, numpy, threadpoolctl, tokenizers, sys\nfor name in {lacking}:\n"
-    before += "    if hasattr(os, name): delattr(os, name)\n"
-    before += f"sys.platform = {name!r}"
+    before = f"import os, random, numpy, threadpoolctl, tokenizers\nfor name in {lacking}:\n"
+    before += "    if hasattr(os, name): delattr(os, name)"
     assert elsewhere.check(before=before, after="print(model.threads)").strip() == str(os.cpu_count())
+
+
+def test_no_module_branches_on_the_platforms_name() -> None:
+    for path in Path(hub.__file__).parent.rglob("*.py"):
+        assert not re.search(r"sys\.platform|platform\.system\(\) *[!=]=", path.read_text("utf-8")), path
 
 
 @linux
