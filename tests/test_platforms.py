@@ -6,6 +6,7 @@ locale, not even stdin, stdout and stderr.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import platform
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,18 +72,14 @@ def truth(model: MiniLM, float64_parameters: dict[str, np.ndarray]) -> np.ndarra
     return np.array(rows)
 
 
-def run(
-    *command: str | bytes, stdin: bytes | None = b"", **environment: str | None
-) -> subprocess.CompletedProcess[bytes]:
+def run(*command: str | bytes, **environment: str | None) -> subprocess.CompletedProcess[bytes]:
     """A process in this one's environment but for the variables given; None takes one away."""
     env = {name: value for name, value in {**os.environ, **environment}.items() if value is not None}
-    return subprocess.run(command, input=stdin, capture_output=True, check=False, env=env)
+    return subprocess.run(command, input=b"", capture_output=True, check=False, env=env)
 
 
-def minilm(
-    *arguments: str | bytes, stdin: bytes = b"", **environment: str | None
-) -> subprocess.CompletedProcess[bytes]:
-    return run(sys.executable, "-m", "minilm", *arguments, stdin=stdin, **environment)
+def minilm(*arguments: str | bytes, **environment: str | None) -> subprocess.CompletedProcess[bytes]:
+    return run(sys.executable, "-m", "minilm", *arguments, **environment)
 
 
 class Elsewhere:
@@ -128,9 +126,12 @@ FEATURES = "from numpy._core._multiarray_umath import __cpu_features__ as has, _
 
 
 def cpu_has(feature: str) -> bool:
-    from numpy._core import _multiarray_umath as core
+    return bool(numpys("__cpu_features__").get(feature))
 
-    return bool(core.__cpu_features__.get(feature))  # type: ignore[attr-defined]
+
+def numpys(name: str) -> Any:
+    """What numpy knows of the CPU, in the module where NPY_DISABLE_CPU_FEATURES has its effect."""
+    return getattr(importlib.import_module("numpy._core._multiarray_umath"), name)
 
 
 def is_openblas_on_x86() -> bool:
@@ -154,9 +155,7 @@ def test_the_vectors_are_the_same_under_every_kernel_of_openblas(elsewhere: Else
 
 
 def test_the_vectors_are_the_same_without_vector_units_in_numpy(elsewhere: Elsewhere) -> None:
-    from numpy._core import _multiarray_umath as core
-
-    features = [name for name in core.__cpu_dispatch__ if cpu_has(name)]  # type: ignore[attr-defined]
+    features = [name for name in numpys("__cpu_dispatch__") if cpu_has(name)]
     if not features:
         pytest.skip("numpy has nothing to choose from on this CPU")
     left = f"{FEATURES}; print([name for name in dispatch if has[name]])"
@@ -367,9 +366,9 @@ def test_files_and_their_names_are_read_and_written_in_any_locale(locale: str, t
 # Standard streams that are closed, or full
 
 
-def with_streams(redirections: str, *arguments: str, stdin: bytes | None = b"") -> tuple[int, bytes, bytes]:
+def with_streams(redirections: str, *arguments: str) -> tuple[int, bytes, bytes]:
     command = ["sh", "-c", f'exec "$@" {redirections}', "sh", sys.executable, "-m", "minilm", *arguments]
-    result = run(*command, stdin=stdin)
+    result = run(*command)
     return result.returncode, result.stdout, result.stderr
 
 

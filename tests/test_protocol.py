@@ -40,7 +40,7 @@ def served(client: Client) -> None:
     """Run a client against one server, in one loop."""
 
     async def run() -> None:
-        config = uvicorn.Config(application, http=Protocol, log_level="critical", lifespan="off")  # type: ignore[arg-type]
+        config = uvicorn.Config(application, http=Protocol, log_level="critical", lifespan="off")
         config.load()
         server = await asyncio.get_running_loop().create_server(
             lambda: Protocol(config=config, server_state=ServerState(), app_state={}), "127.0.0.1", 0
