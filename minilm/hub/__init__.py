@@ -16,15 +16,18 @@ nothing half written ever bears a model file's name.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+from minilm.checkpoint_files import check_regular, is_there
 from minilm.errors import CheckpointError, CheckpointNotFoundError
 from minilm.hub.huggingface import download_from_hub, is_offline, repo_cache
 from minilm.hub.landing import land, locked, staging_directory
@@ -106,7 +109,7 @@ def find_checkpoint(
     CheckpointNotFoundError
         If no place has it; the message lists each of them with its reason, and says what to do.
     CheckpointError
-        If a directory given explicitly lacks a file.
+        If a directory given explicitly cannot be read, lacks a file, or has something else in its place.
     """
     if directory := _as_directory(name_or_path):
         return _given_directory(directory)
@@ -181,14 +184,23 @@ def _as_directory(name_or_path: str | os.PathLike[str]) -> Path | None:
         return None
     try:
         path = Path(name_or_path).expanduser()
-        return path if path.is_dir() else None
-    except (OSError, RuntimeError, ValueError):  # too long a name, a home that nobody has, a null character
+    except RuntimeError:  # a home that nobody has
         return None
+    try:
+        return path if stat.S_ISDIR(path.stat().st_mode) else None
+    except ValueError:  # a null character
+        return None
+    except OSError as error:
+        # what may be a repository's name is looked for elsewhere, whatever is wrong with the path
+        may_be_repository = isinstance(name_or_path, str) and _REPO_ID.fullmatch(name_or_path)
+        if may_be_repository or error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            return None
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _given_directory(path: Path) -> Checkpoint:
     for name in REQUIRED_FILES:
-        if not (path / name).is_file():
+        if not is_there(path / name):
             pickled = [other for other in ("pytorch_model.bin", "model.ckpt") if (path / other).exists()]
             hint = (
                 f"; {pickled[0]} is a pickle, which minilm never opens: save the model again with "
@@ -197,6 +209,10 @@ def _given_directory(path: Path) -> Checkpoint:
                 else ""
             )
             raise CheckpointError(f"{path} is not a complete checkpoint: {name} is missing{hint}")
+        check_regular(path / name)
+    for name in OPTIONAL_FILES:
+        if is_there(path / name):
+            check_regular(path / name)
     return Checkpoint(path, "directory")
 
 

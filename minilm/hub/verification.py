@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import stat
 from pathlib import Path
 
+from minilm.checkpoint_files import check_regular
 from minilm.errors import CheckpointError
 from minilm.hub.manifest import Manifest
 from minilm.hub.reasons import Unavailable
@@ -25,7 +27,13 @@ def sha256_of(path: Path) -> str:
 
 def check_sha256(directory: Path, manifest: Manifest) -> None:
     """Raise Unavailable unless ``directory`` has every file of the manifest, to the bit."""
-    if not directory.is_dir():
+    try:
+        is_directory = stat.S_ISDIR(directory.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        is_directory = False
+    except OSError as error:
+        raise Unavailable(f"cannot be read: {error.strerror}") from error
+    if not is_directory:
         raise Unavailable("no such directory")
     for name, expected in manifest.sha256.items():
         path = directory / name
@@ -47,15 +55,19 @@ def check_blob_name(path: Path) -> bool:
 
     False if there is no such name to hold it to.
     """
+    check_regular(path)
     blob = path.resolve()
-    if re.fullmatch("[0-9a-f]{64}", blob.name):
-        actual = sha256_of(blob)
-    elif re.fullmatch("[0-9a-f]{40}", blob.name):
-        content = blob.read_bytes()
-        header = b"blob %d\0" % len(content)
-        actual = hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
-    else:  # a cache without links (Windows without developer mode) does not keep the hash
-        return False
+    try:
+        if re.fullmatch("[0-9a-f]{64}", blob.name):
+            actual = sha256_of(blob)
+        elif re.fullmatch("[0-9a-f]{40}", blob.name):
+            content = blob.read_bytes()
+            header = b"blob %d\0" % len(content)
+            actual = hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
+        else:  # a cache without links (Windows without developer mode) does not keep the hash
+            return False
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
     if actual != blob.name:
         raise CheckpointError(
             f"{path} is damaged (its hash is {actual}, not {blob.name}): delete {blob} and run again"
