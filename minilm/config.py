@@ -202,7 +202,7 @@ def _after_the_encoder(directory: Path, hidden_size: int) -> _AfterTheEncoder:
         )
     folders = [module.get("path", "") for module in modules]
     for folder in folders[1:]:
-        if not re.fullmatch(r"\w+", folder):  # out of the checkpoint it must not lead
+        if not re.fullmatch(r"\w{1,99}", folder):  # out of the checkpoint it must not lead
             raise CheckpointError(
                 f"{path}: a module lies in {shown(folder)}, which is no plain folder's name"
             )
@@ -230,7 +230,7 @@ def _pooling(path: Path, hidden_size: int) -> Pooling | tuple[Pooling, ...]:
         unknown = [name for name in flags if name not in _POOLING_FLAGS]
         modes = unknown or [mode for flag, mode in _POOLING_FLAGS.items() if flag in flags]
     if not modes or not all(mode in POOLING_MODES for mode in modes):
-        named = " + ".join(one_line(mode) for mode in modes[:6]) or "no pooling mode"
+        named = " + ".join(one_line(mode)[:40] for mode in modes[:6]) or "no pooling mode"
         raise CheckpointError(f"{path}: {named} is not supported, only {', '.join(POOLING_MODES)} are")
     if len({*modes}) < len(modes):
         raise CheckpointError(f"{path}: a pooling mode stands twice in {shown(modes)}")
