@@ -12,6 +12,10 @@ Every file that has a known checksum is held to it on every load: the default mo
 ``weights/manifest.json``, any other file in the Hugging Face cache to the hash its blob is named after. New
 files are written to a staging directory, checked there, and renamed into place one by one under a lock, so
 nothing half written ever bears a model file's name.
+
+A directory of one's own has no known checksums. Its files are held to one another and to what a model can be
+(``config.py``, ``tensor_file.py``, ``special_tokens.py``), but a weight that a flipped bit has changed into
+another small number cannot be told from a trained one.
 """
 
 from __future__ import annotations
