@@ -318,12 +318,16 @@ def test_settings_of_use_that_make_no_sense_are_refused(
 @pytest.mark.parametrize(
     ("file", "change", "reason"),
     [
-        ("config.json", {"id2label": {}}, "num_labels must be at least 1"),
+        ("config.json", {"id2label": {}}, "num_labels must lie in 1 to"),
         ("config.json", {"id2label": {"0": "a", "1": "b"}}, "classifier.weight has shape (1, 16)"),
-        ("config.json", {"id2label": None, "num_labels": 0}, "num_labels must be at least 1"),
-        ("config.json", {"id2label": None, "num_labels": 10**400}, "num_labels must be at least 1"),
+        ("config.json", {"id2label": None, "num_labels": 0}, "num_labels must lie in 1 to"),
+        ("config.json", {"id2label": None, "num_labels": 10**400}, "num_labels must lie in 1 to"),
         ("config.json", {"id2label": None, "num_labels": 2**31 - 1}, "classifier.weight has shape (1, 16)"),
-        ("config.json", {"id2label": None, "num_labels": "1"}, "num_labels must be at least 1, not '1'"),
+        (
+            "config.json",
+            {"id2label": None, "num_labels": "1"},
+            "num_labels must lie in 1 to 2147483647, not '1'",
+        ),
         ("config.json", {"sbert_ce_default_activation_function": "os.system"}, "is not supported"),
         ("config.json", {"sbert_ce_default_activation_function": [[[1]]]}, "is not supported"),
         ("config.json", {"sentence_transformers": {"activation_fn": 7}}, "activation_fn 7 is not supported"),
