@@ -37,7 +37,7 @@ from minilm.hub.huggingface import download_from_hub, is_offline, repo_cache
 from minilm.hub.landing import check_room, is_full, land, locked, staging_directory
 from minilm.hub.manifest import OPTIONAL_FILES, REQUIRED_FILES, Checkpoint, Manifest, dense_files
 from minilm.hub.mirror import download_from_mirror
-from minilm.hub.reasons import Unavailable, not_found
+from minilm.hub.reasons import Damaged, Unavailable, not_found
 from minilm.hub.unpinned import find_unpinned
 from minilm.hub.verification import check_sha256, sha256_of
 
@@ -244,42 +244,65 @@ def _places(manifest: Manifest, cache_dir: str | Path | None) -> Iterator[tuple[
     yield "Hugging Face cache", root / "snapshots" / manifest.revision, root
 
 
+class _Reasons(list[str]):
+    """Why each place was passed over, in the order in which they were asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.damage: list[str] = []
+
+    def note(self, place: str, reason: object) -> None:
+        self.append(f"{place}: {reason}")
+        if isinstance(reason, Damaged):
+            self.damage.append(self[-1])
+
+
 def _find_pinned(manifest: Manifest, cache_dir: str | Path | None, local_files_only: bool) -> Checkpoint:
-    def found_locally(reasons: list[str]) -> Checkpoint | None:
-        for label, directory, _ in _places(manifest, cache_dir):
-            try:
-                check_sha256(directory, manifest)
-            except Unavailable as reason:
-                reasons.append(f"{label} ({directory}): {reason}")
-            else:
-                return Checkpoint(directory, label, manifest.repo_id, manifest.revision, verified=True)
-        return None
-
-    reasons: list[str] = []
-    if found := found_locally(reasons):
-        return found
-    if is_offline(local_files_only):
-        reasons.append("Hub and mirror: not asked, because offline use was requested")
+    reasons = _Reasons()
+    if (found := _found_locally(manifest, cache_dir, reasons)) is None:
+        if is_offline(local_files_only):
+            reasons.note("Hub and mirror", "not asked, because offline use was requested")
+        else:
+            found = _fetch_into_a_place(manifest, cache_dir, reasons)
+    if found is None:
         raise not_found(manifest.repo_id, reasons)
+    for damage in reasons.damage:  # of which otherwise nobody would hear
+        logger.warning("%s; not used, but that of the %s", damage, found.source)
+    return found
 
+
+def _found_locally(manifest: Manifest, cache_dir: str | Path | None, reasons: _Reasons) -> Checkpoint | None:
+    for label, directory, _ in _places(manifest, cache_dir):
+        try:
+            check_sha256(directory, manifest)
+        except Unavailable as reason:
+            reasons.note(f"{label} ({directory})", reason)
+        else:
+            return Checkpoint(directory, label, manifest.repo_id, manifest.revision, verified=True)
+    return None
+
+
+def _fetch_into_a_place(
+    manifest: Manifest, cache_dir: str | Path | None, reasons: _Reasons
+) -> Checkpoint | None:
     for label, directory, root in _places(manifest, cache_dir):
         try:
             with locked(root):
                 # another process may have fetched it while this one waited for the lock
-                if found := found_locally([]):
+                if found := _found_locally(manifest, cache_dir, _Reasons()):
                     return found
                 check_room(root, sum(manifest.sizes.values()))
                 source = _fetch(manifest, directory, root, reasons)
         except OSError as error:
-            reasons.append(f"{label} ({root}): cannot be written: {error.strerror or error}")
+            reasons.note(f"{label} ({root})", f"cannot be written: {error.strerror or error}")
             continue
         if source is None:  # neither Hub nor mirror: another place to write to would not help
-            break
+            return None
         return Checkpoint(directory, source, manifest.repo_id, manifest.revision, verified=True)
-    raise not_found(manifest.repo_id, reasons)
+    return None
 
 
-def _fetch(manifest: Manifest, directory: Path, root: Path, reasons: list[str]) -> str | None:
+def _fetch(manifest: Manifest, directory: Path, root: Path, reasons: _Reasons) -> str | None:
     """Fetch all files into ``directory`` from the Hub or else the mirror; the name of the source, or None."""
     sources: list[tuple[str, Callable[[Manifest, Path], None]]] = [
         ("Hugging Face Hub", download_from_hub),
@@ -292,7 +315,7 @@ def _fetch(manifest: Manifest, directory: Path, root: Path, reasons: list[str]) 
                 check_sha256(staging, manifest)
             except Unavailable as reason:
                 logger.info("%s: %s", source, reason)
-                reasons.append(f"{source}: {reason}")
+                reasons.note(source, reason)
                 continue
             land(staging, directory, manifest.sha256)
             logger.info("%s: fetched from the %s into %s", manifest.name, source, directory)

@@ -9,6 +9,10 @@ class Unavailable(Exception):  # noqa: N818 - not an error but an answer: this p
     """A place does not have the checkpoint; the message says why."""
 
 
+class Damaged(Unavailable):
+    """It has a file of that name, with other bytes."""
+
+
 def not_found(repo_id: str, reasons: list[str]) -> CheckpointNotFoundError:
     """The error for a checkpoint that no place has, with each place's reason."""
     return CheckpointNotFoundError(

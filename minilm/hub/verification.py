@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
 import stat
 from pathlib import Path
@@ -11,9 +10,7 @@ from pathlib import Path
 from minilm.checkpoint_files import check_regular
 from minilm.errors import CheckpointError
 from minilm.hub.manifest import Manifest
-from minilm.hub.reasons import Unavailable
-
-logger = logging.getLogger(__name__)
+from minilm.hub.reasons import Damaged, Unavailable
 
 
 def sha256_of(path: Path) -> str:
@@ -46,8 +43,7 @@ def check_sha256(directory: Path, manifest: Manifest) -> None:
         except OSError as error:
             raise Unavailable(f"{name} cannot be read: {error.strerror}") from error
         if actual != expected:
-            logger.warning("%s is damaged and will not be used: its sha256 is not %s", path, expected)
-            raise Unavailable(f"{name} is damaged (sha256 {actual}, not {expected})")
+            raise Damaged(f"{name} is damaged (sha256 {actual}, not {expected})")
 
 
 def check_blob_name(path: Path) -> bool:

@@ -132,3 +132,20 @@ def test_swapped_files_are_not_used(places: Places) -> None:
     config.rename(tokenizer)
     (places.store / "other").rename(config)
     places.must_pass_over_the_store()
+
+
+def test_damage_is_told_once_as_an_error_or_if_another_place_helps_as_a_warning(
+    places: Places, caplog: pytest.LogCaptureFixture
+) -> None:
+    shorter(places.store / "tokenizer.json")
+    places.must_pass_over_the_store()
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith(f"store weights/ ({places.store}): tokenizer.json is damaged (")
+    assert record.getMessage().endswith("; not used, but that of the Hugging Face cache")
+    caplog.clear()
+    shutil.rmtree(places.cache)
+    with pytest.raises(CheckpointNotFoundError, match=r"tokenizer\.json is damaged \("):
+        MiniLM()
+    # a log record that nobody handles is one more line on the command's stderr
+    assert caplog.records == []
