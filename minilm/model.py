@@ -255,6 +255,10 @@ class MiniLM:
             raise ValueError(f"max_seq_length must lie in 3 to {longest} for this model, not {value}")
         self._tokenizer.max_seq_length = int(value)
 
+    def get_max_seq_length(self) -> int:
+        """:attr:`max_seq_length`, as sentence-transformers also calls it."""
+        return self.max_seq_length
+
     @property
     def threads(self) -> int:
         """Cores that encode uses."""
