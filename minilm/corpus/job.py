@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -102,7 +103,7 @@ def encode_corpus(
     ------
     CorpusError
         If the output is there already and not from this job, if a job with other options has been begun
-        there, or with "raise" at the first row that is not text.
+        there, if it cannot be written, or with "raise" at the first row that is not text.
     """
     from filelock import FileLock, Timeout
 
@@ -130,6 +131,14 @@ def encode_corpus(
     try:
         job = _Job(model, corpus, output, work, options, advance)
         job.run(stop or threading.Event(), on_error, dtype, pooling, prompt_name, batch_size, dedupe)
+    except (OSError, sqlite3.Error) as error:
+        if getattr(error, "filename", None):
+            raise
+        # a full disk does not say which file it was
+        reason = getattr(error, "strerror", None) or str(error)
+        raise CorpusError(
+            f"{output}: {reason}; what has landed is kept, and the same command goes on"
+        ) from error
     finally:
         lock.release()
     if job.is_complete:

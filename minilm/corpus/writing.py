@@ -21,7 +21,7 @@ from minilm.corpus.reading import _pyarrow
 from minilm.errors import CorpusError
 
 HEADER_BYTES = 128  # of .npy version 1.0, which pads to 64 and leaves room for the shape to grow
-_ROW_GROUP = 65_536  # rows of the joined Parquet file that are in memory at a time
+_ROW_GROUP = 16_384  # rows of the joined Parquet file that are in memory at a time: 24 MiB of vectors
 EMBEDDING = "embedding"  # the column of the vectors
 
 Vectors = npt.NDArray[np.floating]
