@@ -29,6 +29,8 @@ bench:  ## speed against the peers, and the README's picture; needs the extra "b
 	python -m benchmarks.floor
 	python -m benchmarks.ablation
 	python -m benchmarks.load
+	python -m benchmarks.corpus
+	python -m benchmarks.corpus_memory
 	python -m benchmarks.plot
 
 picture:  ## the README's picture of the page; needs chromium
