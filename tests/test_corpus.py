@@ -114,6 +114,25 @@ def test_other_columns_come_along(kind: str, model: MiniLM, tmp_path: Path) -> N
     )
 
 
+def test_parquet_columns_keep_their_types(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    import pyarrow.parquet as pq
+
+    columns = {
+        "small": pa.array([1, None], pa.int8()),
+        "text": pa.array(["a", "b"], pa.large_string()),
+        "half": pa.array([0.5, 1.5], pa.float32()),
+        "at": pa.array([0, 10**15], pa.timestamp("us", "UTC")),
+        "tags": pa.array([["x"], []], pa.list_(pa.string())),
+        "nothing": pa.array([None, None], pa.int16()),
+    }
+    table = pa.table(columns)
+    pq.write_table(table, tmp_path / "in.parquet")
+    assert run(tmp_path / "in.parquet", "-o", tmp_path / "out.parquet", "--keep") == 0
+    others = [name for name in columns if name != "text"]
+    assert pq.read_table(tmp_path / "out.parquet").select(others).equals(table.select(others))
+
+
 def test_float16_and_several_inputs(model: MiniLM, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     for name in ("a.txt", "b.txt"):

@@ -230,7 +230,12 @@ class _Job:
         first = next(rows, None)  # tells the column, which the sink wants to know
         width = self._model.get_embedding_dimension() if pooling is None else self._width(pooling)
         sink = make_sink(
-            self._output, self._work, column=self._corpus.column or "text", width=width, dtype=dtype
+            self._output,
+            self._work,
+            column=self._corpus.column or "text",
+            width=width,
+            dtype=dtype,
+            kept_types=self._corpus.kept_types,
         )
         sink.rewind(self.manifest.marks)
         with self._errors.open("ab") as file:

@@ -67,6 +67,8 @@ class Corpus:
         Bytes of input that are behind the reader.
     total_bytes : int or None
         Bytes in all; None with standard input among them.
+    kept_types : dict of str to pyarrow.DataType
+        Of the other columns, once reading has come to a Parquet file, which knows them.
 
     Raises
     ------
@@ -87,6 +89,7 @@ class Corpus:
         self.column = column
         self.keep = keep
         self.position = 0
+        self.kept_types: dict[str, Any] = {}
         sizes = [None if path == "-" else Path(path).stat().st_size for path in self.paths]
         self.total_bytes = None if None in sizes else sum(size or 0 for size in sizes)
 
@@ -184,6 +187,8 @@ class Corpus:
             column = self._choose(file.schema_arrow.names, path)
             size, rows, number = Path(path).stat().st_size, max(file.metadata.num_rows, 1), 0
             wanted = None if self.keep else [column]
+            if self.keep:
+                self.kept_types |= {field.name: field.type for field in file.schema_arrow}
             for batch in file.iter_batches(_PARQUET_ROWS, columns=wanted):
                 for record in batch.to_pylist():
                     number += 1

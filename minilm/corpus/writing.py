@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
@@ -49,8 +49,10 @@ class Sink(Protocol):
         """Make the output whole and give it its name."""
 
 
-def make_sink(output: Path, work: Path, *, column: str, width: int, dtype: str) -> Sink:
-    """The sink for the output's name.
+def make_sink(
+    output: Path, work: Path, *, column: str, width: int, dtype: str, kept_types: Mapping[str, Any]
+) -> Sink:
+    """The sink for the output's name; ``kept_types`` are those of other columns, where they are known.
 
     Raises
     ------
@@ -62,7 +64,7 @@ def make_sink(output: Path, work: Path, *, column: str, width: int, dtype: str) 
     if output.suffix in (".jsonl", ".ndjson"):
         return _JsonLines(work, column)
     if output.suffix in (".parquet", ".pq"):
-        return _Parquet(work, column, width, dtype)
+        return _Parquet(work, column, width, dtype, kept_types)
     raise CorpusError(f"the output must end in .parquet, .npy or .jsonl, not {output.name!r}")
 
 
@@ -130,7 +132,10 @@ class _JsonLines(_Growing):
 
 
 class _Parquet:
-    def __init__(self, work: Path, column: str, width: int, dtype: str) -> None:
+    def __init__(
+        self, work: Path, column: str, width: int, dtype: str, kept_types: Mapping[str, Any]
+    ) -> None:
+        self._kept_types = kept_types
         self._arrow, self._parquet = _pyarrow("Parquet")
         self._work = work
         self._column = column
@@ -158,7 +163,7 @@ class _Parquet:
         names = self._schema.names[1:-1] if self._schema is not None else list(_names(shard.kept))
         for name in names:
             values = [row.get(name) for row in shard.kept]
-            kind = self._schema.field(name).type if self._schema is not None else None
+            kind = self._kept_types.get(name) if self._schema is None else self._schema.field(name).type
             try:
                 columns[name] = arrow.array(values, kind)
             except arrow.ArrowException as error:
