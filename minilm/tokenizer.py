@@ -6,6 +6,7 @@ as sentence-transformers does: the length comes from ``max_seq_length``, and not
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,11 @@ IntArray = npt.NDArray[np.int64]
 
 # A normalizer that lowers the case, in a tokenizer.json.
 _LOWERS = r'"type":"Lowercase"|"lowercase":true'
+
+
+# Whether the library may use several threads. A forked child does not have them, and older versions of the
+# library wait for them, or complain on stderr, unless this is set.
+_PARALLELISM = "TOKENIZERS_PARALLELISM"
 
 
 class TokenizedTexts(NamedTuple):
@@ -109,6 +115,28 @@ class Tokenizer:
         )
         words = words_of(encoding.word_ids, tokens)
         return ExplainedText(text, tokens, words, is_truncated=bool(encoding.overflowing))
+
+
+class _AroundFork:
+    """One thread for the tokenizers of a forked child, where the user has not said otherwise."""
+
+    is_ours = False
+
+    @classmethod
+    def before(cls) -> None:
+        # the library looks while the fork is under way, so that the child is too late
+        cls.is_ours = _PARALLELISM not in os.environ
+        if cls.is_ours:
+            os.environ[_PARALLELISM] = "false"
+
+    @classmethod
+    def after_in_parent(cls) -> None:
+        if cls.is_ours:
+            os.environ.pop(_PARALLELISM, None)
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(before=_AroundFork.before, after_in_parent=_AroundFork.after_in_parent)
 
 
 def pad(input_ids: Sequence[Sequence[int]], *, pad_token_id: int = 0) -> tuple[IntArray, IntArray]:
