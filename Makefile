@@ -1,4 +1,4 @@
-.PHONY: install test lint format parity golden bench picture build clean
+.PHONY: install test lint format parity golden bench notebooks picture build clean
 
 install:  ## everything to work on minilm
 	pip install -e ".[dev]"
@@ -32,6 +32,9 @@ bench:  ## speed against the peers, and the README's picture; needs the extra "b
 	python -m benchmarks.corpus
 	python -m benchmarks.corpus_memory
 	python -m benchmarks.plot
+
+notebooks:  ## execute the notebooks in place, with their outputs; needs the extra "notebooks"
+	python -m tests.execute_notebooks
 
 picture:  ## the README's picture of the page; needs chromium
 	MINILM_SCREENSHOT=docs/page.png pytest tests/test_page.py -k shows_the_score
