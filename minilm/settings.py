@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from minilm.config import read_json
+from minilm.checkpoint_files import is_there, read_json, shown
 from minilm.errors import CheckpointError
 from minilm.similarity import SIMILARITY
 
@@ -40,15 +40,21 @@ class UseSettings:
             If the file is not JSON, or asks for a prompt or a similarity that does not exist.
         """
         path = directory / "config_sentence_transformers.json"
-        if not path.exists():
+        if not is_there(path):
             return cls()
         fields = read_json(path, dict)
         settings = cls()
-        prompts = fields.get("prompts") or {}
+        prompts = {} if fields.get("prompts") is None else fields["prompts"]
         if not isinstance(prompts, dict) or not all(
             p is None or isinstance(p, str) for p in prompts.values()
         ):
-            raise CheckpointError(f"{path}: prompts must map names to texts, not {prompts!r}")
+            raise CheckpointError(f"{path}: prompts must map names to texts, not {shown(prompts)}")
+        for name, text in prompts.items():
+            if _holds_surrogates(name + (text or "")):
+                raise CheckpointError(f"{path}: the prompt {shown(name)} holds a lone surrogate")
+        for name in ("default_prompt_name", "similarity_fn_name"):
+            if not isinstance(fields.get(name), str | None):
+                raise CheckpointError(f"{path}: {name} must be a name, not {shown(fields[name])}")
         settings.prompts |= {name: text for name, text in prompts.items() if text is not None}
         try:
             settings.change(
@@ -106,5 +112,10 @@ class UseSettings:
         return next((name for name in names if name in self.prompts), None)
 
 
+def _holds_surrogates(text: str) -> bool:
+    """Whether a text has half a character, as JSON can write it and UTF-8 cannot."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _unknown(what: str, value: object, known: Mapping[str, object]) -> str:
-    return f"{what} must be one of {', '.join(known)}, not {value!r}"
+    return f"{what} must be one of {', '.join(known)}, not {shown(value)}"
