@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from tokenizers import Encoding, normalizers
 from tokenizers import Tokenizer as _Tokenizer
-from tokenizers import normalizers
 
+from minilm.beginnings import Beginnings
 from minilm.errors import CheckpointError
 from minilm.explanation import ExplainedText, Token, words_of
 
@@ -69,6 +70,7 @@ class Tokenizer:
             steps = [normalizers.Lowercase()] if own is None else [normalizers.Lowercase(), own]
             self._tokenizer.normalizer = normalizers.Sequence(steps)
         self._tokenizer.no_padding()
+        self._beginnings = Beginnings(self._tokenizer)
         self.max_seq_length = max_seq_length
 
     @property
@@ -82,24 +84,71 @@ class Tokenizer:
         self._max_seq_length = value
 
     def __call__(self, texts: Sequence[str]) -> TokenizedTexts:
-        """Token ids of each text, cut at ``max_seq_length``, and whether it was cut."""
-        # "fast" leaves out the character offsets, which nobody asks for here
-        encodings = self._tokenizer.encode_batch_fast(list(texts))
+        """Token ids of each text, cut at ``max_seq_length``, and whether it was cut.
+
+        Raises
+        ------
+        TypeError, UnicodeEncodeError
+            If a text holds a lone surrogate; :func:`minilm.texts.check_encodable` says which and where.
+        """
+        _, encodings = self._read(texts)
         return TokenizedTexts(
             [encoding.ids for encoding in encodings], [bool(encoding.overflowing) for encoding in encodings]
         )
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> tuple[TokenizedTexts, list[list[int]]]:
         """Token ids of each pair as one text, the longer side cut first, and each token's type (0 or 1)."""
-        encodings = self._tokenizer.encode_batch_fast(list(pairs))
+        encodings = self._tokenizer.encode_batch_fast(self._beginnings_of_pairs(pairs))
         tokenized = TokenizedTexts(
             [encoding.ids for encoding in encodings], [bool(encoding.overflowing) for encoding in encodings]
         )
         return tokenized, [encoding.type_ids for encoding in encodings]
 
+    def _read(self, texts: Sequence[str]) -> tuple[list[str], list[Encoding]]:
+        """As much of each text as its first ``max_seq_length`` tokens need, and what the library makes of it."""
+        # "fast" leaves out the character offsets, which nobody asks for here
+        encode = self._tokenizer.encode_batch_fast
+        size = self._beginnings.first_size(self.max_seq_length)
+        beginnings = [self._beginnings.cut(text, size) for text in texts]
+        encodings = encode(beginnings)
+        while more := [
+            index
+            for index, encoding in enumerate(encodings)
+            if len(beginnings[index]) < len(texts[index]) and not encoding.overflowing
+        ]:
+            size = self._beginnings.next_size(size)
+            for index in more:
+                beginnings[index] = self._beginnings.cut(texts[index], size)
+            for index, encoding in zip(more, encode([beginnings[index] for index in more]), strict=True):
+                encodings[index] = encoding
+        return beginnings, encodings
+
+    def _beginnings_of_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """The pairs, the one side cut where its length beyond ``max_seq_length`` tokens makes no difference.
+
+        How a pair is shortened depends on which side is longer, and by how much only if both fit: of two long
+        sides both are left whole, so that the longer one stays the longer.
+        """
+        shown = list(pairs)
+        size = self._beginnings.first_size(self.max_seq_length)
+        long = {
+            index: int(len(pair[1]) > size)
+            for index, pair in enumerate(pairs)
+            if (len(pair[0]) > size) != (len(pair[1]) > size)
+        }
+        beginnings, encodings = self._read([pairs[index][side] for index, side in long.items()])
+        others = self._tokenizer.encode_batch_fast([pairs[index][1 - side] for index, side in long.items()])
+        for (index, side), beginning, encoding, other in zip(
+            long.items(), beginnings, encodings, others, strict=True
+        ):
+            if encoding.overflowing and not other.overflowing:
+                shown[index] = (beginning, pairs[index][1]) if side == 0 else (pairs[index][0], beginning)
+        return shown
+
     def spans(self, text: str, prompt: str = "") -> ExplainedText:
         """The text's tokens and words, and where in it they stand; the prompt's tokens are special."""
-        encoding = self._tokenizer.encode(prompt + text)
+        [beginning], _ = self._read([prompt + text])
+        encoding = self._tokenizer.encode(beginning)
         given = zip(encoding.tokens, encoding.offsets, encoding.special_tokens_mask, strict=True)
         tokens = tuple(
             Token(token, 0, 0, is_special=True)
