@@ -15,6 +15,8 @@ marks, and stands in none of the added tokens:
    the words before the cut are the same with and without what follows.
 5. WordPiece takes one word at a time.
 
+For the same reasons the tokens of what follows the cut are the rest of the whole text's tokens.
+
 A tokenizer that does anything else is given all of the text.
 
 References
@@ -27,6 +29,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from tokenizers import Tokenizer
@@ -40,6 +43,8 @@ _CHINESE = "\u4e00-\u9fa5"
 # it, to so many times more. English has five characters a token, most scripts fewer.
 _CHARACTERS_PER_TOKEN = 16
 _GROWTH = 4
+
+_PART = 1 << 16  # characters of a text that is read in pieces
 
 
 class Beginnings:
@@ -81,6 +86,14 @@ class Beginnings:
             text.encode()
         return text[: end.end()]
 
+    def parts(self, text: str) -> Iterator[str]:
+        """The text in pieces whose tokens, one after the other, are the tokens of the whole."""
+        start = 0
+        while self._ends and (end := self._ends.search(text, start + _PART)):
+            yield text[start : end.end()]
+            start = end.end()
+        yield text[start:]
+
 
 def _ends(pipeline: dict[str, Any]) -> re.Pattern[str] | None:
     """One character after which texts may be cut; None if the tokenizer is not BERT's."""
@@ -91,7 +104,9 @@ def _ends(pipeline: dict[str, Any]) -> re.Pattern[str] | None:
         and (pipeline["pre_tokenizer"] or {}).get("type") == "BertPreTokenizer"
         and pipeline["model"]["type"] == "WordPiece"
         # flags by which an added token depends on its surroundings, or is found after the text was changed
-        and not any(token[flag] for token in added for flag in ("single_word", "lstrip", "rstrip", "normalized"))
+        and not any(
+            token[flag] for token in added for flag in ("single_word", "lstrip", "rstrip", "normalized")
+        )
     )
     if not is_bert:
         return None

@@ -12,6 +12,7 @@ from pathlib import Path
 from minilm.config import read_json
 from minilm.errors import CheckpointError
 from minilm.similarity import SIMILARITY
+from minilm.texts import check_text
 
 # The names under which encode_query and encode_document look for their prompt, in order.
 QUERY_PROMPTS = ("query",)
@@ -45,17 +46,15 @@ class UseSettings:
         fields = read_json(path, dict)
         settings = cls()
         prompts = fields.get("prompts") or {}
-        if not isinstance(prompts, dict) or not all(
-            p is None or isinstance(p, str) for p in prompts.values()
-        ):
+        if not isinstance(prompts, dict):
             raise CheckpointError(f"{path}: prompts must map names to texts, not {prompts!r}")
-        settings.prompts |= {name: text for name, text in prompts.items() if text is not None}
         try:
             settings.change(
+                prompts={name: text for name, text in prompts.items() if text is not None},
                 default_prompt_name=fields.get("default_prompt_name"),
                 similarity_fn_name=fields.get("similarity_fn_name"),
             )
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: {error}") from None
         return settings
 
@@ -70,17 +69,22 @@ class UseSettings:
 
         Raises
         ------
+        TypeError
+            If a prompt is not a str.
         ValueError
-            If a name is unknown.
+            If a name is unknown, or a prompt holds a lone surrogate.
         """
         if prompts is not None:
-            self.prompts |= prompts
+            self.prompts |= {
+                check_text("a prompt's name", name): check_text(f"prompts[{name!r}]", text)
+                for name, text in prompts.items()
+            }
         if default_prompt_name is not None:
-            if default_prompt_name not in self.prompts:
+            if not _is_among(default_prompt_name, self.prompts):
                 raise ValueError(_unknown("default_prompt_name", default_prompt_name, self.prompts))
             self.default_prompt_name = default_prompt_name
         if similarity_fn_name is not None:
-            if similarity_fn_name not in SIMILARITY:
+            if not _is_among(similarity_fn_name, SIMILARITY):
                 raise ValueError(_unknown("similarity_fn_name", similarity_fn_name, SIMILARITY))
             self.similarity_fn_name = similarity_fn_name
 
@@ -89,21 +93,27 @@ class UseSettings:
 
         Raises
         ------
+        TypeError
+            If ``prompt`` is not a str.
         ValueError
-            If there is no prompt of that name.
+            If it holds a lone surrogate, or there is no prompt of that name.
         """
         if prompt is not None:
-            return prompt
+            return check_text("prompt", prompt)
         name = self.default_prompt_name if prompt_name is None else prompt_name
         if name is None:
             return ""
-        if name not in self.prompts:
+        if not _is_among(name, self.prompts):
             raise ValueError(_unknown("prompt_name", name, self.prompts))
-        return self.prompts[name]
+        return check_text(f"prompts[{name!r}]", self.prompts[name])
 
     def first_of(self, names: tuple[str, ...]) -> str | None:
         """The first of ``names`` that has a prompt."""
         return next((name for name in names if name in self.prompts), None)
+
+
+def _is_among(name: object, known: Mapping[str, object]) -> bool:
+    return isinstance(name, str) and name in known  # what JSON holds may not even be hashable
 
 
 def _unknown(what: str, value: object, known: Mapping[str, object]) -> str:

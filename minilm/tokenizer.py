@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from tokenizers import Tokenizer as _Tokenizer
 from minilm.beginnings import Beginnings
 from minilm.errors import CheckpointError
 from minilm.explanation import ExplainedText, Token, words_of
+from minilm.pairing import PairFrame, keep_of_pair, pair_frame
 
 IntArray = npt.NDArray[np.int64]
 
@@ -98,16 +100,46 @@ class Tokenizer:
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> tuple[TokenizedTexts, list[list[int]]]:
         """Token ids of each pair as one text, the longer side cut first, and each token's type (0 or 1)."""
-        encodings = self._tokenizer.encode_batch_fast(self._beginnings_of_pairs(pairs))
-        tokenized = TokenizedTexts(
-            [encoding.ids for encoding in encodings], [bool(encoding.overflowing) for encoding in encodings]
-        )
-        return tokenized, [encoding.type_ids for encoding in encodings]
+        _, encodings = self._read([text for pair in pairs for text in pair], add_special_tokens=False)
+        room = self.max_seq_length - self._frame.added
+        tokenized = TokenizedTexts([], [])
+        types = []
+        for pair, first, second in zip(pairs, encodings[::2], encodings[1::2], strict=True):
+            lengths = self._lengths(pair, first, second)
+            kept = keep_of_pair(*lengths, room)
+            input_ids, token_types = self._frame.join(first.ids[: kept[0]], second.ids[: kept[1]])
+            tokenized.input_ids.append(input_ids)
+            tokenized.is_truncated.append(kept != lengths)
+            types.append(token_types)
+        return tokenized, types
 
-    def _read(self, texts: Sequence[str]) -> tuple[list[str], list[Encoding]]:
-        """As much of each text as its first ``max_seq_length`` tokens need, and what the library makes of it."""
+    def _lengths(self, pair: tuple[str, str], first: Encoding, second: Encoding) -> tuple[int, int]:
+        """Tokens of each text; one more than fit, of a single one that is too long."""
+        if first.overflowing and second.overflowing:  # which one is longer makes a difference
+            return self._count(pair[0]), self._count(pair[1])
+        return len(first.ids) + bool(first.overflowing), len(second.ids) + bool(second.overflowing)
+
+    def _count(self, text: str) -> int:
+        """How many tokens all of a text has, special ones not counted."""
+        encode = self._without_truncation.encode
+        return sum(len(encode(part, add_special_tokens=False).ids) for part in self._beginnings.parts(text))
+
+    @cached_property
+    def _without_truncation(self) -> _Tokenizer:
+        tokenizer = _Tokenizer.from_str(self._tokenizer.to_str())
+        tokenizer.no_truncation()
+        return tokenizer
+
+    @cached_property
+    def _frame(self) -> PairFrame:
+        return pair_frame(self._without_truncation)
+
+    def _read(
+        self, texts: Sequence[str], *, add_special_tokens: bool = True
+    ) -> tuple[list[str], list[Encoding]]:
+        """As much of each text as its first ``max_seq_length`` tokens need, and what comes of it."""
         # "fast" leaves out the character offsets, which nobody asks for here
-        encode = self._tokenizer.encode_batch_fast
+        encode = partial(self._tokenizer.encode_batch_fast, add_special_tokens=add_special_tokens)
         size = self._beginnings.first_size(self.max_seq_length)
         beginnings = [self._beginnings.cut(text, size) for text in texts]
         encodings = encode(beginnings)
@@ -122,28 +154,6 @@ class Tokenizer:
             for index, encoding in zip(more, encode([beginnings[index] for index in more]), strict=True):
                 encodings[index] = encoding
         return beginnings, encodings
-
-    def _beginnings_of_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        """The pairs, the one side cut where its length beyond ``max_seq_length`` tokens makes no difference.
-
-        How a pair is shortened depends on which side is longer, and by how much only if both fit: of two long
-        sides both are left whole, so that the longer one stays the longer.
-        """
-        shown = list(pairs)
-        size = self._beginnings.first_size(self.max_seq_length)
-        long = {
-            index: int(len(pair[1]) > size)
-            for index, pair in enumerate(pairs)
-            if (len(pair[0]) > size) != (len(pair[1]) > size)
-        }
-        beginnings, encodings = self._read([pairs[index][side] for index, side in long.items()])
-        others = self._tokenizer.encode_batch_fast([pairs[index][1 - side] for index, side in long.items()])
-        for (index, side), beginning, encoding, other in zip(
-            long.items(), beginnings, encodings, others, strict=True
-        ):
-            if encoding.overflowing and not other.overflowing:
-                shown[index] = (beginning, pairs[index][1]) if side == 0 else (pairs[index][0], beginning)
-        return shown
 
     def spans(self, text: str, prompt: str = "") -> ExplainedText:
         """The text's tokens and words, and where in it they stand; the prompt's tokens are special."""
