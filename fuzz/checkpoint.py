@@ -68,7 +68,8 @@ def one_input(data: bytes) -> None:
         return
     name = FILES[data[0] % len(FILES)]
     path = DIRECTORY / name
-    path.write_bytes(changed(_CONTENT[name], data[1], *struct.unpack("<I", data[2:6]), data[6:], path))
+    [place] = struct.unpack("<I", data[2:6])
+    path.write_bytes(changed(_CONTENT[name], data[1], place, data[6:], path))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", TruncationWarning)
@@ -76,6 +77,7 @@ def one_input(data: bytes) -> None:
             with np.errstate(all="ignore"):  # weights may be anything
                 embeddings = model.encode(["a b c", "d"])
         assert embeddings.shape == (2, model.embedding_dimension)
+        assert np.isfinite(embeddings).all()
     except MiniLMError as error:
         assert "\n" not in str(error), error
     finally:

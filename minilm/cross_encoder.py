@@ -23,8 +23,9 @@ import numpy.typing as npt
 
 from minilm.arguments import TorchOnly, positive_int, refuse_torch_only
 from minilm.blas import has_small_matrix_kernels
+from minilm.checkpoint_files import is_there, read_json, shown
 from minilm.collecting import progress
-from minilm.config import ModelConfig, read_json
+from minilm.config import ModelConfig
 from minilm.encoder import softmax
 from minilm.engine import TOKENS_PER_TEXT, Engine
 from minilm.errors import CheckpointError, TruncationWarning
@@ -141,7 +142,9 @@ class CrossEncoder:
         self._head = {name: np.asarray(parameters[name], np.float32) for name in head}
         packed = pack_parameters(parameters, self.config, in_panels=has_small_matrix_kernels())
         self._engine = Engine(
-            packed, available_cores() if threads is None else positive_int("threads", threads)
+            packed,
+            available_cores() if threads is None else positive_int("threads", threads),
+            name=directory / "model.safetensors",
         )
         self._has_token_types = _has_token_types(directory)
         longest = self.config.max_seq_length if max_length is None else max_length
@@ -154,6 +157,12 @@ class CrossEncoder:
             max_seq_length=longest,
             do_lower_case=self.config.do_lower_case,
         )
+        _, ((*_, last_type),) = self._tokenizer.pairs([("", "a")])
+        if self._has_token_types and last_type >= self.config.type_vocab_size:
+            raise CheckpointError(
+                f"{directory / 'tokenizer.json'} has token types up to {last_type}, but config.json has "
+                f"type_vocab_size {self.config.type_vocab_size}"
+            )
 
     def __repr__(self) -> str:
         return f"CrossEncoder({str(self.checkpoint.directory)!r}: {self.num_labels} labels)"
@@ -406,8 +415,10 @@ def _num_labels(directory: Path) -> int:
     fields = read_json(directory / "config.json", dict)
     labels = fields.get("id2label")
     count = len(labels) if isinstance(labels, dict) else fields.get("num_labels", 2)
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise CheckpointError(f"{directory / 'config.json'}: num_labels must be at least 1, not {count!r}")
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 < count < 2**31:
+        raise CheckpointError(
+            f"{directory / 'config.json'}: num_labels must be at least 1, not {shown(count)}"
+        )
     return count
 
 
@@ -417,23 +428,25 @@ def _activation(directory: Path, num_labels: int) -> Activation:
     fields = read_json(config, dict)
     nested = fields.get("sentence_transformers")
     named = (
-        (read_json(own, dict).get("activation_fn") if own.exists() else None)
+        (read_json(own, dict).get("activation_fn") if is_there(own) else None)
         or (nested.get("activation_fn") if isinstance(nested, dict) else None)
         or fields.get("sbert_ce_default_activation_function")
     )
     if named is None:
         return sigmoid if num_labels == 1 else identity
-    name = str(named).rpartition(".")[2]
+    name = named.rpartition(".")[2] if isinstance(named, str) else ""
     if name not in _ACTIVATIONS:
         known = ", ".join(_ACTIVATIONS)
-        raise CheckpointError(f"{directory}: activation_fn {named!r} is not supported, only {known} are")
+        raise CheckpointError(f"{directory}: activation_fn {shown(named)} is not supported, only {known} are")
     return _ACTIVATIONS[name]
 
 
 def _has_token_types(directory: Path) -> bool:
     """Whether the original's tokenizer tells the encoder which text a token is of; BERT's own does."""
     path = directory / "tokenizer_config.json"
-    fields = read_json(path, dict) if path.exists() else {}
+    fields = read_json(path, dict) if is_there(path) else {}
     if "model_input_names" in fields:
-        return "token_type_ids" in fields["model_input_names"]
-    return str(fields.get("tokenizer_class", "BertTokenizer")).removesuffix("Fast") == "BertTokenizer"
+        if not isinstance(names := fields["model_input_names"], list):
+            raise CheckpointError(f"{path}: model_input_names must be a list, not {shown(names)}")
+        return "token_type_ids" in names
+    return fields.get("tokenizer_class", "BertTokenizer") in ("BertTokenizer", "BertTokenizerFast")

@@ -146,7 +146,9 @@ class MiniLM:
         )
         self._head = EmbeddingHead(self.config, dense)
         self._engine = Engine(
-            parameters, available_cores() if threads is None else positive_int("threads", threads)
+            parameters,
+            available_cores() if threads is None else positive_int("threads", threads),
+            name=self.checkpoint.directory / "model.safetensors",
         )
         if max_seq_length is not None:
             self.max_seq_length = max_seq_length

@@ -7,6 +7,7 @@ took 19 seconds and 8 GB.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 from tokenizers import Tokenizer
@@ -50,8 +51,15 @@ class PairFrame(NamedTuple):
         return input_ids, [token_type for part in types for token_type in part]
 
 
-def pair_frame(tokenizer: Tokenizer) -> PairFrame:
+def pair_frame(tokenizer: Tokenizer, path: Path) -> PairFrame:
     """The frame that a tokenizer's post-processor makes, read off a pair that it has framed.
+
+    Parameters
+    ----------
+    tokenizer : tokenizers.Tokenizer
+        One that does not truncate.
+    path : Path
+        Its file, for the error.
 
     Raises
     ------
@@ -70,7 +78,7 @@ def pair_frame(tokenizer: Tokenizer) -> PairFrame:
         frame = PairFrame(before, types[first[0]], between, types[second[0]], after)
         if all(_agree(frame, tokenizer, pair) for pair in (("a", "b c"), ("b c", "a"), ("", ""))):
             return frame
-    raise CheckpointError("its tokenizer does not put the second text of a pair after the first")
+    raise CheckpointError(f"{path} does not put the second text of a pair after the first")
 
 
 def _agree(frame: PairFrame, tokenizer: Tokenizer, pair: tuple[str, str]) -> bool:

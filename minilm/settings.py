@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from minilm.config import read_json
+from minilm.checkpoint_files import is_there, read_json, shown
 from minilm.errors import CheckpointError
 from minilm.similarity import SIMILARITY
-from minilm.texts import check_text
+from minilm.texts import check_text, is_encodable
 
 # The names under which encode_query and encode_document look for their prompt, in order.
 QUERY_PROMPTS = ("query",)
@@ -41,20 +41,28 @@ class UseSettings:
             If the file is not JSON, or asks for a prompt or a similarity that does not exist.
         """
         path = directory / "config_sentence_transformers.json"
-        if not path.exists():
+        if not is_there(path):
             return cls()
         fields = read_json(path, dict)
         settings = cls()
-        prompts = fields.get("prompts") or {}
-        if not isinstance(prompts, dict):
-            raise CheckpointError(f"{path}: prompts must map names to texts, not {prompts!r}")
+        prompts = {} if fields.get("prompts") is None else fields["prompts"]
+        if not isinstance(prompts, dict) or not all(
+            p is None or isinstance(p, str) for p in prompts.values()
+        ):
+            raise CheckpointError(f"{path}: prompts must map names to texts, not {shown(prompts)}")
+        for name, text in prompts.items():
+            if not is_encodable(name + (text or "")):
+                raise CheckpointError(f"{path}: the prompt {shown(name)} holds a lone surrogate")
+        for name in ("default_prompt_name", "similarity_fn_name"):
+            if not isinstance(fields.get(name), str | None):
+                raise CheckpointError(f"{path}: {name} must be a name, not {shown(fields[name])}")
+        settings.prompts |= {name: text for name, text in prompts.items() if text is not None}
         try:
             settings.change(
-                prompts={name: text for name, text in prompts.items() if text is not None},
                 default_prompt_name=fields.get("default_prompt_name"),
                 similarity_fn_name=fields.get("similarity_fn_name"),
             )
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             raise CheckpointError(f"{path}: {error}") from None
         return settings
 
@@ -117,4 +125,4 @@ def _is_among(name: object, known: Mapping[str, object]) -> bool:
 
 
 def _unknown(what: str, value: object, known: Mapping[str, object]) -> str:
-    return f"{what} must be one of {', '.join(known)}, not {value!r}"
+    return f"{what} must be one of {', '.join(known)}, not {shown(value)}"

@@ -69,6 +69,15 @@ def as_str(text: str) -> str:
     return text if type(text) is str else str.__str__(text)
 
 
+def is_encodable(text: str) -> bool:
+    """Whether a text has a UTF-8 form: a lone surrogate has none."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def check_encodable(texts: list[str], start: int) -> None:
     """Raise ValueError for the first text that has no UTF-8 form, naming its index from ``start``."""
     for index, text in enumerate(texts, start):

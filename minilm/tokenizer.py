@@ -7,7 +7,8 @@ as sentence-transformers does: the length comes from ``max_seq_length``, and not
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
@@ -18,11 +19,19 @@ from tokenizers import Encoding, normalizers
 from tokenizers import Tokenizer as _Tokenizer
 
 from minilm.beginnings import Beginnings
+from minilm.checkpoint_files import check_regular, one_line
 from minilm.errors import CheckpointError
 from minilm.explanation import ExplainedText, Token, words_of
 from minilm.pairing import PairFrame, keep_of_pair, pair_frame
+from minilm.special_tokens import check_special_tokens
 
 IntArray = npt.NDArray[np.int64]
+
+# That of LaBSE, with half a million words, has 10 million bytes.
+MAX_BYTES = 64 << 20
+
+# Texts on which a tokenizer that lacks a part shows it: a word that it may know, and one that it will not.
+_PROBES = ("a", "\N{RUNIC LETTER FEHU FEOH FE F}\N{SNOWMAN}")
 
 # A normalizer that lowers the case, in a tokenizer.json.
 _LOWERS = r'"type":"Lowercase"|"lowercase":true'
@@ -52,21 +61,25 @@ class Tokenizer:
     Raises
     ------
     CheckpointError
-        If the file cannot be read as a tokenizer or holds ids beyond ``vocab_size``.
+        If the file cannot be read as a tokenizer, holds ids beyond ``vocab_size``, or does not put special
+        tokens around a text.
     """
 
     def __init__(
         self, path: str | Path, *, vocab_size: int, max_seq_length: int, do_lower_case: bool = False
     ) -> None:
+        self._path = Path(path)
+        check_regular(self._path, most=MAX_BYTES)
         try:
             self._tokenizer = _Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception for every kind of bad file
-            raise CheckpointError(f"{path} cannot be read as a tokenizer: {error}") from error
+            raise CheckpointError(f"{path} cannot be read as a tokenizer: {one_line(error)}") from error
         largest_id = max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
         if not 0 <= largest_id < vocab_size:
             raise CheckpointError(
                 f"{path} has token ids up to {largest_id}, but the model's vocabulary has {vocab_size} rows"
             )
+        check_special_tokens(self._tokenizer, self._path, vocab_size, max_seq_length)
         if do_lower_case and not re.search(_LOWERS, self._tokenizer.to_str()):
             own = self._tokenizer.normalizer
             steps = [normalizers.Lowercase()] if own is None else [normalizers.Lowercase(), own]
@@ -74,6 +87,9 @@ class Tokenizer:
         self._tokenizer.no_padding()
         self._beginnings = Beginnings(self._tokenizer)
         self.max_seq_length = max_seq_length
+        with self._errors_named():
+            for text in _PROBES:
+                self._tokenizer.encode(text)
 
     @property
     def max_seq_length(self) -> int:
@@ -132,7 +148,8 @@ class Tokenizer:
 
     @cached_property
     def _frame(self) -> PairFrame:
-        return pair_frame(self._without_truncation)
+        with self._errors_named():
+            return pair_frame(self._without_truncation, self._path)
 
     def _read(
         self, texts: Sequence[str], *, add_special_tokens: bool = True
@@ -142,7 +159,8 @@ class Tokenizer:
         encode = partial(self._tokenizer.encode_batch_fast, add_special_tokens=add_special_tokens)
         size = self._beginnings.first_size(self.max_seq_length)
         beginnings = [self._beginnings.cut(text, size) for text in texts]
-        encodings = encode(beginnings)
+        with self._errors_named():
+            encodings = encode(beginnings)
         while more := [
             index
             for index, encoding in enumerate(encodings)
@@ -158,7 +176,8 @@ class Tokenizer:
     def spans(self, text: str, prompt: str = "") -> ExplainedText:
         """The text's tokens and words, and where in it they stand; the prompt's tokens are special."""
         [beginning], _ = self._read([prompt + text])
-        encoding = self._tokenizer.encode(beginning)
+        with self._errors_named():
+            encoding = self._tokenizer.encode(beginning)
         given = zip(encoding.tokens, encoding.offsets, encoding.special_tokens_mask, strict=True)
         tokens = tuple(
             Token(token, 0, 0, is_special=True)
@@ -168,6 +187,17 @@ class Tokenizer:
         )
         words = words_of(encoding.word_ids, tokens)
         return ExplainedText(text, tokens, words, is_truncated=bool(encoding.overflowing))
+
+    @contextmanager
+    def _errors_named(self) -> Iterator[None]:
+        """Blame the file for what the library finds wrong with it only when a text comes."""
+        try:
+            yield
+        except BaseException as error:
+            # a bare Exception, or a panic of the library's Rust, which is not even that; others are our own
+            if type(error) is not Exception and type(error).__name__ != "PanicException":
+                raise
+            raise CheckpointError(f"{self._path} is damaged: {one_line(error)}") from error
 
 
 def pad(input_ids: Sequence[Sequence[int]], *, pad_token_id: int = 0) -> tuple[IntArray, IntArray]:

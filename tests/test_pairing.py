@@ -12,7 +12,7 @@ from tokenizers import Tokenizer as Library
 from tokenizers import processors
 
 from minilm import CheckpointError, MiniLM
-from minilm.pairing import keep_of_pair
+from minilm.pairing import keep_of_pair, pair_frame
 from minilm.tokenizer import Tokenizer
 from tests.conftest import tiny_tokenizer
 from tests.hostile import HostileTexts
@@ -76,21 +76,20 @@ def test_two_long_texts_cost_what_each_of_them_costs(model: MiniLM) -> None:
     assert [row.count(1012) for row in ids] == [255, 255]  # "."
 
 
-def test_a_tokenizer_that_gives_a_text_twice_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pair", ["[CLS] $B $A", "[CLS] $A $B $A"])
+def test_a_tokenizer_that_frames_pairs_otherwise_is_refused(pair: str) -> None:
     theirs = tiny_tokenizer(57)
     theirs.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A", pair="[CLS] $A $B $A", special_tokens=[("[CLS]", 2)]
+        single="[CLS] $A", pair=pair, special_tokens=[("[CLS]", 2)]
     )
-    theirs.save(str(tmp_path / "tokenizer.json"))
-    ours = Tokenizer(tmp_path / "tokenizer.json", vocab_size=57, max_seq_length=16)
-    with pytest.raises(CheckpointError, match="does not put the second text of a pair after the first"):
-        ours.pairs([("a", "b")])
+    message = r"tokenizer\.json does not put the second text of a pair after the first"
+    with pytest.raises(CheckpointError, match=message):
+        pair_frame(theirs, Path("tokenizer.json"))
 
 
 @pytest.mark.parametrize(
     "processor",
     [
-        None,
         processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2)),
         processors.RobertaProcessing(("[SEP]", 3), ("[CLS]", 2)),
     ],

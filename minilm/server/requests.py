@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt, StrictStr
 
+from minilm.texts import is_encodable
+
 # A list is left at its first wrong element: to name each of millions takes minutes and gigabytes.
 Ids = Annotated[list[Annotated[StrictInt, Field(ge=0, lt=2**31)]], Field(fail_fast=True)]
 Texts = Annotated[list[StrictStr], Field(fail_fast=True)]
@@ -13,10 +15,8 @@ Given = StrictStr | Texts | Ids | Annotated[list[Ids], Field(fail_fast=True)]
 
 
 def _encodable(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("holds a lone surrogate, which is no character") from None
+    if not is_encodable(text):
+        raise ValueError("holds a lone surrogate, which is no character")
     return text
 
 
