@@ -58,7 +58,8 @@ def refusal(error: HTTPException) -> Response:
 
 def invalid(error: RequestValidationError) -> Response:
     """The answer to a body that is not JSON (400) or not of the right shape (422)."""
-    first = error.errors()[0]
+    # of the forms that an input may have, that which fits it up to the furthest place
+    first = max(error.errors(), key=lambda one: len(one["loc"]))
     # without the names of the alternatives that pydantic tried ("str", "list[str]", "function-...")
     place = [
         str(part)

@@ -43,6 +43,5 @@ def test_thousands_of_hostile_texts_have_the_originals_ids(model: MiniLM, origin
 
 @pytest.mark.parametrize("name", GIANTS)
 def test_giants_have_the_originals_ids(model: MiniLM, original: Any, name: str) -> None:
-    # a tenth of them: the original keeps all that it cuts off, gigabytes of it
-    text = giant(name)
-    assert_ids_of_the_original(model, original, [text[: len(text) // 10]])
+    # not all of them: the original keeps all that it cuts off, gigabytes of it
+    assert_ids_of_the_original(model, original, [giant(name)[:100_000]])
