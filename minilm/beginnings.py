@@ -59,13 +59,13 @@ class Beginnings:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._ends = _ends(tokenizer)
 
-    def first_size(self, tokens: int) -> int:
-        """How many characters to try first, when so many tokens are kept."""
-        return _CHARACTERS_PER_TOKEN * tokens
+    def first(self, text: str, tokens: int) -> str:
+        """As much of a text as to try first, when so many tokens are kept."""
+        return self.cut(text, _CHARACTERS_PER_TOKEN * tokens)
 
-    def next_size(self, size: int) -> int:
-        """How many to try when ``size`` had too few tokens."""
-        return _GROWTH * size
+    def longer(self, text: str, beginning: str) -> str:
+        """As much of it as to try when ``beginning`` had too few tokens."""
+        return self.cut(text, _GROWTH * len(beginning))
 
     def cut(self, text: str, size: int) -> str:
         """The first ``size`` characters of a text, and more up to the next end of a word.

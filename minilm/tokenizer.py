@@ -157,8 +157,7 @@ class Tokenizer:
         """As much of each text as its first ``max_seq_length`` tokens need, and what comes of it."""
         # "fast" leaves out the character offsets, which nobody asks for here
         encode = partial(self._tokenizer.encode_batch_fast, add_special_tokens=add_special_tokens)
-        size = self._beginnings.first_size(self.max_seq_length)
-        beginnings = [self._beginnings.cut(text, size) for text in texts]
+        beginnings = [self._beginnings.first(text, self.max_seq_length) for text in texts]
         with self._errors_named():
             encodings = encode(beginnings)
         while more := [
@@ -166,9 +165,8 @@ class Tokenizer:
             for index, encoding in enumerate(encodings)
             if len(beginnings[index]) < len(texts[index]) and not encoding.overflowing
         ]:
-            size = self._beginnings.next_size(size)
             for index in more:
-                beginnings[index] = self._beginnings.cut(texts[index], size)
+                beginnings[index] = self._beginnings.longer(texts[index], beginnings[index])
             for index, encoding in zip(more, encode([beginnings[index] for index in more]), strict=True):
                 encodings[index] = encoding
         return beginnings, encodings

@@ -53,6 +53,13 @@ def test_a_giant_gives_a_unit_vector_and_is_read_no_more_than_twice(
     assert counting.calls <= 1 + np.log(len(text)) / np.log(4)
 
 
+def test_no_beginning_is_read_twice(model: MiniLM, counting: Counting) -> None:
+    # the first place to cut lies far beyond what is asked for first, and beyond what is asked for next
+    text = "a" * 100_000 + " b" * 100_000
+    assert_ids_of(library(model), model.tokenizer, [text])
+    assert (counting.calls, counting.characters) == (2, 100_001 + len(text))
+
+
 @pytest.mark.parametrize("unit", ["word ", ".", "a" * 90 + " ", "\u4e2d", "e\u0301 "])
 def test_of_a_long_text_no_more_is_read_than_256_tokens_need(
     model: MiniLM, counting: Counting, unit: str
