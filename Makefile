@@ -1,4 +1,4 @@
-.PHONY: install test lint format parity golden bench notebooks picture build clean
+.PHONY: install test lint format parity golden bench notebooks picture build clean fuzz
 
 install:  ## everything to work on minilm
 	pip install -e ".[dev]"
@@ -35,6 +35,11 @@ bench:  ## speed against the peers, and the README's picture; needs the extra "b
 
 notebooks:  ## execute the notebooks in place, with their outputs; needs the extra "notebooks"
 	python -m tests.execute_notebooks
+
+fuzz:  ## each fuzz target for a minute, guided by coverage; needs the extra "fuzz"
+	python -m fuzz.run encode -max_total_time=60
+	python -m fuzz.run checkpoint -max_total_time=60
+	python -m fuzz.run http_body -max_total_time=60
 
 picture:  ## the README's picture of the page; needs chromium
 	MINILM_SCREENSHOT=docs/page.png pytest tests/test_page.py -k shows_the_score
