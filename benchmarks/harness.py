@@ -57,19 +57,27 @@ def spread(values: Iterable[float]) -> Spread:
 # ---- the run
 
 
-def options(description: str | None, *, threads: bool = True, rounds: int = 5) -> argparse.ArgumentParser:
-    """Return a parser with the options that the scripts share; ``description`` is the script's docstring."""
+def options(
+    description: str | None, *, threads: bool = True, rounds: int | None = 5
+) -> argparse.ArgumentParser:
+    """Return a parser with the options that the scripts share; ``description`` is the script's docstring.
+
+    With ``rounds`` None there is no time to be measured, and so neither ``--rounds`` nor ``--quick``.
+    """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     if threads:
         parser.add_argument("--threads", type=int, default=2, help="threads for every system (default: 2)")
-    parser.add_argument(
-        "--rounds", type=int, default=rounds, help=f"rounds to take the median of (default: {rounds})"
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="few texts, two rounds, results/quick: does the script work?"
-    )
+    if rounds is None:
+        parser.set_defaults(quick=False)
+    else:
+        parser.add_argument(
+            "--rounds", type=int, default=rounds, help=f"rounds to take the median of (default: {rounds})"
+        )
+        parser.add_argument(
+            "--quick", action="store_true", help="few texts, two rounds, results/quick: does the script work?"
+        )
     parser.add_argument(
         "--keep-environment", action="store_true", help=f"do not unset {' and '.join(PINNING_VARIABLES)}"
     )
@@ -204,7 +212,7 @@ def write(name: str, arguments: argparse.Namespace, results: object, **more: obj
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    others = _Others.cores()
+    others = _Others.cores() if "rounds" in arguments else None  # they disturb nothing but times
     if others is not None and others > TOLERATED_LOAD:
         print(f"\nNot to be believed: others used {others} cores meanwhile.", file=sys.stderr)
     described: dict[str, Any] = {

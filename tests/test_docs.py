@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+
+from minilm import MiniLM
 from minilm.cli import _parser
 from tests.conftest import MakeCheckpoint
 from tests.snippets import ROOT, Block, Runner, Section, assert_prints, sections
@@ -142,3 +144,21 @@ def test_the_command_line_page_names_every_command_and_every_option() -> None:
             for option in action.option_strings or [action.metavar]:
                 if option not in ("-h", "--help") and not option.startswith("--no-"):
                     assert f"`{option}" in parts[f"minilm {name}"] + common, f"{option} of minilm {name}"
+
+
+def test_the_http_page_names_every_route_field_limit_and_error(model: MiniLM) -> None:
+    pytest.importorskip("fastapi", reason="fastapi is not installed; the extra serve brings it")
+    from minilm.server.app import create_app
+
+    page = (ROOT / "docs" / "http-api.md").read_text("utf-8")
+    schema = create_app(model).openapi()
+    for path in schema["paths"]:
+        assert f"{path}`" in page
+    for name, request in schema["components"]["schemas"].items():
+        if name.endswith("Request"):
+            for field in request["properties"]:
+                assert f"`{field}`" in page, f"{field} of {name}"
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "minilm" / "server").glob("*.py"))
+    for code in re.findall(r'code="(\w+)"', source) + re.findall(r'"(\w+)",?\n? *\)?$', source, re.MULTILINE):
+        if code in source and f'code="{code}"' in source:
+            assert f"`{code}`" in page, code
