@@ -28,7 +28,9 @@ Cells = Sequence[str]
 def main() -> None:
     """Write or check the pages."""
     parser = argparse.ArgumentParser(description="Fill the tables of README.md and docs/ from results/*.json")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail where something would change")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail where something would change"
+    )
     check = parser.parse_args().check
     stale = []
     for name in PAGES:
@@ -98,7 +100,9 @@ def readme_speed() -> str:
     names = ("minilm", "sentence-transformers", "ONNX Runtime")
     throughput, latency, cold = (results(n)["results"] for n in ("throughput", "latency", "cold_start"))
 
-    def row(what: str, values: Sequence[float], digits: int, best: Callable[[Sequence[float]], float]) -> Cells:
+    def row(
+        what: str, values: Sequence[float], digits: int, best: Callable[[Sequence[float]], float]
+    ) -> Cells:
         cells = [f"{v:,.{digits}f}" for v in values]
         return [what, *(f"**{c}**" if v == best(values) else c for c, v in zip(cells, values, strict=True))]
 
@@ -113,9 +117,14 @@ def readme_speed() -> str:
         [
             row(f"short texts a second ({texts('short', 'sentences')})", per_second("short"), 0, max),
             row(f"long texts a second ({texts('long', 'documents')})", per_second("long"), 0, max),
-            row("one short query, ms (median)", [latency["2 threads"][n]["median_ms"] for n in names], 2, min),
             row(
-                "one short query on 1 thread, ms", [latency["1 threads"][n]["median_ms"] for n in names], 2, min
+                "one short query, ms (median)", [latency["2 threads"][n]["median_ms"] for n in names], 2, min
+            ),
+            row(
+                "one short query on 1 thread, ms",
+                [latency["1 threads"][n]["median_ms"] for n in names],
+                2,
+                min,
             ),
             row("new process to its first vector, s", [cold[n]["seconds"]["median"] for n in names], 2, min),
             row("its peak memory, MiB", [cold[n]["peak_mib"]["median"] for n in names], 0, min),
@@ -152,7 +161,9 @@ def exactness() -> str:
 def differences() -> str:
     """The largest difference from sentence-transformers, by public function."""
     found = results("parity")["results"].items()
-    rows = [[f"`{name}`{rest}", f"{value:.1e}" if value else "none"] for name, rest, value in map(_named, found)]
+    rows = [
+        [f"`{name}`{rest}", f"{value:.1e}" if value else "none"] for name, rest, value in map(_named, found)
+    ]
     return table(["function", "largest difference"], rows)
 
 
@@ -165,7 +176,9 @@ def differences_of() -> str:
     """Versions of what docs/parity.md compares."""
     file = results("parity")
     versions = ", ".join(f"{name} {number}" for name, number in file["versions"].items())
-    return f"Compared with {versions}; numpy on {file['blas']['library']}'s {file['blas']['kernel']} kernels.\n"
+    return (
+        f"Compared with {versions}; numpy on {file['blas']['library']}'s {file['blas']['kernel']} kernels.\n"
+    )
 
 
 # ---- docs/performance.md
@@ -242,7 +255,9 @@ def stages() -> str:
     found = results("floor")["results"]
     names = list(found["short"]["one_thread"]["stages"])
     shares = {
-        kind: [found[kind]["one_thread"]["stages"][name] / found[kind]["one_thread"]["seconds"] for name in names]
+        kind: [
+            found[kind]["one_thread"]["stages"][name] / found[kind]["one_thread"]["seconds"] for name in names
+        ]
         for kind in found
     }
     rows = [[name, *(f"{shares[kind][i]:.0%}" for kind in found)] for i, name in enumerate(names)]
@@ -255,7 +270,10 @@ def ablation() -> str:
     rows = [
         [
             name,
-            *(median(found["relative_time"][kind], 2) if kind in found["relative_time"] else "" for kind in kinds),
+            *(
+                median(found["relative_time"][kind], 2) if kind in found["relative_time"] else ""
+                for kind in kinds
+            ),
             f"{found['largest_error']:.1e}",
         ]
         for name, found in results("ablation")["results"].items()

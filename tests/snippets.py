@@ -184,5 +184,3 @@ def assert_prints(actual: str, expected: str) -> None:
         digits, _, exponent = want.partition("e")
         last = 10.0 ** (int(exponent or 0) - len(digits.partition(".")[2]))
         assert abs(float(got) - float(want)) <= max(1.01 * last, 1e-6), f"{got} is not {want}:\n{actual}"
-
-

@@ -1,7 +1,7 @@
 """Every code block of the README and of docs/ is run, section by section, and prints what stands below it.
 
-A new page needs nothing here: its ``python`` and ``sh`` blocks are run (tests/snippets.py says how), and a ``text``
-block that follows one is what it must print. What cannot be run is named below, with the reason.
+A new page needs nothing here: its ``python`` and ``sh`` blocks are run (tests/snippets.py says how), and a
+``text`` block that follows one is what it must print. What cannot be run is named below, with the reason.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-
+from benchmarks import report
 from minilm import MiniLM
 from minilm.cli import _parser
 from tests.conftest import MakeCheckpoint
@@ -159,6 +159,11 @@ def test_the_http_page_names_every_route_field_limit_and_error(model: MiniLM) ->
             for field in request["properties"]:
                 assert f"`{field}`" in page, f"{field} of {name}"
     source = "".join(path.read_text("utf-8") for path in (ROOT / "minilm" / "server").glob("*.py"))
-    for code in re.findall(r'code="(\w+)"', source) + re.findall(r'"(\w+)",?\n? *\)?$', source, re.MULTILINE):
-        if code in source and f'code="{code}"' in source:
-            assert f"`{code}`" in page, code
+    for code in re.findall(r'code="(\w+)"', source):
+        assert f"`{code}`" in page, code
+
+
+def test_the_tables_of_results_are_what_the_results_say() -> None:
+    for page in report.PAGES:
+        text = (ROOT / page).read_text("utf-8")
+        assert text == report.fill(text), f"{page}: `python -m benchmarks.report` writes it"

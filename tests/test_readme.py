@@ -1,4 +1,4 @@
-"""What the README shows is what happens. (tests/test_docs.py runs its blocks, as those of every page.)"""
+"""What the README shows is what happens; tests/test_docs.py runs its blocks, as those of every page."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Pages of the site that lie elsewhere in the repository, and links as they are in the repository.
 
-README.md is the home page; every file that a page links to becomes a page too (source code, JSON) or is copied
-(pictures). So the same Markdown reads well where it lies and in the site.
+README.md is the home page; every file that a page links to becomes a page too (source code, JSON) or is
+copied (pictures). So the same Markdown reads well where it lies and in the site.
 """
 
 from __future__ import annotations
