@@ -169,13 +169,20 @@ def environment() -> dict[str, str]:
 def assert_prints(actual: str, expected: str) -> None:
     """That a block printed what stands below it.
 
-    ``...`` stands for anything. Numbers with a decimal point may differ by one in the last digit shown, or
-    1e-6 if that is more: other BLAS kernels sum in other orders.
+    ``...`` stands for anything, and a line that is indented may go on where the last one ended. Numbers with
+    a decimal point may differ by one in the last digit shown, or 1e-6 if that is more: other BLAS kernels sum
+    in other orders.
     """
-    pieces = re.split(rf"({NUMBER}|\.\.\.)", expected.rstrip())
+    pieces = re.split(rf"({NUMBER}|\.\.\.|\n +)", expected.rstrip())
     shown = [piece for piece in pieces if re.fullmatch(NUMBER, piece)]
     pattern = "".join(
-        ".*?" if piece == "..." else f"({NUMBER})" if re.fullmatch(NUMBER, piece) else re.escape(piece)
+        ".*?"
+        if piece == "..."
+        else r"\s*"
+        if piece.startswith("\n ")
+        else f"({NUMBER})"
+        if re.fullmatch(NUMBER, piece)
+        else re.escape(piece)
         for piece in pieces
     )
     match = re.fullmatch(pattern, actual.rstrip(), flags=re.DOTALL)

@@ -34,7 +34,6 @@ NOT_RUN = {
     "python -m venv": "it makes an environment and hooks of git; .ci/run makes its own",
     'pip install -e ".[golden]"': ".ci/run makes the golden outputs again, in an environment with torch",
     'pip install -e ".[bench]"': "minutes on an idle machine, with torch and ONNX Runtime beside it",
-    "docker ": "there is no container engine where the tests run",
     "MINILM_DIFFERENCES=": ".ci/run runs the parity tests, in an environment with torch",
 }
 LANGUAGES = {"python", "sh", "text", "json", "js", "toml", "yaml", "ini", "dockerfile"}

@@ -10,6 +10,10 @@ import griffe
 ROLE = re.compile(r":(?:py:)?(?:class|func|meth|attr|mod|exc|data):`~?([\w.]+)`")
 CITATION = re.compile(r"\[(\d+)\]_")
 REFERENCES = re.compile(r"^References\n-+\n(.*?)(?=^\S+\n-{3,}\n|\Z)", re.MULTILINE | re.DOTALL)
+# "a, b : int" with its description, and "a : {"x", "y"}, optional"
+SEVERAL = re.compile(r"^(\w+(?:, \w+)+)( : .*)?\n((?: {4}.*\n?)+)", re.MULTILINE)
+CHOICES = re.compile(r"^(\w+ : )\{(.*)\}(.*)$", re.MULTILINE)
+RETURNED = re.compile(r"^((?:Returns|Yields)\n-+\n)(.*)$", re.MULTILINE)  # is shown as code as a whole
 ADDRESS = re.compile(r"(https?://[^ ,]+)")
 LITERAL_BLOCK = re.compile(r"(?<=\S)::$", re.MULTILINE)
 
@@ -33,10 +37,24 @@ def rewrite(thing: griffe.Object) -> None:
 
 def as_markdown(text: str, where: griffe.Object) -> str:
     """The docstring of ``where`` with links for roles, and its references as a list."""
-    text = REFERENCES.sub(lambda match: f"**References**\n\n{references(match[1])}\n\n", text)
+    text = REFERENCES.sub(lambda match: f"References\n----------\n{references(match[1])}\n\n", text)
+    text = SEVERAL.sub(each, text)
+    text = CHOICES.sub(lambda match: f"{match[1]}{choices(match[2])}{match[3]}", text)
+    text = RETURNED.sub(lambda match: match[1] + match[2].replace("``", ""), text)
     text = CITATION.sub(r"[\1]", text)
     text = LITERAL_BLOCK.sub(":", text)
     return ROLE.sub(lambda match: link(match[1], where), text)
+
+
+def each(match: re.Match[str]) -> str:
+    """Parameters that share a description, one by one: else all get the type and default of the first."""
+    names = match[1].split(", ")
+    return "".join(f"{name}{match[2] or ''}\n{match[3].rstrip()}\n" for name in names)
+
+
+def choices(values: str) -> str:
+    """``"x", "y"`` as ``"x" or "y"``: of a set of choices the first would be taken for the default."""
+    return " or ".join(values.rsplit(", ", 1))
 
 
 def references(text: str) -> str:

@@ -14,15 +14,15 @@ from nbconvert import MarkdownExporter
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 FOLDER = "notebooks/"  # what stands for them in mkdocs.yml
 
-# Text that was printed in a fence of its own, which the style sheet tells from code; no prompts.
+# What was printed in a fence of its own, as on every page; no prompts.
 TEMPLATE = """{% extends 'markdown/index.md.j2' %}
 {% block stream %}
-``` { .text .output }
+```text
 {{ output.text | strip_ansi | trim }}
 ```
 {% endblock stream %}
 {% block data_text scoped %}
-``` { .text .output }
+```text
 {{ output.data['text/plain'] | trim }}
 ```
 {% endblock data_text %}

@@ -23,9 +23,8 @@ PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "benchmarks/README.md": "benchmarks.md",
     "weights/README.md": "weights.md",
-    "minilm/encoder.py": "api/encoder.md",
-    "minilm/packed.py": "api/packed.md",
 }
+HOME = "---\nhide: [navigation]\n---\n\n"  # there is nothing beside the home page
 COPIED = {".png", ".svg", ".jpg"}
 LANGUAGES = {".py": "python", ".json": "json", ".toml": "toml", ".js": "js"}
 
@@ -42,15 +41,10 @@ def on_config(config: MkDocsConfig) -> None:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that lie elsewhere, and all they link to."""
     for source, page in PAGES.items():
-        if files.get_file_from_path(page) is None and source.endswith(".md"):
-            files.append(File.generated(config, page, content=(ROOT / source).read_text("utf-8")))
-    linked = [
-        (ROOT / source_of(file.src_uri), file.content_string)
-        for file in files.documentation_pages()
-        if not file.src_uri.startswith("source/")
-    ]
-    for path, text in linked:
-        for target in targets(text, path):
+        text = (ROOT / source).read_text("utf-8")
+        files.append(File.generated(config, page, content=HOME + text if page == "index.md" else text))
+    for file in list(files.documentation_pages()):
+        for target in targets(file.content_string, ROOT / source_of(file.src_uri)):
             add(target, files, config)
     return files
 
@@ -80,7 +74,7 @@ def with_links(markdown: str, source: str, page: str) -> str:
 def source_of(page: str) -> str:
     """Where in the repository a page of the site lies."""
     for source, made in PAGES.items():
-        if made == page and source.endswith(".md"):
+        if made == page:
             return source
     if page.startswith("notebooks/"):
         return page.removesuffix(".md") + ".ipynb"
@@ -93,8 +87,8 @@ def in_site(path: str) -> str:
         return PAGES[path]
     if path.startswith("docs/"):
         return path.removeprefix("docs/")
-    if path.endswith(".ipynb"):
-        return path.removesuffix(".ipynb") + ".md"
+    if path.startswith("notebooks/") and (path.endswith(".ipynb") or "_files/" in path):
+        return re.sub(r"\.ipynb$", ".md", path)
     return f"source/{path}" if Path(path).suffix in COPIED else f"source/{path}.md"
 
 
@@ -132,4 +126,4 @@ def _present(entry: Any) -> Any:  # noqa: ANN401 - a path, {title: path} or {tit
 
 
 def _is_there(page: str) -> bool:
-    return page in PAGES.values() or page.endswith("/") or (ROOT / "docs" / page).is_file()
+    return (ROOT / source_of(page)).is_file()
