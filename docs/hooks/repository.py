@@ -24,7 +24,7 @@ PAGES = {
     "benchmarks/README.md": "benchmarks.md",
     "weights/README.md": "weights.md",
 }
-HOME = "---\nhide: [navigation]\n---\n\n"  # there is nothing beside the home page
+ALONE = "---\nhide: [navigation]\n---\n\n"  # no menu beside the home page and the files of source code
 COPIED = {".png", ".svg", ".jpg"}
 LANGUAGES = {".py": "python", ".json": "json", ".toml": "toml", ".js": "js"}
 
@@ -42,7 +42,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that lie elsewhere, and all they link to."""
     for source, page in PAGES.items():
         text = (ROOT / source).read_text("utf-8")
-        files.append(File.generated(config, page, content=HOME + text if page == "index.md" else text))
+        files.append(File.generated(config, page, content=ALONE + text if page == "index.md" else text))
     for file in list(files.documentation_pages()):
         for target in targets(file.content_string, ROOT / source_of(file.src_uri)):
             add(target, files, config)
@@ -110,7 +110,7 @@ def add(path: Path, files: Files, config: MkDocsConfig) -> None:
         file = File.generated(config, uri, abs_src_path=str(path))
     else:
         language = LANGUAGES.get(path.suffix, "text")
-        code = f"# {relative}\n\n~~~~{language}\n{path.read_text('utf-8')}~~~~\n"
+        code = f"{ALONE}# {relative}\n\n~~~~{language}\n{path.read_text('utf-8')}~~~~\n"
         file = File.generated(config, uri, content=code, inclusion=InclusionLevel.NOT_IN_NAV)
     files.append(file)
 
