@@ -62,22 +62,20 @@ def options(
 ) -> argparse.ArgumentParser:
     """Return a parser with the options that the scripts share; ``description`` is the script's docstring.
 
-    With ``rounds`` None there is no time to be measured, and so neither ``--rounds`` nor ``--quick``.
+    With ``rounds`` None no time is measured, and there is no ``--rounds``.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     if threads:
         parser.add_argument("--threads", type=int, default=2, help="threads for every system (default: 2)")
-    if rounds is None:
-        parser.set_defaults(quick=False)
-    else:
+    if rounds is not None:
         parser.add_argument(
             "--rounds", type=int, default=rounds, help=f"rounds to take the median of (default: {rounds})"
         )
-        parser.add_argument(
-            "--quick", action="store_true", help="few texts, two rounds, results/quick: does the script work?"
-        )
+    parser.add_argument(
+        "--quick", action="store_true", help="few texts, two rounds, results/quick: does the script work?"
+    )
     parser.add_argument(
         "--keep-environment", action="store_true", help=f"do not unset {' and '.join(PINNING_VARIABLES)}"
     )
@@ -87,7 +85,7 @@ def options(
 def begin(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Parse the command line, in a process whose BLAS has picked its kernels by the CPU."""
     arguments = parser.parse_args()
-    if arguments.quick:
+    if arguments.quick and "rounds" in arguments:
         arguments.rounds = min(arguments.rounds, 2)
     pinned = [name for name in PINNING_VARIABLES if name in os.environ]
     if pinned and not arguments.keep_environment:

@@ -34,6 +34,7 @@ NOT_RUN = {
     "python -m venv": "it makes an environment and hooks of git; .ci/run makes its own",
     'pip install -e ".[golden]"': ".ci/run makes the golden outputs again, in an environment with torch",
     'pip install -e ".[bench]"': "minutes on an idle machine, with torch and ONNX Runtime beside it",
+    "python -m benchmarks.exactness": "it writes what the tables are made of; .ci/run does --quick",
     "MINILM_DIFFERENCES=": ".ci/run runs the parity tests, in an environment with torch",
 }
 LANGUAGES = {"python", "sh", "text", "json", "js", "toml", "yaml", "ini", "dockerfile"}
