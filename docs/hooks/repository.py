@@ -1,7 +1,7 @@
 """Pages of the site that lie elsewhere in the repository, and links as they are in the repository.
 
 README.md is the home page; every file that a page links to becomes a page too (source code, JSON) or is
-copied (pictures). So the same Markdown reads well where it lies and in the site.
+copied (pictures, data). So the same Markdown reads well where it lies and in the site.
 """
 
 from __future__ import annotations
@@ -25,8 +25,16 @@ PAGES = {
     "weights/README.md": "weights.md",
 }
 ALONE = "---\nhide: [navigation]\n---\n\n"  # no menu beside the home page and the files of source code
-COPIED = {".png", ".svg", ".jpg"}
-LANGUAGES = {".py": "python", ".json": "json", ".toml": "toml", ".js": "js"}
+# Files that become pages when they are linked to; all others are copied.
+LANGUAGES = {
+    "": "text",
+    ".js": "js",
+    ".json": "json",
+    ".md": "md",
+    ".py": "python",
+    ".toml": "toml",
+    ".txt": "text",
+}
 
 # [text](target "title") and ![text](target), but neither a link to elsewhere nor one within the page
 LINK = re.compile(r"(?P<before>\]\()(?P<target>[^)\s#:]+)(?P<after>(?:#[^)\s]*)?(?:\s+\"[^\"]*\")?\))")
@@ -89,7 +97,7 @@ def in_site(path: str) -> str:
         return path.removeprefix("docs/")
     if path.startswith("notebooks/") and (path.endswith(".ipynb") or "_files/" in path):
         return re.sub(r"\.ipynb$", ".md", path)
-    return f"source/{path}" if Path(path).suffix in COPIED else f"source/{path}.md"
+    return f"source/{path}.md" if Path(path).suffix in LANGUAGES else f"source/{path}"
 
 
 def targets(text: str, source: Path) -> set[Path]:
@@ -106,12 +114,11 @@ def add(path: Path, files: Files, config: MkDocsConfig) -> None:
         return
     if not path.is_file():
         raise PluginError(f"a page links to {relative}, which is no file")
-    if path.suffix in COPIED:
-        file = File.generated(config, uri, abs_src_path=str(path))
-    else:
-        language = LANGUAGES.get(path.suffix, "text")
+    if language := LANGUAGES.get(path.suffix):
         code = f"{ALONE}# {relative}\n\n~~~~{language}\n{path.read_text('utf-8')}~~~~\n"
         file = File.generated(config, uri, content=code, inclusion=InclusionLevel.NOT_IN_NAV)
+    else:
+        file = File.generated(config, uri, abs_src_path=str(path))
     files.append(file)
 
 
