@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from minilm import packed
+from minilm.errors import CheckpointError
 from minilm.packed import PackedParameters, Workspace
 from minilm.packing import Pack, make_packs
 from minilm.threads import run_jobs, run_together
@@ -34,11 +36,16 @@ class Engine:
     parameters : PackedParameters
     threads : int
         Cores to use; may be changed.
+    name : str or Path
+        What the parameters are called in an error.
     """
 
-    def __init__(self, parameters: PackedParameters, threads: int) -> None:
+    def __init__(
+        self, parameters: PackedParameters, threads: int, *, name: str | Path = "the checkpoint"
+    ) -> None:
         self.parameters = parameters
         self.threads = threads
+        self._name = name
 
     def run(
         self,
@@ -63,6 +70,11 @@ class Engine:
             Told how many texts more are done.
         token_types : sequence of n sequences of int, optional
             Each token's type, the sentence of a pair it belongs to; all 0 by default.
+
+        Raises
+        ------
+        CheckpointError
+            If what comes out is not finite, as the weights of a damaged checkpoint make it.
         """
         results: list[Array] = [np.empty(0, np.float32)] * len(token_ids)
         packs = make_packs(token_ids, pack_tokens=pack_tokens, workers=self.threads, token_types=token_types)
@@ -71,12 +83,18 @@ class Engine:
             rows = iter(pack.rows)
             for group in pack.groups:
                 by_text = hidden_states[group.start : group.stop].reshape(group.texts, group.length, -1)
-                for result, row in zip(finish(by_text), rows, strict=False):  # rows go on in the next group
+                finished = finish(by_text)
+                if not np.isfinite(finished).all():
+                    raise CheckpointError(
+                        f"{self._name} is damaged: its weights are finite and what it makes of a text is not"
+                    )
+                for result, row in zip(finished, rows, strict=False):  # rows go on in the next group
                     results[row] = result
             advance(len(pack.rows))
 
         if len(token_ids) == 1 and self.threads > 1 and len(token_ids[0]) >= SHARED_TOKENS:
-            keep(packs[0], self._encode_together(packs[0]))
+            with np.errstate(over="ignore", invalid="ignore"):
+                keep(packs[0], self._encode_together(packs[0]))
             return results
 
         room = max(len(pack.input_ids) for pack in packs)
@@ -86,15 +104,17 @@ class Engine:
             workspace = Workspace(room, self.parameters)
 
             def encode_pack(pack: Pack) -> None:
-                hidden_states = packed.encode(
-                    pack.input_ids,
-                    pack.groups,
-                    self.parameters,
-                    workspace,
-                    token_type_ids=pack.token_type_ids,
-                )
-                with one_at_a_time:
-                    keep(pack, hidden_states)
+                # no warning, for whatever overflows in the end is an error
+                with np.errstate(over="ignore", invalid="ignore"):
+                    hidden_states = packed.encode(
+                        pack.input_ids,
+                        pack.groups,
+                        self.parameters,
+                        workspace,
+                        token_type_ids=pack.token_type_ids,
+                    )
+                    with one_at_a_time:
+                        keep(pack, hidden_states)
 
             return encode_pack
 
@@ -114,15 +134,16 @@ class Engine:
         def work(number: int, wait: Callable[[], object]) -> None:
             rows = slice(bounds[number], bounds[number + 1])
             workspace = Workspace(rows.stop - rows.start, self.parameters, query_key_value=query_key_value)
-            hidden_states[rows] = packed.encode(
-                pack.input_ids,
-                pack.groups,
-                self.parameters,
-                workspace,
-                token_type_ids=pack.token_type_ids,
-                rows=rows,
-                wait=wait,
-            )
+            with np.errstate(over="ignore", invalid="ignore"):  # of this thread
+                hidden_states[rows] = packed.encode(
+                    pack.input_ids,
+                    pack.groups,
+                    self.parameters,
+                    workspace,
+                    token_type_ids=pack.token_type_ids,
+                    rows=rows,
+                    wait=wait,
+                )
 
         run_together(work, threads=threads)
         return hidden_states

@@ -26,8 +26,8 @@ from minilm.loading import load
 from minilm.pooling import normalize as scale_to_one
 from minilm.quantization import PRECISIONS, Precision, quantize_embeddings, truncate_embeddings
 from minilm.settings import DOCUMENT_PROMPTS, QUERY_PROMPTS, UseSettings
-from minilm.similarity import SIMILARITY
-from minilm.texts import as_texts, check_encodable, is_text, windows
+from minilm.similarity import SIMILARITY, as_floats
+from minilm.texts import as_texts, check_encodable, check_text, is_text, windows
 from minilm.threads import available_cores
 from minilm.tokenizer import TokenizedTexts, Tokenizer, pad
 
@@ -146,7 +146,9 @@ class MiniLM:
         )
         self._head = EmbeddingHead(self.config, dense)
         self._engine = Engine(
-            parameters, available_cores() if threads is None else positive_int("threads", threads)
+            parameters,
+            available_cores() if threads is None else positive_int("threads", threads),
+            name=self.checkpoint.directory / "model.safetensors",
         )
         if max_seq_length is not None:
             self.max_seq_length = max_seq_length
@@ -254,6 +256,10 @@ class MiniLM:
         if not 3 <= value <= longest:
             raise ValueError(f"max_seq_length must lie in 3 to {longest} for this model, not {value}")
         self._tokenizer.max_seq_length = int(value)
+
+    def get_max_seq_length(self) -> int:
+        """:attr:`max_seq_length`, as sentence-transformers also calls it."""
+        return self.max_seq_length
 
     @property
     def threads(self) -> int:
@@ -558,7 +564,9 @@ class MiniLM:
         return self._compare(1, embeddings1, embeddings2)
 
     def _compare(self, which: int, *sides: Any) -> Array:  # noqa: ANN401
-        first, second = (self.encode(x) if is_text(x) else np.asarray(x, dtype=np.float32) for x in sides)
+        first, second = (
+            self.encode(x) if is_text(x) else np.asarray(as_floats(x), np.float32) for x in sides
+        )
         return cast(Array, SIMILARITY[self.similarity_fn_name][which](first, second))
 
     def explain(self, a: str, b: str) -> Explanation:
@@ -589,17 +597,13 @@ class MiniLM:
         >>> explanation.contributions.shape, round(float(explanation.contributions.sum()), 4)
         ((9, 9), 0.8052)
         """
-        texts = [a, b]
-        for name, text in zip("ab", texts, strict=True):
-            if not isinstance(text, str):
-                raise TypeError(f"{name} must be a str, not {type(text).__name__}")
-        check_encodable(texts, 0)
+        a, b = check_text("a", a), check_text("b", b)
         if self._head.has_dense:
             raise ValueError(
                 "explain cannot split the score: this checkpoint has a Dense module after pooling"
             )
         before = self._use.prompt(None, None)
-        token_ids, _ = self._token_ids(0, [before + text for text in texts])
+        token_ids, _ = self._token_ids(0, [before + text for text in (a, b)])
         hidden_states = self._engine.run(token_ids, sum(map(len, token_ids)), _keep_tokens)
         finish = self._head.embedder(normalize=True)
         first, second = (np.asarray(finish(tokens[None])[0], np.float64) for tokens in hidden_states)  # (E,)
@@ -638,7 +642,7 @@ class MiniLM:
     def _token_ids(self, start: int, window: list[str]) -> TokenizedTexts:
         try:
             return self._tokenizer(window)
-        except TypeError:  # what the library makes of a string that is not Unicode text
+        except (TypeError, UnicodeEncodeError):  # what comes of a string that is not Unicode text
             check_encodable(window, start)
             raise
 

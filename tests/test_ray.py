@@ -49,7 +49,7 @@ class Machines:
         # a machine that dies is missed after seconds, not half a minute
         patience = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3}
         head = {"num_cpus": 1, "include_dashboard": False, "_system_config": patience}
-        self._cluster = Cluster(initialize_head=True, head_node_args=head)
+        self._cluster: Any = Cluster(initialize_head=True, head_node_args=head)
         self._other = self._cluster.add_node(num_cpus=1)
         self.address = self._cluster.address
         ray.init(address=self.address, log_to_driver=False, logging_level="ERROR")
@@ -193,7 +193,12 @@ def test_every_option_does_what_it_does_on_one_machine(folder: Path, tmp_path: P
 @pytest.mark.usefixtures("machines")
 def test_stopped_it_goes_on_and_does_nothing_twice(model: MiniLM, folder: Path, tmp_path: Path) -> None:
     output, stop = tmp_path / "out", threading.Event()
-    report = encode(model, folder, output, lambda r: r.inputs > 50 and stop.set(), stop=stop)
+
+    def stop_early(report: Report) -> None:
+        if report.inputs > 50:
+            stop.set()
+
+    report = encode(model, folder, output, stop_early, stop=stop)
     assert 50 < report.inputs < ROWS
     assert not output.exists()
     before = parts_of(output)
@@ -393,7 +398,9 @@ def test_an_actor_holds_one_model_and_takes_its_threads_from_its_cores(model: Mi
 def test_a_machine_that_dies_loses_no_row_and_doubles_none(
     model: MiniLM, machines: Machines, folder: Path, tmp_path: Path
 ) -> None:  # the last: the machine stays dead
-    output, died_at, cut_off = tmp_path / "out", [], []
+    output = tmp_path / "out"
+    died_at: list[int] = []
+    cut_off: list[Path] = []
 
     def kill(report: Report) -> None:
         unfinished = tmp_path.glob("out.incomplete/*/unfinished/*")

@@ -76,7 +76,7 @@ def encode_corpus(
     ------
     CorpusError
         If the output is there already and not from this job, if a job with other options has been begun
-        there, or with "raise" at the first row that is not text.
+        there, if it cannot be written, or with "raise" at the first row that is not text.
     """
     kind = output.suffix
     options = options_of(model, corpus, kind, on_error, dtype, pooling, prompt_name, dedupe=dedupe)
@@ -132,7 +132,12 @@ class _Job:
         first = next(rows, None)  # tells the column, which the sink wants to know
         width = width_of(self._model, pooling)
         sink = make_sink(
-            self._output, self._work, column=self._corpus.column or "text", width=width, dtype=dtype
+            self._output,
+            self._work,
+            column=self._corpus.column or "text",
+            width=width,
+            dtype=dtype,
+            kept_types=self._corpus.kept_types,
         )
         sink.rewind(self.manifest.marks)
         with self._errors.open("ab") as file:

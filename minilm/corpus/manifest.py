@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -98,7 +99,13 @@ def finished_before(output: Path, options: dict[str, Any], *, overwrite: bool) -
 
 @contextmanager
 def working_on(output: Path) -> Iterator[Path]:
-    """The folder for work on an output, held against other processes."""
+    """The folder for work on an output, held against other processes.
+
+    Raises
+    ------
+    CorpusError
+        If another process holds it, or nothing can be written.
+    """
     from filelock import FileLock, Timeout
 
     work = _work_on(output)
@@ -110,6 +117,14 @@ def working_on(output: Path) -> Iterator[Path]:
         raise CorpusError(f"{output} is being written by another process") from None
     try:
         yield work
+    except (OSError, sqlite3.Error) as error:
+        if getattr(error, "filename", None):
+            raise
+        # a full disk does not say which file it was
+        reason = getattr(error, "strerror", None) or str(error)
+        raise CorpusError(
+            f"{output}: {reason}; what has landed is kept, and the same command goes on"
+        ) from error
     finally:
         lock.release()
 

@@ -193,7 +193,7 @@ def _schema(corpus: Corpus, width: int, dtype: str, on_error: OnError) -> Any:  
         if bad and on_error == "raise":
             raise CorpusError(refusal(bad[0].source, bad[0].line, bad[0].problem))
         if good:
-            tables = Tables(corpus.column or "text", width, dtype)
+            tables = Tables(corpus.column or "text", width, dtype, kept_types=corpus.kept_types)
             texts, kept = [row.text or "" for row in good], [row.kept for row in good]
             tables.table(Shard(0, texts, kept, np.zeros((len(good), width), dtype)))
             return tables.schema

@@ -76,6 +76,8 @@ class Corpus:
         Bytes of input that are behind the reader.
     total_bytes : int or None
         Bytes in all; None with standard input among them.
+    kept_types : dict of str to pyarrow.DataType
+        Of the other columns, once reading has come to a Parquet file, which knows them.
 
     Raises
     ------
@@ -99,6 +101,7 @@ class Corpus:
         self._span = span
         self.lines = 0
         self.position = 0
+        self.kept_types: dict[str, Any] = {}
         sizes = [None if path == "-" else Path(path).stat().st_size for path in self.paths]
         self.total_bytes = None if None in sizes else sum(size or 0 for size in sizes)
 
@@ -209,6 +212,8 @@ class Corpus:
             start, stop = self._span or (0, rows)
             groups, number = _groups_between(file.metadata, start, stop)
             wanted = None if self.keep else [column]
+            if self.keep:
+                self.kept_types |= {field.name: field.type for field in file.schema_arrow}
             for batch in file.iter_batches(_PARQUET_ROWS, row_groups=groups, columns=wanted):
                 skipped = min(max(start - number, 0), len(batch))
                 number += skipped

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
@@ -21,7 +22,7 @@ from minilm.corpus.reading import _pyarrow
 from minilm.errors import CorpusError
 
 HEADER_BYTES = 128  # of .npy version 1.0, which pads to 64 and leaves room for the shape to grow
-_ROW_GROUP = 65_536  # rows of the joined Parquet file that are in memory at a time
+_ROW_GROUP = 16_384  # rows of the joined Parquet file that are in memory at a time: 24 MiB of vectors
 EMBEDDING = "embedding"  # the column of the vectors
 
 Vectors = npt.NDArray[np.floating]
@@ -49,8 +50,10 @@ class Sink(Protocol):
         """Make the output whole and give it its name."""
 
 
-def make_sink(output: Path, work: Path, *, column: str, width: int, dtype: str) -> Sink:
-    """The sink for the output's name.
+def make_sink(
+    output: Path, work: Path, *, column: str, width: int, dtype: str, kept_types: Mapping[str, Any]
+) -> Sink:
+    """The sink for the output's name; ``kept_types`` are those of other columns, where they are known.
 
     Raises
     ------
@@ -62,7 +65,7 @@ def make_sink(output: Path, work: Path, *, column: str, width: int, dtype: str) 
     if output.suffix in (".jsonl", ".ndjson"):
         return _JsonLines(work, column)
     if output.suffix in (".parquet", ".pq"):
-        return _Parquet(work, Tables(column, width, dtype))
+        return _Parquet(work, Tables(column, width, dtype, kept_types=kept_types))
     raise CorpusError(f"the output must end in .parquet, .npy or .jsonl, not {output.name!r}")
 
 
@@ -139,14 +142,21 @@ class Tables:
     width : int
         Components of a vector.
     dtype : {"float32", "float16"}
-
-    Attributes
-    ----------
-    schema : pyarrow.Schema or None
-        Of the first shard, to which the others are held.
+    schema : pyarrow.Schema, optional
+        What all shards are held to; None is that of the first.
+    kept_types : mapping of str to pyarrow.DataType
+        Of the other columns, where they are known before the first shard.
     """
 
-    def __init__(self, column: str, width: int, dtype: str, schema: Any = None) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        column: str,
+        width: int,
+        dtype: str,
+        schema: Any = None,  # noqa: ANN401
+        kept_types: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        self._kept_types = kept_types
         self._arrow, self._parquet = _pyarrow("Parquet")
         self._column = column
         self._vector = self._arrow.list_(
@@ -168,7 +178,7 @@ class Tables:
         names = self.schema.names[1:-1] if self.schema is not None else list(_names(shard.kept))
         for name in names:
             values = [row.get(name) for row in shard.kept]
-            kind = self.schema.field(name).type if self.schema is not None else None
+            kind = self._kept_types.get(name) if self.schema is None else self.schema.field(name).type
             try:
                 columns[name] = arrow.array(values, kind)
             except arrow.ArrowException as error:

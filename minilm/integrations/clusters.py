@@ -21,9 +21,9 @@ Table = TypeVar("Table")  # a mapping of arrays, a pandas.DataFrame or a pyarrow
 class Embedder:
     """A function of a table, made so that a cluster can carry it about.
 
-    It goes from machine to machine as its parameters; each process that calls it loads the model once, from its
-    own machine's cache. Give Ray Data the class (``dataset.map_batches(Embedder)``), so that each actor makes one
-    as it starts, and others an object of it.
+    It goes from machine to machine as its parameters; each process that calls it loads the model once, from
+    its own machine's cache. Give Ray Data the class (``dataset.map_batches(Embedder)``), so that each actor
+    makes one as it starts, and others an object of it.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ class Embedder:
         Returns
         -------
         The same kind of table
-            The vectors are an (n, E) array in a mapping, an array a row in a DataFrame, and lists of fixed size
-            in an Arrow table.
+            The vectors are an (n, E) array in a mapping, an array a row in a DataFrame, and lists of fixed
+            size in an Arrow table.
 
         Raises
         ------
