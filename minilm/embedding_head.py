@@ -74,6 +74,7 @@ class EmbeddingHead:
             embeddings = cast(Array, pooled[0] if len(pooled) == 1 else np.concatenate(pooled, axis=1))
             for dense in self._dense:
                 embeddings = dense(embeddings)
-            return cast(Array, scale_to_one(embeddings) if normalize else embeddings)
+            # a copy: cls pooling shows the hidden states themselves, and the next pack is written over them
+            return cast(Array, scale_to_one(embeddings) if normalize else embeddings.copy())
 
         return embed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,23 @@ def available_cores() -> int:
     has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS and Windows
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     return max(1, math.ceil(min(cores, _cgroup_quota())))
+
+
+def ray_cores() -> int | None:
+    """Cores that Ray gave to the actor or task that asks; None anywhere else.
+
+    Examples
+    --------
+    >>> ray_cores() is None
+    True
+    """
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized():
+        return None
+    context = ray.get_runtime_context()
+    if context.get_task_id() is None:  # the driver, who may use what it likes
+        return None
+    return max(1, int(context.get_assigned_resources().get("CPU", 1)))
 
 
 def run_jobs(

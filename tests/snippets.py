@@ -86,7 +86,9 @@ class Runner:
         self._server: Server | None = None
 
     def stop(self) -> None:
-        """Stop the server, if there is one; it must end well."""
+        """Stop what was started: a server, which must end well, and Ray."""
+        if ray := sys.modules.get("ray"):
+            ray.shutdown()
         if self._server:
             assert self._server.stop() == 0
 
@@ -104,6 +106,8 @@ class Runner:
         return self._shell(self._at_server(code)) if code.strip() else ""
 
     def _python(self, code: str) -> str:
+        if "pyspark" in code and not shutil.which("java"):
+            pytest.skip("java is not installed, which Spark needs")
         printed = io.StringIO()
         try:
             with contextlib.redirect_stdout(printed):
@@ -115,6 +119,8 @@ class Runner:
     def _shell(self, code: str) -> str:
         if "curl " in code and not shutil.which("curl"):
             pytest.skip("curl is not installed")
+        if "--engine ray" in code:
+            pytest.importorskip("ray", reason="ray is not installed; the extra ray brings it")
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", code],
             cwd=self._directory,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -81,6 +82,8 @@ def test_the_blocks_of_a_section_print_what_they_say(
     section: Section, runner: Callable[[Section], Runner], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     run = runner(section)
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)  # or it takes the first python3 of the PATH
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.chdir(tmp_path / "reader")
     for block in to_run(section):
         printed = run.run(block)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
@@ -64,7 +65,7 @@ def make_sink(
     if output.suffix in (".jsonl", ".ndjson"):
         return _JsonLines(work, column)
     if output.suffix in (".parquet", ".pq"):
-        return _Parquet(work, column, width, dtype, kept_types)
+        return _Parquet(work, Tables(column, width, dtype, kept_types=kept_types))
     raise CorpusError(f"the output must end in .parquet, .npy or .jsonl, not {output.name!r}")
 
 
@@ -131,18 +132,98 @@ class _JsonLines(_Growing):
             file.write(json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n")
 
 
-class _Parquet:
+class Tables:
+    """Shards as Arrow tables of one schema: the text, what is kept, the vector.
+
+    Parameters
+    ----------
+    column : str
+        What the column of the text is called.
+    width : int
+        Components of a vector.
+    dtype : {"float32", "float16"}
+    schema : pyarrow.Schema, optional
+        What all shards are held to; None is that of the first.
+    kept_types : mapping of str to pyarrow.DataType
+        Of the other columns, where they are known before the first shard.
+    """
+
     def __init__(
-        self, work: Path, column: str, width: int, dtype: str, kept_types: Mapping[str, Any]
+        self,
+        column: str,
+        width: int,
+        dtype: str,
+        schema: Any = None,  # noqa: ANN401
+        kept_types: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self._kept_types = kept_types
         self._arrow, self._parquet = _pyarrow("Parquet")
-        self._work = work
         self._column = column
         self._vector = self._arrow.list_(
             self._arrow.float16() if dtype == "float16" else self._arrow.float32(), width
         )
-        self._schema: Any = None  # of the first shard; the others are held to it
+        self.schema = schema
+
+    def table(self, shard: Shard) -> Any:  # noqa: ANN401 - pyarrow.Table
+        """A shard's rows.
+
+        Raises
+        ------
+        CorpusError
+            If what is kept is not of the types that it had in the first shard.
+        """
+        arrow = self._arrow
+        flat = arrow.array(np.ascontiguousarray(shard.vectors).ravel())
+        columns = {self._column: arrow.array(shard.texts, arrow.string())}
+        names = self.schema.names[1:-1] if self.schema is not None else list(_names(shard.kept))
+        for name in names:
+            values = [row.get(name) for row in shard.kept]
+            kind = self._kept_types.get(name) if self.schema is None else self.schema.field(name).type
+            try:
+                columns[name] = arrow.array(values, kind)
+            except arrow.ArrowException as error:
+                wanted = f" as {kind}, which it was at first" if kind is not None else ""
+                raise CorpusError(f"column {name!r} cannot be kept{wanted}: {error}") from None
+            if columns[name].type == arrow.null():  # nothing but nulls so far: text can hold what may come
+                columns[name] = columns[name].cast(arrow.string())
+        columns[EMBEDDING] = arrow.FixedSizeListArray.from_arrays(flat, type=self._vector)
+        table = arrow.table(columns)
+        self.schema = table.schema
+        return table
+
+    def write(self, file: BinaryIO, tables: Iterable[Any]) -> None:
+        """Tables joined to one Parquet file, a row group of them in memory at a time."""
+        if self.schema is None:
+            self.schema = self.without_rows()
+        with self._parquet.ParquetWriter(file, self.schema, **self._how()) as writer:
+            group: list[Any] = []
+            for table in tables:
+                group.append(table)
+                if sum(map(len, group)) >= _ROW_GROUP:
+                    writer.write_table(self._arrow.concat_tables(group), _ROW_GROUP * 2)
+                    group = []
+            if group:
+                writer.write_table(self._arrow.concat_tables(group), _ROW_GROUP * 2)
+
+    def without_rows(self) -> Any:  # noqa: ANN401 - pyarrow.Schema
+        """The schema if there are no rows to tell it."""
+        return self._arrow.schema([(self._column, self._arrow.string()), (EMBEDDING, self._vector)])
+
+    def _how(self) -> dict[str, Any]:
+        """Vectors neither repeat nor compress; what they are not worth is spared."""
+        others = [name for name in self.schema.names if name != EMBEDDING]
+        return {
+            "compression": {**dict.fromkeys(others, "zstd"), f"{EMBEDDING}.list.element": "none"},
+            "use_dictionary": others,
+            "write_statistics": others,
+        }
+
+
+class _Parquet:
+    def __init__(self, work: Path, tables: Tables) -> None:
+        _, self._parquet = _pyarrow("Parquet")
+        self._work = work
+        self._tables = tables
 
     def _part(self, number: int) -> Path:
         return self._work / f"part-{number:06}.parquet"
@@ -154,55 +235,21 @@ class _Parquet:
         for path in self._parts()[len(marks) :]:
             path.unlink()
         if marks:
-            self._schema = self._parquet.read_schema(self._part(0))
+            self._tables.schema = self._parquet.read_schema(self._part(0))
 
     def land(self, shard: Shard) -> int:
-        arrow = self._arrow
-        flat = arrow.array(np.ascontiguousarray(shard.vectors).ravel())
-        columns = {self._column: arrow.array(shard.texts, arrow.string())}
-        names = self._schema.names[1:-1] if self._schema is not None else list(_names(shard.kept))
-        for name in names:
-            values = [row.get(name) for row in shard.kept]
-            kind = self._kept_types.get(name) if self._schema is None else self._schema.field(name).type
-            try:
-                columns[name] = arrow.array(values, kind)
-            except arrow.ArrowException as error:
-                wanted = f" as {kind}, which it was at first" if kind is not None else ""
-                raise CorpusError(f"column {name!r} cannot be kept{wanted}: {error}") from None
-            if columns[name].type == arrow.null():  # nothing but nulls so far: text can hold what may come
-                columns[name] = columns[name].cast(arrow.string())
-        columns[EMBEDDING] = arrow.FixedSizeListArray.from_arrays(flat, type=self._vector)
-        table = arrow.table(columns)
-        self._schema = table.schema
+        table = self._tables.table(shard)
         with landing(self._part(shard.number)) as file:
-            self._parquet.write_table(table, file, **self._how())
+            self._tables.write(file, [table])
         return shard.number
 
-    def _how(self) -> dict[str, Any]:
-        """Vectors neither repeat nor compress; what they are not worth is spared."""
-        others = [name for name in self._schema.names if name != EMBEDDING]
-        return {
-            "compression": {**dict.fromkeys(others, "zstd"), f"{EMBEDDING}.list.element": "none"},
-            "use_dictionary": others,
-            "write_statistics": others,
-        }
-
     def finish(self, rows: int, target: Path) -> None:  # noqa: ARG002 - the protocol's argument
-        arrow = self._arrow
-        self._schema = arrow.schema([(self._column, arrow.string()), (EMBEDDING, self._vector)])
-        if parts := self._parts():  # read anew: a schema from a file holds more than one made here
-            self._schema = self._parquet.read_schema(parts[0])
+        parts = self._parts()
+        # read anew: a schema from a file holds more than one made here
+        self._tables.schema = self._parquet.read_schema(parts[0]) if parts else None
         temporary = self._work / "joined"
         with temporary.open("wb") as file:
-            with self._parquet.ParquetWriter(file, self._schema, **self._how()) as writer:
-                group: list[Any] = []
-                for part in parts:
-                    group.append(self._parquet.read_table(part))
-                    if sum(map(len, group)) >= _ROW_GROUP:
-                        writer.write_table(arrow.concat_tables(group), _ROW_GROUP * 2)
-                        group = []
-                if group:
-                    writer.write_table(arrow.concat_tables(group), _ROW_GROUP * 2)
+            self._tables.write(file, (self._parquet.read_table(part) for part in parts))
             sync(file)
         land(temporary, target)
 
