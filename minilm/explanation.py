@@ -102,6 +102,30 @@ class Explanation:
         return {**sides, "contributions": self.contributions.tolist()}
 
 
+def explain_score(
+    texts: Sequence[ExplainedText],
+    hidden_states: Sequence[Array],
+    embeddings: Sequence[Array],
+    pooling: str | Sequence[str],
+) -> Explanation:
+    """Why two texts have the score they have.
+
+    Parameters
+    ----------
+    texts : sequence of two ExplainedText
+    hidden_states : sequence of two ndarray, shapes (M, E) and (N, E)
+        Each text's token vectors, as the last layer leaves them.
+    embeddings : sequence of two ndarray, shape (E,)
+        What the model makes of them, scaled to length 1; nothing but ``pooling`` may come before that.
+    pooling : str or sequence of str
+        How the model makes one vector of a text's.
+    """
+    a, b = texts
+    first, second = (np.asarray(embedding, np.float64) for embedding in embeddings)  # (E,), (E,)
+    parts_a, parts_b = (token_parts(tokens, pooling) for tokens in hidden_states)  # (M, E), (N, E)
+    return Explanation(float(first @ second), a, b, contributions(parts_a, parts_b))
+
+
 def token_parts(hidden_states: Array, pooling: str | Sequence[str]) -> npt.NDArray[np.float64]:
     """What each token of a text adds to its pooled embedding: (N, E) -> (N, E), whose rows sum to it.
 
