@@ -379,7 +379,10 @@ class CrossEncoder:
         return self._engine.run(ids, pack_tokens, self._logits, advance, token_types=used)
 
     def _logits(self, hidden_states: Array) -> Array:
-        """Hidden states (N, L, E) to logits (N, labels): [1]_, section 3.1 (pooler) and 4.1."""
+        """Hidden states (N, L, E) to logits (N, labels): C and W of [1]_, section 4.1.
+
+        The pooler between [CLS] and C, a linear layer and tanh, is in BERT's code, not in its paper.
+        """
         head = self._head
         first = hidden_states[:, 0]  # (N, E), of [CLS]
         pooled = np.tanh(first @ head["pooler.dense.weight"] + head["pooler.dense.bias"])  # (N, E)
