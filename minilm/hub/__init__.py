@@ -12,6 +12,10 @@ Every file that has a known checksum is held to it on every load: the default mo
 ``weights/manifest.json``, any other file in the Hugging Face cache to the hash its blob is named after. New
 files are written to a staging directory, checked there, and renamed into place one by one under a lock, so
 nothing half written ever bears a model file's name.
+
+A directory of one's own has no known checksums. Its files are held to one another and to what a model can be
+(``config.py``, ``tensor_file.py``, ``special_tokens.py``), but a weight that a flipped bit has changed into
+another small number cannot be told from a trained one.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ from pathlib import Path
 from minilm.checkpoint_files import check_regular, is_there
 from minilm.errors import CheckpointError, CheckpointNotFoundError
 from minilm.hub.huggingface import download_from_hub, is_offline, repo_cache
-from minilm.hub.landing import land, locked, staging_directory
+from minilm.hub.landing import check_room, is_full, land, locked, staging_directory
 from minilm.hub.manifest import OPTIONAL_FILES, REQUIRED_FILES, Checkpoint, Manifest, dense_files
 from minilm.hub.mirror import download_from_mirror
 from minilm.hub.reasons import Unavailable, not_found
@@ -153,6 +157,13 @@ def copy_checkpoint(checkpoint: Checkpoint, directory: str | os.PathLike[str]) -
     -------
     Path
         The directory, complete; pass it to ``MiniLM.from_pretrained``.
+
+    Raises
+    ------
+    CheckpointError
+        If a file of the default model was damaged meanwhile.
+    OSError
+        If the directory cannot be written, or the disk is full; nothing is left of the copy.
     """
     target = Path(directory).expanduser()
     manifest = default_manifest()
@@ -162,7 +173,13 @@ def copy_checkpoint(checkpoint: Checkpoint, directory: str | os.PathLike[str]) -
     with locked(target), staging_directory(target) as staging:
         for name in names:
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(checkpoint.directory / name, staging / name)
+            try:
+                shutil.copyfile(checkpoint.directory / name, staging / name)
+            except OSError as error:
+                if not is_full(error):
+                    raise
+                # shutil names the file that it read
+                raise OSError(error.errno, error.strerror, str(target / name)) from error
         if pinned:
             try:
                 check_sha256(staging, manifest)
@@ -251,6 +268,7 @@ def _find_pinned(manifest: Manifest, cache_dir: str | Path | None, local_files_o
                 # another process may have fetched it while this one waited for the lock
                 if found := found_locally([]):
                     return found
+                check_room(root, sum(manifest.sizes.values()))
                 source = _fetch(manifest, directory, root, reasons)
         except OSError as error:
             reasons.append(f"{label} ({root}): cannot be written: {error.strerror or error}")

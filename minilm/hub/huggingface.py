@@ -6,6 +6,7 @@ import logging
 import threading
 from pathlib import Path
 
+from minilm.hub.landing import is_full
 from minilm.hub.manifest import Manifest, megabytes
 from minilm.hub.reasons import Unavailable, one_line
 
@@ -34,7 +35,9 @@ def download_from_hub(manifest: Manifest, staging: Path) -> None:
                 cache_dir=staging / ".no-cache",
             )
     except Exception as error:
-        # whatever failed on the way (network, proxy, TLS, a full disk), the mirror may still work
+        if isinstance(error, OSError) and is_full(error):  # which no mirror would change
+            raise
+        # whatever failed on the way (network, proxy, TLS), the mirror may still work
         raise Unavailable(f"download failed: {one_line(error)}") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import shutil
 import tempfile
@@ -31,6 +32,18 @@ def locked(root: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def check_room(root: Path, size: int) -> None:
+    """Raise an OSError, before anything is fetched, if there is less room on the disk than ``size`` bytes."""
+    free = shutil.disk_usage(root).free
+    if free < size:
+        raise OSError(errno.ENOSPC, f"{size / 2**20:.0f} MiB are needed, and {free / 2**20:.0f} MiB are free")
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk, or this user's share of it, has no more room."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -34,6 +36,8 @@ def download_from_mirror(manifest: Manifest, staging: Path) -> None:
         if result.returncode or len(wheels) != 1:
             errors = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
             reason = errors[-1] if errors else result.stderr.strip()[-300:] or "no wheel arrived"
+            if os.strerror(errno.ENOSPC) in reason:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             raise Unavailable(f"pip download failed: {one_line(reason)}")
         try:
             with zipfile.ZipFile(wheels[0]) as wheel:

