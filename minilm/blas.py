@@ -71,7 +71,7 @@ def kernel_advice() -> str | None:
 
 
 def _cpu_has_avx512() -> bool:
-    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    found = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
     # numpy 2.4 names the level, earlier ones the instructions
     return bool({"X86_V4", "AVX512_SKX"} & set(found))
 

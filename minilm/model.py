@@ -25,7 +25,7 @@ from minilm.embedding_head import EmbeddingHead
 from minilm.engine import TOKENS_PER_TEXT, Engine
 from minilm.errors import TruncationWarning
 from minilm.explanation import Explanation, explain_score
-from minilm.hub import DEFAULT_MODEL
+from minilm.hub import DEFAULT_MODEL, is_pinned
 from minilm.loading import load
 from minilm.outputs import Features, OutputValue, keep_tokens, output_of
 from minilm.quantization import PRECISIONS, Precision, quantize_embeddings
@@ -147,7 +147,9 @@ class MiniLM:
         )
         if max_seq_length is not None:
             self.max_seq_length = max_seq_length
-        self._use = UseSettings.from_directory(self.checkpoint.directory)
+        # a file beside the default model's that the manifest does not name has no checksum, and no say
+        is_default = is_pinned(self.checkpoint)
+        self._use = UseSettings() if is_default else UseSettings.from_directory(self.checkpoint.directory)
         self._use.change(
             prompts=prompts, default_prompt_name=default_prompt_name, similarity_fn_name=similarity_fn_name
         )

@@ -228,19 +228,21 @@ def _cgroup_quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/s
     quotas = [math.inf]
     try:
         # "0::/system.slice/some.service"; in a container with its own namespace "0::/"
-        group = next(line[3:] for line in own.read_text().splitlines() if line.startswith("0::"))
+        group = next(
+            line[3:] for line in own.read_text("utf-8", "replace").splitlines() if line.startswith("0::")
+        )
         folder = root / group.strip("/")
         while folder.is_relative_to(root):
             if (path := folder / "cpu.max").is_file():
-                quota, period = path.read_text().split()
+                quota, period = path.read_text("ascii").split()
                 quotas.append(math.inf if quota == "max" else int(quota) / int(period))
             folder = folder.parent
     except (OSError, ValueError, ZeroDivisionError, StopIteration):
         pass
     try:
-        quota_us = int((root / "cpu" / "cpu.cfs_quota_us").read_text())
+        quota_us = int((root / "cpu" / "cpu.cfs_quota_us").read_text("ascii"))
         if quota_us > 0:
-            quotas.append(quota_us / int((root / "cpu" / "cpu.cfs_period_us").read_text()))
+            quotas.append(quota_us / int((root / "cpu" / "cpu.cfs_period_us").read_text("ascii")))
     except (OSError, ValueError, ZeroDivisionError):
         pass
     return min(quotas)

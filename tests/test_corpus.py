@@ -400,7 +400,7 @@ def test_ctrl_c_lands_the_rows_in_hand(tmp_path: Path) -> None:
         [sys.executable, "-m", "minilm", "encode", str(source), "-o", str(output)], stderr=subprocess.PIPE
     )
     manifest = tmp_path / "out.npy.incomplete" / "manifest.json"
-    while not manifest.exists():
+    while not manifest.exists() and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     assert process.stderr

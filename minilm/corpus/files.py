@@ -40,7 +40,17 @@ def sync(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
+def json_bytes(value: object, indent: int | None = None) -> bytes:
+    r"""``value`` as JSON in UTF-8.
+
+    What has no UTF-8 form, the bytes of a file's name that are none or half a character in a column, becomes
+    JSON's own escape, ``\\udcff``, and comes back from it.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    return text.encode("utf-8", "backslashreplace")
+
+
 def write_json(path: Path, value: object, temporary: Path | None = None) -> None:
     """``value`` as JSON, landed."""
     with landing(path, temporary) as file:
-        file.write(json.dumps(value, ensure_ascii=False, indent=1).encode())
+        file.write(json_bytes(value, indent=1))

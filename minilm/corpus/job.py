@@ -8,7 +8,6 @@ rows had no text, and the folder goes.
 
 from __future__ import annotations
 
-import json
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,7 +18,7 @@ from typing import Any, Literal
 
 from minilm.config import Pooling
 from minilm.corpus.distinct import Distinct
-from minilm.corpus.files import landing, sync, write_json
+from minilm.corpus.files import json_bytes, landing, sync, write_json
 from minilm.corpus.manifest import Manifest, OnError, Report, finished_before, options_of, working_on
 from minilm.corpus.reading import Corpus, Row
 from minilm.corpus.writing import EMBEDDING, Shard, Vectors, make_sink
@@ -234,7 +233,7 @@ def refusal(source: str, line: int, problem: str | None) -> str:
 def error_line(source: str, line: int, problem: str | None) -> bytes:
     """A row that is no text, as ``OUTPUT.errors.jsonl`` lists it."""
     entry = {"file": source, "line": line, "problem": problem}
-    return json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+    return json_bytes(entry) + b"\n"
 
 
 def shards(rows: Iterable[Row]) -> Iterator[list[Row]]:

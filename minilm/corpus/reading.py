@@ -128,6 +128,8 @@ class Corpus:
 
     def _lines(self, path: str, kind: str) -> Iterator[tuple[Row, int]]:
         source = "stdin" if path == "-" else path
+        if path == "-" and sys.stdin is None:
+            raise CorpusError("there is nothing to read: stdin is closed")
         raw = cast(BinaryIO, sys.stdin.buffer) if path == "-" else Path(path).open("rb")  # noqa: SIM115
         try:
             file = _decompressed(raw, path)
@@ -174,7 +176,7 @@ class Corpus:
                 yield _row(value, source, line, {})
 
     def _csv_rows(self, file: BinaryIO, source: str, kind: str) -> Iterator[Row]:
-        csv.field_size_limit(sys.maxsize)
+        csv.field_size_limit(2**31 - 1)  # a C long, which has 32 bits on Windows
         # bytes that are not UTF-8 pass through as lone surrogates, so that only their row is lost
         text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
         reader = csv.reader(text, delimiter="\t" if kind == "tsv" else ",")

@@ -8,7 +8,6 @@ the end.
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from minilm.corpus.files import land, landing, sync
+from minilm.corpus.files import json_bytes, land, landing, sync
 from minilm.corpus.reading import _pyarrow
 from minilm.errors import CorpusError
 
@@ -129,7 +128,7 @@ class _JsonLines(_Growing):
         rows = zip(shard.texts, shard.kept, shard.vectors.tolist(), strict=True)
         for text, kept, vector in rows:
             row = {self._column: text, **kept, EMBEDDING: vector}
-            file.write(json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n")
+            file.write(json_bytes(row) + b"\n")
 
 
 class Tables:
