@@ -20,6 +20,7 @@ parity:  ## the README's table of errors against the original
 
 golden:  ## make the golden outputs again; needs the extra "golden"
 	python -m tests.parity.make_golden
+	python -m tests.parity.make_golden_onnxruntime
 
 bench:  ## speed against the peers, and the README's picture; needs the extra "bench"
 	python -m benchmarks.throughput
