@@ -6,6 +6,8 @@ beginnings of names (``01``), those notebooks only.
 
 from __future__ import annotations
 
+import base64
+import io
 import sys
 import time
 from pathlib import Path
@@ -64,11 +66,25 @@ def execute(notebook: Notebook) -> Notebook:
     return fresh
 
 
+def in_256_colours(png: str) -> str:
+    """A picture in base64 with a palette, not 32 bits a pixel: the same to the eye, at half the size."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    with io.BytesIO() as smaller:
+        picture.quantize(256, dither=Image.Dither.NONE).save(smaller, "PNG", optimize=True)
+        return base64.b64encode(smaller.getvalue()).decode("ascii")
+
+
 def execute_in_place(path: Path) -> None:
     """Execute a notebook and store it with its outputs, whole or not at all."""
     import nbformat
 
     notebook = execute(read(path))
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                output.data["image/png"] = in_256_colours(output.data["image/png"])
     partial = path.with_suffix(".partial")
     try:
         nbformat.write(notebook, partial)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
 import pytest
 
+from minilm import MiniLM
 from tests.execute_notebooks import METADATA, Notebook, execute, paths, read
 
 for _name in ("nbclient", "nbformat", "ipykernel", "matplotlib"):
@@ -94,13 +96,16 @@ def test_what_is_committed_is_whole_and_small(path: Path) -> None:
     assert not re.search(r"/(?:home|Users|root|tmp)/|[A-Z]:\\\\", path.read_text("utf-8"))
 
 
+@pytest.fixture
+def ready(model: MiniLM) -> None:  # noqa: ARG001 - loaded here first, should it have to be downloaded
+    """Nothing is left to fetch or to build whose progress on stderr would be taken for a warning."""
+    importlib.import_module("matplotlib.font_manager")  # lists the machine's fonts, the first time
+
+
 @every_notebook
-@pytest.mark.filterwarnings(
-    "ignore"
-)  # what Jupyter warns of in this process is its affair; see stderr for ours
-@pytest.mark.usefixtures(
-    "model"
-)  # loaded here first, so that a download's progress is not taken for a warning
+@pytest.mark.usefixtures("ready")
+# what Jupyter warns of in this process is its own affair; what the notebook does is on its stderr
+@pytest.mark.filterwarnings("ignore")
 def test_it_runs_and_says_what_is_committed(path: Path) -> None:
     notebook = read(path)
     before, after = code_cells(notebook), code_cells(execute(notebook))
