@@ -22,6 +22,7 @@ parity:  ## the tables of errors and differences against the original; needs the
 
 golden:  ## make the golden outputs again; needs the extra "golden"
 	python -m tests.parity.make_golden
+	python -m tests.parity.make_golden_onnxruntime
 
 bench:  ## speed against the peers, and the README's picture; needs the extra "bench"
 	python -m benchmarks.throughput
