@@ -292,7 +292,7 @@ def test_a_dense_layer_that_overflows_is_refused_whichever_way_a_text_comes(dire
         lambda: model.explain("a", "b"),
     ):
         with pytest.raises(
-            CheckpointError, match="Dense.*is damaged: its weights are finite and what it makes"
+            CheckpointError, match=r"Dense.*is damaged: its weights are finite and what it makes"
         ):
             call()
 
