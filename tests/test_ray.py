@@ -184,8 +184,8 @@ def test_every_option_does_what_it_does_on_one_machine(folder: Path, tmp_path: P
         np.abs(np.subtract(a, b, dtype=np.float64)).max()
         for a, b in zip(many["embedding"].to_pylist(), one["embedding"].to_pylist(), strict=True)
     ]
-    # unnormalized components reach 1 to 2, where neighbours of half precision lie 1e-3 to 2e-3 apart
-    assert max(difference) <= (0.0 if BOUND == 0 else 2e-3)
+    # unscaled components reach 8, below which neighbours of half precision lie 4e-3 apart
+    assert max(difference) <= (0.0 if BOUND == 0 else 4e-3)
     errors = [(tmp_path / f"{name}.errors.jsonl").read_text() for name in ("out", "one.parquet")]
     assert errors[0] == errors[1]
 

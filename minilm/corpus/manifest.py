@@ -81,9 +81,9 @@ def finished_before(output: Path, options: dict[str, Any], *, overwrite: bool) -
     """
     finished = manifest_path(output)
     if overwrite:
-        shutil.rmtree(_work_on(output), ignore_errors=True)
         if output.is_dir() and not finished.exists():
             raise CorpusError(f"{output} is a directory, and not from here: take another name, or remove it")
+        shutil.rmtree(_work_on(output), ignore_errors=True)
         if output.is_dir():
             shutil.rmtree(output)
         output.unlink(missing_ok=True)

@@ -159,7 +159,7 @@ def encode_on_ray(
                 for record in _run(ray, task, sorted(missing), actors, actor_cpus):
                     if "failure" in record:
                         raise CorpusError(_explained(record, task, corpus))
-                    if "rows" in record:
+                    if record["block"] in missing and "rows" in record:
                         count(record)
                         corpus.position += task.blocks[record["block"]].size
                         advance(report)
@@ -287,7 +287,6 @@ def _connected(ray: Any, address: str | None, actor_cpus: int) -> Iterator[None]
         raise ValueError(f"address must be None, not {address!r}: this process has a Ray cluster already")
     if is_ours:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # to tell others of it is the user's to decide
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Ray Data does what Ray's core complains of
         where = address or os.environ.get("RAY_ADDRESS") or "local"
         cores = {"num_cpus": max(available_cores(), actor_cpus)} if where == "local" else {}
         ray.init(where, log_to_driver=False, logging_level=logging.ERROR, **cores)

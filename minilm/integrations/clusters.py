@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -91,18 +91,20 @@ class Embedder:
             If it has no such column.
         """
         made: Any = table
-        names = list(getattr(table, "column_names", None) or made)
-        if self._column not in names:
-            raise ValueError(f"no column {self._column!r} among {', '.join(map(str, names))}")
-        texts = made[self._column]
         if hasattr(table, "append_column"):
+            texts = self._texts(made, made.column_names)
             return made.append_column(self._to, _fixed_size_lists(self._encode(texts.to_pylist())))
         if hasattr(table, "assign"):
-            return made.assign(**{self._to: list(self._encode(texts))})
+            return made.assign(**{self._to: list(self._encode(self._texts(made, made.columns)))})
         if isinstance(table, Mapping):
-            return {**table, self._to: self._encode(texts)}  # type: ignore[return-value] # a dict is a mapping
+            return {**table, self._to: self._encode(self._texts(made, made))}  # type: ignore[return-value]
         kinds = "a mapping of arrays, a pandas.DataFrame or a pyarrow.Table"
         raise TypeError(f"a table must be {kinds}, not {type(table).__name__}")
+
+    def _texts(self, table: Any, names: Iterable[object]) -> Any:  # noqa: ANN401 - of any kind
+        if self._column not in names:
+            raise ValueError(f"no column {self._column!r} among {', '.join(map(str, names))}")
+        return table[self._column]
 
     def _encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         return self._model().encode(texts, show_progress_bar=False, **self._options)
