@@ -133,6 +133,27 @@ def test_parquet_columns_keep_their_types(tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "out.parquet").select(others).equals(table.select(others))
 
 
+def test_columns_are_those_of_the_first_rows_with_a_text(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 2)
+    rows: list[dict[str, Any]] = [{"text": None}] * 4 + [{"text": f"t{i}", "n": i} for i in range(4)]
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.parquet"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run(source, "-o", output, "--keep", "--on-error", "skip") == 0
+    assert [(row["text"], row["n"]) for row in pq.read_table(output).to_pylist()] == [
+        (f"t{i}", i) for i in range(4)
+    ]
+    with source.open("a") as file:
+        file.write(json.dumps({"text": "late", "m": 1}))
+    assert run(source, "-o", tmp_path / "late.jsonl", "--keep", "--on-error", "skip") == 0
+    assert read_jsonl(tmp_path / "late.jsonl")[-1]["m"] == 1
+    code, line = failure(capsys, source, "-o", tmp_path / "late.parquet", "--keep", "--on-error", "skip")
+    assert code == 1
+    assert "column 'm' cannot be kept: no row had it" in line
+
+
 def test_float16_and_several_inputs(model: MiniLM, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     for name in ("a.txt", "b.txt"):

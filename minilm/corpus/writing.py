@@ -169,12 +169,17 @@ class Tables:
         Raises
         ------
         CorpusError
-            If what is kept is not of the types that it had in the first shard.
+            If what is kept is not of the types that it had in the first shard, or was not there.
         """
         arrow = self._arrow
         flat = arrow.array(np.ascontiguousarray(shard.vectors).ravel())
         columns = {self._column: arrow.array(shard.texts, arrow.string())}
-        names = self.schema.names[1:-1] if self.schema is not None else list(_names(shard.kept))
+        names = list(_names(shard.kept)) if self.schema is None else self.schema.names[1:-1]
+        if late := [name for name in _names(shard.kept) if name not in names]:
+            raise CorpusError(
+                f"column {late[0]!r} cannot be kept: no row had it when the output's columns were chosen. "
+                "Give it to the first row, if only as null, or write .jsonl"
+            )
         for name in names:
             values = [row.get(name) for row in shard.kept]
             kind = self._kept_types.get(name) if self.schema is None else self.schema.field(name).type
@@ -233,22 +238,30 @@ class _Parquet:
     def rewind(self, marks: Sequence[int]) -> None:
         for path in self._parts()[len(marks) :]:
             path.unlink()
-        if marks:
-            self._tables.schema = self._parquet.read_schema(self._part(0))
+        self._tables.schema = self._schema()
+
+    def _schema(self) -> Any:  # noqa: ANN401 - pyarrow.Schema
+        """The schema of the first part with rows; one without does not know what will be kept."""
+        with_rows = (part for part in self._parts() if self._parquet.read_metadata(part).num_rows)
+        first = next(with_rows, None)
+        return None if first is None else self._parquet.read_schema(first)
 
     def land(self, shard: Shard) -> int:
+        before = self._tables.schema
         table = self._tables.table(shard)
         with landing(self._part(shard.number)) as file:
             self._tables.write(file, [table])
+        if not shard.texts:
+            self._tables.schema = before
         return shard.number
 
     def finish(self, rows: int, target: Path) -> None:  # noqa: ARG002 - the protocol's argument
-        parts = self._parts()
         # read anew: a schema from a file holds more than one made here
-        self._tables.schema = self._parquet.read_schema(parts[0]) if parts else None
+        self._tables.schema = self._schema()
         temporary = self._work / "joined"
         with temporary.open("wb") as file:
-            self._tables.write(file, (self._parquet.read_table(part) for part in parts))
+            tables = (self._parquet.read_table(part) for part in self._parts())
+            self._tables.write(file, (table for table in tables if len(table)))
             sync(file)
         land(temporary, target)
 
