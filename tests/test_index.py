@@ -121,7 +121,8 @@ def test_rows_of_unequal_length_in_parquet_cannot_shift_the_others(tmp_path: Pat
     fixed = pa.list_(pa.float32(), WIDTH)
     for kind, content, message in (
         (pa.list_(pa.float32()), rows, "not a list of a fixed length"),
-        (fixed, [None, [1.0] * WIDTH], "rows without a vector"),
+        # older pyarrow cannot read such a column itself
+        (fixed, [None, [1.0] * WIDTH], "rows without a vector|is damaged"),
         (pa.string(), ["x"], "is string, not a list"),
     ):
         parquet.write_table(pa.table({"embedding": pa.array(content, kind)}), tmp_path / "index.parquet")

@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -71,18 +72,14 @@ def truth(model: MiniLM, float64_parameters: dict[str, np.ndarray]) -> np.ndarra
     return np.array(rows)
 
 
-def run(
-    *command: str | bytes, stdin: Any = b"", **environment: str | None
-) -> subprocess.CompletedProcess[bytes]:
+def run(*command: str | bytes, **environment: str | None) -> subprocess.CompletedProcess[bytes]:
     """A process in this one's environment but for the variables given; None takes one away."""
     env = {name: value for name, value in {**os.environ, **environment}.items() if value is not None}
-    return subprocess.run(command, input=stdin, capture_output=True, check=False, env=env)
+    return subprocess.run(command, input=b"", capture_output=True, check=False, env=env)
 
 
-def minilm(
-    *arguments: str | bytes, stdin: Any = b"", **environment: str | None
-) -> subprocess.CompletedProcess[bytes]:
-    return run(sys.executable, "-m", "minilm", *arguments, stdin=stdin, **environment)
+def minilm(*arguments: str | bytes, **environment: str | None) -> subprocess.CompletedProcess[bytes]:
+    return run(sys.executable, "-m", "minilm", *arguments, **environment)
 
 
 class Elsewhere:
@@ -129,8 +126,12 @@ FEATURES = "from numpy._core._multiarray_umath import __cpu_features__ as has, _
 
 
 def cpu_has(feature: str) -> bool:
-    core = importlib.import_module("numpy._core._multiarray_umath")
-    return bool(core.__cpu_features__.get(feature))
+    return bool(numpys("__cpu_features__").get(feature))
+
+
+def numpys(name: str) -> Any:
+    """What numpy knows of the CPU, in the module where NPY_DISABLE_CPU_FEATURES has its effect."""
+    return getattr(importlib.import_module("numpy._core._multiarray_umath"), name)
 
 
 def is_openblas_on_x86() -> bool:
@@ -154,8 +155,7 @@ def test_the_vectors_are_the_same_under_every_kernel_of_openblas(elsewhere: Else
 
 
 def test_the_vectors_are_the_same_without_vector_units_in_numpy(elsewhere: Elsewhere) -> None:
-    core = importlib.import_module("numpy._core._multiarray_umath")
-    features = [name for name in core.__cpu_dispatch__ if cpu_has(name)]
+    features = [name for name in numpys("__cpu_dispatch__") if cpu_has(name)]
     if not features:
         pytest.skip("numpy has nothing to choose from on this CPU")
     left = f"{FEATURES}; print([name for name in dispatch if has[name]])"
@@ -196,14 +196,17 @@ def test_one_core_by_affinity_is_one_thread_and_the_same_vectors(elsewhere: Else
     assert elsewhere.check(before=pin, after="print(model.threads)").strip() == "1"
 
 
-@pytest.mark.parametrize("name", ["win32", "darwin"])
-def test_what_only_linux_has_is_not_needed(elsewhere: Elsewhere, name: str) -> None:
-    """The functions that Windows and macOS lack are taken away; the name is only for those who ask for it."""
+def test_what_windows_and_macos_lack_is_not_needed(elsewhere: Elsewhere) -> None:
+    """Nothing here asks for the platform's name; it is what is there that counts."""
     lacking = ("sched_getaffinity", "sched_setaffinity", "posix_fadvise", "memfd_create", "getrandom")
-    before = f"import os, random, numpy, threadpoolctl, tokenizers, sys\nfor name in {lacking}:\n"
-    before += "    if hasattr(os, name): delattr(os, name)\n"
-    before += f"sys.platform = {name!r}"
+    before = f"import os, random, numpy, threadpoolctl, tokenizers\nfor name in {lacking}:\n"
+    before += "    if hasattr(os, name): delattr(os, name)"
     assert elsewhere.check(before=before, after="print(model.threads)").strip() == str(os.cpu_count())
+
+
+def test_no_module_branches_on_the_platforms_name() -> None:
+    for path in Path(hub.__file__).parent.rglob("*.py"):
+        assert not re.search(r"sys\.platform|platform\.system\(\) *[!=]=", path.read_text("utf-8")), path
 
 
 @linux
@@ -363,9 +366,9 @@ def test_files_and_their_names_are_read_and_written_in_any_locale(locale: str, t
 # Standard streams that are closed, or full
 
 
-def with_streams(redirections: str, *arguments: str, stdin: bytes | None = b"") -> tuple[int, bytes, bytes]:
+def with_streams(redirections: str, *arguments: str) -> tuple[int, bytes, bytes]:
     command = ["sh", "-c", f'exec "$@" {redirections}', "sh", sys.executable, "-m", "minilm", *arguments]
-    result = run(*command, stdin=stdin)
+    result = run(*command)
     return result.returncode, result.stdout, result.stderr
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.snippets import ROOT, Block, Runner, sections
 
 BLOCKS = [block for section in sections("README.md") for block in section.blocks]
@@ -36,3 +38,21 @@ def test_the_example_in_the_place_of_sentence_transformers_finds_what_it_says() 
     example = blocks("python")[1]
     assert "# corpus_id 1" in example.code
     assert re.match(r"\[\[\{'corpus_id': 1, ", output_of(example))
+
+
+def test_security_md_states_the_limits_in_force_and_names_tests_that_exist() -> None:
+    pytest.importorskip("uvicorn", reason="the extra serve is not installed")
+    from minilm.server.protocol import HEAD_SECONDS, MAX_HEAD_BYTES
+    from minilm.server.settings import Settings
+
+    security = (ROOT / "SECURITY.md").read_text("utf-8")
+    tests = re.findall(r"`(test_\w+\.py)`", security)
+    assert len(set(tests)) >= 10
+    there = {path.name for path in (ROOT / "tests").rglob("*.py")}
+    assert set(tests) <= there
+    limits, said = Settings(), " ".join(security.split())
+    assert f"{MAX_HEAD_BYTES // 1024} KiB of headers within {HEAD_SECONDS:g} seconds" in said
+    body = f"an {limits.max_body_bytes // 2**20} MiB body within {limits.body_seconds:g} seconds"
+    texts = f"{limits.max_texts:,} texts, {limits.max_characters:,} characters"
+    assert f"{body}, {texts}" in said
+    assert f"beyond {limits.max_queue_tokens:,} tokens" in said

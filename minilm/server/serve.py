@@ -14,6 +14,7 @@ import uvicorn
 from minilm.cross_encoder import CrossEncoder
 from minilm.model import MiniLM
 from minilm.server.app import create_app
+from minilm.server.protocol import Protocol
 from minilm.server.settings import Settings
 
 # How long answers under way may take after SIGTERM: a client that does not read would hold it forever.
@@ -83,6 +84,7 @@ def serve(
     shown = f"[{host}]" if listener.family == socket.AF_INET6 else host
     config = uvicorn.Config(
         create_app(model, settings, reranker),
+        http=Protocol,
         access_log=False,  # /metrics counts; a line a request would cost more than some requests do
         log_level="warning",
         timeout_graceful_shutdown=GRACE_SECONDS,
