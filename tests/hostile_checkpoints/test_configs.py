@@ -289,11 +289,8 @@ def test_a_dense_layer_that_overflows_is_refused_whichever_way_a_text_comes(dire
     for call in (
         lambda: model.encode("a"),
         lambda: model.encode(["a"], output_value=None),
-        lambda: model.explain("a", "b"),
     ):
-        with pytest.raises(
-            CheckpointError, match=r"Dense.*is damaged: its weights are finite and what it makes"
-        ):
+        with pytest.raises(CheckpointError, match=r"4_Dense/model\.safetensors is damaged: its weights are"):
             call()
 
 
