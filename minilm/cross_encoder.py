@@ -417,7 +417,7 @@ def _num_labels(directory: Path) -> int:
     count = len(labels) if isinstance(labels, dict) else fields.get("num_labels", 2)
     if isinstance(count, bool) or not isinstance(count, int) or not 0 < count < 2**31:
         raise CheckpointError(
-            f"{directory / 'config.json'}: num_labels must be at least 1, not {shown(count)}"
+            f"{directory / 'config.json'}: num_labels must lie in 1 to {2**31 - 1}, not {shown(count)}"
         )
     return count
 

@@ -31,10 +31,15 @@ class Dense(NamedTuple):
     weight: Array  # (in, out)
     bias: Array  # (out,)
     activation: Callable[[Array], Array]
+    name: str  # in an error
 
     def __call__(self, embeddings: Array) -> Array:
         """Embeddings (N, in) to (N, out)."""
-        return self.activation(embeddings @ self.weight + self.bias)
+        with np.errstate(over="ignore", invalid="ignore"):  # whatever overflows in the end is an error
+            made = self.activation(embeddings @ self.weight + self.bias)
+        if not np.isfinite(made).all():
+            raise CheckpointError(f"{self.name} is damaged: its weights are finite and what it makes is not")
+        return made
 
 
 def load_dense(directory: Path) -> Dense:
@@ -78,4 +83,4 @@ def load_dense(directory: Path) -> Dense:
     )
     weight = np.ascontiguousarray(tensors["linear.weight"], np.float32)  # (in, out)
     bias = np.asarray(tensors["linear.bias"] if has_bias else np.zeros(out), np.float32)  # (out,)
-    return Dense(weight, bias, _ACTIVATIONS[activation])
+    return Dense(weight, bias, _ACTIVATIONS[activation], str(weights))

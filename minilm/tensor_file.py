@@ -28,7 +28,7 @@ MAX_HEADER_BYTES = 4 << 20
 # One flipped bit, the highest of the exponent, makes 1e36 and more of a usual weight.
 LARGEST_WEIGHT = 1e16
 
-_FLOAT_DTYPES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}  # safetensors' names: bytes an element
+_FLOAT_DTYPES = ("F64", "F32", "F16", "BF16")  # by safetensors' names
 
 
 class TensorFile(Mapping[str, npt.NDArray[np.floating]]):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import minilm
 from minilm import CheckpointError, MiniLM
 from minilm.cli import main
 
@@ -86,3 +90,18 @@ def deadline(seconds: int) -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+
+
+def in_child(code: str, *arguments: object, cwd: Path) -> str:
+    """What a process of its own prints, which must end well and say nothing on stderr."""
+    package = Path(minilm.__file__).parents[1]
+    result = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(package)},
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout

@@ -280,6 +280,33 @@ def test_a_dense_layer_of_numbers_that_are_no_weights_is_refused(
     assert "linear.bias holds " in message
 
 
+def test_a_dense_layer_that_overflows_is_refused_whichever_way_a_text_comes(directory: Path) -> None:
+    tensors = {"linear.weight": np.full((2, 16), 9e15, np.float32)}
+    with_dense(directory, tensors, {"activation_function": "torch.nn.modules.linear.Identity"})
+    other = json.loads((directory / "modules.json").read_text())
+    (directory / "modules.json").write_text(json.dumps([*other, *deeper(directory)]))
+    model = MiniLM(directory)
+    for call in (
+        lambda: model.encode("a"),
+        lambda: model.encode(["a"], output_value=None),
+    ):
+        with pytest.raises(CheckpointError, match=r"4_Dense/model\.safetensors is damaged: its weights are"):
+            call()
+
+
+def deeper(directory: Path) -> list[dict[str, Any]]:
+    """Two more Dense modules of 2 to 2, whose product leaves float32."""
+    folders = ["3_Dense", "4_Dense"]
+    for folder in folders:
+        (directory / folder).mkdir()
+        fields = {"in_features": 2, "out_features": 2, "bias": False, "activation_function": "Identity"}
+        (directory / folder / "config.json").write_text(json.dumps(fields))
+        save_file(
+            {"linear.weight": np.full((2, 2), 9e15, np.float32)}, directory / folder / "model.safetensors"
+        )
+    return [module("Dense", folder) for folder in folders]
+
+
 def test_a_dense_layer_that_cannot_be_read_is_refused(directory: Path, refusal: Refusal) -> None:
     with_dense(directory)
     weights = directory / "2_Dense" / "model.safetensors"
@@ -318,12 +345,16 @@ def test_settings_of_use_that_make_no_sense_are_refused(
 @pytest.mark.parametrize(
     ("file", "change", "reason"),
     [
-        ("config.json", {"id2label": {}}, "num_labels must be at least 1"),
+        ("config.json", {"id2label": {}}, "num_labels must lie in 1 to"),
         ("config.json", {"id2label": {"0": "a", "1": "b"}}, "classifier.weight has shape (1, 16)"),
-        ("config.json", {"id2label": None, "num_labels": 0}, "num_labels must be at least 1"),
-        ("config.json", {"id2label": None, "num_labels": 10**400}, "num_labels must be at least 1"),
+        ("config.json", {"id2label": None, "num_labels": 0}, "num_labels must lie in 1 to"),
+        ("config.json", {"id2label": None, "num_labels": 10**400}, "num_labels must lie in 1 to"),
         ("config.json", {"id2label": None, "num_labels": 2**31 - 1}, "classifier.weight has shape (1, 16)"),
-        ("config.json", {"id2label": None, "num_labels": "1"}, "num_labels must be at least 1, not '1'"),
+        (
+            "config.json",
+            {"id2label": None, "num_labels": "1"},
+            "num_labels must lie in 1 to 2147483647, not '1'",
+        ),
         ("config.json", {"sbert_ce_default_activation_function": "os.system"}, "is not supported"),
         ("config.json", {"sbert_ce_default_activation_function": [[[1]]]}, "is not supported"),
         ("config.json", {"sentence_transformers": {"activation_fn": 7}}, "activation_fn 7 is not supported"),

@@ -6,15 +6,12 @@ The files are sparse: they have the size that they claim and take no room on the
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import TINY
-from tests.hostile_checkpoints.refusing import change_json, join, put, split
+from tests.hostile_checkpoints.refusing import change_json, in_child, join, put, split
 
 resource = pytest.importorskip("resource", reason="the system does not limit a process's memory")
 
@@ -81,7 +78,7 @@ def sparse_rows(directory: Path) -> str:
     put(directory, join(header, body[:end]))
     grow(directory / "model.safetensors", len(join(header, b"")) + end + rows * 64)
     change_json(directory / "config.json", lambda fields: fields.update(vocab_size=rows))
-    return "does not fit into memory"
+    return "memory"  # "does not fit into", or of a release that maps files, "cannot allocate"
 
 
 def claimed_layers(directory: Path) -> str:
@@ -146,10 +143,6 @@ def test_no_claim_is_given_memory(
         reason = spoil(directory)
     except OSError as error:
         pytest.skip(f"this file system has no files of that size: {error}")
-    assert TINY.hidden_size == 16
-    command = [sys.executable, "-c", CHILD, str(directory), str(good)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert (result.returncode, result.stderr) == (0, "")
-    message, grown = result.stdout.splitlines()
+    message, grown = in_child(CHILD, directory, good, cwd=tmp_path).splitlines()
     assert reason in message
     assert int(grown) < ALLOWED

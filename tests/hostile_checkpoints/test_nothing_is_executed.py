@@ -13,13 +13,11 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.hostile_checkpoints.refusing import change_json
+from tests.hostile_checkpoints.refusing import change_json, in_child
 
 PICKLES = (
     "pytorch_model.bin",
@@ -113,10 +111,7 @@ def test_loading_runs_nothing_and_opens_only_what_it_reads(
     shutil.copytree(harmless, spoilt)
     marker = tmp_path / "marker"
     booby_trap(spoilt, marker)
-    command = [sys.executable, "-c", CHILD, str(spoilt), kind, str(harmless)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert (result.returncode, result.stderr) == (0, "")
-    events = json.loads(result.stdout)
+    events = json.loads(in_child(CHILD, spoilt, kind, harmless, cwd=tmp_path))
     assert not marker.exists()
     assert [event for event, _ in events if event != "open"] == []
     opened = {arguments[0] for _, arguments in events}
@@ -132,7 +127,6 @@ def test_the_hook_of_these_tests_sees_what_runs(tmp_path: Path) -> None:
     unpickle = "__import__('pickle').load(open(sys.argv[1], 'rb'))"
     child = CHILD.replace("use(kind(sys.argv[1]))", unpickle).replace("use(kind(sys.argv[3]))", "pass")
     (tmp_path / "bomb").write_bytes(pickle.dumps(Bomb(tmp_path / "marker")))
-    command = [sys.executable, "-c", child, str(tmp_path / "bomb"), "MiniLM", "x"]
-    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert "pickle.find_class" in [event for event, _ in json.loads(result.stdout)]
+    events = json.loads(in_child(child, tmp_path / "bomb", "MiniLM", "x", cwd=tmp_path))
+    assert "pickle.find_class" in [event for event, _ in events]
     assert (tmp_path / "marker").exists()

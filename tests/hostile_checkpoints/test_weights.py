@@ -241,9 +241,9 @@ def one_renamed(header: Header, body: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (overlapping, "invalid offset for tensor"),
-        (partly_overlapping, "invalid offset for tensor"),
-        (gapped, "invalid offset for tensor"),
+        (overlapping, "cannot be read as safetensors"),
+        (partly_overlapping, "cannot be read as safetensors"),
+        (gapped, "cannot be read as safetensors"),
         (named_twice, f"{QUERY!r} stands there twice"),
         (named_twice_with_other_bytes, f"{QUERY!r} stands there twice"),
         (described_twice, "'dtype' stands there twice"),

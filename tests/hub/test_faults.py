@@ -45,8 +45,8 @@ from tests.hub.world import (
     words,
 )
 
-KILLS = int(os.environ.get("MINILM_KILLS", "6"))
-PAIRS = int(os.environ.get("MINILM_PAIRS", "3"))
+KILLS = int(os.environ.get("MINILM_KILLS", "4"))
+PAIRS = int(os.environ.get("MINILM_PAIRS", "2"))
 
 DRIP_SECONDS = 0.01
 PIP_SECONDS = 0.1
