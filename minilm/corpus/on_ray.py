@@ -1,6 +1,6 @@
 """Encode a corpus on the machines of a Ray cluster, so that every row is there once, whatever dies meanwhile.
 
-Ray Data maps :class:`BlockEncoder` over the numbers of the corpus's blocks; what it is told of each is the
+Ray Data maps ``BlockEncoder`` over the numbers of the corpus's blocks; what it is told of each is the
 block's record, while the rows go from file to file on the machine that encodes them. All that is under way
 is in ``OUTPUT.incomplete/``, in a folder whose name each beginning draws anew, so that an actor that outlives
 its driver cannot write into another job. At the end the folder of the blocks gets the name ``OUTPUT``.
