@@ -66,12 +66,13 @@ def kernel_advice() -> str | None:
         "environment"
     )
     return (
-        f"this CPU has AVX-512, but numpy's BLAS runs its {info.kernel} kernels, at half the speed; {remedy}"
+        f"this CPU has AVX-512, but numpy's BLAS runs its {info.kernel} kernels, often at half the speed; "
+        f"{remedy}"
     )
 
 
 def _cpu_has_avx512() -> bool:
-    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    found = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
     # numpy 2.4 names the level, earlier ones the instructions
     return bool({"X86_V4", "AVX512_SKX"} & set(found))
 

@@ -6,7 +6,6 @@ Exit codes: 0, or 1 for a job that failed, or 2 for wrong usage, with one line o
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import platform
@@ -22,6 +21,7 @@ from minilm import __version__, cli_corpus
 from minilm.blas import blas_info, kernel_advice
 from minilm.cli_errors import Failure, Usage
 from minilm.cli_explain import explanation_text
+from minilm.cli_text import any_locale, hold_standard_streams, is_terminal, put, put_json, say, text_argument
 from minilm.cross_encoder import CrossEncoder
 from minilm.errors import CheckpointNotFoundError, MiniLMError, TruncationWarning
 from minilm.hub import DEFAULT_MODEL, Checkpoint, copy_checkpoint, find_checkpoint, sha256_of
@@ -47,34 +47,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Score: 0.8052
     0
     """
+    hold_standard_streams()
     try:
         options = _parser().parse_args(arguments)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), any_locale():
             warnings.simplefilter("always", TruncationWarning)
             # an error follows, if it is true
             warnings.filterwarnings("ignore", message="Not enough free disk space", category=UserWarning)
-            warnings.showwarning = lambda message, *_: _say(str(message))
+            warnings.showwarning = lambda message, *_: say(str(message))
             _show_downloads()
             options.run(options)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except Usage as error:
-        _say(str(error))
+        say(str(error))
         return 2
     except KeyboardInterrupt as interrupt:
-        _say(str(interrupt) or "interrupted")
+        say(str(interrupt) or "interrupted")
         return 130
     except BrokenPipeError:
         # whoever read the output has gone; keep Python from complaining again when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (Failure, MiniLMError, ValueError) as error:
-        _say(str(error))
+        say(str(error))
         return 1
     except OSError as error:
-        _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         return 1
     except MemoryError:
-        _say("out of memory: try a smaller --batch-size or fewer texts at once")
+        say("out of memory: try a smaller --batch-size or fewer texts at once")
         return 1
     return 0
 
@@ -97,8 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     compare = commands.add_parser("compare", parents=[loading], help="the similarity of two texts")
-    compare.add_argument("text_a", metavar="TEXT_A")
-    compare.add_argument("text_b", metavar="TEXT_B")
+    compare.add_argument("text_a", type=text_argument, metavar="TEXT_A")
+    compare.add_argument("text_b", type=text_argument, metavar="TEXT_B")
     compare.add_argument("--json", action="store_true", help="all the digits, and the number of tokens")
     compare.add_argument(
         "--explain", action="store_true", help="what each word adds to the score, in colour on a terminal"
@@ -107,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
 
     encode = commands.add_parser("encode", parents=[loading], help="a vector for each text of a corpus")
     cli_corpus.add_encode(encode)
-    encode.set_defaults(run=lambda options: cli_corpus.encode(options, _load, _say))
+    encode.set_defaults(run=lambda options: cli_corpus.encode(options, _load, say))
 
     search = commands.add_parser("search", parents=[loading], help="the nearest of what encode wrote")
     cli_corpus.add_search(search)
@@ -169,16 +171,16 @@ def _compare(options: argparse.Namespace) -> None:
         report = {"score": score, "tokens": tokens, "max_seq_length": model.max_seq_length}
         if explanation:
             report["explanation"] = explanation.as_dict()
-        _print_json(report)
+        put_json(report)
         return
-    print(f"Score: {score:.4f}")
+    put(f"Score: {score:.4f}")
     if explanation:
-        print(explanation_text(explanation, in_colour=_in_colour()))
+        put(explanation_text(explanation, in_colour=_in_colour()))
 
 
 def _in_colour() -> bool:
     """Whether stdout is a terminal whose user has not asked for no colour (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return is_terminal(sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _download(options: argparse.Namespace) -> None:
@@ -186,7 +188,7 @@ def _download(options: argparse.Namespace) -> None:
     directory = checkpoint.directory
     if options.local_dir:
         directory = copy_checkpoint(checkpoint, options.local_dir)
-    print(f"{options.model}: {_verdict(checkpoint)}, in {directory}")
+    put(f"{options.model}: {_verdict(checkpoint)}, in {directory}")
 
 
 def _info(options: argparse.Namespace) -> None:
@@ -210,10 +212,10 @@ def _info(options: argparse.Namespace) -> None:
         report["sha256"] = sha256_of(checkpoint.directory / "model.safetensors")
         report["checked"] = _verdict(checkpoint)
     if options.json:
-        _print_json(report)
+        put_json(report)
     else:
         for key, value in report.items():
-            print(f"{key:<16} {value}")
+            put(f"{key:<16} {value}")
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -253,7 +255,7 @@ def _serve(options: argparse.Namespace) -> None:
                     local_files_only=options.local_files_only,
                     threads=model.threads,
                 )
-            serve(model, settings, listener, _say, reranker)
+            serve(model, settings, listener, say, reranker)
     except OSError as error:
         raise Failure(f"{options.host}:{options.port}: {error.strerror or error}") from None
 
@@ -288,17 +290,9 @@ def _verdict(checkpoint: Checkpoint) -> str:
     return "complete; there is no published checksum for a directory of your own"
 
 
-def _print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False))
-
-
-def _say(message: str) -> None:
-    print(f"minilm: {' '.join(message.split())}", file=sys.stderr)
-
-
 def _show_downloads() -> None:
     """On a terminal, say what is being fetched: it is 87 MiB, and the first run waits for it."""
-    if sys.stderr.isatty():
+    if is_terminal(sys.stderr):
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("minilm: %(message)s"))
         logger = logging.getLogger("minilm.hub")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
 import threading
@@ -15,12 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from minilm import cli_ray
 from minilm.cli_errors import Failure, Interrupted, Usage
-from minilm.corpus.job import ON_ERROR, Report, encode_corpus
+from minilm.cli_text import is_terminal, printable, put, put_json, text_argument
+from minilm.corpus.job import encode_corpus
+from minilm.corpus.manifest import ON_ERROR, Report
 from minilm.corpus.reading import FORMATS, Corpus
 from minilm.corpus.searching import Hit, Index
 from minilm.corpus.writing import EMBEDDING
-from minilm.hub import DEFAULT_MODEL
+from minilm.hub import DEFAULT_MODEL, default_manifest, is_repository_name, sha256_of
 from minilm.model import MiniLM
 from minilm.pooling import POOLING
 from minilm.texts import WINDOW_TEXTS
@@ -71,19 +73,19 @@ def add_encode(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--progress", action=argparse.BooleanOptionalAction, help="a progress bar (on a terminal)"
     )
+    cli_ray.add_options(parser)
 
 
 def encode(options: argparse.Namespace, load: Load, say: Say) -> None:
     """Run ``minilm encode``."""
     output = Path(options.output) if options.output else None
-    if output and output.suffix not in (".npy", ".jsonl", ".ndjson", ".parquet", ".pq"):
-        raise Usage(f"--output must end in .parquet, .npy or .jsonl, not {output.name!r}")
-    if output and output.suffix == ".npy" and options.keep:
-        raise Usage("--keep has no meaning for .npy, which holds vectors only")
+    if options.engine == "ray":
+        cli_ray.check(options, output)
+    else:
+        cli_ray.check_unused(options)
+        _check_output(options, output)
     if options.batch_size < 1:
         raise Usage(f"--batch-size must be a positive whole number, not {options.batch_size}")
-    if not output and (options.dedupe or options.overwrite):
-        raise Usage("--dedupe and --overwrite are for --output")
     corpus = Corpus(options.input, format=options.format, column=options.column, keep=options.keep)
     if output and not output.parent.is_dir():
         raise FileNotFoundError(2, "No such file or directory", str(output))
@@ -101,22 +103,32 @@ def encode(options: argparse.Namespace, load: Load, say: Say) -> None:
         _to_stdout(options, model, corpus, say)
 
 
+def _check_output(options: argparse.Namespace, output: Path | None) -> None:
+    if output and output.suffix not in (".npy", ".jsonl", ".ndjson", ".parquet", ".pq"):
+        raise Usage(f"--output must end in .parquet, .npy or .jsonl, not {output.name!r}")
+    if output and output.suffix == ".npy" and options.keep:
+        raise Usage("--keep has no meaning for .npy, which holds vectors only")
+    if not output and (options.dedupe or options.overwrite):
+        raise Usage("--dedupe and --overwrite are for --output")
+
+
 def _to_file(options: argparse.Namespace, model: MiniLM, corpus: Corpus, output: Path, say: Say) -> None:
+    given: dict[str, Any] = {
+        "on_error": options.on_error,
+        "dtype": options.dtype,
+        "pooling": options.pooling,
+        "prompt_name": options.prompt_name,
+        "batch_size": options.batch_size,
+        "overwrite": options.overwrite,
+    }
     with _stopping(say) as stop, _bar(corpus, options.progress) as advance:
-        report = encode_corpus(
-            model,
-            corpus,
-            output,
-            on_error=options.on_error,
-            dtype=options.dtype,
-            dedupe=options.dedupe,
-            pooling=options.pooling,
-            prompt_name=options.prompt_name,
-            batch_size=options.batch_size,
-            overwrite=options.overwrite,
-            advance=advance,
-            stop=stop,
-        )
+        given |= {"advance": advance, "stop": stop}
+        if options.engine == "ray":
+            from minilm.corpus.on_ray import encode_on_ray
+
+            report = encode_on_ray(model, corpus, output, **given, **cli_ray.arguments(options))
+        else:
+            report = encode_corpus(model, corpus, output, dedupe=options.dedupe, **given)
     if stop.is_set() and not output.exists():
         raise Interrupted(f"interrupted after {report.inputs:,} rows; the same command goes on from there")
     if report.errors:
@@ -147,7 +159,7 @@ def _to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus, say: 
         vectors = model.encode_tokens(ids, pooling=options.pooling, batch_size=options.batch_size)
         for row, vector in zip(good, vectors.astype(options.dtype).tolist(), strict=True):
             record = {corpus.column or "text": row.text or "", **row.kept, EMBEDDING: vector}
-            print(json.dumps(record, ensure_ascii=False, default=str))
+            put_json(record)
     _say_truncated(report.truncated, report.encoded, model, say)
 
 
@@ -183,7 +195,7 @@ def _stopping(say: Say) -> Iterator[threading.Event]:
 @contextmanager
 def _bar(corpus: Corpus, show: bool | None) -> Iterator[Callable[[Report], object]]:
     """A bar over the input's bytes, which tells the time left, with texts and tokens a second."""
-    if show is False or (show is None and not sys.stderr.isatty()):
+    if show is False or (show is None and not is_terminal(sys.stderr)):
         yield lambda _: None
         return
     from tqdm import tqdm
@@ -208,7 +220,7 @@ def _bar(corpus: Corpus, show: bool | None) -> Iterator[Callable[[Report], objec
 def add_search(parser: argparse.ArgumentParser) -> None:
     """The options of ``minilm search``."""
     parser.add_argument("index", metavar="INDEX", help="what minilm encode -o wrote")
-    parser.add_argument("query", nargs="*", metavar="QUERY", help="one or more")
+    parser.add_argument("query", nargs="*", type=text_argument, metavar="QUERY", help="one or more")
     parser.add_argument("--queries", metavar="FILE", help="a query a line; - is stdin")
     parser.add_argument("-k", type=int, default=10, metavar="N", help="hits a query (%(default)s)")
     parser.add_argument("--json", action="store_true", help="a line of JSON a query, with all digits")
@@ -230,15 +242,33 @@ def search(options: argparse.Namespace, load: Load) -> None:
     if not index.path.exists():
         raise FileNotFoundError(2, "No such file or directory", str(index.path))
     made_with = index.made_with
-    if options.model == DEFAULT_MODEL and "model" in made_with:
-        options.model, options.revision = made_with["model"], made_with["revision"]
-    model = load(options)
+    model = _model_of(index, options, load)
     model.normalize = made_with.get("normalize", model.normalize)
     pooling = made_with.get("pooling")
     is_own = pooling is None or pooling == _as_list(model.config.pooling)
     vectors = model.encode_query(queries, pooling=None if is_own else pooling)
     for query, hits in zip(queries, index.search(np.ascontiguousarray(vectors), options.k), strict=True):
         _print_hits(query, hits, as_json=options.json, is_one=len(queries) == 1)
+
+
+def _model_of(index: Index, options: argparse.Namespace, load: Load) -> MiniLM:
+    """The model that was asked for, or else the one that made the index.
+
+    An index may come from anywhere, so that what it names is neither downloaded nor opened as a directory.
+    """
+    named = index.made_with.get("model", DEFAULT_MODEL)
+    revision = options.revision or index.made_with.get("revision")
+    if options.model == DEFAULT_MODEL:
+        if named != DEFAULT_MODEL and (not is_repository_name(named) or Path(named).exists()):
+            raise Usage(f"{index.path} was made with the checkpoint {named!r}: give --model, if it is yours")
+        options.model, options.revision = named, revision
+        if named != DEFAULT_MODEL or revision not in (None, default_manifest().revision):
+            options.local_files_only = True
+    model = load(options)
+    weights = index.made_with.get("sha256")
+    if weights not in (None, sha256_of(model.checkpoint.directory / "model.safetensors")):
+        raise Failure(f"{index.path} was made with other weights than those of {options.model}")
+    return model
 
 
 def _as_list(pooling: Any) -> list[str]:  # noqa: ANN401 - a name or several
@@ -248,10 +278,10 @@ def _as_list(pooling: Any) -> list[str]:  # noqa: ANN401 - a name or several
 def _print_hits(query: str, hits: list[Hit], *, as_json: bool, is_one: bool) -> None:
     if as_json:
         rows = [{name: value for name, value in hit._asdict().items() if value is not None} for hit in hits]
-        print(json.dumps({"query": query, "hits": rows}, ensure_ascii=False))
+        put_json({"query": query, "hits": rows})
         return
     if not is_one:
-        print(f"# {query}")
+        put(f"# {printable(query)}")
     for hit in hits:
         text = "" if hit.text is None else "  " + " ".join(hit.text.split())
-        print(f"{hit.score:.4f}  {hit.row}{text}")
+        put(f"{hit.score:.4f}  {hit.row}{printable(text)}")

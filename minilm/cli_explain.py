@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from minilm.cli_text import printable
 from minilm.explanation import ExplainedText, Explanation
 
 STRONGEST = 8
@@ -34,7 +35,7 @@ def explanation_text(explanation: Explanation, *, in_colour: bool) -> str:
     matrix = explanation.contributions
     for flat in np.argsort(-np.abs(matrix), axis=None, kind="stable")[:STRONGEST]:
         i, j = np.unravel_index(flat, matrix.shape)
-        pair = f"{explanation.a.tokens[i].token} x {explanation.b.tokens[j].token}"
+        pair = printable(f"{explanation.a.tokens[i].token} x {explanation.b.tokens[j].token}")
         lines.append(f"{matrix[i, j]:+.4f}  {pair}")
     lines.append(f"Sum of all {matrix.size:,} pairs: {matrix.sum():.4f}")
     return "\n".join(lines[1:])
@@ -46,8 +47,8 @@ def _shaded(
     largest = max(np.abs(shares).max(initial=0.0), 1e-12)
     parts, position = [], 0
     for word, share in zip(side.words, shares, strict=True):
-        parts.append(_printable(side.text[position : word.start]))
-        text = _printable(side.text[word.start : word.end])
+        parts.append(printable(side.text[position : word.start]))
+        text = printable(side.text[word.start : word.end])
         if in_colour:
             step = min(int(len(_STEPS) * share / largest), len(_STEPS) - 1)
             parts.append(f"\x1b[{_NEGATIVE if share < 0 else _STEPS[step]}m{text}\x1b[0m")
@@ -55,10 +56,5 @@ def _shaded(
             parts.append(f"{text} ({share:+.3f})")
         position = word.end
     if not side.is_truncated:
-        parts.append(_printable(side.text[position:]))
+        parts.append(printable(side.text[position:]))
     return "".join(parts)
-
-
-def _printable(text: str) -> str:
-    """The text without control characters, which could steer the terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)

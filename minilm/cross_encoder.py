@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -32,7 +32,7 @@ from minilm.errors import CheckpointError, TruncationWarning
 from minilm.hub import Checkpoint, find_checkpoint
 from minilm.packed import pack_parameters
 from minilm.settings import UseSettings
-from minilm.texts import check_encodable
+from minilm.texts import check_text
 from minilm.threads import available_cores
 from minilm.tokenizer import Tokenizer
 from minilm.weights import ParameterFile
@@ -188,7 +188,7 @@ class CrossEncoder:
 
     def predict(
         self,
-        inputs: Sequence[Pair] | Pair,
+        inputs: Iterable[Pair] | Pair,
         prompt_name: str | None = None,
         prompt: str | None = None,
         batch_size: int = 32,
@@ -205,7 +205,7 @@ class CrossEncoder:
 
         Parameters
         ----------
-        inputs : sequence of n pairs of str, or one pair
+        inputs : iterable of n pairs of str, or one pair
             Together they are cut at ``max_length`` tokens, the longer one first.
         prompt_name : str, optional
             Name of a prompt in :attr:`prompts`, which is put before the first text of every pair.
@@ -248,7 +248,7 @@ class CrossEncoder:
         activation_fn = _numpy_only(activation_fn) or self.activation_fn
         before = self._use.prompt(prompt, prompt_name)
         pack_tokens = TOKENS_PER_TEXT * positive_int("batch_size", batch_size)
-        is_single = len(inputs) == 2 and all(isinstance(text, str) for text in inputs)
+        is_single = _is_pair(inputs)
         pairs = _as_pairs([inputs] if is_single else inputs)
         logits = np.empty((len(pairs), self.num_labels), np.float32)
         truncated = 0
@@ -278,7 +278,7 @@ class CrossEncoder:
     def rank(
         self,
         query: str,
-        documents: Sequence[str],
+        documents: Iterable[str],
         top_k: int | None = None,
         return_documents: bool = False,
         prompt_name: str | None = None,
@@ -295,7 +295,7 @@ class CrossEncoder:
         Parameters
         ----------
         query : str
-        documents : sequence of n str
+        documents : iterable of n str
         top_k : int, optional
             Only the best so many.
         return_documents : bool
@@ -310,8 +310,10 @@ class CrossEncoder:
 
         Raises
         ------
+        TypeError
+            If the query or a document is not a str; the message names the document's index.
         ValueError
-            If the model has more than one label.
+            If the model has more than one label, or a text holds a lone surrogate.
         """
         if self.num_labels != 1:
             raise ValueError(
@@ -319,6 +321,10 @@ class CrossEncoder:
             )
         if top_k is not None:
             top_k = positive_int("top_k", top_k)
+        if isinstance(documents, (str, bytes, Mapping, Set)) or not isinstance(documents, Iterable):
+            raise TypeError(f"documents must be a sequence of str, not {type(documents).__name__}")
+        query = check_text("query", query)
+        documents = [check_text(f"documents[{index}]", text) for index, text in enumerate(documents)]
         scores = self.predict(
             [(query, document) for document in documents],
             prompt_name,
@@ -373,22 +379,30 @@ class CrossEncoder:
         return self._engine.run(ids, pack_tokens, self._logits, advance, token_types=used)
 
     def _logits(self, hidden_states: Array) -> Array:
-        """Hidden states (N, L, E) to logits (N, labels): [1]_, section 3.1 (pooler) and 4.1."""
+        """Hidden states (N, L, E) to logits (N, labels): C and W of [1]_, section 4.1.
+
+        The pooler between [CLS] and C, a linear layer and tanh, is in BERT's code, not in its paper.
+        """
         head = self._head
         first = hidden_states[:, 0]  # (N, E), of [CLS]
         pooled = np.tanh(first @ head["pooler.dense.weight"] + head["pooler.dense.bias"])  # (N, E)
         return np.asarray(pooled @ head["classifier.weight"] + head["classifier.bias"])  # (N, labels)
 
 
-def _as_pairs(inputs: Sequence[Any]) -> list[tuple[str, str]]:
+def _as_pairs(inputs: Iterable[Any]) -> list[tuple[str, str]]:
+    if isinstance(inputs, (str, bytes, Mapping, Set)) or not isinstance(inputs, Iterable):
+        raise TypeError(f"inputs must be a pair of str or a sequence of them, not {type(inputs).__name__}")
     pairs = []
     for index, pair in enumerate(inputs):
-        is_pair = isinstance(pair, (list, tuple)) and len(pair) == 2
-        if not is_pair or not all(isinstance(text, str) for text in pair):
+        if not _is_pair(pair):
             raise TypeError(f"inputs[{index}] must be a pair of str, not {pair!r:.80}")
-        check_encodable(list(pair), 0)
-        pairs.append((pair[0], pair[1]))
+        first, second = (check_text(f"inputs[{index}][{side}]", text) for side, text in enumerate(pair))
+        pairs.append((first, second))
     return pairs
+
+
+def _is_pair(x: object) -> bool:
+    return isinstance(x, (list, tuple)) and len(x) == 2 and all(isinstance(text, str) for text in x)
 
 
 def _numpy_only(activation_fn: Activation | None) -> Activation | None:

@@ -1,4 +1,9 @@
-"""From token ids to results, pack by pack, on all cores: how ``packed.py`` is put to work."""
+"""From token ids to results, pack by pack, on all cores: how ``packed.py`` is put to work.
+
+Many texts: each core takes a pack of them, then the next. A single long one: the cores share its tokens.
+
+Shapes: T tokens in a pack, N texts of equal length L, E hidden width.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +102,7 @@ class Engine:
                 keep(packs[0], self._encode_together(packs[0]))
             return results
 
-        room = max(len(pack.input_ids) for pack in packs)
+        room = max(len(pack.input_ids) for pack in packs)  # tokens of the largest
         one_at_a_time = threading.Lock()
 
         def make_worker() -> Callable[[Pack], None]:
@@ -125,7 +130,8 @@ class Engine:
         """Hidden states (T, E) of a single long text, its tokens shared among the threads."""
         tokens, hidden = len(pack.input_ids), self.parameters.position_embeddings.shape[1]
         # Beyond 384 keys OpenBLAS cuts the sum over them, except in small products (packed.py, 6): so
-        # that all threads do as one would, each has rows enough for its products not to be small.
+        # that all threads do as one would, each has rows enough for its products not to be small (80 rows,
+        # 400 keys and 32 columns of a head are 1,024,000 multiply-adds).
         threads = min(self.threads, tokens // (80 if tokens > 384 else SHARED_TOKENS // 2))
         bounds = [tokens * i // threads for i in range(threads + 1)]
         query_key_value = np.empty((tokens, 3 * hidden), np.float32)  # (T, 3E)

@@ -19,8 +19,8 @@ from minilm.tensor_file import TensorFile
 
 Parameters = Mapping[str, npt.NDArray[np.floating]]
 
-# Present in many checkpoints and not part of the path from text to embedding: the indices 0, 1, 2, ... that
-# older transformers saved, and the layer over [CLS] that the sentence encoder does not use.
+# Present in many checkpoints and not part of the path from text to embedding: the positions 0, 1, 2, ... that
+# older versions of transformers saved, and the pooler, a layer over [CLS] that only classifiers use.
 _UNUSED = ("embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias")
 
 

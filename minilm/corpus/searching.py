@@ -1,9 +1,14 @@
-"""Exact search over the vectors that ``minilm encode`` wrote, a block at a time, without loading them all."""
+"""Exact search over the vectors that ``minilm encode`` wrote, a block at a time, without loading them all.
+
+An index may come from someone else. Nothing in it is unpickled or run, and whatever is not rows of finite
+numbers is refused with the file's name.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from minilm.config import POOLING_MODES
 from minilm.corpus.reading import _pyarrow
 from minilm.corpus.writing import EMBEDDING
 from minilm.errors import CorpusError
@@ -33,25 +39,25 @@ class Index:
     Parameters
     ----------
     path : Path
-        As ``minilm encode -o`` wrote it: .npy, .jsonl or .parquet. What is in memory is a block of it.
+        As ``minilm encode -o`` wrote it: .npy, .jsonl or .parquet, or a directory of the last. What is in
+        memory is a block of it.
 
     Attributes
     ----------
     made_with : dict
-        The options that it was made with, from ``PATH.manifest.json``; empty without one.
+        The options that it was made with, from ``PATH.manifest.json``; empty without one. The kinds of
+        those that a search needs (model, revision, sha256, normalize, pooling) have been checked.
 
     Raises
     ------
     CorpusError
-        If the file holds no vectors.
+        If the name says no format, or the manifest is damaged.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         manifest = path.with_name(path.name + ".manifest.json")
-        self.made_with: dict[str, Any] = {}
-        if manifest.exists():
-            self.made_with = json.loads(manifest.read_bytes())["options"]
+        self.made_with: dict[str, Any] = _options(manifest) if manifest.exists() else {}
         kinds = {
             ".npy": _npy,
             ".jsonl": _json_lines,
@@ -59,9 +65,10 @@ class Index:
             ".parquet": _parquet,
             ".pq": _parquet,
         }
-        if path.suffix not in kinds:
+        self._kind = ".parquet" if path.is_dir() else path.suffix
+        if self._kind not in kinds:
             raise CorpusError(f"an index ends in .parquet, .npy or .jsonl, not {path.name!r}")
-        self._blocks = kinds[path.suffix]
+        self._blocks = kinds[self._kind]
 
     def search(self, queries: Array, k: int) -> list[list[Hit]]:
         """The ``k`` rows with the largest dot products, for each query, the best first.
@@ -79,8 +86,12 @@ class Index:
         Raises
         ------
         CorpusError
-            If the index has vectors of another width.
+            If the file cannot be read, or holds anything but rows of finite numbers as wide as the queries.
         """
+        with _named(self.path):
+            return self._search(queries, k)
+
+    def _search(self, queries: Array, k: int) -> list[list[Hit]]:
         rows = np.empty((len(queries), 0), np.int64)  # (q, up to k)
         scores = np.empty((len(queries), 0), np.float32)
         start = 0
@@ -88,7 +99,11 @@ class Index:
             if block.shape[1] != queries.shape[1]:
                 widths = f"{block.shape[1]} components, the queries' {queries.shape[1]}"
                 raise CorpusError(f"{self.path}: its vectors have {widths}: it was made with another model")
-            products = queries @ block.T.astype(np.float32, copy=False)  # (q, n)
+            with np.errstate(over="ignore", invalid="ignore"):
+                products = queries @ block.T.astype(np.float32, copy=False)  # (q, n)
+            if not np.isfinite(products).all():  # no order among them, and a hit could be lost
+                row = start + int(np.argmin(np.isfinite(products).all(axis=0)))
+                raise CorpusError(f"{self.path}: row {row} holds a number that is not finite, or too large")
             scores = np.concatenate([scores, products], axis=1)
             here = np.broadcast_to(np.arange(start, start + len(block)), products.shape)
             rows = np.concatenate([rows, here], axis=1)
@@ -110,14 +125,14 @@ class Index:
         ]
 
     def _texts(self, rows: set[int]) -> dict[int, str]:
-        if not rows or self.path.suffix == ".npy":
+        if not rows or self._kind == ".npy":
             return {}
-        if self.path.suffix in (".parquet", ".pq"):
+        if self._kind in (".parquet", ".pq"):
             return _parquet_texts(self.path, rows)
         last = max(rows)
         with self.path.open("rb") as file:
             lines = enumerate(islice(file, last + 1))
-            return {row: str(next(iter(json.loads(line).values()))) for row, line in lines if row in rows}
+            return {row: _text_of(json.loads(line)) for row, line in lines if row in rows}
 
 
 def _first_of(scores: Array, rows: npt.NDArray[np.int64], edge: float, k: int) -> npt.NDArray[np.intp]:
@@ -128,42 +143,90 @@ def _first_of(scores: Array, rows: npt.NDArray[np.int64], edge: float, k: int) -
     return np.concatenate([above, on_it])[:k]
 
 
-def _npy(path: Path) -> Iterator[Array]:
+def _options(manifest: Path) -> dict[str, Any]:
+    """What the manifest says of how the index was made."""
+    with _named(manifest):
+        options = json.loads(manifest.read_bytes())["options"]
+        kinds: dict[str, type | tuple[type, ...]] = {
+            "model": str,
+            "revision": (str, type(None)),
+            "sha256": str,
+            "normalize": bool,
+            "pooling": list,
+        }
+        for name, kind in kinds.items():
+            if name in options and not isinstance(options[name], kind):
+                raise CorpusError(f"{manifest}: {name} cannot be {options[name]!r}")
+        unknown = [mode for mode in options.get("pooling", []) if mode not in POOLING_MODES]
+        if unknown or options.get("pooling") == []:
+            raise CorpusError(f"{manifest}: pooling cannot be {options['pooling']!r}")
+        return dict(options)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Whatever a damaged file makes its reader raise, as an error that names the file."""
     try:
-        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        raise CorpusError(f"{path}: {error}") from None
+        yield
+    except (CorpusError, MemoryError):
+        raise
+    except Exception as error:
+        # numpy and pyarrow raise what their parts raise: TokenError, OverflowError, UnicodeDecodeError ...
+        if isinstance(error, OSError) and error.errno:  # the disk, not the file
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise CorpusError(f"{path} is damaged, or not from minilm encode: {reason}") from error
+
+
+def _npy(path: Path) -> Iterator[Array]:
+    vectors = np.lib.format.open_memmap(path, mode="r")  # unlike np.load it knows neither zip nor pickle
     if vectors.ndim != 2 or vectors.dtype.kind != "f":
         raise CorpusError(f"{path} holds {vectors.dtype} of shape {vectors.shape}, not rows of vectors")
     for start in range(0, len(vectors), BLOCK_ROWS):
         yield np.asarray(vectors[start : start + BLOCK_ROWS])
 
 
+def _parquet_files(path: Path) -> list[Path]:
+    """The file itself, or those of a directory in the order of their rows."""
+    if not path.is_dir():
+        return [path]
+    if files := sorted(path.glob("*.parquet")):
+        return files
+    raise CorpusError(f"{path} has no Parquet files")
+
+
 def _parquet(path: Path) -> Iterator[Array]:
     arrow, parquet = _pyarrow("Parquet")
-    try:
-        file = parquet.ParquetFile(path, memory_map=True)
-    except arrow.ArrowException as error:
-        raise CorpusError(f"{path}: {error}") from None
-    with file:
-        if EMBEDDING not in file.schema_arrow.names:
-            raise CorpusError(f"{path} has no column {EMBEDDING!r}, but {', '.join(file.schema_arrow.names)}")
-        for batch in file.iter_batches(BLOCK_ROWS, columns=[EMBEDDING]):
-            column = batch.column(0)
-            yield column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
+    for part in _parquet_files(path):
+        with _named(part), parquet.ParquetFile(part, memory_map=True) as file:
+            names = file.schema_arrow.names
+            if EMBEDDING not in names:
+                raise CorpusError(f"{part} has no column {EMBEDDING!r}, but {', '.join(names)}")
+            kind = file.schema_arrow.field(EMBEDDING).type
+            if not arrow.types.is_fixed_size_list(
+                kind
+            ):  # rows of another length would shift those after them
+                raise CorpusError(f"{part}: column {EMBEDDING!r} is {kind}, not a list of a fixed length")
+            for batch in file.iter_batches(BLOCK_ROWS, columns=[EMBEDDING]):
+                column = batch.column(0)
+                if column.null_count:
+                    raise CorpusError(f"{part}: column {EMBEDDING!r} has rows without a vector")
+                yield column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
 
 
 def _parquet_texts(path: Path, rows: set[int]) -> dict[int, str]:
     _, parquet = _pyarrow("Parquet")
     texts: dict[int, str] = {}
-    with parquet.ParquetFile(path, memory_map=True) as file:
-        name, start = file.schema_arrow.names[0], 0
-        for group in range(file.num_row_groups):
-            stop = start + file.metadata.row_group(group).num_rows
-            if here := [row for row in rows if start <= row < stop]:
-                column = file.read_row_group(group, columns=[name]).column(0)
-                texts |= {row: column[row - start].as_py() for row in here}
-            start = stop
+    start = 0
+    for part in _parquet_files(path):
+        with parquet.ParquetFile(part, memory_map=True) as file:
+            name = file.schema_arrow.names[0]
+            for group in range(file.num_row_groups):
+                stop = start + file.metadata.row_group(group).num_rows
+                if here := [row for row in rows if start <= row < stop]:
+                    column = file.read_row_group(group, columns=[name]).column(0)
+                    texts |= {row: column[row - start].as_py() for row in here}
+                start = stop
     return texts
 
 
@@ -171,7 +234,14 @@ def _json_lines(path: Path) -> Iterator[Array]:
     with path.open("rb") as file:
         while lines := list(islice(file, BLOCK_ROWS)):
             try:
-                vectors: Sequence[Any] = [json.loads(line)[EMBEDDING] for line in lines]
-                yield np.array(vectors, np.float32).reshape(len(lines), -1)
-            except (ValueError, KeyError, TypeError) as error:
+                vectors = [json.loads(line)[EMBEDDING] for line in lines]
+                with np.errstate(over="ignore"):
+                    block = np.array(vectors, np.float32).reshape(len(lines), -1)
+            except (ValueError, KeyError, TypeError, OverflowError) as error:
                 raise CorpusError(f"{path}: a line holds no {EMBEDDING!r}: {error}") from None
+            yield block
+
+
+def _text_of(record: dict[str, Any]) -> str:
+    """The column that stands first, which is the text."""
+    return str(next((value for name, value in record.items() if name != EMBEDDING), ""))

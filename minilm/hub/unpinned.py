@@ -24,6 +24,7 @@ def find_unpinned(
 
     reasons: list[str] = []
     offline = is_offline(local_files_only)
+    cache = _cache(repo_id, cache_dir)
     if offline:
         reasons.append("Hugging Face Hub: not asked, because offline use was requested")
     else:
@@ -32,7 +33,7 @@ def find_unpinned(
         except Unavailable as reason:
             reasons.append(f"Hugging Face Hub: {reason}")
             offline = True
-    place = f"Hugging Face cache ({repo_cache(repo_id, cache_dir)})" if offline else "Hugging Face Hub"
+    place = f"Hugging Face cache ({cache})" if offline else "Hugging Face Hub"
     found: list[Path] = []
     verified = True
     names = [*REQUIRED_FILES, *OPTIONAL_FILES]
@@ -60,7 +61,7 @@ def find_unpinned(
             raise not_found(repo_id, reasons) from error
         except Exception as error:  # network, disk, a gated repository: huggingface_hub raises many kinds
             if isinstance(error, OSError) and is_full(error):
-                place = f"Hugging Face cache ({repo_cache(repo_id, cache_dir)})"
+                place = f"Hugging Face cache ({cache})"
             reasons.append(f"{place}: {name} of revision {revision}: {one_line(error)}")
             raise not_found(repo_id, reasons) from error
         if not found:
@@ -71,6 +72,13 @@ def find_unpinned(
         verified = check_blob_name(found[-1]) and verified
     directory = found[0].parent
     return Checkpoint(directory, place.partition(" (")[0], repo_id, directory.name, verified=verified)
+
+
+def _cache(repo_id: str, cache_dir: str | Path | None) -> Path:
+    try:
+        return repo_cache(repo_id, cache_dir)
+    except Unavailable as reason:
+        raise not_found(repo_id, [f"Hugging Face cache: {reason}"]) from None
 
 
 def _known_absent(repo_id: str, name: str, revision: str, cache_dir: str | Path | None) -> bool:

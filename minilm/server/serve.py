@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import uvicorn
 from minilm.cross_encoder import CrossEncoder
 from minilm.model import MiniLM
 from minilm.server.app import create_app
+from minilm.server.protocol import Protocol
 from minilm.server.settings import Settings
 
 # How long answers under way may take after SIGTERM: a client that does not read would hold it forever.
@@ -48,7 +50,8 @@ def listen(host: str, port: int) -> socket.socket:
     )[0]
     listener = socket.socket(family, kind, protocol)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":  # Windows would let two servers have the same port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(2048)
     except OSError:
@@ -81,6 +84,7 @@ def serve(
     shown = f"[{host}]" if listener.family == socket.AF_INET6 else host
     config = uvicorn.Config(
         create_app(model, settings, reranker),
+        http=Protocol,
         access_log=False,  # /metrics counts; a line a request would cost more than some requests do
         log_level="warning",
         timeout_graceful_shutdown=GRACE_SECONDS,

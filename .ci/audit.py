@@ -1,0 +1,54 @@
+"""Known vulnerabilities in what is installed, by pip-audit; that nobody could be asked is no answer.
+
+Exits 1 for a vulnerability, 0 if there is none, and 0 with a line that says so where no service answers:
+pip-audit itself calls an environment clean of which it could look up nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+UNREACHABLE = (
+    "ConnectionError",
+    "Could not connect",
+    "ConnectTimeout",
+    "ReadTimeout",
+    "ProxyError",
+    "SSLError",
+)
+
+
+def main() -> int:
+    """Ask the services in turn, until one has looked up most of what is installed."""
+    for service in ("pypi", "osv"):
+        command = ["pip-audit", "--vulnerability-service", service, "--format", "json", "--timeout", "20"]
+        command += ["--progress-spinner", "off", "--skip-editable", "--local"]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if not result.stdout.strip():
+            if any(sign in result.stderr for sign in UNREACHABLE):
+                print(f"{service} cannot be reached")
+                continue
+            sys.stderr.write(result.stderr)
+            return 1
+        packages = json.loads(result.stdout)["dependencies"]
+        looked_up = [package for package in packages if "skip_reason" not in package]
+        found = [
+            f"{package['name']} {package['version']}: {fault['id']}, mended in {fault['fix_versions']}"
+            for package in looked_up
+            for fault in package["vulns"]
+        ]
+        print(*found, sep="\n", end="\n" if found else "")
+        if found:
+            return 1
+        if 2 * len(looked_up) > len(packages):
+            print(f"{service} knows no vulnerability of {len(looked_up)} of {len(packages)} packages")
+            return 0
+        print(f"{service} could look up {len(looked_up)} of {len(packages)} packages only")
+    print("NOT AUDITED: no vulnerability service could be reached from here")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
