@@ -1,4 +1,4 @@
-.PHONY: install test lint format parity golden bench picture build clean
+.PHONY: install test lint format parity golden bench notebooks docs fuzz picture build clean
 
 install:  ## everything to work on minilm
 	pip install -e ".[dev]"
@@ -15,11 +15,14 @@ format:  ## put the code into the form that lint asks for
 	ruff format .
 	ruff check --fix .
 
-parity:  ## the README's table of errors against the original
+parity:  ## the tables of errors and differences against the original; needs the extra "golden"
 	python -m benchmarks.exactness
+	MINILM_DIFFERENCES=benchmarks/results/parity.json pytest -q tests/parity
+	python -m benchmarks.report
 
 golden:  ## make the golden outputs again; needs the extra "golden"
 	python -m tests.parity.make_golden
+	python -m tests.parity.make_golden_onnxruntime
 
 bench:  ## speed against the peers, and the README's picture; needs the extra "bench"
 	python -m benchmarks.throughput
@@ -29,13 +32,27 @@ bench:  ## speed against the peers, and the README's picture; needs the extra "b
 	python -m benchmarks.floor
 	python -m benchmarks.ablation
 	python -m benchmarks.load
+	python -m benchmarks.corpus
+	python -m benchmarks.corpus_memory
 	python -m benchmarks.plot
+	python -m benchmarks.report
+
+notebooks:  ## execute the notebooks in place, with their outputs; needs the extra "notebooks"
+	python -m tests.execute_notebooks
+
+fuzz:  ## each fuzz target for a minute, guided by coverage; needs the extra "fuzz"
+	python -m fuzz.run encode -max_total_time=60
+	python -m fuzz.run checkpoint -max_total_time=60
+	python -m fuzz.run http_body -max_total_time=60
 
 picture:  ## the README's picture of the page; needs chromium
 	MINILM_SCREENSHOT=docs/page.png pytest tests/test_page.py -k shows_the_score
+
+docs:  ## the documentation, into site/; needs the extra "docs"
+	NO_MKDOCS_2_WARNING=1 mkdocs build
 
 build:  ## wheel and sdist
 	python -m build
 
 clean:
-	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

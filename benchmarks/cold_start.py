@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.harness import begin, options, print_table, spread, write
+from benchmarks.harness import begin, options, peak_mib, print_table, spread, write
 from benchmarks.peers import check
 from minilm.hub import find_checkpoint
 
@@ -96,11 +96,7 @@ def main() -> None:
 
 
 def run(program: str) -> Run:
-    """Run a program in a process of its own.
-
-    A process's peak counts what its parent held when it was forked; this one imports nothing heavy, so that
-    the systems' own peaks are above it.
-    """
+    """Run a program in a process of its own."""
     start = time.perf_counter()
     with subprocess.Popen(
         [sys.executable, "-c", program],
@@ -116,13 +112,11 @@ def run(program: str) -> Run:
             ready = process.stdout.readline()
         seconds = time.perf_counter() - start
         rest = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        peak = peak_mib(process)
     if process.returncode or not ready:
         sys.exit(f"a process failed with exit status {process.returncode}:\n{program}")
     import_seconds, vector = json.loads(rest)
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10  # bytes on macOS, KiB elsewhere
-    return Run(import_seconds, seconds, usage.ru_maxrss / unit, vector)
+    return Run(import_seconds, seconds, peak, vector)
 
 
 if __name__ == "__main__":

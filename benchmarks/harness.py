@@ -8,6 +8,7 @@ import os
 import platform
 import random
 import statistics
+import subprocess
 import sys
 import time
 import warnings
@@ -57,16 +58,22 @@ def spread(values: Iterable[float]) -> Spread:
 # ---- the run
 
 
-def options(description: str | None, *, threads: bool = True, rounds: int = 5) -> argparse.ArgumentParser:
-    """Return a parser with the options that the scripts share; ``description`` is the script's docstring."""
+def options(
+    description: str | None, *, threads: bool = True, rounds: int | None = 5
+) -> argparse.ArgumentParser:
+    """Return a parser with the options that the scripts share; ``description`` is the script's docstring.
+
+    With ``rounds`` None no time is measured, and there is no ``--rounds``.
+    """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     if threads:
         parser.add_argument("--threads", type=int, default=2, help="threads for every system (default: 2)")
-    parser.add_argument(
-        "--rounds", type=int, default=rounds, help=f"rounds to take the median of (default: {rounds})"
-    )
+    if rounds is not None:
+        parser.add_argument(
+            "--rounds", type=int, default=rounds, help=f"rounds to take the median of (default: {rounds})"
+        )
     parser.add_argument(
         "--quick", action="store_true", help="few texts, two rounds, results/quick: does the script work?"
     )
@@ -79,7 +86,7 @@ def options(description: str | None, *, threads: bool = True, rounds: int = 5) -
 def begin(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Parse the command line, in a process whose BLAS has picked its kernels by the CPU."""
     arguments = parser.parse_args()
-    if arguments.quick:
+    if arguments.quick and "rounds" in arguments:
         arguments.rounds = min(arguments.rounds, 2)
     pinned = [name for name in PINNING_VARIABLES if name in os.environ]
     if pinned and not arguments.keep_environment:
@@ -115,6 +122,17 @@ def alternate(
             systems[name]()
             seconds[name].append(time.perf_counter() - start)
     return seconds
+
+
+def peak_mib(process: subprocess.Popen[Any]) -> float:
+    """Wait for a process; the most memory that it held, in MiB.
+
+    A process's peak counts what its parent held when it was forked; who asks imports nothing heavy.
+    """
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10  # bytes on macOS, KiB elsewhere
+    return usage.ru_maxrss / unit
 
 
 def settle() -> None:
@@ -204,7 +222,7 @@ def write(name: str, arguments: argparse.Namespace, results: object, **more: obj
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    others = _Others.cores()
+    others = _Others.cores() if "rounds" in arguments else None  # they disturb nothing but times
     if others is not None and others > TOLERATED_LOAD:
         print(f"\nNot to be believed: others used {others} cores meanwhile.", file=sys.stderr)
     described: dict[str, Any] = {

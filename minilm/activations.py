@@ -1,8 +1,12 @@
-"""What the feed-forward layers bend their values with, under the names of Hugging Face's ``hidden_act``.
+"""What bends the values between the feed-forward step's two linear layers, which else would be one.
+
+By the names of Hugging Face's ``hidden_act``; all-MiniLM-L6-v2 has "gelu". Each takes and returns an array of
+any shape, element by element.
 
 References
 ----------
 .. [1] Hendrycks and Gimpel 2016, "Gaussian Error Linear Units", https://arxiv.org/abs/1606.08415
+.. [2] Vaswani et al. 2017, "Attention Is All You Need", https://arxiv.org/abs/1706.03762
 """
 
 from __future__ import annotations
@@ -17,17 +21,17 @@ Array = npt.NDArray[np.floating]
 
 
 def gelu(x: Array) -> Array:
-    """``x`` times the standard normal distribution function at ``x``. [1]_, section 2."""
+    """``x Phi(x)``, Phi the normal distribution function ``(1 + erf(x / sqrt 2)) / 2``. [1]_, section 2."""
     return 0.5 * x * (1.0 + erf(x / math.sqrt(2.0)))
 
 
 def gelu_tanh(x: Array) -> Array:
-    """GELU as some checkpoints were trained with it, by tanh; up to 5e-4 off. [1]_, section 2."""
+    """GELU by tanh, which some checkpoints were trained with: up to 5e-4 from the other. [1]_, section 2."""
     return 0.5 * x * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x)))
 
 
 def relu(x: Array) -> Array:
-    """``x`` where it is positive, else 0."""
+    """``x`` where it is positive, else 0. [2]_, equation 2."""
     return np.maximum(x, 0)
 
 

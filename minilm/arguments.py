@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
+
+from minilm.config import Pooling
+from minilm.quantization import Precision
 
 # What sentence-transformers takes and a numpy encoder on the CPU has no use for: the values that mean what is
 # done here anyway, and why there is no other.
@@ -42,6 +46,20 @@ class TorchOnly(TypedDict, total=False):
     use_auth_token: None
     num_labels: None
     keep_in_fp32_modules: None
+
+
+class EncodeOptions(TypedDict, total=False):
+    """Arguments of encode that do not decide what kind of thing it returns, for its overloads."""
+
+    precision: Precision
+    convert_to_numpy: bool
+    convert_to_tensor: bool
+    device: str | None
+    normalize_embeddings: bool
+    truncate_dim: int | None
+    pool: None
+    chunk_size: None
+    pooling: Pooling | Sequence[Pooling] | None
 
 
 def refuse_torch_only(**arguments: object) -> None:

@@ -66,7 +66,8 @@ def kernel_advice() -> str | None:
         "environment"
     )
     return (
-        f"this CPU has AVX-512, but numpy's BLAS runs its {info.kernel} kernels, at half the speed; {remedy}"
+        f"this CPU has AVX-512, but numpy's BLAS runs its {info.kernel} kernels, often at half the speed; "
+        f"{remedy}"
     )
 
 

@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         with warnings.catch_warnings(), any_locale():
             warnings.simplefilter("always", TruncationWarning)
+            # an error follows, if it is true
+            warnings.filterwarnings("ignore", message="Not enough free disk space", category=UserWarning)
             warnings.showwarning = lambda message, *_: say(str(message))
             _show_downloads()
             options.run(options)

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from minilm import cli_ray
 from minilm.cli_errors import Failure, Interrupted, Usage
 from minilm.cli_text import is_terminal, printable, put, put_json, text_argument
-from minilm.corpus.job import ON_ERROR, Report, encode_corpus
+from minilm.corpus.job import encode_corpus
+from minilm.corpus.manifest import ON_ERROR, Report
 from minilm.corpus.reading import FORMATS, Corpus
 from minilm.corpus.searching import Hit, Index
 from minilm.corpus.writing import EMBEDDING
@@ -71,19 +73,19 @@ def add_encode(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--progress", action=argparse.BooleanOptionalAction, help="a progress bar (on a terminal)"
     )
+    cli_ray.add_options(parser)
 
 
 def encode(options: argparse.Namespace, load: Load, say: Say) -> None:
     """Run ``minilm encode``."""
     output = Path(options.output) if options.output else None
-    if output and output.suffix not in (".npy", ".jsonl", ".ndjson", ".parquet", ".pq"):
-        raise Usage(f"--output must end in .parquet, .npy or .jsonl, not {output.name!r}")
-    if output and output.suffix == ".npy" and options.keep:
-        raise Usage("--keep has no meaning for .npy, which holds vectors only")
+    if options.engine == "ray":
+        cli_ray.check(options, output)
+    else:
+        cli_ray.check_unused(options)
+        _check_output(options, output)
     if options.batch_size < 1:
         raise Usage(f"--batch-size must be a positive whole number, not {options.batch_size}")
-    if not output and (options.dedupe or options.overwrite):
-        raise Usage("--dedupe and --overwrite are for --output")
     corpus = Corpus(options.input, format=options.format, column=options.column, keep=options.keep)
     if output and not output.parent.is_dir():
         raise FileNotFoundError(2, "No such file or directory", str(output))
@@ -101,22 +103,32 @@ def encode(options: argparse.Namespace, load: Load, say: Say) -> None:
         _to_stdout(options, model, corpus, say)
 
 
+def _check_output(options: argparse.Namespace, output: Path | None) -> None:
+    if output and output.suffix not in (".npy", ".jsonl", ".ndjson", ".parquet", ".pq"):
+        raise Usage(f"--output must end in .parquet, .npy or .jsonl, not {output.name!r}")
+    if output and output.suffix == ".npy" and options.keep:
+        raise Usage("--keep has no meaning for .npy, which holds vectors only")
+    if not output and (options.dedupe or options.overwrite):
+        raise Usage("--dedupe and --overwrite are for --output")
+
+
 def _to_file(options: argparse.Namespace, model: MiniLM, corpus: Corpus, output: Path, say: Say) -> None:
+    given: dict[str, Any] = {
+        "on_error": options.on_error,
+        "dtype": options.dtype,
+        "pooling": options.pooling,
+        "prompt_name": options.prompt_name,
+        "batch_size": options.batch_size,
+        "overwrite": options.overwrite,
+    }
     with _stopping(say) as stop, _bar(corpus, options.progress) as advance:
-        report = encode_corpus(
-            model,
-            corpus,
-            output,
-            on_error=options.on_error,
-            dtype=options.dtype,
-            dedupe=options.dedupe,
-            pooling=options.pooling,
-            prompt_name=options.prompt_name,
-            batch_size=options.batch_size,
-            overwrite=options.overwrite,
-            advance=advance,
-            stop=stop,
-        )
+        given |= {"advance": advance, "stop": stop}
+        if options.engine == "ray":
+            from minilm.corpus.on_ray import encode_on_ray
+
+            report = encode_on_ray(model, corpus, output, **given, **cli_ray.arguments(options))
+        else:
+            report = encode_corpus(model, corpus, output, dedupe=options.dedupe, **given)
     if stop.is_set() and not output.exists():
         raise Interrupted(f"interrupted after {report.inputs:,} rows; the same command goes on from there")
     if report.errors:

@@ -8,14 +8,14 @@ package does not compute is refused by name, so that no checkpoint is ever run w
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 from minilm.activations import ACTIVATIONS
+from minilm.checkpoint_files import is_there, one_line, read_json, shown
 from minilm.errors import CheckpointError
 
 Pooling = Literal["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
@@ -32,7 +32,12 @@ _POOLING_FLAGS: dict[str, Pooling] = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 
-_T = TypeVar("_T")
+# Sizes are int32 in every framework that writes checkpoints, and layer_norm_eps is float32. The deepest BERT
+# has 48 layers; a table of all tensors is made before the file is held to it.
+_LARGEST_INT = 2**31 - 1
+_MOST_LAYERS = 1000
+_SMALLEST_FLOAT, _LARGEST_FLOAT = 1.2e-38, 3.4e38
+
 _AfterTheEncoder = tuple[Pooling | tuple[Pooling, ...], tuple[str, ...], bool]
 
 
@@ -97,13 +102,21 @@ class ModelConfig:
         hidden_act = bert.one_of("hidden_act", ACTIVATIONS, default="gelu")
         bert.refuse_unless("position_embedding_type", "absolute", default="absolute")
         bert.refuse_unless("is_decoder", False, default=False)
+        hidden_size = bert.positive_int("hidden_size")
         nothing: _AfterTheEncoder = ("cls", (), False)
-        pooling, dense, normalize = nothing if is_cross_encoder else _after_the_encoder(directory)
+        pooling, dense, normalize = (
+            nothing if is_cross_encoder else _after_the_encoder(directory, hidden_size)
+        )
         max_position_embeddings = bert.positive_int("max_position_embeddings")
+        if max_position_embeddings < 3:
+            raise CheckpointError(
+                f"{bert.path}: max_position_embeddings {max_position_embeddings} leaves no room for a token "
+                "between [CLS] and [SEP]"
+            )
         config = cls(
             vocab_size=bert.positive_int("vocab_size"),
-            hidden_size=bert.positive_int("hidden_size"),
-            num_hidden_layers=bert.positive_int("num_hidden_layers"),
+            hidden_size=hidden_size,
+            num_hidden_layers=bert.positive_int("num_hidden_layers", _MOST_LAYERS),
             num_attention_heads=bert.positive_int("num_attention_heads"),
             intermediate_size=bert.positive_int("intermediate_size"),
             max_position_embeddings=max_position_embeddings,
@@ -134,25 +147,30 @@ class _BertFields:
     def refuse_unless(self, name: str, supported: object, *, default: object) -> None:
         value = self.fields.get(name, default)
         if value != supported:
-            raise CheckpointError(f"{self.path}: {name} {value!r} is not supported, only {supported!r} is")
+            raise CheckpointError(
+                f"{self.path}: {name} {shown(value)} is not supported, only {supported!r} is"
+            )
 
     def one_of(self, name: str, supported: Iterable[str], *, default: str) -> str:
         value = self.fields.get(name, default)
-        if value not in supported:
+        if not isinstance(value, str) or value not in supported:
             known = ", ".join(map(repr, supported))
-            raise CheckpointError(f"{self.path}: {name} {value!r} is not supported, only {known} are")
-        return str(value)
+            raise CheckpointError(f"{self.path}: {name} {shown(value)} is not supported, only {known} are")
+        return value
 
-    def positive_int(self, name: str) -> int:
+    def positive_int(self, name: str, most: int = _LARGEST_INT) -> int:
         value = self._required(name)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise CheckpointError(f"{self.path}: {name} must be a positive whole number, not {value!r}")
+            raise CheckpointError(f"{self.path}: {name} must be a positive whole number, not {shown(value)}")
+        if value > most:
+            raise CheckpointError(f"{self.path}: {name} can be {most} at most, not {shown(value)}")
         return value
 
     def positive_float(self, name: str) -> float:
         value = self._required(name)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-            raise CheckpointError(f"{self.path}: {name} must be a positive number, not {value!r}")
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not _SMALLEST_FLOAT <= value <= _LARGEST_FLOAT:
+            raise CheckpointError(f"{self.path}: {name} must be a positive number, not {shown(value)}")
         return float(value)
 
     def _required(self, name: str) -> Any:  # noqa: ANN401 - JSON's own Any; the callers narrow it
@@ -161,33 +179,48 @@ class _BertFields:
         return self.fields[name]
 
 
-def _after_the_encoder(directory: Path) -> _AfterTheEncoder:
+def _after_the_encoder(directory: Path, hidden_size: int) -> _AfterTheEncoder:
     """What modules.json puts behind the encoder: pooling, Dense modules, and whether it is normalized."""
     path = directory / "modules.json"
-    if not path.exists():
+    if not is_there(path):
         return "mean", (), False  # a plain BERT directory, read as sentence-transformers reads it
-    modules = [module for module in read_json(path, list) if isinstance(module, dict)]
+    modules = read_json(path, list)
+    for module in modules:
+        is_named = isinstance(module, dict) and isinstance(module.get("type", ""), str)
+        if not is_named or not isinstance(module.get("path", ""), str):
+            raise CheckpointError(f"{path}: a module must have a type and a path, not be {shown(module)}")
     # "sentence_transformers.models.Pooling", or a longer path ending so in newer versions
-    names = [str(module.get("type", "")).rpartition(".")[2] for module in modules]
+    names = [module.get("type", "").rpartition(".")[2] for module in modules]
     if not re.fullmatch(r"Transformer Pooling( Dense)*( Normalize)?", " ".join(names)):
         raise CheckpointError(
-            f"{path}: modules {names} are not supported, only Transformer, Pooling, any number of Dense and "
-            "an optional Normalize, in this order"
+            f"{path}: modules {shown(names)} are not supported, only Transformer, Pooling, any number of "
+            "Dense and an optional Normalize, in this order"
         )
     if modules[0].get("path", ""):
-        raise CheckpointError(f"{path}: the Transformer must lie at the top, not in {modules[0]['path']!r}")
-    folders = [str(module.get("path", "")) for module in modules]
+        raise CheckpointError(
+            f"{path}: the Transformer must lie at the top, not in {shown(modules[0]['path'])}"
+        )
+    folders = [module.get("path", "") for module in modules]
     for folder in folders[1:]:
-        if not re.fullmatch(r"\w+", folder):  # out of the checkpoint it must not lead
-            raise CheckpointError(f"{path}: a module lies in {folder!r}, which is no plain folder's name")
+        if not re.fullmatch(r"\w{1,99}", folder):  # out of the checkpoint it must not lead
+            raise CheckpointError(
+                f"{path}: a module lies in {shown(folder)}, which is no plain folder's name"
+            )
+    if len({*folders}) < len(folders):
+        raise CheckpointError(f"{path}: two modules lie in the same folder, of {shown(folders)}")
     dense = tuple(folder for folder, name in zip(folders, names, strict=True) if name == "Dense")
-    return _pooling(directory / folders[1] / "config.json"), dense, names[-1] == "Normalize"
+    return _pooling(directory / folders[1] / "config.json", hidden_size), dense, names[-1] == "Normalize"
 
 
-def _pooling(path: Path) -> Pooling | tuple[Pooling, ...]:
+def _pooling(path: Path, hidden_size: int) -> Pooling | tuple[Pooling, ...]:
     fields = read_json(path, dict)
     if fields.get("include_prompt") is False:
         raise CheckpointError(f"{path}: include_prompt false is not supported: prompts are pooled as well")
+    for name in ("word_embedding_dimension", "embedding_dimension"):  # the older and the newer name
+        if fields.get(name) not in (None, hidden_size):
+            raise CheckpointError(
+                f"{path}: {name} is {shown(fields[name])}, but config.json has hidden_size {hidden_size}"
+            )
     modes: list[Any]
     if "pooling_mode" in fields:
         given = fields["pooling_mode"]
@@ -197,14 +230,19 @@ def _pooling(path: Path) -> Pooling | tuple[Pooling, ...]:
         unknown = [name for name in flags if name not in _POOLING_FLAGS]
         modes = unknown or [mode for flag, mode in _POOLING_FLAGS.items() if flag in flags]
     if not modes or not all(mode in POOLING_MODES for mode in modes):
-        shown = " + ".join(map(str, modes)) or "no pooling mode"
-        raise CheckpointError(f"{path}: {shown} is not supported, only {', '.join(POOLING_MODES)} are")
+        named = " + ".join(one_line(mode)[:40] for mode in modes[:6]) or "no pooling mode"
+        raise CheckpointError(f"{path}: {named} is not supported, only {', '.join(POOLING_MODES)} are")
+    if len({*modes}) < len(modes):
+        raise CheckpointError(f"{path}: a pooling mode stands twice in {shown(modes)}")
     return modes[0] if len(modes) == 1 else tuple(modes)
 
 
 def _do_lower_case(directory: Path) -> bool:
     path = directory / "sentence_bert_config.json"
-    return path.exists() and read_json(path, dict).get("do_lower_case") is True
+    value = read_json(path, dict).get("do_lower_case") if is_there(path) else None
+    if not isinstance(value, bool | None):
+        raise CheckpointError(f"{path}: do_lower_case must be true or false, not {shown(value)}")
+    return value is True
 
 
 def _max_seq_length(directory: Path, max_position_embeddings: int) -> int:
@@ -214,25 +252,12 @@ def _max_seq_length(directory: Path, max_position_embeddings: int) -> int:
         ("tokenizer_config.json", "model_max_length"),
     ):
         path = directory / name
-        if not path.exists():
+        if not is_there(path):
             continue
         value = read_json(path, dict).get(field)
         if isinstance(value, int) and value > 2:
             # transformers writes 10**30 for "no limit"; the position table is one all the same
             return min(value, max_position_embeddings)
         if value is not None:
-            raise CheckpointError(f"{path}: {field} must be a whole number above 2, not {value!r}")
+            raise CheckpointError(f"{path}: {field} must be a whole number above 2, not {shown(value)}")
     return max_position_embeddings
-
-
-def read_json(path: Path, kind: type[_T]) -> _T:
-    """The JSON value in a checkpoint's file; a CheckpointError names the file if it is not of ``kind``."""
-    try:
-        value = json.loads(path.read_bytes())
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: is not valid JSON: {error}") from error
-    if not isinstance(value, kind):
-        raise CheckpointError(f"{path}: holds a JSON {type(value).__name__}, not a {kind.__name__}")
-    return value

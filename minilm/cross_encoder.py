@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -23,15 +23,16 @@ import numpy.typing as npt
 
 from minilm.arguments import TorchOnly, positive_int, refuse_torch_only
 from minilm.blas import has_small_matrix_kernels
+from minilm.checkpoint_files import is_there, read_json, shown
 from minilm.collecting import progress
-from minilm.config import ModelConfig, read_json
+from minilm.config import ModelConfig
 from minilm.encoder import softmax
 from minilm.engine import TOKENS_PER_TEXT, Engine
 from minilm.errors import CheckpointError, TruncationWarning
 from minilm.hub import Checkpoint, find_checkpoint
 from minilm.packed import pack_parameters
 from minilm.settings import UseSettings
-from minilm.texts import check_encodable
+from minilm.texts import check_text
 from minilm.threads import available_cores
 from minilm.tokenizer import Tokenizer
 from minilm.weights import ParameterFile
@@ -141,7 +142,9 @@ class CrossEncoder:
         self._head = {name: np.asarray(parameters[name], np.float32) for name in head}
         packed = pack_parameters(parameters, self.config, in_panels=has_small_matrix_kernels())
         self._engine = Engine(
-            packed, available_cores() if threads is None else positive_int("threads", threads)
+            packed,
+            available_cores() if threads is None else positive_int("threads", threads),
+            name=directory / "model.safetensors",
         )
         self._has_token_types = _has_token_types(directory)
         longest = self.config.max_seq_length if max_length is None else max_length
@@ -154,6 +157,12 @@ class CrossEncoder:
             max_seq_length=longest,
             do_lower_case=self.config.do_lower_case,
         )
+        _, ((*_, last_type),) = self._tokenizer.pairs([("", "a")])
+        if self._has_token_types and last_type >= self.config.type_vocab_size:
+            raise CheckpointError(
+                f"{directory / 'tokenizer.json'} has token types up to {last_type}, but config.json has "
+                f"type_vocab_size {self.config.type_vocab_size}"
+            )
 
     def __repr__(self) -> str:
         return f"CrossEncoder({str(self.checkpoint.directory)!r}: {self.num_labels} labels)"
@@ -179,7 +188,7 @@ class CrossEncoder:
 
     def predict(
         self,
-        inputs: Sequence[Pair] | Pair,
+        inputs: Iterable[Pair] | Pair,
         prompt_name: str | None = None,
         prompt: str | None = None,
         batch_size: int = 32,
@@ -196,7 +205,7 @@ class CrossEncoder:
 
         Parameters
         ----------
-        inputs : sequence of n pairs of str, or one pair
+        inputs : iterable of n pairs of str, or one pair
             Together they are cut at ``max_length`` tokens, the longer one first.
         prompt_name : str, optional
             Name of a prompt in :attr:`prompts`, which is put before the first text of every pair.
@@ -239,7 +248,7 @@ class CrossEncoder:
         activation_fn = _numpy_only(activation_fn) or self.activation_fn
         before = self._use.prompt(prompt, prompt_name)
         pack_tokens = TOKENS_PER_TEXT * positive_int("batch_size", batch_size)
-        is_single = len(inputs) == 2 and all(isinstance(text, str) for text in inputs)
+        is_single = _is_pair(inputs)
         pairs = _as_pairs([inputs] if is_single else inputs)
         logits = np.empty((len(pairs), self.num_labels), np.float32)
         truncated = 0
@@ -269,7 +278,7 @@ class CrossEncoder:
     def rank(
         self,
         query: str,
-        documents: Sequence[str],
+        documents: Iterable[str],
         top_k: int | None = None,
         return_documents: bool = False,
         prompt_name: str | None = None,
@@ -286,7 +295,7 @@ class CrossEncoder:
         Parameters
         ----------
         query : str
-        documents : sequence of n str
+        documents : iterable of n str
         top_k : int, optional
             Only the best so many.
         return_documents : bool
@@ -301,8 +310,10 @@ class CrossEncoder:
 
         Raises
         ------
+        TypeError
+            If the query or a document is not a str; the message names the document's index.
         ValueError
-            If the model has more than one label.
+            If the model has more than one label, or a text holds a lone surrogate.
         """
         if self.num_labels != 1:
             raise ValueError(
@@ -310,6 +321,10 @@ class CrossEncoder:
             )
         if top_k is not None:
             top_k = positive_int("top_k", top_k)
+        if isinstance(documents, (str, bytes, Mapping, Set)) or not isinstance(documents, Iterable):
+            raise TypeError(f"documents must be a sequence of str, not {type(documents).__name__}")
+        query = check_text("query", query)
+        documents = [check_text(f"documents[{index}]", text) for index, text in enumerate(documents)]
         scores = self.predict(
             [(query, document) for document in documents],
             prompt_name,
@@ -364,22 +379,30 @@ class CrossEncoder:
         return self._engine.run(ids, pack_tokens, self._logits, advance, token_types=used)
 
     def _logits(self, hidden_states: Array) -> Array:
-        """Hidden states (N, L, E) to logits (N, labels): [1]_, section 3.1 (pooler) and 4.1."""
+        """Hidden states (N, L, E) to logits (N, labels): C and W of [1]_, section 4.1.
+
+        The pooler between [CLS] and C, a linear layer and tanh, is in BERT's code, not in its paper.
+        """
         head = self._head
         first = hidden_states[:, 0]  # (N, E), of [CLS]
         pooled = np.tanh(first @ head["pooler.dense.weight"] + head["pooler.dense.bias"])  # (N, E)
         return np.asarray(pooled @ head["classifier.weight"] + head["classifier.bias"])  # (N, labels)
 
 
-def _as_pairs(inputs: Sequence[Any]) -> list[tuple[str, str]]:
+def _as_pairs(inputs: Iterable[Any]) -> list[tuple[str, str]]:
+    if isinstance(inputs, (str, bytes, Mapping, Set)) or not isinstance(inputs, Iterable):
+        raise TypeError(f"inputs must be a pair of str or a sequence of them, not {type(inputs).__name__}")
     pairs = []
     for index, pair in enumerate(inputs):
-        is_pair = isinstance(pair, (list, tuple)) and len(pair) == 2
-        if not is_pair or not all(isinstance(text, str) for text in pair):
+        if not _is_pair(pair):
             raise TypeError(f"inputs[{index}] must be a pair of str, not {pair!r:.80}")
-        check_encodable(list(pair), 0)
-        pairs.append((pair[0], pair[1]))
+        first, second = (check_text(f"inputs[{index}][{side}]", text) for side, text in enumerate(pair))
+        pairs.append((first, second))
     return pairs
+
+
+def _is_pair(x: object) -> bool:
+    return isinstance(x, (list, tuple)) and len(x) == 2 and all(isinstance(text, str) for text in x)
 
 
 def _numpy_only(activation_fn: Activation | None) -> Activation | None:
@@ -395,8 +418,10 @@ def _num_labels(directory: Path) -> int:
     fields = read_json(directory / "config.json", dict)
     labels = fields.get("id2label")
     count = len(labels) if isinstance(labels, dict) else fields.get("num_labels", 2)
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise CheckpointError(f"{directory / 'config.json'}: num_labels must be at least 1, not {count!r}")
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 < count < 2**31:
+        raise CheckpointError(
+            f"{directory / 'config.json'}: num_labels must lie in 1 to {2**31 - 1}, not {shown(count)}"
+        )
     return count
 
 
@@ -406,23 +431,25 @@ def _activation(directory: Path, num_labels: int) -> Activation:
     fields = read_json(config, dict)
     nested = fields.get("sentence_transformers")
     named = (
-        (read_json(own, dict).get("activation_fn") if own.exists() else None)
+        (read_json(own, dict).get("activation_fn") if is_there(own) else None)
         or (nested.get("activation_fn") if isinstance(nested, dict) else None)
         or fields.get("sbert_ce_default_activation_function")
     )
     if named is None:
         return sigmoid if num_labels == 1 else identity
-    name = str(named).rpartition(".")[2]
+    name = named.rpartition(".")[2] if isinstance(named, str) else ""
     if name not in _ACTIVATIONS:
         known = ", ".join(_ACTIVATIONS)
-        raise CheckpointError(f"{directory}: activation_fn {named!r} is not supported, only {known} are")
+        raise CheckpointError(f"{directory}: activation_fn {shown(named)} is not supported, only {known} are")
     return _ACTIVATIONS[name]
 
 
 def _has_token_types(directory: Path) -> bool:
     """Whether the original's tokenizer tells the encoder which text a token is of; BERT's own does."""
     path = directory / "tokenizer_config.json"
-    fields = read_json(path, dict) if path.exists() else {}
+    fields = read_json(path, dict) if is_there(path) else {}
     if "model_input_names" in fields:
-        return "token_type_ids" in fields["model_input_names"]
-    return str(fields.get("tokenizer_class", "BertTokenizer")).removesuffix("Fast") == "BertTokenizer"
+        if not isinstance(names := fields["model_input_names"], list):
+            raise CheckpointError(f"{path}: model_input_names must be a list, not {shown(names)}")
+        return "token_type_ids" in names
+    return fields.get("tokenizer_class", "BertTokenizer") in ("BertTokenizer", "BertTokenizerFast")

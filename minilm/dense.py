@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from minilm.activations import gelu, relu
-from minilm.config import read_json
+from minilm.checkpoint_files import is_there, read_json, shown
 from minilm.errors import CheckpointError
+from minilm.tensor_file import TensorFile
 
 Array = npt.NDArray[np.float32]
 
@@ -32,10 +31,15 @@ class Dense(NamedTuple):
     weight: Array  # (in, out)
     bias: Array  # (out,)
     activation: Callable[[Array], Array]
+    name: str  # in an error
 
     def __call__(self, embeddings: Array) -> Array:
         """Embeddings (N, in) to (N, out)."""
-        return self.activation(embeddings @ self.weight + self.bias)
+        with np.errstate(over="ignore", invalid="ignore"):  # whatever overflows in the end is an error
+            made = self.activation(embeddings @ self.weight + self.bias)
+        if not np.isfinite(made).all():
+            raise CheckpointError(f"{self.name} is damaged: its weights are finite and what it makes is not")
+        return made
 
 
 def load_dense(directory: Path) -> Dense:
@@ -55,28 +59,28 @@ def load_dense(directory: Path) -> Dense:
         ("module_output_name", "sentence_embedding"),
     ):
         if fields.get(name, supported) not in (supported, None):
-            raise CheckpointError(f"{path}: {name} {fields[name]!r} is not supported, only {supported!r} is")
-    activation = str(fields.get("activation_function", "Tanh")).rpartition(".")[2]
+            raise CheckpointError(
+                f"{path}: {name} {shown(fields[name])} is not supported, only {supported!r} is"
+            )
+    given = fields.get("activation_function", "Tanh")
+    activation = given.rpartition(".")[2] if isinstance(given, str) else ""
     if activation not in _ACTIVATIONS:
         known = ", ".join(_ACTIVATIONS)
         raise CheckpointError(
-            f"{path}: activation_function {activation!r} is not supported, only {known} are"
+            f"{path}: activation_function {shown(given)} is not supported, only {known} are"
         )
-    if not weights.is_file():
+    if not is_there(weights):
         raise CheckpointError(f"{weights} is missing; minilm opens safetensors only, no pickles")
-    try:
-        tensors = load_file(weights)
-    except (SafetensorError, OSError, TypeError) as error:
-        raise CheckpointError(f"{weights} cannot be read as safetensors: {error}") from error
-    shape = (fields.get("out_features"), fields.get("in_features"))
-    expected = {"linear.weight": shape}
-    if fields.get("bias", True):
-        expected["linear.bias"] = shape[:1]  # type: ignore[assignment] # a tuple of one
-    found = {name: tensor.shape for name, tensor in tensors.items()}
-    if found != expected:
-        raise CheckpointError(f"{weights} has tensors {found}, but its config.json says {expected}")
-    weight = np.ascontiguousarray(tensors["linear.weight"].T, np.float32)  # (in, out)
-    bias = tensors.get("linear.bias", np.zeros(weight.shape[1])).astype(np.float32)
-    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-        raise CheckpointError(f"{weights} holds numbers that are not finite")
-    return Dense(weight, bias, _ACTIVATIONS[activation])
+    for name in ("in_features", "out_features"):
+        size = fields.get(name)
+        if isinstance(size, bool) or not isinstance(size, int) or not 0 < size < 2**31:
+            raise CheckpointError(f"{path}: {name} must be a positive whole number, not {shown(size)}")
+    if not isinstance(has_bias := fields.get("bias", True), bool):
+        raise CheckpointError(f"{path}: bias must be true or false, not {shown(has_bias)}")
+    into, out = fields["in_features"], fields["out_features"]
+    tensors = TensorFile(
+        weights, {"linear.weight": (out, into)} | ({"linear.bias": (out,)} if has_bias else {})
+    )
+    weight = np.ascontiguousarray(tensors["linear.weight"], np.float32)  # (in, out)
+    bias = np.asarray(tensors["linear.bias"] if has_bias else np.zeros(out), np.float32)  # (out,)
+    return Dense(weight, bias, _ACTIVATIONS[activation], str(weights))

@@ -1,4 +1,10 @@
-"""What follows the encoder in a checkpoint: pooling, Dense modules, scaling to length 1."""
+"""What follows the encoder in a checkpoint: pooling, Dense modules, scaling to length 1.
+
+all-MiniLM-L6-v2 has no Dense modules (a linear layer and an activation each, ``dense.py``): its head is the
+mean and the scaling.
+
+Shapes: N texts of equal length, L tokens a text, E hidden width, or the width that a Dense module gives.
+"""
 
 from __future__ import annotations
 
@@ -69,11 +75,12 @@ class EmbeddingHead:
                 raise ValueError(f"pooling must be one of {', '.join(POOLING)}, not {mode!r}")
 
         def embed(hidden_states: Array) -> Array:
-            no_padding = np.ones(hidden_states.shape[:2], dtype=np.int64)  # (N, L)
-            pooled = [POOLING[mode](hidden_states, no_padding) for mode in modes]
+            no_padding = np.ones(hidden_states.shape[:2], dtype=np.int64)  # (N, L): the lengths are equal
+            pooled = [POOLING[mode](hidden_states, no_padding) for mode in modes]  # modes x (N, E)
             embeddings = cast(Array, pooled[0] if len(pooled) == 1 else np.concatenate(pooled, axis=1))
             for dense in self._dense:
                 embeddings = dense(embeddings)
-            return cast(Array, scale_to_one(embeddings) if normalize else embeddings)
+            # a copy: cls pooling shows the hidden states themselves, and the next pack is written over them
+            return cast(Array, scale_to_one(embeddings) if normalize else embeddings.copy())
 
         return embed

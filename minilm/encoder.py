@@ -1,18 +1,25 @@
-"""The BERT encoder, as a textbook would print it: numpy only, one formula a function, padded batch and mask.
+"""The BERT encoder, as a textbook would print it: numpy only, one formula a function.
 
-It runs in the dtype of its parameters: float32 parameters give what everybody computes, float64 parameters
-give the truth that everybody's float32 is measured against.
+A text arrives as tokens, words or pieces of words, each a number in a vocabulary. Every token gets a vector;
+then a few layers, alike but for their parameters, rewrite each vector in the light of all others of its text.
+What leaves the last layer, still one vector a token, is the result; ``pooling.py`` makes one vector a text.
 
-Shapes, in the letters used below: B sequences, L tokens a sequence, E hidden width, H attention heads,
-D = E / H width of a head, I intermediate width, V vocabulary.
+That is the left half of [1]_'s figure 1, as [2]_ changed and trained it. all-MiniLM-L6-v2 is a small one: 12
+layers learned to attend as a larger model does ([5]_, section 3), every second was kept, and these six were
+trained on pairs of sentences ([6]_, section 3). Dropout is for training, and not here. Parameters in float32
+give what everybody computes; in float64, the truth that everybody's float32 is measured against.
+
+Shapes, and their sizes in all-MiniLM-L6-v2: B texts, L tokens a text (shorter ones are padded, and a mask
+says where), E = 384 hidden width, H = 12 heads, D = E / H = 32 width of a head, I = 1536 intermediate width.
 
 References
 ----------
 .. [1] Vaswani et al. 2017, "Attention Is All You Need", https://arxiv.org/abs/1706.03762
-.. [2] Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers for Language
-   Understanding", https://arxiv.org/abs/1810.04805
+.. [2] Devlin et al. 2019, "BERT", https://arxiv.org/abs/1810.04805
 .. [3] Hendrycks and Gimpel 2016, "Gaussian Error Linear Units", https://arxiv.org/abs/1606.08415
 .. [4] Ba, Kiros and Hinton 2016, "Layer Normalization", https://arxiv.org/abs/1607.06450
+.. [5] Wang et al. 2020, "MiniLM", https://arxiv.org/abs/2002.10957
+.. [6] Reimers and Gurevych 2019, "Sentence-BERT", https://arxiv.org/abs/1908.10084
 """
 
 from __future__ import annotations
@@ -29,15 +36,15 @@ from minilm.config import ModelConfig
 
 Array = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
-Parameters = Mapping[str, Array]  # tensor name in the checkpoint -> array; linear weights are (in, out)
+Parameters = Mapping[str, Array]  # name in the checkpoint's file -> array; linear weights are (in, out)
 
 
 class EncoderOutput(NamedTuple):
-    """Every intermediate of one pass: what the layers saw, said, and attended to."""
+    """Every intermediate of one pass."""
 
     last_hidden_state: Array  # (B, L, E)
-    hidden_states: tuple[Array, ...]  # the embeddings, then each layer's output: 1 + layers x (B, L, E)
-    attention_probs: tuple[Array, ...]  # layers x (B, H, L, L)
+    hidden_states: tuple[Array, ...]  # (B, L, E) each: the embeddings, then every layer's output
+    attention_probs: tuple[Array, ...]  # (B, H, L, L) each: what each token (row) takes of each (column)
 
 
 def encode(
@@ -48,12 +55,12 @@ def encode(
     *,
     token_type_ids: IntArray | None = None,
 ) -> Array:
-    """Last hidden state of every token, shape (B, L, E).
+    """Every token's vector as the last layer leaves it, its last hidden state: shape (B, L, E).
 
     Parameters
     ----------
     input_ids : ndarray of int, shape (B, L)
-        Token ids; what stands where the mask is 0 does not matter.
+        Each token's number in the vocabulary; what stands where the mask is 0 does not matter.
     attention_mask : ndarray of int or bool, shape (B, L)
         1 for a token, 0 for padding.
     parameters : mapping of str to ndarray
@@ -99,9 +106,13 @@ def embed(
     *,
     token_type_ids: IntArray | None = None,
 ) -> Array:
-    """Sum of word, position and token type embeddings, normalized: shape (B, L, E). [2]_, figure 2."""
+    """Embeddings, which enter the first layer: three learned vectors a token, added and normalized (B, L, E).
+
+    One for the token, one for its type, one for its position, without which word order would not count. [2]_,
+    figure 2; the layer norm is in BERT's code, not in its paper.
+    """
     if token_type_ids is None:
-        token_type_ids = np.zeros_like(input_ids)
+        token_type_ids = np.zeros_like(input_ids)  # (B, L)
     position_ids = np.arange(input_ids.shape[1])  # (L,)
     embeddings = (
         _rows(parameters["embeddings.word_embeddings.weight"], input_ids, "input_ids")  # (B, L, E)
@@ -111,25 +122,31 @@ def embed(
     return layer_norm(embeddings, parameters, "embeddings.LayerNorm", config.layer_norm_eps)
 
 
+def _rows(table: Array, ids: IntArray, what: str) -> Array:
+    # a negative id would take a row from the table's end, silently
+    if ids.size and (ids.min() < 0 or ids.max() >= len(table)):
+        raise ValueError(f"{what} must lie in 0 to {len(table) - 1}, not {ids.min()} to {ids.max()}")
+    return table[ids]
+
+
 def encoder_layer(
     hidden_states: Array, attention_mask: IntArray, parameters: Parameters, config: ModelConfig, *, layer: int
 ) -> tuple[Array, Array]:
-    """Output (B, L, E) and attention probabilities (B, H, L, L) of one layer.
+    """Output (B, L, E) and attention probabilities (B, H, L, L) of one layer: [1]_, figure 1, box by box.
 
-    Two steps, each added to its own input and then normalized ("post-layer-norm"). [1]_, section 3.1.
+    Two sublayers, each ``LayerNorm(x + Sublayer(x))``: what it finds is added to what was there (the residual
+    connection), and the sum normalized ("post-norm"). Section 3.1.
     """
     name, eps = f"encoder.layer.{layer}", config.layer_norm_eps
-    # the tokens look at one another
+    # Multi-Head Attention: tokens look at one another, and W^O (section 3.2.2) mixes what the heads have seen
     context, attention_probs = self_attention(hidden_states, attention_mask, parameters, config, layer=layer)
-    attention_output = linear(context, parameters, f"{name}.attention.output.dense")  # (B, L, E)
-    hidden_states = layer_norm(
-        hidden_states + attention_output, parameters, f"{name}.attention.output.LayerNorm", eps
-    )
-    # each token is worked on alone: [1]_, equation 2, with GELU ([3]_) in place of ReLU
+    found = linear(context, parameters, f"{name}.attention.output.dense")  # (B, L, E)
+    hidden_states = layer_norm(hidden_states + found, parameters, f"{name}.attention.output.LayerNorm", eps)
+    # Feed Forward: each token is worked on alone. Equation 2, with GELU for ReLU ([3]_; [2]_, appendix A.2)
     activation = ACTIVATIONS[config.hidden_act]
     intermediate = activation(linear(hidden_states, parameters, f"{name}.intermediate.dense"))  # (B, L, I)
-    output = linear(intermediate, parameters, f"{name}.output.dense")  # (B, L, E)
-    return layer_norm(hidden_states + output, parameters, f"{name}.output.LayerNorm", eps), attention_probs
+    found = linear(intermediate, parameters, f"{name}.output.dense")  # (B, L, E)
+    return layer_norm(hidden_states + found, parameters, f"{name}.output.LayerNorm", eps), attention_probs
 
 
 def self_attention(
@@ -137,52 +154,46 @@ def self_attention(
 ) -> tuple[Array, Array]:
     """All heads' context vectors side by side (B, L, E), and attention probabilities (B, H, L, L).
 
-    softmax(q k^T / sqrt(D)) v in every head. [1]_, equation 1 and section 3.2.2.
+    In every head each token has a query, a key and a value; the better its query fits another's key, the more
+    of that one's value it takes: softmax(q k^T / sqrt(D)) v. [1]_, equation 1 and section 3.2.2.
     """
-    name = f"encoder.layer.{layer}.attention.self"
-    heads = config.num_attention_heads
+    name, heads = f"encoder.layer.{layer}.attention.self", config.num_attention_heads
     q = _split_heads(linear(hidden_states, parameters, f"{name}.query"), heads)  # (B, H, L, D)
     k = _split_heads(linear(hidden_states, parameters, f"{name}.key"), heads)  # (B, H, L, D)
     v = _split_heads(linear(hidden_states, parameters, f"{name}.value"), heads)  # (B, H, L, D)
-    scores = q @ k.swapaxes(-1, -2) / math.sqrt(config.head_size)  # (B, H, L, L)
-    # the lowest finite number, not -inf: a row that is all padding stays finite (and is never used)
-    lowest = np.finfo(scores.dtype).min
-    scores = np.where(attention_mask[:, None, None, :] != 0, scores, lowest)  # (B, H, L, L)
+    # sqrt(D) is how a sum of D products grows; the softmax of large scores would be all or nothing (3.2.1)
+    scores = q @ k.swapaxes(-1, -2) / math.sqrt(config.head_size)  # (B, H, L, L): query by key
+    # padding is hidden from every query, but not by -inf: a text that is all padding would become NaN
+    is_token = attention_mask[:, None, None, :] != 0  # (B, 1, 1, L): of the keys
+    scores = np.where(is_token, scores, np.finfo(scores.dtype).min)  # (B, H, L, L)
     attention_probs = softmax(scores)  # (B, H, L, L)
     context = attention_probs @ v  # (B, H, L, D)
-    return context.swapaxes(1, 2).reshape(hidden_states.shape), attention_probs  # (B, L, E)
+    return context.swapaxes(1, 2).reshape(hidden_states.shape), attention_probs  # (B, L, H, D) -> (B, L, E)
+
+
+def _split_heads(x: Array, heads: int) -> Array:
+    batch, length, width = x.shape
+    return x.reshape(batch, length, heads, width // heads).swapaxes(1, 2)  # (B, L, H, D) -> (B, H, L, D)
 
 
 def linear(x: Array, parameters: Parameters, name: str) -> Array:
-    """``x @ W + b``: shape (..., in) to (..., out)."""
+    """``x W + b``: shape (..., in) to (..., out)."""
     return x @ parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
 
 
 def softmax(x: Array) -> Array:
-    """Exponentials that sum to 1 over the last axis.
+    """``exp(x) / sum(exp(x))`` over the last axis: shares that are the larger the larger ``x``, and sum to 1.
 
-    The maximum is subtracted first, which changes nothing on paper; but this model's scores reach 92.7, and
-    exp overflows in float32 at 88.7.
+    The maximum is subtracted first, which cancels on paper; but exp overflows in float32 at 88.7, and this
+    model's scores reach 92.7.
     """
     exp = np.exp(x - x.max(axis=-1, keepdims=True))
     return exp / exp.sum(axis=-1, keepdims=True)
 
 
 def layer_norm(x: Array, parameters: Parameters, name: str, eps: float) -> Array:
-    """Mean 0 and variance 1 over the last axis, then scaled and shifted. [4]_, equation 4."""
+    """Each vector at mean 0, variance 1 (eps: not 0 / 0), scaled and shifted. [4]_, equations 3 and 4."""
     centered = x - x.mean(axis=-1, keepdims=True)
     variance = np.mean(centered * centered, axis=-1, keepdims=True)  # (..., 1)
     normalized = centered / np.sqrt(variance + eps)
     return normalized * parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
-
-
-def _split_heads(x: Array, heads: int) -> Array:
-    batch, length, width = x.shape
-    return x.reshape(batch, length, heads, width // heads).swapaxes(1, 2)  # (B, H, L, D)
-
-
-def _rows(table: Array, ids: IntArray, what: str) -> Array:
-    # a negative id would take a row from the table's end, silently
-    if ids.size and (ids.min() < 0 or ids.max() >= len(table)):
-        raise ValueError(f"{what} must lie in 0 to {len(table) - 1}, not {ids.min()} to {ids.max()}")
-    return table[ids]

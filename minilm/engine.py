@@ -1,14 +1,21 @@
-"""From token ids to results, pack by pack, on all cores: how ``packed.py`` is put to work."""
+"""From token ids to results, pack by pack, on all cores: how ``packed.py`` is put to work.
+
+Many texts: each core takes a pack of them, then the next. A single long one: the cores share its tokens.
+
+Shapes: T tokens in a pack, N texts of equal length L, E hidden width.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from minilm import packed
+from minilm.errors import CheckpointError
 from minilm.packed import PackedParameters, Workspace
 from minilm.packing import Pack, make_packs
 from minilm.threads import run_jobs, run_together
@@ -34,11 +41,16 @@ class Engine:
     parameters : PackedParameters
     threads : int
         Cores to use; may be changed.
+    name : str or Path
+        What the parameters are called in an error.
     """
 
-    def __init__(self, parameters: PackedParameters, threads: int) -> None:
+    def __init__(
+        self, parameters: PackedParameters, threads: int, *, name: str | Path = "the checkpoint"
+    ) -> None:
         self.parameters = parameters
         self.threads = threads
+        self._name = name
 
     def run(
         self,
@@ -63,6 +75,11 @@ class Engine:
             Told how many texts more are done.
         token_types : sequence of n sequences of int, optional
             Each token's type, the sentence of a pair it belongs to; all 0 by default.
+
+        Raises
+        ------
+        CheckpointError
+            If what comes out is not finite, as the weights of a damaged checkpoint make it.
         """
         results: list[Array] = [np.empty(0, np.float32)] * len(token_ids)
         packs = make_packs(token_ids, pack_tokens=pack_tokens, workers=self.threads, token_types=token_types)
@@ -71,30 +88,38 @@ class Engine:
             rows = iter(pack.rows)
             for group in pack.groups:
                 by_text = hidden_states[group.start : group.stop].reshape(group.texts, group.length, -1)
-                for result, row in zip(finish(by_text), rows, strict=False):  # rows go on in the next group
+                finished = finish(by_text)
+                if not np.isfinite(finished).all():
+                    raise CheckpointError(
+                        f"{self._name} is damaged: its weights are finite and what it makes of a text is not"
+                    )
+                for result, row in zip(finished, rows, strict=False):  # rows go on in the next group
                     results[row] = result
             advance(len(pack.rows))
 
         if len(token_ids) == 1 and self.threads > 1 and len(token_ids[0]) >= SHARED_TOKENS:
-            keep(packs[0], self._encode_together(packs[0]))
+            with np.errstate(over="ignore", invalid="ignore"):
+                keep(packs[0], self._encode_together(packs[0]))
             return results
 
-        room = max(len(pack.input_ids) for pack in packs)
+        room = max(len(pack.input_ids) for pack in packs)  # tokens of the largest
         one_at_a_time = threading.Lock()
 
         def make_worker() -> Callable[[Pack], None]:
             workspace = Workspace(room, self.parameters)
 
             def encode_pack(pack: Pack) -> None:
-                hidden_states = packed.encode(
-                    pack.input_ids,
-                    pack.groups,
-                    self.parameters,
-                    workspace,
-                    token_type_ids=pack.token_type_ids,
-                )
-                with one_at_a_time:
-                    keep(pack, hidden_states)
+                # no warning, for whatever overflows in the end is an error
+                with np.errstate(over="ignore", invalid="ignore"):
+                    hidden_states = packed.encode(
+                        pack.input_ids,
+                        pack.groups,
+                        self.parameters,
+                        workspace,
+                        token_type_ids=pack.token_type_ids,
+                    )
+                    with one_at_a_time:
+                        keep(pack, hidden_states)
 
             return encode_pack
 
@@ -105,7 +130,8 @@ class Engine:
         """Hidden states (T, E) of a single long text, its tokens shared among the threads."""
         tokens, hidden = len(pack.input_ids), self.parameters.position_embeddings.shape[1]
         # Beyond 384 keys OpenBLAS cuts the sum over them, except in small products (packed.py, 6): so
-        # that all threads do as one would, each has rows enough for its products not to be small.
+        # that all threads do as one would, each has rows enough for its products not to be small (80 rows,
+        # 400 keys and 32 columns of a head are 1,024,000 multiply-adds).
         threads = min(self.threads, tokens // (80 if tokens > 384 else SHARED_TOKENS // 2))
         bounds = [tokens * i // threads for i in range(threads + 1)]
         query_key_value = np.empty((tokens, 3 * hidden), np.float32)  # (T, 3E)
@@ -114,15 +140,16 @@ class Engine:
         def work(number: int, wait: Callable[[], object]) -> None:
             rows = slice(bounds[number], bounds[number + 1])
             workspace = Workspace(rows.stop - rows.start, self.parameters, query_key_value=query_key_value)
-            hidden_states[rows] = packed.encode(
-                pack.input_ids,
-                pack.groups,
-                self.parameters,
-                workspace,
-                token_type_ids=pack.token_type_ids,
-                rows=rows,
-                wait=wait,
-            )
+            with np.errstate(over="ignore", invalid="ignore"):  # of this thread
+                hidden_states[rows] = packed.encode(
+                    pack.input_ids,
+                    pack.groups,
+                    self.parameters,
+                    workspace,
+                    token_type_ids=pack.token_type_ids,
+                    rows=rows,
+                    wait=wait,
+                )
 
         run_together(work, threads=threads)
         return hidden_states

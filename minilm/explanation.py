@@ -5,7 +5,7 @@ the dot product of two sums is the sum of all dot products. So every pair of tok
 share in the score, and nothing is left over. What the shares do not say is why a token has the vector it has:
 through attention each has read all the others of its text.
 
-Shapes: M and N tokens of the two texts, E hidden width.
+Shapes: M and N tokens of the two texts, E hidden width (of one text: N tokens).
 """
 
 from __future__ import annotations
@@ -102,6 +102,30 @@ class Explanation:
         return {**sides, "contributions": self.contributions.tolist()}
 
 
+def explain_score(
+    texts: Sequence[ExplainedText],
+    hidden_states: Sequence[Array],
+    embeddings: Sequence[Array],
+    pooling: str | Sequence[str],
+) -> Explanation:
+    """Why two texts have the score they have.
+
+    Parameters
+    ----------
+    texts : sequence of two ExplainedText
+    hidden_states : sequence of two ndarray, shapes (M, E) and (N, E)
+        Each text's token vectors, as the last layer leaves them.
+    embeddings : sequence of two ndarray, shape (E,)
+        What the model makes of them, scaled to length 1; nothing but ``pooling`` may come before that.
+    pooling : str or sequence of str
+        How the model makes one vector of a text's.
+    """
+    a, b = texts
+    first, second = (np.asarray(embedding, np.float64) for embedding in embeddings)  # (E,), (E,)
+    parts_a, parts_b = (token_parts(tokens, pooling) for tokens in hidden_states)  # (M, E), (N, E)
+    return Explanation(float(first @ second), a, b, contributions(parts_a, parts_b))
+
+
 def token_parts(hidden_states: Array, pooling: str | Sequence[str]) -> npt.NDArray[np.float64]:
     """What each token of a text adds to its pooled embedding: (N, E) -> (N, E), whose rows sum to it.
 
@@ -117,8 +141,8 @@ def token_parts(hidden_states: Array, pooling: str | Sequence[str]) -> npt.NDArr
     if not isinstance(pooling, str):
         return np.concatenate([token_parts(hidden_states, mode) for mode in pooling], axis=1)
     tokens = hidden_states.astype(np.float64)  # (N, E)
-    number = np.arange(1, len(tokens) + 1)[:, None]  # (N, 1)
-    weights: dict[str, Any] = {  # (N, 1) or (N, E)
+    number = np.arange(1, len(tokens) + 1)[:, None]  # (N, 1): 1, 2, 3, ...
+    weights: dict[str, Any] = {  # of each token, as in pooling.py: (), (N, 1) or (N, E)
         "mean": 1 / len(tokens),
         "cls": number == 1,
         "max": number == 1 + tokens.argmax(axis=0),
@@ -131,6 +155,7 @@ def token_parts(hidden_states: Array, pooling: str | Sequence[str]) -> npt.NDArr
 
 def contributions(parts_a: Array, parts_b: Array) -> npt.NDArray[np.float64]:
     """What each pair of tokens adds to the cosine of the two texts: (M, E), (N, E) -> (M, N)."""
+    # the pooled embeddings' lengths, as pooling.normalize takes them
     lengths = [max(float(np.linalg.norm(parts.sum(axis=0))), 1e-12) for parts in (parts_a, parts_b)]
     return np.asarray(parts_a @ parts_b.T / (lengths[0] * lengths[1]), dtype=np.float64)
 

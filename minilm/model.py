@@ -1,4 +1,9 @@
-"""MiniLM: the class that joins tokenizer, encoder and pooling, and the one most people import."""
+"""MiniLM: the class that joins tokenizer, encoder and pooling, and the one most people import.
+
+A text becomes token ids in ``tokenizer.py``, hidden states in ``packed.py``, which ``engine.py`` runs on all
+cores, and an embedding in ``embedding_head.py``; ``similarity.py`` compares embeddings. ``loading.py`` brings
+what these need, and ``outputs.py`` knows what else can be had of a text.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +11,27 @@ import logging
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence, Sized
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from minilm.arguments import TorchOnly, positive_int, refuse_torch_only
+from minilm.arguments import EncodeOptions, TorchOnly, positive_int, refuse_torch_only
 from minilm.blas import blas_info, kernel_advice
 from minilm.collecting import Rows, progress
 from minilm.config import Pooling
 from minilm.embedding_head import EmbeddingHead
-from minilm.engine import TOKENS_PER_TEXT, Engine, Finish
+from minilm.engine import TOKENS_PER_TEXT, Engine
 from minilm.errors import TruncationWarning
-from minilm.explanation import Explanation, contributions, token_parts
+from minilm.explanation import Explanation, explain_score
 from minilm.hub import DEFAULT_MODEL, is_pinned
 from minilm.loading import load
-from minilm.pooling import normalize as scale_to_one
-from minilm.quantization import PRECISIONS, Precision, quantize_embeddings, truncate_embeddings
+from minilm.outputs import Features, OutputValue, keep_tokens, output_of
+from minilm.quantization import PRECISIONS, Precision, quantize_embeddings
 from minilm.settings import DOCUMENT_PROMPTS, QUERY_PROMPTS, UseSettings
-from minilm.similarity import SIMILARITY
-from minilm.texts import as_texts, check_encodable, is_text, windows
+from minilm.similarity import SIMILARITY, as_floats
+from minilm.texts import as_texts, check_encodable, check_text, is_text, windows
 from minilm.threads import available_cores
 from minilm.tokenizer import TokenizedTexts, Tokenizer, pad
 
@@ -35,28 +39,14 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 Array = npt.NDArray[np.float32]
-OutputValue = Literal["sentence_embedding", "token_embeddings"]
-Features = dict[str, npt.NDArray[Any]]  # everything of one text: encode(output_value=None)
-
 logger = logging.getLogger(__name__)
-
-
-class EncodeOptions(TypedDict, total=False):
-    """The arguments of encode that do not decide what kind of thing it returns."""
-
-    precision: Precision
-    convert_to_numpy: bool
-    convert_to_tensor: bool
-    device: str | None
-    normalize_embeddings: bool
-    truncate_dim: int | None
-    pool: None
-    chunk_size: None
-    pooling: Pooling | Sequence[Pooling] | None
 
 
 class MiniLM:
     """A sentence encoder: text in, one vector a text out.
+
+    A BERT encoder, by default a small one that learned from a larger [2]_; its vectors, one a token, are
+    pooled to one a text [1]_.
 
     Parameters
     ----------
@@ -109,6 +99,11 @@ class MiniLM:
     CheckpointError
         If it is damaged or of a kind that is not supported.
 
+    References
+    ----------
+    .. [1] Reimers and Gurevych 2019, "Sentence-BERT", section 3, https://arxiv.org/abs/1908.10084
+    .. [2] Wang et al. 2020, "MiniLM", section 3, https://arxiv.org/abs/2002.10957
+
     Examples
     --------
     >>> model = MiniLM()
@@ -146,7 +141,9 @@ class MiniLM:
         )
         self._head = EmbeddingHead(self.config, dense)
         self._engine = Engine(
-            parameters, available_cores() if threads is None else positive_int("threads", threads)
+            parameters,
+            available_cores() if threads is None else positive_int("threads", threads),
+            name=self.checkpoint.directory / "model.safetensors",
         )
         if max_seq_length is not None:
             self.max_seq_length = max_seq_length
@@ -160,13 +157,11 @@ class MiniLM:
         self.normalize = self.config.normalize
         logger.info(
             "%s from %s; BLAS: %s; %d cores; %s",
-            *(
-                self,
-                self.checkpoint.source,
-                blas_info(),
-                self.threads,
-                kernel_advice() or "nothing to improve",
-            ),
+            self,
+            self.checkpoint.source,
+            blas_info(),
+            self.threads,
+            kernel_advice() or "nothing to improve",
         )
 
     @classmethod
@@ -257,6 +252,10 @@ class MiniLM:
             raise ValueError(f"max_seq_length must lie in 3 to {longest} for this model, not {value}")
         self._tokenizer.max_seq_length = int(value)
 
+    def get_max_seq_length(self) -> int:
+        """:attr:`max_seq_length`, as sentence-transformers also calls it."""
+        return self.max_seq_length
+
     @property
     def threads(self) -> int:
         """Cores that encode uses."""
@@ -266,6 +265,7 @@ class MiniLM:
     def threads(self, value: int) -> None:
         self._engine.threads = positive_int("threads", value)
 
+    # For type checkers: what comes back depends on two arguments, one text or many, and output_value.
     @overload
     def encode(  # type: ignore[overload-overlap] # a str is an iterable of str, but means one text
         self,
@@ -404,10 +404,6 @@ class MiniLM:
         TruncationWarning
             Once a call, if texts were cut at ``max_seq_length``, with their number.
 
-        References
-        ----------
-        .. [1] Reimers and Gurevych 2019, "Sentence-BERT", https://arxiv.org/abs/1908.10084
-
         Examples
         --------
         >>> model = MiniLM()
@@ -428,35 +424,37 @@ class MiniLM:
         if output_value is None and precision != "float32":
             raise ValueError("precision has no meaning for output_value None")
         pack_tokens = TOKENS_PER_TEXT * positive_int("batch_size", batch_size)
-        truncate_dim = self.truncate_dim if truncate_dim is None else truncate_dim
-        finish, width = self._finish(output_value, pooling, normalize_embeddings, truncate_dim)
+        output = output_of(
+            output_value,
+            self._head,
+            pooling=pooling,
+            normalize=self.normalize,
+            normalize_embeddings=normalize_embeddings,
+            truncate_dim=self.truncate_dim if truncate_dim is None else truncate_dim,
+        )
         before = self._use.prompt(prompt, prompt_name)
         texts, is_single = as_texts(inputs)
         total = len(texts) if isinstance(texts, Sized) else None
-        results: list[Array] | Rows = [] if finish is _keep_tokens else Rows(total or 0, width)
-        features: list[Features] = []
+        results: list[Any] | Rows = [] if output.width is None else Rows(total or 0, output.width)
         truncated = 0
         with progress(show_progress_bar, total) as advance:
             for start, window in windows(texts):
                 with_prompt = [before + text for text in window] if before else window
                 token_ids, is_truncated = self._token_ids(start, with_prompt)
                 truncated += sum(is_truncated)
-                if output_value is None:
-                    embed, _ = self._finish("sentence_embedding", pooling, normalize_embeddings, truncate_dim)
-                    tokens = self._engine.run(token_ids, pack_tokens, finish, advance)
-                    features.extend(map(partial(_features, embed), token_ids, tokens))
-                else:  # no name for a window's rows: they would be held while the next one is encoded
-                    results.extend(self._engine.run(token_ids, pack_tokens, finish, advance))
+                # no name for a window's rows: they would be held while the next one is encoded
+                results.extend(
+                    output.complete(
+                        token_ids, self._engine.run(token_ids, pack_tokens, output.finish, advance)
+                    )
+                )
         if truncated:
-            count = len(features) or len(results)
             warnings.warn(
-                f"{truncated} of {count} texts were cut at {self.max_seq_length} tokens "
+                f"{truncated} of {len(results)} texts were cut at {self.max_seq_length} tokens "
                 "(max_seq_length); the rest of them was not encoded",
                 TruncationWarning,
                 stacklevel=2,
             )
-        if output_value is None:
-            return features[0] if is_single else features
         finished = results if isinstance(results, list) else results.array()
         if precision != "float32":
             finished = quantize_embeddings(finished, precision)
@@ -550,17 +548,19 @@ class MiniLM:
         >>> model.similarity("A girl is styling her hair.", ["A girl is brushing her hair."]).round(4)
         array([[0.8052]], dtype=float32)
         """
-        return self._compare(0, embeddings1, embeddings2)
+        return self._compare(0, embeddings1, embeddings2)  # the measure of all with all
 
     def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> Array:  # noqa: ANN401 - as similarity
         """How alike the texts or embeddings at the same place are: (n,), by :attr:`similarity_fn_name`.
 
         Takes what :meth:`similarity` does, n of each.
         """
-        return self._compare(1, embeddings1, embeddings2)
+        return self._compare(1, embeddings1, embeddings2)  # the measure of pairs
 
     def _compare(self, which: int, *sides: Any) -> Array:  # noqa: ANN401
-        first, second = (self.encode(x) if is_text(x) else np.asarray(x, dtype=np.float32) for x in sides)
+        first, second = (
+            self.encode(x) if is_text(x) else np.asarray(as_floats(x), np.float32) for x in sides
+        )
         return cast(Array, SIMILARITY[self.similarity_fn_name][which](first, second))
 
     def explain(self, a: str, b: str) -> Explanation:
@@ -591,23 +591,22 @@ class MiniLM:
         >>> explanation.contributions.shape, round(float(explanation.contributions.sum()), 4)
         ((9, 9), 0.8052)
         """
-        texts = [a, b]
-        for name, text in zip("ab", texts, strict=True):
-            if not isinstance(text, str):
-                raise TypeError(f"{name} must be a str, not {type(text).__name__}")
-        check_encodable(texts, 0)
+        a, b = check_text("a", a), check_text("b", b)
         if self._head.has_dense:
             raise ValueError(
                 "explain cannot split the score: this checkpoint has a Dense module after pooling"
             )
         before = self._use.prompt(None, None)
+        texts = [a, b]
         token_ids, _ = self._token_ids(0, [before + text for text in texts])
-        hidden_states = self._engine.run(token_ids, sum(map(len, token_ids)), _keep_tokens)
-        finish = self._head.embedder(normalize=True)
-        first, second = (np.asarray(finish(tokens[None])[0], np.float64) for tokens in hidden_states)  # (E,)
-        parts = [token_parts(tokens, self.config.pooling) for tokens in hidden_states]
-        spans_a, spans_b = self._tokenizer.spans(a, before), self._tokenizer.spans(b, before)
-        return Explanation(float(first @ second), spans_a, spans_b, contributions(*parts))
+        hidden_states = self._engine.run(token_ids, sum(map(len, token_ids)), keep_tokens)
+        embed = self._head.embedder(normalize=True)
+        return explain_score(
+            [self._tokenizer.spans(text, before) for text in texts],
+            hidden_states,
+            [embed(tokens[None])[0] for tokens in hidden_states],
+            self.config.pooling,
+        )
 
     def tokenize(self, texts: str | Iterable[str]) -> dict[str, npt.NDArray[np.int64]]:
         """Token ids as the encoder sees them.
@@ -640,49 +639,6 @@ class MiniLM:
     def _token_ids(self, start: int, window: list[str]) -> TokenizedTexts:
         try:
             return self._tokenizer(window)
-        except TypeError:  # what the library makes of a string that is not Unicode text
+        except (TypeError, UnicodeEncodeError):  # what comes of a string that is not Unicode text
             check_encodable(window, start)
             raise
-
-    def _finish(
-        self,
-        output_value: OutputValue | None,
-        pooling: Pooling | Sequence[Pooling] | None,
-        normalize_embeddings: bool,
-        truncate_dim: int | None,
-    ) -> tuple[Finish, int]:
-        """What turns the encoder's output into what was asked for, and how wide that is."""
-        if output_value not in ("sentence_embedding", "token_embeddings", None):
-            raise ValueError(
-                f"output_value must be 'sentence_embedding', 'token_embeddings' or None, not {output_value!r}"
-            )
-        if output_value == "token_embeddings" and (pooling is not None or normalize_embeddings):
-            raise ValueError("pooling and normalize_embeddings have no meaning for token_embeddings")
-        if truncate_dim is not None:
-            truncate_dim = positive_int("truncate_dim", truncate_dim)
-        if output_value != "sentence_embedding":
-            return _keep_tokens, self.config.hidden_size
-        embed = self._head.embedder(pooling, normalize=self.normalize)
-        width = self._head.width(pooling)
-
-        def finish(hidden_states: Array) -> Array:
-            embeddings = truncate_embeddings(embed(hidden_states), truncate_dim)
-            return cast(Array, scale_to_one(embeddings)) if normalize_embeddings else embeddings
-
-        return finish, min(width, truncate_dim or width)
-
-
-def _keep_tokens(hidden_states: Array) -> list[Array]:
-    return [tokens.copy() for tokens in hidden_states]  # N x (L, E)
-
-
-def _features(embed: Finish, input_ids: list[int], tokens: Array) -> Features:
-    """Everything of one text, as sentence-transformers calls it."""
-    ids = np.array(input_ids, dtype=np.int64)  # (L,)
-    return {
-        "input_ids": ids,
-        "token_type_ids": np.zeros_like(ids),
-        "attention_mask": np.ones_like(ids),
-        "token_embeddings": tokens,
-        "sentence_embedding": embed(tokens[None])[0],
-    }

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from minilm.config import read_json
+from minilm.checkpoint_files import is_there, read_json, shown
 from minilm.errors import CheckpointError
 from minilm.similarity import SIMILARITY
+from minilm.texts import check_text, is_encodable
 
 # The names under which encode_query and encode_document look for their prompt, in order.
 QUERY_PROMPTS = ("query",)
@@ -40,15 +41,21 @@ class UseSettings:
             If the file is not JSON, or asks for a prompt or a similarity that does not exist.
         """
         path = directory / "config_sentence_transformers.json"
-        if not path.exists():
+        if not is_there(path):
             return cls()
         fields = read_json(path, dict)
         settings = cls()
-        prompts = fields.get("prompts") or {}
+        prompts = {} if fields.get("prompts") is None else fields["prompts"]
         if not isinstance(prompts, dict) or not all(
             p is None or isinstance(p, str) for p in prompts.values()
         ):
-            raise CheckpointError(f"{path}: prompts must map names to texts, not {prompts!r}")
+            raise CheckpointError(f"{path}: prompts must map names to texts, not {shown(prompts)}")
+        for name, text in prompts.items():
+            if not is_encodable(name + (text or "")):
+                raise CheckpointError(f"{path}: the prompt {shown(name)} holds a lone surrogate")
+        for name in ("default_prompt_name", "similarity_fn_name"):
+            if not isinstance(fields.get(name), str | None):
+                raise CheckpointError(f"{path}: {name} must be a name, not {shown(fields[name])}")
         settings.prompts |= {name: text for name, text in prompts.items() if text is not None}
         try:
             settings.change(
@@ -70,17 +77,22 @@ class UseSettings:
 
         Raises
         ------
+        TypeError
+            If a prompt is not a str.
         ValueError
-            If a name is unknown.
+            If a name is unknown, or a prompt holds a lone surrogate.
         """
         if prompts is not None:
-            self.prompts |= prompts
+            self.prompts |= {
+                check_text("a prompt's name", name): check_text(f"prompts[{name!r}]", text)
+                for name, text in prompts.items()
+            }
         if default_prompt_name is not None:
-            if default_prompt_name not in self.prompts:
+            if not _is_among(default_prompt_name, self.prompts):
                 raise ValueError(_unknown("default_prompt_name", default_prompt_name, self.prompts))
             self.default_prompt_name = default_prompt_name
         if similarity_fn_name is not None:
-            if similarity_fn_name not in SIMILARITY:
+            if not _is_among(similarity_fn_name, SIMILARITY):
                 raise ValueError(_unknown("similarity_fn_name", similarity_fn_name, SIMILARITY))
             self.similarity_fn_name = similarity_fn_name
 
@@ -89,22 +101,28 @@ class UseSettings:
 
         Raises
         ------
+        TypeError
+            If ``prompt`` is not a str.
         ValueError
-            If there is no prompt of that name.
+            If it holds a lone surrogate, or there is no prompt of that name.
         """
         if prompt is not None:
-            return prompt
+            return check_text("prompt", prompt)
         name = self.default_prompt_name if prompt_name is None else prompt_name
         if name is None:
             return ""
-        if name not in self.prompts:
+        if not _is_among(name, self.prompts):
             raise ValueError(_unknown("prompt_name", name, self.prompts))
-        return self.prompts[name]
+        return check_text(f"prompts[{name!r}]", self.prompts[name])
 
     def first_of(self, names: tuple[str, ...]) -> str | None:
         """The first of ``names`` that has a prompt."""
         return next((name for name in names if name in self.prompts), None)
 
 
+def _is_among(name: object, known: Mapping[str, object]) -> bool:
+    return isinstance(name, str) and name in known  # what JSON holds may not even be hashable
+
+
 def _unknown(what: str, value: object, known: Mapping[str, object]) -> str:
-    return f"{what} must be one of {', '.join(known)}, not {value!r}"
+    return f"{what} must be one of {', '.join(known)}, not {shown(value)}"

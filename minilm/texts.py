@@ -50,10 +50,11 @@ def windows(texts: Iterable[Any]) -> Iterator[tuple[int, list[str]]]:
     """
     window: list[str] = []
     characters = start = 0
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            hint = ": decode it first" if isinstance(text, bytes) else ""
-            raise TypeError(f"inputs[{index}] is {type(text).__name__}, not str{hint}")
+    for index, given in enumerate(texts):
+        if not isinstance(given, str):
+            hint = ": decode it first" if isinstance(given, bytes) else ""
+            raise TypeError(f"inputs[{index}] is {type(given).__name__}, not str{hint}")
+        text = as_str(given)
         window.append(text)
         characters += len(text)
         if len(window) == WINDOW_TEXTS or characters >= WINDOW_CHARACTERS:
@@ -63,13 +64,45 @@ def windows(texts: Iterable[Any]) -> Iterator[tuple[int, list[str]]]:
         yield start, window
 
 
+def as_str(text: str) -> str:
+    """The characters of a text, whatever a subclass of str (``numpy.str_``, an enum) says of itself."""
+    return text if type(text) is str else str.__str__(text)
+
+
+def is_encodable(text: str) -> bool:
+    """Whether a text has a UTF-8 form: a lone surrogate has none."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def check_encodable(texts: list[str], start: int) -> None:
     """Raise ValueError for the first text that has no UTF-8 form, naming its index from ``start``."""
     for index, text in enumerate(texts, start):
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise ValueError(
-                f"inputs[{index}] holds the lone surrogate {text[error.start]!r} at position {error.start}, "
-                "which is no character: decode the text with errors='replace'"
-            ) from None
+        check_text(f"inputs[{index}]", text)
+
+
+def check_text(name: str, text: object) -> str:
+    """``text`` as it is, if it is one.
+
+    Raises
+    ------
+    TypeError
+        If it is no str; the message has the name and the type.
+    ValueError
+        If it holds a lone surrogate, and so has no UTF-8 form; the message has the name and the position.
+    """
+    if not isinstance(text, str):
+        hint = ": decode it first" if isinstance(text, bytes) else ""
+        raise TypeError(f"{name} must be a str, not {type(text).__name__}{hint}")
+    text = as_str(text)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{name} holds the lone surrogate {text[error.start]!r} at position {error.start}, "
+            "which is no character: decode the text with errors='replace'"
+        ) from None
+    return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,23 @@ def available_cores() -> int:
     has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS and Windows
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     return max(1, math.ceil(min(cores, _cgroup_quota())))
+
+
+def ray_cores() -> int | None:
+    """Cores that Ray gave to the actor or task that asks; None anywhere else.
+
+    Examples
+    --------
+    >>> ray_cores() is None
+    True
+    """
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized():
+        return None
+    context = ray.get_runtime_context()
+    if context.get_task_id() is None:  # the driver, who may use what it likes
+        return None
+    return max(1, int(context.get_assigned_resources().get("CPU", 1)))
 
 
 def run_jobs(
@@ -151,12 +169,12 @@ class _Limits:
 
     lock = threading.Lock()
     active: list[int] = []  # noqa: RUF012 - one for the process is the point
-    original = 0
+    original: int | None = None  # what was set before the first of them; None while there is none
 
     @classmethod
     def enter(cls, library: Any, limit: int) -> None:  # noqa: ANN401 - threadpoolctl has no types
         with cls.lock:
-            if not cls.active:
+            if cls.original is None:
                 cls.original = library.num_threads
             cls.active.append(limit)
             cls._apply(library)
@@ -166,6 +184,17 @@ class _Limits:
         with cls.lock:
             cls.active.remove(limit)
             cls._apply(library)
+            if not cls.active:
+                cls.original = None
+
+    @classmethod
+    def forget(cls) -> None:
+        """In a forked child: the threads whose limits were in force, or that held the lock, are not there.
+
+        The number that they had set is; ``original`` stays, and comes back when the child's first call ends.
+        """
+        cls.lock = threading.Lock()
+        cls.active = []
 
     @classmethod
     def _apply(cls, library: Any) -> None:  # noqa: ANN401
@@ -178,6 +207,10 @@ class _Limits:
         release(force=True)
         library.set_num_threads(wanted)
         release(force=True)
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_Limits.forget)
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from minilm import MiniLM, ModelConfig
 from minilm.weights import expected_shapes, load_parameters
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and with them the processes that
+# they start, some of which are to be interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TINY = ModelConfig(
     vocab_size=40,

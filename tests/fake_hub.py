@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,6 +37,7 @@ class FakeHub:
     cut: set[str] = field(default_factory=set)  # close the connection in the middle of these files
     stalled: set[str] = field(default_factory=set)  # stop in the middle of these files until `resume` is set
     move_main: tuple[str, str] | None = None  # after the first file from main, main becomes this commit
+    drip: float = 0  # seconds to wait between eighths of each file
     requests: list[tuple[str, str]] = field(default_factory=list)
     half_sent: threading.Event = field(default_factory=threading.Event)
     resume: threading.Event = field(default_factory=threading.Event)
@@ -86,7 +88,13 @@ class FakeHub:
         if name in self.stalled:
             self.half_sent.set()
             self.resume.wait(PATIENCE_SECONDS)
-        handler.wfile.write(body[half:])
+        rest = body[half:]
+        eighth = len(body) // 8 + 1
+        while self.drip and rest:
+            handler.wfile.write(rest[:eighth])
+            rest = rest[eighth:]
+            time.sleep(self.drip)
+        handler.wfile.write(rest)
         if self.move_main is not None:
             repo_id, new_commit = self.move_main
             self._refs[repo_id, "main"] = new_commit

@@ -6,11 +6,12 @@ import gzip
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,46 @@ def test_other_columns_come_along(kind: str, model: MiniLM, tmp_path: Path) -> N
     np.testing.assert_array_equal(
         np.array([row["embedding"] for row in rows], np.float32), model.encode(TEXTS)
     )
+
+
+def test_parquet_columns_keep_their_types(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    import pyarrow.parquet as pq
+
+    columns = {
+        "small": pa.array([1, None], pa.int8()),
+        "text": pa.array(["a", "b"], pa.large_string()),
+        "half": pa.array([0.5, 1.5], pa.float32()),
+        "at": pa.array([0, 10**15], pa.timestamp("us", "UTC")),
+        "tags": pa.array([["x"], []], pa.list_(pa.string())),
+        "nothing": pa.array([None, None], pa.int16()),
+    }
+    table = pa.table(columns)
+    pq.write_table(table, tmp_path / "in.parquet")
+    assert run(tmp_path / "in.parquet", "-o", tmp_path / "out.parquet", "--keep") == 0
+    others = [name for name in columns if name != "text"]
+    assert pq.read_table(tmp_path / "out.parquet").select(others).equals(table.select(others))
+
+
+def test_columns_are_those_of_the_first_rows_with_a_text(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 2)
+    rows: list[dict[str, Any]] = [{"text": None}] * 4 + [{"text": f"t{i}", "n": i} for i in range(4)]
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.parquet"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run(source, "-o", output, "--keep", "--on-error", "skip") == 0
+    assert [(row["text"], row["n"]) for row in pq.read_table(output).to_pylist()] == [
+        (f"t{i}", i) for i in range(4)
+    ]
+    with source.open("a") as file:
+        file.write(json.dumps({"text": "late", "m": 1}))
+    assert run(source, "-o", tmp_path / "late.jsonl", "--keep", "--on-error", "skip") == 0
+    assert read_jsonl(tmp_path / "late.jsonl")[-1]["m"] == 1
+    code, line = failure(capsys, source, "-o", tmp_path / "late.parquet", "--keep", "--on-error", "skip")
+    assert code == 1
+    assert "column 'm' cannot be kept: no row had it" in line
 
 
 def test_float16_and_several_inputs(model: MiniLM, tmp_path: Path) -> None:
@@ -277,7 +318,7 @@ def test_a_full_disk_or_a_stop_loses_nothing(
         monkeypatch.setattr(os, "fsync", full)
         try:
             encode(broken)
-        except OSError:
+        except CorpusError:
             failures += 1
         finally:
             monkeypatch.setattr(os, "fsync", real)
@@ -288,6 +329,48 @@ def test_a_full_disk_or_a_stop_loses_nothing(
         mine, theirs = (path.with_name(f"{path.name}.{name}").read_text() for path in (broken, whole))
         assert mine == theirs
     assert not list(tmp_path.glob("*.incomplete"))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MiB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "minilm-test", str(place)]
+    if sys.platform != "linux" or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("a file system can be mounted by root on Linux only")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize("options", [[], ["--dedupe"]])
+def test_a_disk_that_is_really_full_fails_in_one_line_and_goes_on_once_there_is_room(
+    options: list[str],
+    small_disk: Path,
+    model: MiniLM,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 512)
+    source, output, ballast = small_disk.parent / "in.txt", small_disk / "out.npy", small_disk / "ballast"
+    texts = [f"text {i}" for i in range(2000)]  # 2.9 MiB of vectors
+    source.write_text("\n".join(texts))
+    ballast.write_bytes(bytes(6 << 20))
+    code, message = failure(capsys, source, "-o", output, *options)
+    assert (code, output.exists()) == (1, False)
+    assert message.startswith(f"{output}: ")
+    reasons = r"(No space left on device|database or disk is full)"
+    assert re.fullmatch(
+        f"{reasons}; what has landed is kept, and the same command goes on",
+        message.removeprefix(f"{output}: "),
+    )
+    landed = json.loads((small_disk / "out.npy.incomplete" / "manifest.json").read_text())["report"]["inputs"]
+    assert 0 < landed < 2000
+    ballast.unlink()
+    assert run(source, "-o", output, *options) == 0
+    np.testing.assert_array_equal(np.load(output), model.encode(texts))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")

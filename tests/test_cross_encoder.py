@@ -118,7 +118,7 @@ def test_what_is_asked_wrongly(make_checkpoint: MakeCheckpoint) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"id2label": {}}, "num_labels must be at least 1, not 0"),
+        ({"id2label": {}}, "num_labels must lie in 1 to 2147483647, not 0"),
         (
             {"id2label": {"0": "a", "1": "b"}},
             r"classifier\.weight has shape \(1, 16\), config\.json says \(2, 16\)",

@@ -41,11 +41,19 @@ def test_the_layer_by_hand(tmp_path: Path) -> None:
     [
         (None, {"use_residual": True}, "use_residual True is not supported"),
         (None, {"module_input_name": "token_embeddings"}, "module_input_name 'token_embeddings' is not"),
-        (None, {"activation_function": "torch.nn.SELU"}, "'SELU' is not supported, only Tanh, Identity"),
-        (None, {"in_features": 4}, r"tensors \{.*\}, but its config.json says"),
-        (None, {"bias": False}, "but its config.json says"),
-        ({"linear.weight": WEIGHT}, {}, "but its config.json says"),
-        ({"linear.weight": WEIGHT * np.nan, "linear.bias": BIAS}, {}, "numbers that are not finite"),
+        (
+            None,
+            {"activation_function": "torch.nn.SELU"},
+            r"'torch\.nn\.SELU' is not supported, only Tanh, Ident",
+        ),
+        (None, {"in_features": 4}, r"has shape \(2, 3\), config.json says \(2, 4\)"),
+        (None, {"bias": False}, "does not fit its config.json: unexpected: linear.bias"),
+        ({"linear.weight": WEIGHT}, {}, "does not fit its config.json: missing: linear.bias"),
+        (
+            {"linear.weight": WEIGHT * np.nan, "linear.bias": BIAS},
+            {},
+            "linear.weight holds nan, and a weight is finite",
+        ),
     ],
 )
 def test_what_cannot_be_computed_is_refused(

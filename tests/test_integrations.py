@@ -292,3 +292,45 @@ def test_mteb_gives_the_published_figure(model: MiniLM) -> None:
     # five digits: two pairs of 1,379 that change places by rounding move the sixth
     assert round(figures["cosine_spearman"], 5) == 0.82032
     assert round(figures["cosine_pearson"], 5) == 0.82741
+
+
+def test_a_table_of_any_kind_gets_its_vectors(model: MiniLM) -> None:
+    pd = pytest.importorskip("pandas", reason="pandas is not installed")
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+
+    from minilm.integrations import clusters
+    from minilm.integrations.clusters import Embedder
+
+    expected = model.encode(TEXTS)
+    embed = pickle.loads(pickle.dumps(Embedder()))
+    assert len(pickle.dumps(embed)) < 1000  # its parameters, not the weights
+    columns = {"id": np.arange(4), "text": np.array(TEXTS, object)}
+    mapping = embed(columns)
+    assert list(mapping) == ["id", "text", "embedding"]
+    assert mapping["embedding"].dtype == np.float32
+    close(mapping["embedding"], expected)
+    frame = embed(pd.DataFrame(columns, index=[3, 1, 2, 0]))
+    assert frame.index.tolist() == [3, 1, 2, 0]
+    close(np.stack(frame["embedding"]), expected)
+    table = embed(pa.table(columns))
+    assert str(table.schema.field("embedding").type).startswith("fixed_size_list<")
+    close(table["embedding"].to_pylist(), expected)
+    other = Embedder(column="id", to="v", truncate_dim=8, normalize_embeddings=True, pooling="cls", threads=2)
+    close(
+        other({"id": TEXTS})["v"],
+        model.encode(TEXTS, truncate_dim=8, normalize_embeddings=True, pooling="cls"),
+    )
+    nothing = embed({"text": []})
+    assert nothing["embedding"].shape == (0, 384)
+    with pytest.raises(ValueError, match="no column 'text' among id, words"):
+        embed({"id": [1], "words": ["a"]})
+    with pytest.raises(TypeError, match=r"inputs\[1\] is NoneType, not str"):
+        embed(pa.table({"text": ["a", None]}))
+    with pytest.raises(
+        TypeError, match=r"a table must be a mapping of arrays, a pandas\.DataFrame or .*, not list"
+    ):
+        embed(["text"])
+    loaded = clusters._loaded.cache_info().misses
+    embed(columns)
+    Embedder()(columns)
+    assert clusters._loaded.cache_info().misses == loaded  # once a process

@@ -20,6 +20,7 @@ import pytest
 
 from minilm import MiniLM, TruncationWarning
 from minilm.blas import has_small_matrix_kernels
+from minilm.config import Pooling
 from minilm.engine import SHARED_TOKENS
 from tests.parity.texts import PLAIN, TEXTS, of_length
 
@@ -175,3 +176,16 @@ def test_under_any_kernel_a_text_has_the_same_numbers_as_alone(as_it_is: Differe
 
 def test_every_way_is_tested(as_it_is: Differences) -> None:
     assert set(as_it_is) == set(WAYS)
+
+
+@pytest.mark.parametrize(
+    "pooling", ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
+)
+def test_a_later_pack_leaves_an_embedding_as_it_was(pooling: Pooling, model: MiniLM) -> None:
+    unscaled = MiniLM(model.checkpoint.directory)
+    unscaled.normalize = False
+    texts = PLAIN[:30]
+    alone = [unscaled.encode(text, pooling=pooling) for text in texts]
+    in_packs = unscaled.encode(texts, pooling=pooling, batch_size=1)
+    # summed over a text's tokens, which are up to 50, or a token's own: not yet averaged, nor scaled
+    assert largest_difference(in_packs, alone) <= (0 if has_small_matrix_kernels() else 50 * SAME_STATES)

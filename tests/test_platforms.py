@@ -23,7 +23,7 @@ import pytest
 
 from minilm import CheckpointNotFoundError, MiniLM, blas, encoder, hub
 from minilm.corpus import files
-from minilm.hub import find_checkpoint
+from minilm.hub import find_checkpoint, mirror
 from minilm.pooling import mean_pooling, normalize
 from minilm.tokenizer import pad
 from tests.parity.texts import of_length
@@ -288,7 +288,7 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPat
 def test_a_pip_in_the_current_directory_is_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "pip.py").write_text("print('hostile')", "utf-8")
     monkeypatch.chdir(tmp_path)
-    result = run(*hub._pip(), "--version")
+    result = run(*mirror._pip(), "--version")
     assert result.stdout.startswith(b"pip ")
 
 

@@ -11,9 +11,12 @@ from typing import BinaryIO
 
 
 @contextmanager
-def landing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to, which bears its name only once all of it is on the disk."""
-    temporary = path.with_name(path.name + ".tmp")
+def landing(path: Path, temporary: Path | None = None) -> Iterator[BinaryIO]:
+    """A file to write to, which bears its name only once all of it is on the disk.
+
+    Who may write the same file at the same time as others gives a temporary name of his own.
+    """
+    temporary = temporary or path.with_name(path.name + ".tmp")
     with temporary.open("wb") as file:
         yield file
         sync(file)
@@ -47,7 +50,7 @@ def json_bytes(value: object, indent: int | None = None) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def write_json(path: Path, value: object) -> None:
+def write_json(path: Path, value: object, temporary: Path | None = None) -> None:
     """``value`` as JSON, landed."""
-    with landing(path) as file:
+    with landing(path, temporary) as file:
         file.write(json_bytes(value, indent=1))

@@ -8,50 +8,23 @@ rows had no text, and the folder goes.
 
 from __future__ import annotations
 
-import json
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 from minilm.config import Pooling
 from minilm.corpus.distinct import Distinct
 from minilm.corpus.files import json_bytes, landing, sync, write_json
+from minilm.corpus.manifest import Manifest, OnError, Report, finished_before, options_of, working_on
 from minilm.corpus.reading import Corpus, Row
 from minilm.corpus.writing import EMBEDDING, Shard, Vectors, make_sink
 from minilm.errors import CorpusError
 from minilm.model import MiniLM
 from minilm.texts import WINDOW_CHARACTERS, WINDOW_TEXTS
-
-OnError = Literal["raise", "skip", "empty"]
-ON_ERROR: tuple[OnError, ...] = ("raise", "skip", "empty")
-
-
-@dataclass
-class Report:
-    """What a job did, earlier runs included."""
-
-    rows: int = 0  # written
-    errors: int = 0  # rows without text
-    truncated: int = 0  # texts that were cut at max_seq_length
-    encoded: int = 0  # texts that went through the encoder; fewer than rows if some were equal
-    tokens: int = 0
-    inputs: int = 0  # rows of the input that are behind us
-
-
-@dataclass
-class _Manifest:
-    options: dict[str, Any]
-    report: Report = field(default_factory=Report)
-    marks: list[int] = field(default_factory=list)  # of the sink, one a shard
-    error_bytes: int = 0
-
-    @classmethod
-    def read(cls, path: Path) -> _Manifest:
-        fields = json.loads(path.read_bytes())
-        return cls(**{**fields, "report": Report(**fields["report"])})
 
 
 def encode_corpus(
@@ -102,81 +75,19 @@ def encode_corpus(
     ------
     CorpusError
         If the output is there already and not from this job, if a job with other options has been begun
-        there, or with "raise" at the first row that is not text.
+        there, if it cannot be written, or with "raise" at the first row that is not text.
     """
-    from filelock import FileLock, Timeout
-
-    options = _options(model, corpus, output, on_error, dtype, dedupe, pooling, prompt_name)
-    work = output.with_name(output.name + ".incomplete")
-    finished = output.with_name(output.name + ".manifest.json")
-    if overwrite:
-        shutil.rmtree(work, ignore_errors=True)
-        for path in (output, finished):
-            path.unlink(missing_ok=True)
-    if output.exists():
-        if not finished.exists():
-            raise CorpusError(f"{output} exists, and not from here: take another name, or --overwrite")
-        manifest = _Manifest.read(finished)
-        _hold_to(options, manifest.options, output)
-        shutil.rmtree(work, ignore_errors=True)
-        advance(manifest.report)
-        return manifest.report
-    work.mkdir(exist_ok=True)
-    lock = FileLock(work / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise CorpusError(f"{output} is being written by another process") from None
-    try:
+    kind = output.suffix
+    options = options_of(model, corpus, kind, on_error, dtype, pooling, prompt_name, dedupe=dedupe)
+    if report := finished_before(output, options, overwrite=overwrite):
+        advance(report)
+        return report
+    with working_on(output) as work:
         job = _Job(model, corpus, output, work, options, advance)
         job.run(stop or threading.Event(), on_error, dtype, pooling, prompt_name, batch_size, dedupe)
-    finally:
-        lock.release()
     if job.is_complete:
         shutil.rmtree(work, ignore_errors=True)
     return job.manifest.report
-
-
-def _options(
-    model: MiniLM,
-    corpus: Corpus,
-    output: Path,
-    on_error: OnError,
-    dtype: str,
-    dedupe: bool,
-    pooling: Pooling | Sequence[Pooling] | None,
-    prompt_name: str | None,
-) -> dict[str, Any]:
-    """Everything that the output depends on, as the manifest keeps it."""
-    from minilm.hub import sha256_of
-
-    checkpoint = model.checkpoint
-    modes = model.config.pooling if pooling is None else pooling
-    return {
-        "model": checkpoint.repo_id or str(checkpoint.directory),
-        "revision": checkpoint.revision,
-        "sha256": sha256_of(checkpoint.directory / "model.safetensors"),
-        "input": corpus.identity(),
-        "column": corpus.column,
-        "keep": corpus.keep,
-        "output": output.suffix,
-        "on_error": on_error,
-        "dtype": dtype,
-        "dedupe": dedupe,
-        "max_seq_length": model.max_seq_length,
-        "pooling": [modes] if isinstance(modes, str) else list(modes),
-        "normalize": model.normalize,
-        "prompt": model.resolve_prompt(prompt_name=prompt_name),
-    }
-
-
-def _hold_to(options: dict[str, Any], begun: dict[str, Any], output: Path) -> None:
-    different = [name for name, value in options.items() if begun.get(name) != value]
-    if different:
-        shown = "; ".join(f"{name} was {begun.get(name)!r} and is {options[name]!r}" for name in different)
-        raise CorpusError(
-            f"{output} was begun with other options: {shown}. Take another name, or --overwrite"
-        )
 
 
 class _Job:
@@ -198,10 +109,9 @@ class _Job:
         self._advance = advance
         self._path = work / "manifest.json"
         self._errors = work / "errors.jsonl"
-        self.manifest = _Manifest(options)
+        self.manifest = Manifest(options)
         if self._path.exists():
-            self.manifest = _Manifest.read(self._path)
-            _hold_to(options, self.manifest.options, output)
+            self.manifest = Manifest.read(self._path, options, output)
         self.is_complete = False
 
     def run(
@@ -219,9 +129,14 @@ class _Job:
         for _ in range(report.inputs):
             next(rows, None)
         first = next(rows, None)  # tells the column, which the sink wants to know
-        width = self._model.get_embedding_dimension() if pooling is None else self._width(pooling)
+        width = width_of(self._model, pooling)
         sink = make_sink(
-            self._output, self._work, column=self._corpus.column or "text", width=width, dtype=dtype
+            self._output,
+            self._work,
+            column=self._corpus.column or "text",
+            width=width,
+            dtype=dtype,
+            kept_types=self._corpus.kept_types,
         )
         sink.rewind(self.manifest.marks)
         with self._errors.open("ab") as file:
@@ -232,20 +147,14 @@ class _Job:
         self._advance(report)
 
         def encode(texts: list[str]) -> Vectors:
-            (ids, is_cut) = self._model.tokenizer([before + text for text in texts])
-            report.truncated += sum(is_cut)
-            report.tokens += sum(map(len, ids))
-            report.encoded += len(texts)
-            return self._model.encode_tokens(ids, pooling=pooling, batch_size=batch_size)
+            return encode_texts(
+                self._model, texts, report, prompt=before, pooling=pooling, batch_size=batch_size
+            )
 
         try:
-            for window in _shards(first, rows):
+            for window in shards(chain([] if first is None else [first], rows)):
                 good = self._sift(window, on_error)
                 texts = [row.text or "" for row in good]
-                if self._corpus.keep and any(EMBEDDING in row.kept for row in good):
-                    raise CorpusError(
-                        f"a column of the input is called {EMBEDDING!r}, as that of the vectors is"
-                    )
                 number = len(self.manifest.marks)
                 vectors = distinct.encode(texts, encode, number) if distinct else encode(texts)
                 shard = Shard(number, texts, [row.kept for row in good], vectors.astype(dtype))
@@ -267,40 +176,75 @@ class _Job:
         sink.finish(report.rows, self._output)
         self.is_complete = True
 
-    def _width(self, pooling: Pooling | Sequence[Pooling]) -> int:
-        return self._model.config.hidden_size * (1 if isinstance(pooling, str) else len(pooling))
-
     def _sift(self, window: list[Row], on_error: OnError) -> list[Row]:
         """The rows to encode; the others are listed, or the first of them stops the job."""
-        bad = [row for row in window if row.problem is not None]
+        good, bad = sift(window, on_error)
         if not bad:
-            return window
+            return good
         if on_error == "raise":
-            row = bad[0]
-            raise CorpusError(
-                f"{row.source}, line {row.line}: {row.problem} (--on-error skip or empty goes on)"
-            )
+            raise CorpusError(refusal(bad[0].source, bad[0].line, bad[0].problem))
         with self._errors.open("ab") as file:
             for row in bad:
-                entry = {"file": row.source, "line": row.line, "problem": row.problem}
-                file.write(json_bytes(entry) + b"\n")
+                file.write(error_line(row.source, row.line, row.problem))
             sync(file)
             self.manifest.error_bytes = file.tell()
         self.manifest.report.errors += len(bad)
-        return window if on_error == "empty" else [row for row in window if row.problem is None]
+        return good
 
 
-def _shards(first: Row | None, rows: Iterator[Row]) -> Iterator[list[Row]]:
+def encode_texts(
+    model: MiniLM,
+    texts: list[str],
+    report: Report,
+    *,
+    prompt: str,
+    pooling: Pooling | Sequence[Pooling] | None,
+    batch_size: int,
+) -> Vectors:
+    """A vector of each text, (n, E); the report counts what went through the encoder."""
+    ids, is_cut = model.tokenizer([prompt + text for text in texts])
+    report.truncated += sum(is_cut)
+    report.tokens += sum(map(len, ids))
+    report.encoded += len(texts)
+    return model.encode_tokens(ids, pooling=pooling, batch_size=batch_size)
+
+
+def width_of(model: MiniLM, pooling: Pooling | Sequence[Pooling] | None) -> int:
+    """Components of the vectors."""
+    if pooling is None:
+        return model.get_embedding_dimension()
+    return model.config.hidden_size * (1 if isinstance(pooling, str) else len(pooling))
+
+
+def sift(window: list[Row], on_error: OnError) -> tuple[list[Row], list[Row]]:
+    """The rows to encode, and those that are no text."""
+    bad = [row for row in window if row.problem is not None]
+    good = window if on_error == "empty" or not bad else [row for row in window if row.problem is None]
+    if any(EMBEDDING in row.kept for row in good):
+        raise CorpusError(f"a column of the input is called {EMBEDDING!r}, as that of the vectors is")
+    return good, bad
+
+
+def refusal(source: str, line: int, problem: str | None) -> str:
+    """What a job dies of at a row that is no text."""
+    return f"{source}, line {line}: {problem} (--on-error skip or empty goes on)"
+
+
+def error_line(source: str, line: int, problem: str | None) -> bytes:
+    """A row that is no text, as ``OUTPUT.errors.jsonl`` lists it."""
+    entry = {"file": source, "line": line, "problem": problem}
+    return json_bytes(entry) + b"\n"
+
+
+def shards(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """Rows that are encoded and land together: the same ones, wherever the reading begins."""
     window: list[Row] = []
     characters = 0
-    row = first
-    while row is not None:
+    for row in rows:
         window.append(row)
         characters += len(row.text or "")
         if len(window) == WINDOW_TEXTS or characters >= WINDOW_CHARACTERS:
             yield window
             window, characters = [], 0
-        row = next(rows, None)
     if window:
         yield window

@@ -13,7 +13,8 @@ import gzip
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -35,6 +36,7 @@ _BY_SUFFIX = {
 }
 _COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
 _PARQUET_ROWS = 1024  # that are taken from a Parquet file at a time
+_MARK = b"\xef\xbb\xbf"  # that some editors put before UTF-8
 
 
 class Row(NamedTuple):
@@ -60,13 +62,22 @@ class Corpus:
         The column with the text. None is "text", or the only one there is.
     keep : bool
         Take the other columns along.
+    span : (int, int), optional
+        Of the one input, read only the lines that begin in these bytes or, of a Parquet file, these rows.
+        Lines are then numbered from the first of them.
 
     Attributes
     ----------
+    formats : list of str
+        What each of the inputs is.
+    lines : int
+        Lines of the span that were read.
     position : int
         Bytes of input that are behind the reader.
     total_bytes : int or None
         Bytes in all; None with standard input among them.
+    kept_types : dict of str to pyarrow.DataType
+        Of the other columns, once reading has come to a Parquet file, which knows them.
 
     Raises
     ------
@@ -81,19 +92,23 @@ class Corpus:
         format: str | None = None,  # noqa: A002 - as the option is called
         column: str | None = None,
         keep: bool = False,
+        span: tuple[int, int] | None = None,
     ) -> None:
         self.paths = [path for given in inputs for path in _expand(given)]
-        self._formats = [format or _format_of(path) for path in self.paths]
+        self.formats = [format or _format_of(path) for path in self.paths]
         self.column = column
         self.keep = keep
+        self._span = span
+        self.lines = 0
         self.position = 0
+        self.kept_types: dict[str, Any] = {}
         sizes = [None if path == "-" else Path(path).stat().st_size for path in self.paths]
         self.total_bytes = None if None in sizes else sum(size or 0 for size in sizes)
 
     def identity(self) -> list[list[Any]]:
         """What tells these inputs from others: names, sizes and times of change."""
         rows: list[list[Any]] = []
-        for path, kind in zip(self.paths, self._formats, strict=True):
+        for path, kind in zip(self.paths, self.formats, strict=True):
             if path == "-":
                 rows.append(["-", kind])
             else:
@@ -103,7 +118,7 @@ class Corpus:
 
     def __iter__(self) -> Iterator[Row]:
         before = 0
-        for path, kind in zip(self.paths, self._formats, strict=True):
+        for path, kind in zip(self.paths, self.formats, strict=True):
             read = self._parquet if kind == "parquet" else self._lines
             for row, position in read(path, kind):
                 self.position = before + position
@@ -119,7 +134,8 @@ class Corpus:
         try:
             file = _decompressed(raw, path)
             parse = {"text": _text_rows, "jsonl": self._json_rows}.get(kind)
-            rows = parse(file, source) if parse else self._csv_rows(file, source, kind)
+            lines = self._between(file, *self._span) if self._span else _without_mark(file)
+            rows = parse(lines, source) if parse else self._csv_rows(file, source, kind)
             for row in rows:
                 yield row, 0 if path == "-" else raw.tell()
         except (EOFError, gzip.BadGzipFile) as error:
@@ -128,13 +144,23 @@ class Corpus:
             if path != "-":
                 raw.close()
 
-    def _json_rows(self, file: BinaryIO, source: str) -> Iterator[Row]:
-        is_first = True
-        for line, content in enumerate(file, 1):
+    def _between(self, file: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
+        """Lines that begin in these bytes: each is in one span only, where one ends and the next begins."""
+        if start:
+            file.seek(start - 1)
+            start += len(file.readline()) - 1
+        while start < stop and (line := file.readline()):
+            yield line if start else line.removeprefix(_MARK)
+            start += len(line)
+            self.lines += 1
+
+    def _json_rows(self, lines: Iterable[bytes], source: str) -> Iterator[Row]:
+        is_first = not self._span or self._span[0] == 0
+        for line, content in enumerate(lines, 1):
             if not content.strip():
                 continue
             try:
-                value = json.loads(content.decode("utf-8-sig" if line == 1 else "utf-8"))
+                value = json.loads(content.decode())
             except UnicodeDecodeError as error:
                 yield Row(None, f"not UTF-8 ({error.reason})", source, line, {})
                 continue
@@ -184,10 +210,16 @@ class Corpus:
             raise CorpusError(f"{path}: {error}") from None
         with file:
             column = self._choose(file.schema_arrow.names, path)
-            size, rows, number = Path(path).stat().st_size, max(file.metadata.num_rows, 1), 0
+            size, rows = Path(path).stat().st_size, max(file.metadata.num_rows, 1)
+            start, stop = self._span or (0, rows)
+            groups, number = _groups_between(file.metadata, start, stop)
             wanted = None if self.keep else [column]
-            for batch in file.iter_batches(_PARQUET_ROWS, columns=wanted):
-                for record in batch.to_pylist():
+            if self.keep:
+                self.kept_types |= {field.name: field.type for field in file.schema_arrow}
+            for batch in file.iter_batches(_PARQUET_ROWS, row_groups=groups, columns=wanted):
+                skipped = min(max(start - number, 0), len(batch))
+                number += skipped
+                for record in batch.slice(skipped, max(stop - number, 0)).to_pylist():
                     number += 1
                     value = record.pop(column)
                     yield _row(value, path, number, record), size * number // rows
@@ -202,12 +234,31 @@ class Corpus:
         return self.column
 
 
-def _text_rows(file: BinaryIO, source: str) -> Iterator[Row]:
-    for line, content in enumerate(file, 1):
+def _groups_between(metadata: Any, start: int, stop: int) -> tuple[list[int], int]:  # noqa: ANN401
+    """Row groups of a Parquet file that hold rows from ``start`` up to ``stop``, and their first row."""
+    groups: list[int] = []
+    before = first = 0
+    for group in range(metadata.num_row_groups):
+        after = before + metadata.row_group(group).num_rows
+        if before < stop and after > start:
+            first = first if groups else before
+            groups.append(group)
+        before = after
+    return groups, first
+
+
+def _without_mark(file: BinaryIO) -> Iterator[bytes]:
+    lines = iter(file)
+    yield from (line.removeprefix(_MARK) for line in islice(lines, 1))
+    yield from lines
+
+
+def _text_rows(lines: Iterable[bytes], source: str) -> Iterator[Row]:
+    for line, content in enumerate(lines, 1):
         # split at newlines only: other separators belong to the text
         bare = content.removesuffix(b"\n").removesuffix(b"\r")
         try:
-            yield Row(bare.decode("utf-8-sig" if line == 1 else "utf-8"), None, source, line, {})
+            yield Row(bare.decode(), None, source, line, {})
         except UnicodeDecodeError as error:
             yield Row(None, f"not UTF-8 ({error.reason})", source, line, {})
 
@@ -252,6 +303,11 @@ def _format_of(path: str) -> str:
     if suffix.lower() not in _BY_SUFFIX:
         raise CorpusError(f"{path}: the name does not say what it holds; --format {'|'.join(FORMATS)} does")
     return _BY_SUFFIX[suffix.lower()]
+
+
+def is_compressed(path: str) -> bool:
+    """Whether the file's name says so; it can then be read from its beginning only."""
+    return Path(path).suffix.lower() in _COMPRESSED
 
 
 def _decompressed(raw: BinaryIO, path: str) -> BinaryIO:

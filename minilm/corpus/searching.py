@@ -39,7 +39,8 @@ class Index:
     Parameters
     ----------
     path : Path
-        As ``minilm encode -o`` wrote it: .npy, .jsonl or .parquet. What is in memory is a block of it.
+        As ``minilm encode -o`` wrote it: .npy, .jsonl or .parquet, or a directory of the last. What is in
+        memory is a block of it.
 
     Attributes
     ----------
@@ -64,9 +65,10 @@ class Index:
             ".parquet": _parquet,
             ".pq": _parquet,
         }
-        if path.suffix not in kinds:
+        self._kind = ".parquet" if path.is_dir() else path.suffix
+        if self._kind not in kinds:
             raise CorpusError(f"an index ends in .parquet, .npy or .jsonl, not {path.name!r}")
-        self._blocks = kinds[path.suffix]
+        self._blocks = kinds[self._kind]
 
     def search(self, queries: Array, k: int) -> list[list[Hit]]:
         """The ``k`` rows with the largest dot products, for each query, the best first.
@@ -123,9 +125,9 @@ class Index:
         ]
 
     def _texts(self, rows: set[int]) -> dict[int, str]:
-        if not rows or self.path.suffix == ".npy":
+        if not rows or self._kind == ".npy":
             return {}
-        if self.path.suffix in (".parquet", ".pq"):
+        if self._kind in (".parquet", ".pq"):
             return _parquet_texts(self.path, rows)
         last = max(rows)
         with self.path.open("rb") as file:
@@ -184,32 +186,47 @@ def _npy(path: Path) -> Iterator[Array]:
         yield np.asarray(vectors[start : start + BLOCK_ROWS])
 
 
+def _parquet_files(path: Path) -> list[Path]:
+    """The file itself, or those of a directory in the order of their rows."""
+    if not path.is_dir():
+        return [path]
+    if files := sorted(path.glob("*.parquet")):
+        return files
+    raise CorpusError(f"{path} has no Parquet files")
+
+
 def _parquet(path: Path) -> Iterator[Array]:
     arrow, parquet = _pyarrow("Parquet")
-    with parquet.ParquetFile(path, memory_map=True) as file:
-        if EMBEDDING not in file.schema_arrow.names:
-            raise CorpusError(f"{path} has no column {EMBEDDING!r}, but {', '.join(file.schema_arrow.names)}")
-        kind = file.schema_arrow.field(EMBEDDING).type
-        if not arrow.types.is_fixed_size_list(kind):  # rows of another length would shift those after them
-            raise CorpusError(f"{path}: column {EMBEDDING!r} is {kind}, not a list of a fixed length")
-        for batch in file.iter_batches(BLOCK_ROWS, columns=[EMBEDDING]):
-            column = batch.column(0)
-            if column.null_count:
-                raise CorpusError(f"{path}: column {EMBEDDING!r} has rows without a vector")
-            yield column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
+    for part in _parquet_files(path):
+        with _named(part), parquet.ParquetFile(part, memory_map=True) as file:
+            names = file.schema_arrow.names
+            if EMBEDDING not in names:
+                raise CorpusError(f"{part} has no column {EMBEDDING!r}, but {', '.join(names)}")
+            kind = file.schema_arrow.field(EMBEDDING).type
+            if not arrow.types.is_fixed_size_list(
+                kind
+            ):  # rows of another length would shift those after them
+                raise CorpusError(f"{part}: column {EMBEDDING!r} is {kind}, not a list of a fixed length")
+            for batch in file.iter_batches(BLOCK_ROWS, columns=[EMBEDDING]):
+                column = batch.column(0)
+                if column.null_count:
+                    raise CorpusError(f"{part}: column {EMBEDDING!r} has rows without a vector")
+                yield column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
 
 
 def _parquet_texts(path: Path, rows: set[int]) -> dict[int, str]:
     _, parquet = _pyarrow("Parquet")
     texts: dict[int, str] = {}
-    with parquet.ParquetFile(path, memory_map=True) as file:
-        name, start = file.schema_arrow.names[0], 0
-        for group in range(file.num_row_groups):
-            stop = start + file.metadata.row_group(group).num_rows
-            if here := [row for row in rows if start <= row < stop]:
-                column = file.read_row_group(group, columns=[name]).column(0)
-                texts |= {row: column[row - start].as_py() for row in here}
-            start = stop
+    start = 0
+    for part in _parquet_files(path):
+        with parquet.ParquetFile(part, memory_map=True) as file:
+            name = file.schema_arrow.names[0]
+            for group in range(file.num_row_groups):
+                stop = start + file.metadata.row_group(group).num_rows
+                if here := [row for row in rows if start <= row < stop]:
+                    column = file.read_row_group(group, columns=[name]).column(0)
+                    texts |= {row: column[row - start].as_py() for row in here}
+                start = stop
     return texts
 
 

@@ -8,8 +8,9 @@ the end.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
@@ -20,7 +21,7 @@ from minilm.corpus.reading import _pyarrow
 from minilm.errors import CorpusError
 
 HEADER_BYTES = 128  # of .npy version 1.0, which pads to 64 and leaves room for the shape to grow
-_ROW_GROUP = 65_536  # rows of the joined Parquet file that are in memory at a time
+_ROW_GROUP = 16_384  # rows of the joined Parquet file that are in memory at a time: 24 MiB of vectors
 EMBEDDING = "embedding"  # the column of the vectors
 
 Vectors = npt.NDArray[np.floating]
@@ -48,8 +49,10 @@ class Sink(Protocol):
         """Make the output whole and give it its name."""
 
 
-def make_sink(output: Path, work: Path, *, column: str, width: int, dtype: str) -> Sink:
-    """The sink for the output's name.
+def make_sink(
+    output: Path, work: Path, *, column: str, width: int, dtype: str, kept_types: Mapping[str, Any]
+) -> Sink:
+    """The sink for the output's name; ``kept_types`` are those of other columns, where they are known.
 
     Raises
     ------
@@ -61,7 +64,7 @@ def make_sink(output: Path, work: Path, *, column: str, width: int, dtype: str) 
     if output.suffix in (".jsonl", ".ndjson"):
         return _JsonLines(work, column)
     if output.suffix in (".parquet", ".pq"):
-        return _Parquet(work, column, width, dtype)
+        return _Parquet(work, Tables(column, width, dtype, kept_types=kept_types))
     raise CorpusError(f"the output must end in .parquet, .npy or .jsonl, not {output.name!r}")
 
 
@@ -128,15 +131,103 @@ class _JsonLines(_Growing):
             file.write(json_bytes(row) + b"\n")
 
 
-class _Parquet:
-    def __init__(self, work: Path, column: str, width: int, dtype: str) -> None:
+class Tables:
+    """Shards as Arrow tables of one schema: the text, what is kept, the vector.
+
+    Parameters
+    ----------
+    column : str
+        What the column of the text is called.
+    width : int
+        Components of a vector.
+    dtype : {"float32", "float16"}
+    schema : pyarrow.Schema, optional
+        What all shards are held to; None is that of the first.
+    kept_types : mapping of str to pyarrow.DataType
+        Of the other columns, where they are known before the first shard.
+    """
+
+    def __init__(
+        self,
+        column: str,
+        width: int,
+        dtype: str,
+        schema: Any = None,  # noqa: ANN401
+        kept_types: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        self._kept_types = kept_types
         self._arrow, self._parquet = _pyarrow("Parquet")
-        self._work = work
         self._column = column
         self._vector = self._arrow.list_(
             self._arrow.float16() if dtype == "float16" else self._arrow.float32(), width
         )
-        self._schema: Any = None  # of the first shard; the others are held to it
+        self.schema = schema
+
+    def table(self, shard: Shard) -> Any:  # noqa: ANN401 - pyarrow.Table
+        """A shard's rows.
+
+        Raises
+        ------
+        CorpusError
+            If what is kept is not of the types that it had in the first shard, or was not there.
+        """
+        arrow = self._arrow
+        flat = arrow.array(np.ascontiguousarray(shard.vectors).ravel())
+        columns = {self._column: arrow.array(shard.texts, arrow.string())}
+        names = list(_names(shard.kept)) if self.schema is None else self.schema.names[1:-1]
+        if late := [name for name in _names(shard.kept) if name not in names]:
+            raise CorpusError(
+                f"column {late[0]!r} cannot be kept: no row had it when the output's columns were chosen. "
+                "Give it to the first row, if only as null, or write .jsonl"
+            )
+        for name in names:
+            values = [row.get(name) for row in shard.kept]
+            kind = self._kept_types.get(name) if self.schema is None else self.schema.field(name).type
+            try:
+                columns[name] = arrow.array(values, kind)
+            except arrow.ArrowException as error:
+                wanted = f" as {kind}, which it was at first" if kind is not None else ""
+                raise CorpusError(f"column {name!r} cannot be kept{wanted}: {error}") from None
+            if columns[name].type == arrow.null():  # nothing but nulls so far: text can hold what may come
+                columns[name] = columns[name].cast(arrow.string())
+        columns[EMBEDDING] = arrow.FixedSizeListArray.from_arrays(flat, type=self._vector)
+        table = arrow.table(columns)
+        self.schema = table.schema
+        return table
+
+    def write(self, file: BinaryIO, tables: Iterable[Any]) -> None:
+        """Tables joined to one Parquet file, a row group of them in memory at a time."""
+        if self.schema is None:
+            self.schema = self.without_rows()
+        with self._parquet.ParquetWriter(file, self.schema, **self._how()) as writer:
+            group: list[Any] = []
+            for table in tables:
+                group.append(table)
+                if sum(map(len, group)) >= _ROW_GROUP:
+                    writer.write_table(self._arrow.concat_tables(group), _ROW_GROUP * 2)
+                    group = []
+            if group:
+                writer.write_table(self._arrow.concat_tables(group), _ROW_GROUP * 2)
+
+    def without_rows(self) -> Any:  # noqa: ANN401 - pyarrow.Schema
+        """The schema if there are no rows to tell it."""
+        return self._arrow.schema([(self._column, self._arrow.string()), (EMBEDDING, self._vector)])
+
+    def _how(self) -> dict[str, Any]:
+        """Vectors neither repeat nor compress; what they are not worth is spared."""
+        others = [name for name in self.schema.names if name != EMBEDDING]
+        return {
+            "compression": {**dict.fromkeys(others, "zstd"), f"{EMBEDDING}.list.element": "none"},
+            "use_dictionary": others,
+            "write_statistics": others,
+        }
+
+
+class _Parquet:
+    def __init__(self, work: Path, tables: Tables) -> None:
+        _, self._parquet = _pyarrow("Parquet")
+        self._work = work
+        self._tables = tables
 
     def _part(self, number: int) -> Path:
         return self._work / f"part-{number:06}.parquet"
@@ -147,56 +238,30 @@ class _Parquet:
     def rewind(self, marks: Sequence[int]) -> None:
         for path in self._parts()[len(marks) :]:
             path.unlink()
-        if marks:
-            self._schema = self._parquet.read_schema(self._part(0))
+        self._tables.schema = self._schema()
+
+    def _schema(self) -> Any:  # noqa: ANN401 - pyarrow.Schema
+        """The schema of the first part with rows; one without does not know what will be kept."""
+        with_rows = (part for part in self._parts() if self._parquet.read_metadata(part).num_rows)
+        first = next(with_rows, None)
+        return None if first is None else self._parquet.read_schema(first)
 
     def land(self, shard: Shard) -> int:
-        arrow = self._arrow
-        flat = arrow.array(np.ascontiguousarray(shard.vectors).ravel())
-        columns = {self._column: arrow.array(shard.texts, arrow.string())}
-        names = self._schema.names[1:-1] if self._schema is not None else list(_names(shard.kept))
-        for name in names:
-            values = [row.get(name) for row in shard.kept]
-            kind = self._schema.field(name).type if self._schema is not None else None
-            try:
-                columns[name] = arrow.array(values, kind)
-            except arrow.ArrowException as error:
-                wanted = f" as {kind}, which it was at first" if kind is not None else ""
-                raise CorpusError(f"column {name!r} cannot be kept{wanted}: {error}") from None
-            if columns[name].type == arrow.null():  # nothing but nulls so far: text can hold what may come
-                columns[name] = columns[name].cast(arrow.string())
-        columns[EMBEDDING] = arrow.FixedSizeListArray.from_arrays(flat, type=self._vector)
-        table = arrow.table(columns)
-        self._schema = table.schema
+        before = self._tables.schema
+        table = self._tables.table(shard)
         with landing(self._part(shard.number)) as file:
-            self._parquet.write_table(table, file, **self._how())
+            self._tables.write(file, [table])
+        if not shard.texts:
+            self._tables.schema = before
         return shard.number
 
-    def _how(self) -> dict[str, Any]:
-        """Vectors neither repeat nor compress; what they are not worth is spared."""
-        others = [name for name in self._schema.names if name != EMBEDDING]
-        return {
-            "compression": {**dict.fromkeys(others, "zstd"), f"{EMBEDDING}.list.element": "none"},
-            "use_dictionary": others,
-            "write_statistics": others,
-        }
-
     def finish(self, rows: int, target: Path) -> None:  # noqa: ARG002 - the protocol's argument
-        arrow = self._arrow
-        self._schema = arrow.schema([(self._column, arrow.string()), (EMBEDDING, self._vector)])
-        if parts := self._parts():  # read anew: a schema from a file holds more than one made here
-            self._schema = self._parquet.read_schema(parts[0])
+        # read anew: a schema from a file holds more than one made here
+        self._tables.schema = self._schema()
         temporary = self._work / "joined"
         with temporary.open("wb") as file:
-            with self._parquet.ParquetWriter(file, self._schema, **self._how()) as writer:
-                group: list[Any] = []
-                for part in parts:
-                    group.append(self._parquet.read_table(part))
-                    if sum(map(len, group)) >= _ROW_GROUP:
-                        writer.write_table(arrow.concat_tables(group), _ROW_GROUP * 2)
-                        group = []
-                if group:
-                    writer.write_table(arrow.concat_tables(group), _ROW_GROUP * 2)
+            tables = (self._parquet.read_table(part) for part in self._parts())
+            self._tables.write(file, (table for table in tables if len(table)))
             sync(file)
         land(temporary, target)
 

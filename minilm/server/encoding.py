@@ -16,6 +16,7 @@ from minilm.server.errors import RequestError
 from minilm.server.gathering import Gatherer, QueueFullError, Texts
 from minilm.server.metrics import Metrics
 from minilm.server.settings import Settings
+from minilm.texts import is_encodable
 
 Array = npt.NDArray[np.float32]
 T = TypeVar("T")
@@ -149,12 +150,10 @@ async def gathered(gatherer: Gatherer, texts: Texts) -> Array:
 def check_texts(texts: Sequence[str], param: str) -> None:
     """Refuse texts that have no UTF-8 form."""
     for index, text in enumerate(texts):
-        try:
-            text.encode()
-        except UnicodeEncodeError:
+        if not is_encodable(text):
             raise RequestError(
                 422, f"{param}[{index}] holds a lone surrogate, which is no character", param=param
-            ) from None
+            )
 
 
 def _as_lists(given: Any, param: str) -> tuple[list[str] | None, list[list[int]] | None]:  # noqa: ANN401

@@ -45,17 +45,27 @@ def error_response(
 
 
 def refusal(error: HTTPException) -> Response:
-    """The answer to a request that was refused."""
+    """The answer to a request that was refused, or whose body broke the JSON parser."""
     param, code = getattr(error, "param", None), getattr(error, "code", None)
-    body = error_body(error.status_code, str(error.detail), param, code)
+    message = str(error.detail)
+    if error.status_code == 400 and error.__cause__ is not None:
+        is_deep = isinstance(error.__cause__, RecursionError)
+        message = f"the body is not valid JSON: {'it is nested too deeply' if is_deep else error.__cause__}"
+        code = "invalid_json"
+    body = error_body(error.status_code, message, param, code)
     return error_response(error.status_code, body, error.headers)
 
 
 def invalid(error: RequestValidationError) -> Response:
     """The answer to a body that is not JSON (400) or not of the right shape (422)."""
-    first = error.errors()[0]
-    # without the names of the alternatives that pydantic tried ("list[str]", "function-...")
-    place = [str(part) for part in first["loc"][1:] if isinstance(part, int) or str(part).isidentifier()]
+    # of the forms that an input may have, that which fits it up to the furthest place
+    first = max(error.errors(), key=lambda one: len(one["loc"]))
+    # without the names of the alternatives that pydantic tried ("str", "list[str]", "function-...")
+    place = [
+        str(part)
+        for part in first["loc"][1:]
+        if isinstance(part, int) or (str(part).isidentifier() and part != "str")
+    ]
     if first["type"] == "json_invalid":
         message = f"the body is not valid JSON: {first.get('ctx', {}).get('error', first['msg'])}"
         return error_response(400, error_body(400, message, code="invalid_json"))

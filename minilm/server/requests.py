@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, StrictBool, StrictInt, StrictStr
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt, StrictStr
 
-Ids = list[Annotated[StrictInt, Field(ge=0, lt=2**31)]]
+from minilm.texts import is_encodable
+
+# A list is left at its first wrong element: to name each of millions takes minutes and gigabytes.
+Ids = Annotated[list[Annotated[StrictInt, Field(ge=0, lt=2**31)]], Field(fail_fast=True)]
+Texts = Annotated[list[StrictStr], Field(fail_fast=True)]
+Given = StrictStr | Texts | Ids | Annotated[list[Ids], Field(fail_fast=True)]
+
+
+def _encodable(text: str) -> str:
+    if not is_encodable(text):
+        raise ValueError("holds a lone surrogate, which is no character")
+    return text
 
 
 class EmbeddingsRequest(BaseModel):
     """OpenAI's request for embeddings, https://platform.openai.com/docs/api-reference/embeddings/create."""
 
-    input: StrictStr | list[StrictStr] | Ids | list[Ids] = Field(
+    input: Given = Field(
         description="A text, a list of texts, the token ids of a text, or a list of those.",
         examples=["A girl is styling her hair.", ["one text", "another"], [2023, 2003]],
     )
-    model: StrictStr = Field(default="", description="The served model's name; see /v1/models.")
+    model: Annotated[StrictStr, AfterValidator(_encodable)] = Field(
+        default="", description="The served model's name; see /v1/models."
+    )
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: StrictInt | None = Field(
         default=None, ge=1, description="Keep the first so many components, and scale to length 1 again."
@@ -27,7 +40,7 @@ class EmbeddingsRequest(BaseModel):
 class EmbedRequest(BaseModel):
     """The request of text-embeddings-inference's /embed."""
 
-    inputs: StrictStr | list[StrictStr] | Ids | list[Ids]
+    inputs: Given
     normalize: StrictBool = True
     truncate: StrictBool = Field(default=False, description="Cut long texts; otherwise they are refused.")
     truncation_direction: Literal["Left", "Right", "left", "right"] = "Right"
@@ -39,7 +52,7 @@ class SimilarityInputs(BaseModel):
     """One text, and those it is compared with."""
 
     source_sentence: StrictStr
-    sentences: list[StrictStr]
+    sentences: Texts
 
 
 class SimilarityParameters(BaseModel):
@@ -61,7 +74,7 @@ class RerankRequest(BaseModel):
     """The request of text-embeddings-inference's /rerank."""
 
     query: StrictStr
-    texts: list[StrictStr]
+    texts: Texts
     raw_scores: StrictBool = Field(default=False, description="Logits; otherwise their sigmoid, 0 to 1.")
     return_text: StrictBool = Field(default=False, description="Give back the texts as well.")
     truncate: StrictBool = Field(default=False, description="Cut long pairs; otherwise they are refused.")
@@ -79,4 +92,4 @@ class CompareRequest(BaseModel):
 class MatrixRequest(BaseModel):
     """Many texts, each to be compared with each."""
 
-    texts: list[StrictStr] = Field(min_length=2, max_length=512)
+    texts: Texts = Field(min_length=2, max_length=512)

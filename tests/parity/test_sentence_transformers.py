@@ -136,6 +136,7 @@ def test_similarity(ours: MiniLM, original: Any, model: MiniLM, name: str) -> No
 def test_what_the_model_says_of_itself(ours: MiniLM, original: Any) -> None:
     assert ours.get_embedding_dimension() == original.get_embedding_dimension() == 384
     assert ours.max_seq_length == original.max_seq_length == 256
+    assert ours.get_max_seq_length() == original.get_max_seq_length()
     assert ours.similarity_fn_name == original.similarity_fn_name == "cosine"
     assert ours.prompts == original.prompts
     mine, theirs = ours.tokenize(SOME[:9]), original.tokenize(SOME[:9])

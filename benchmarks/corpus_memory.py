@@ -1,0 +1,65 @@
+"""The most memory that minilm encode holds, for a small corpus and for a large one.
+
+    python -m benchmarks.corpus_memory [--rows 10000 1000000] [--dedupe] [--quick]
+
+Each corpus is encoded from JSON Lines to Parquet and to .npy by the command, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.corpus import synthetic_texts, write_rows
+from benchmarks.harness import begin, options, peak_mib, print_table, write
+
+OUTPUTS = ("parquet", "npy")
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = options(__doc__, threads=False, rounds=1)
+    parser.add_argument(
+        "--rows", type=int, nargs="+", default=[10_000, 1_000_000], help="rows of each corpus"
+    )
+    parser.add_argument("--dedupe", action="store_true", help="encode with --dedupe")
+    arguments = begin(parser)
+    if arguments.quick:
+        arguments.rows = [1_000, 10_000]
+    results: dict[str, dict[str, float]] = {}
+    table = []
+    with tempfile.TemporaryDirectory() as folder:
+        for rows in arguments.rows:
+            source = Path(folder) / f"{rows}.jsonl"
+            # a word a text: what is held does not depend on how long the encoder takes
+            write_rows(source, [text.split()[0] for text in synthetic_texts(rows)])
+            peaks = {
+                kind: encode(source, Path(folder) / f"out.{kind}", dedupe=arguments.dedupe)
+                for kind in OUTPUTS
+            }
+            results[str(rows)] = peaks
+            table.append([f"{rows:,}", *(f"{peaks[kind]:,.0f}" for kind in OUTPUTS)])
+    print_table(["rows", *(f"peak memory to .{kind}, MiB" for kind in OUTPUTS)], table)
+    write("corpus_memory", arguments, results)
+
+
+def encode(source: Path, output: Path, *, dedupe: bool) -> float:
+    """MiB that ``minilm encode`` held at most; the output is deleted again."""
+    command = [sys.executable, "-m", "minilm", "encode", str(source), "-o", str(output)]
+    start = time.perf_counter()
+    # stdin from nowhere: nothing of this process's is read
+    with subprocess.Popen([*command, *["--dedupe"] * dedupe], stdin=subprocess.DEVNULL) as process:
+        peak = peak_mib(process)
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} failed with exit status {process.returncode}")
+    print(f"{source.stem} rows to {output.name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
+    output.unlink()
+    output.with_name(output.name + ".manifest.json").unlink()
+    return peak
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,313 @@
+"""Fill the tables of README.md and docs/ from results/*.json, so that no number in them is typed.
+
+    python -m benchmarks.report           # write them
+    python -m benchmarks.report --check   # fail where one is not what the results say
+
+A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``; what the names stand for is in TABLES.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import RESULTS, Spread
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ("README.md", "docs/performance.md", "docs/parity.md")
+MARKED = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+Cells = Sequence[str]
+
+
+def main() -> None:
+    """Write or check the pages."""
+    parser = argparse.ArgumentParser(description="Fill the tables of README.md and docs/ from results/*.json")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail where something would change"
+    )
+    check = parser.parse_args().check
+    stale = []
+    for name in PAGES:
+        path = ROOT / name
+        before = path.read_text("utf-8")
+        after = fill(before)
+        if after != before:
+            stale.append(name)
+            if not check:
+                path.write_text(after, "utf-8")
+    if check and stale:
+        sys.exit(f"not what the results say: {', '.join(stale)}; `python -m benchmarks.report` writes them")
+    print(f"{'differ' if check else 'written'}: {', '.join(stale) or 'none'}")
+
+
+def fill(page: str) -> str:
+    """The page with every marked table made anew."""
+    return MARKED.sub(lambda match: f"{match[1]}\n{TABLES[match[2]]()}\n{match[3]}", page)
+
+
+# ---- what was measured
+
+
+def results(name: str) -> Any:  # noqa: ANN401 - as the script that wrote it has it
+    """What results/NAME.json holds."""
+    return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+
+
+def measured(name: str) -> str:
+    """On what a table was measured, and by which command."""
+    file = results(name)
+    machine, blas, versions = file["machine"], file["blas"], file["versions"]
+    peers = [f"{p} {versions[p]}" for p in ("sentence-transformers", "torch", "onnxruntime") if p in versions]
+    library = {"openblas": "OpenBLAS"}.get(blas["library"], blas["library"])
+    how = file["benchmark"] + (" --keep-environment" if name.endswith("Haswell") else "")
+    rounds = file["options"].get("rounds")
+    return (
+        f"\nMeasured on {machine['cpu']}, {machine['cores']} cores, Python {versions['python']}, numpy "
+        f"{versions['numpy']} with {library} {blas['version']} and its {blas['kernel']} kernels"
+        + (f", {', '.join(peers)}" if peers else "")
+        + (f"; median (smallest..largest) of {rounds} rounds" if rounds else "")
+        + f"; {file['date']}, by `python -m benchmarks.{how}`.\n"
+    )
+
+
+def table(header: Cells, rows: Iterable[Cells]) -> str:
+    """A Markdown table."""
+    lines = [f"| {' | '.join(cells)} |\n" for cells in (header, *rows)]
+    return "".join([lines[0], f"|{'---|' * len(header)}\n", *lines[1:]])
+
+
+def median(value: Mapping[str, float], digits: int = 0) -> str:
+    """The median of a spread."""
+    return f"{value['median']:,.{digits}f}"
+
+
+def show(value: Mapping[str, float], digits: int = 0) -> str:
+    """Median and range of a spread."""
+    return Spread(**value).show(digits)
+
+
+# ---- the README's
+
+
+def readme_speed() -> str:
+    """The peers beside minilm, a question a row, the best in bold."""
+    names = ("minilm", "sentence-transformers", "ONNX Runtime")
+    throughput, latency, cold = (results(n)["results"] for n in ("throughput", "latency", "cold_start"))
+
+    def row(
+        what: str, values: Sequence[float], digits: int, best: Callable[[Sequence[float]], float]
+    ) -> Cells:
+        cells = [f"{v:,.{digits}f}" for v in values]
+        return [what, *(f"**{c}**" if v == best(values) else c for c, v in zip(cells, values, strict=True))]
+
+    def per_second(kind: str) -> list[float]:
+        return [throughput[kind]["systems"][n]["texts_per_second"]["median"] for n in names]
+
+    def texts(kind: str, what: str) -> str:
+        return f"{throughput[kind]['texts']:,} {what}, {throughput[kind]['mean_tokens']:.0f} tokens"
+
+    return table(
+        ["2 threads, float32", *names],
+        [
+            row(f"short texts a second ({texts('short', 'sentences')})", per_second("short"), 0, max),
+            row(f"long texts a second ({texts('long', 'documents')})", per_second("long"), 0, max),
+            row(
+                "one short query, ms (median)", [latency["2 threads"][n]["median_ms"] for n in names], 2, min
+            ),
+            row(
+                "one short query on 1 thread, ms",
+                [latency["1 threads"][n]["median_ms"] for n in names],
+                2,
+                min,
+            ),
+            row("new process to its first vector, s", [cold[n]["seconds"]["median"] for n in names], 2, min),
+            row("its peak memory, MiB", [cold[n]["peak_mib"]["median"] for n in names], 0, min),
+        ],
+    )
+
+
+def load() -> str:
+    """Requests a second and waiting times, by clients, gathered and not."""
+    servers = results("load")["results"]
+    columns = ("requests a second", "p50, ms", "p99, ms")
+
+    def cells(server: str, clients: str) -> list[str]:
+        result = servers[server][clients]
+        waits = [result[name]["median"] for name in ("p50_ms", "p99_ms")]
+        shown = [f"{wait:.1f}" if wait < 100 else f"{wait:.0f}" for wait in waits]
+        return [median(result["requests_per_second"]), *shown]
+
+    header = ["clients", *columns, f"one request at a time: {columns[0]}", *columns[1:]]
+    rows = [[c, *cells("gathered", c), *cells("one at a time", c)] for c in servers["gathered"]]
+    return table(header, rows)
+
+
+def exactness() -> str:
+    """The largest and mean error, of ours and of the original."""
+    errors = results("exactness")["results"]
+    rows = [[what, f"{e['largest']:.1e}", f"{e['mean']:.1e}"] for what, e in errors.items()]
+    return table(["error in any of 384 components", "largest", "mean"], rows)
+
+
+# ---- docs/parity.md
+
+
+def differences() -> str:
+    """The largest difference from sentence-transformers, by public function."""
+    found = results("parity")["results"].items()
+    rows = [
+        [f"`{name}`{rest}", f"{value:.1e}" if value else "none"] for name, rest, value in map(_named, found)
+    ]
+    return table(["function", "largest difference"], rows)
+
+
+def _named(item: tuple[str, float]) -> tuple[str, str, float]:
+    name, comma, rest = item[0].partition(",")
+    return name, comma + rest, item[1]
+
+
+def differences_of() -> str:
+    """Versions of what docs/parity.md compares."""
+    file = results("parity")
+    versions = ", ".join(f"{name} {number}" for name, number in file["versions"].items())
+    return (
+        f"Compared with {versions}; numpy on {file['blas']['library']}'s {file['blas']['kernel']} kernels.\n"
+    )
+
+
+# ---- docs/performance.md
+
+
+def throughput(name: str) -> Callable[[], str]:
+    """Texts a second, by kind of texts and system."""
+
+    def made() -> str:
+        rows = []
+        for kind, result in results(name)["results"].items():
+            ours = result["systems"]["minilm"]["texts_per_second"]["median"]
+            what = f"{kind}: {result['texts']:,} of {result['mean_tokens']:.0f} tokens"
+            for system, found in result["systems"].items():
+                rate = found["texts_per_second"]
+                ratio = f"{ours / rate['median']:.2f}"
+                rows.append([what, system, str(found["batch_size"]), show(rate), ratio])
+        header = ["texts", "system", "batch size", "texts a second", "minilm is so many times as fast"]
+        return table(header, rows) + measured(name)
+
+    return made
+
+
+def latency(name: str) -> Callable[[], str]:
+    """Milliseconds for one short query."""
+
+    def made() -> str:
+        rows = [
+            [threads.split()[0], system, f"{found['median_ms']:.2f}", f"{found['p95_ms']:.2f}"]
+            for threads, systems in results(name)["results"].items()
+            for system, found in systems.items()
+        ]
+        return table(["threads", "system", "median, ms", "95th percentile, ms"], rows) + measured(name)
+
+    return made
+
+
+def cold_start() -> str:
+    """From the start of a process to its first vector."""
+    rows = [
+        [system, show(found["import_seconds"], 3), show(found["seconds"], 2), show(found["peak_mib"])]
+        for system, found in results("cold_start")["results"].items()
+    ]
+    header = ["system", "imports, s", "start to first vector, s", "peak memory, MiB"]
+    return table(header, rows) + measured("cold_start")
+
+
+def scaling(part: str, column: str) -> Callable[[], str]:
+    """Tokens a second by one quantity."""
+
+    def made() -> str:
+        found = results("scaling")["results"][part]
+        return table([column, "tokens a second"], [[f"{int(n):,}", show(rate)] for n, rate in found.items()])
+
+    return made
+
+
+def floor() -> str:
+    """How near to the bare matrix products."""
+    rows = [
+        [
+            kind,
+            f"{found['sgemm_flop_per_second']['median'] / 1e9:.0f}",
+            show(found["seconds"], 2),
+            f"{found['fraction_of_floor']['median']:.0%}",
+        ]
+        for kind, found in results("floor")["results"].items()
+    ]
+    return table(["texts", "sgemm, GFLOP/s", "minilm, s", "of the floor's speed"], rows) + measured("floor")
+
+
+def stages() -> str:
+    """Where one thread's time goes."""
+    found = results("floor")["results"]
+    names = list(found["short"]["one_thread"]["stages"])
+    shares = {
+        kind: [
+            found[kind]["one_thread"]["stages"][name] / found[kind]["one_thread"]["seconds"] for name in names
+        ]
+        for kind in found
+    }
+    rows = [[name, *(f"{shares[kind][i]:.0%}" for kind in found)] for i, name in enumerate(names)]
+    return table(["stage", *(f"{kind} texts" for kind in found)], rows)
+
+
+def ablation() -> str:
+    """What each departure of packed.py gains."""
+    kinds = ("short", "long", "one query")
+    rows = [
+        [
+            name,
+            *(
+                median(found["relative_time"][kind], 2) if kind in found["relative_time"] else ""
+                for kind in kinds
+            ),
+            f"{found['largest_error']:.1e}",
+        ]
+        for name, found in results("ablation")["results"].items()
+    ]
+    return table(["without", *kinds, "largest error"], rows) + measured("ablation")
+
+
+def with_measured(name: str, made: Callable[[], str]) -> Callable[[], str]:
+    """A table, and below it on what it was measured."""
+    return lambda: made() + measured(name)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "speed": readme_speed,
+    "clients": load,
+    "errors": exactness,
+    "errors-measured": with_measured("exactness", exactness),
+    "differences": differences,
+    "differences-of": differences_of,
+    "throughput": throughput("throughput"),
+    "throughput-avx2": throughput("throughput-Haswell"),
+    "throughput-intel": throughput("throughput-Xeon"),
+    "latency": latency("latency"),
+    "latency-intel": latency("latency-Xeon"),
+    "cold-start": cold_start,
+    "scaling-texts": scaling("texts", "texts in one call"),
+    "scaling-length": scaling("tokens_a_text", "tokens a text"),
+    "scaling-threads": with_measured("scaling", scaling("threads", "threads")),
+    "load": with_measured("load", load),
+    "floor": floor,
+    "stages": stages,
+    "ablation": ablation,
+}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""What a large corpus takes on paper: core-hours, bytes and money, from the results in this folder.
+
+    python -m benchmarks.sizing [--core-hour 0.10] [--terabyte-month 23] [--gigabytes-a-second 10]
+
+Nothing is measured here: ``scaling`` has measured how many tokens a second a core encodes and how that falls
+with length, ``floor`` what the tokenizer takes. docs/sizing.md holds what this prints at its defaults.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from benchmarks.harness import RESULTS, print_table
+
+CORPORA = {"10 million": 10**7, "1 billion": 10**9, "100 billion": 10**11}
+LENGTHS = {16: "a sentence", 64: "a paragraph", 256: "a page, the cut"}  # tokens a text
+WIDTH = 384
+BYTES = {"float32": 4 * WIDTH, "float16": 2 * WIDTH, "int8": WIDTH, "binary": WIDTH // 8}  # a vector
+BYTES_A_TOKEN = 3.8  # of the STS Benchmark's sentences, [CLS] and [SEP] counted as tokens
+WEIGHTS = 4 * 6 * (4 * WIDTH**2 + 2 * WIDTH * 1536)  # bytes that each pack of tokens meets
+PACK_TOKENS = 1024
+LINK = 1.25e9  # bytes a second of 10 Gbit/s
+SOCKET = 100e9  # bytes a second from memory, as servers of the last years have and more
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--core-hour", type=float, default=0.10, help="price of a core for an hour (0.10)")
+    parser.add_argument(
+        "--terabyte-month", type=float, default=23.0, help="price of keeping a terabyte for a month (23)"
+    )
+    parser.add_argument(
+        "--gigabytes-a-second", type=float, default=10.0, help="at which a core reads vectors (10)"
+    )
+    arguments = parser.parse_args()
+    rates = tokens_a_second()
+    hours = {
+        length: [texts * length / rate / 3600 for texts in CORPORA.values()] for length, rate in rates.items()
+    }
+
+    print_table(
+        ["tokens a text", "tokens a second and core", "texts a second and core"]
+        + [f"core-hours for {name}" for name in CORPORA],
+        [
+            [f"{n} ({LENGTHS[n]})", f"{rate:,.0f}", f"{rate / n:,.0f}", *(f"{h:,.0f}" for h in hours[n])]
+            for n, rate in rates.items()
+        ],
+    )
+    print()
+    print_table(
+        ["money", *CORPORA],
+        [
+            [f"to encode texts of {n} tokens", *(f"${h * arguments.core_hour:,.0f}" for h in hours[n])]
+            for n in rates
+        ]
+        + [
+            [
+                f"to keep their vectors in {kind} for a month",
+                *(f"${texts * size / 1e12 * arguments.terabyte_month:,.2f}" for texts in CORPORA.values()),
+            ]
+            for kind, size in BYTES.items()
+        ],
+    )
+    print()
+    print_table(
+        ["bytes", *CORPORA],
+        [
+            [f"vectors in {kind}", *(in_bytes(n * size) for n in CORPORA.values())]
+            for kind, size in BYTES.items()
+        ]
+        + [
+            [f"text of {n} tokens", *(in_bytes(texts * n * BYTES_A_TOKEN) for texts in CORPORA.values())]
+            for n in LENGTHS
+        ],
+    )
+    print()
+    print_table(
+        ["while one core encodes texts of", *(f"{n} tokens" for n in rates)],
+        [
+            ["it reads text, a second", *(in_bytes(rate * BYTES_A_TOKEN) for rate in rates.values())],
+            [
+                "it writes float32 vectors",
+                *(in_bytes(rate / n * BYTES["float32"]) for n, rate in rates.items()),
+            ],
+            ["it reads weights", *(in_bytes(rate / PACK_TOKENS * WEIGHTS) for rate in rates.values())],
+        ],
+    )
+    print()
+    rate = rates[16]
+    bounds = {
+        "one thread of the tokenizer": cores_a_tokenizer_feeds(),
+        "a socket's memory, for the weights (100 GB/s)": SOCKET / (rate / PACK_TOKENS * WEIGHTS),
+        "a link to the object store (10 Gbit/s)": LINK / (rate * (BYTES_A_TOKEN + BYTES["float32"] / 16)),
+    }
+    print_table(
+        ["with texts of 16 tokens, this is full", "at so many cores"],
+        [[name, f"{cores:,.0f}"] for name, cores in bounds.items()],
+    )
+    print()
+    second = arguments.gigabytes_a_second * 1e9
+    print_table(
+        ["one exact search on one core", *CORPORA],
+        [
+            [f"over {kind} vectors", *(in_seconds(texts * size / second) for texts in CORPORA.values())]
+            for kind, size in BYTES.items()
+        ],
+    )
+
+
+def tokens_a_second() -> dict[int, float]:
+    """Tokens a second and core at each length, all cores at work."""
+    scaling = read("scaling")
+    machine, blas = scaling["machine"], scaling["blas"]
+    print(
+        f"Measured on: {machine['cpu']}, {scaling['options']['threads']} cores, {blas['kernel']} kernels.\n"
+    )
+    by_length = scaling["results"]["tokens_a_text"]
+    return {n: by_length[str(n)]["median"] / scaling["options"]["threads"] for n in LENGTHS}
+
+
+def cores_a_tokenizer_feeds() -> float:
+    """Cores that encode short texts as fast as one thread of the tokenizer hands them over."""
+    one_thread = read("floor")["results"]["short"]["one_thread"]
+    return float(
+        (one_thread["seconds"] - one_thread["stages"]["tokenizer"]) / one_thread["stages"]["tokenizer"]
+    )
+
+
+def read(name: str) -> dict[str, Any]:
+    """The results of another script."""
+    return dict(json.loads((RESULTS / f"{name}.json").read_text("utf-8")))
+
+
+def in_seconds(seconds: float) -> str:
+    """In hours from two of them on."""
+    return f"{seconds / 3600:,.1f} h" if seconds >= 7200 else f"{seconds:,.3g} s"
+
+
+def in_bytes(size: float) -> str:
+    """Decimal, as disks and prices are."""
+    for factor, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= factor:
+            return f"{size / factor:,.3g} {unit}" if size < 1000 * factor else f"{size / factor:,.0f} {unit}"
+    return f"{size:,.0f} B"
+
+
+if __name__ == "__main__":
+    main()

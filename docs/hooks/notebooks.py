@@ -1,0 +1,70 @@
+"""The notebooks as pages, with the outputs they were committed with: nothing is executed here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jinja2 import DictLoader
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from nbconvert import MarkdownExporter
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+FOLDER = "notebooks/"  # what stands for them in mkdocs.yml
+
+# What was printed in a fence of its own, as on every page; no prompts.
+TEMPLATE = """{% extends 'markdown/index.md.j2' %}
+{% block stream %}
+```text
+{{ output.text | strip_ansi | trim }}
+```
+{% endblock stream %}
+{% block data_text scoped %}
+```text
+{{ output.data['text/plain'] | trim }}
+```
+{% endblock data_text %}
+"""
+
+
+def on_config(config: MkDocsConfig) -> None:
+    """Put the notebooks into the navigation, by their first headings; or nothing, if there are none."""
+    entries: list[Any] = []
+    for entry in config.nav or []:
+        if isinstance(entry, dict) and list(entry.values()) == [FOLDER]:
+            pages = [{title(path): f"{FOLDER}{path.stem}.md"} for path in notebooks()]
+            entries += [{next(iter(entry)): pages}] if pages else []
+        else:
+            entries.append(entry)
+    config.nav = entries
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add a page for each notebook, and a file for each of its pictures."""
+    exporter = MarkdownExporter(
+        extra_loaders=[DictLoader({"site.md.j2": TEMPLATE})], template_file="site.md.j2"
+    )
+    for path in notebooks():
+        resources = {"output_files_dir": f"{path.stem}_files", "unique_key": path.stem}
+        body, resources = exporter.from_filename(str(path), resources)
+        files.append(File.generated(config, f"{FOLDER}{path.stem}.md", content=body))
+        for name, content in resources["outputs"].items():
+            files.append(File.generated(config, f"{FOLDER}{name}", content=content))
+    return files
+
+
+def notebooks() -> list[Path]:
+    """The notebooks, in the order of their names."""
+    return sorted(NOTEBOOKS.glob("*.ipynb"))
+
+
+def title(path: Path) -> str:
+    """The first heading of a notebook."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            for line in cell.source.splitlines():
+                if line.startswith("# "):
+                    return line.removeprefix("# ").strip()
+    return path.stem

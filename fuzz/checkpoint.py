@@ -1,0 +1,118 @@
+"""One file of a small checkpoint changed, and the checkpoint loaded.
+
+The first byte says which file, the second how it is changed; then four bytes of position, and the rest is
+what is put there.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fuzz.checkpoints import sentence_encoder
+from minilm import MiniLM, MiniLMError, TruncationWarning
+
+DIRECTORY = sentence_encoder("changed")
+FILES = (
+    "config.json",
+    "modules.json",
+    "1_Pooling/config.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "tokenizer.json",
+    "model.safetensors",
+)
+_settings = {"prompts": {"query": "q: "}, "default_prompt_name": "query", "similarity_fn_name": "dot"}
+(DIRECTORY / FILES[4]).write_text(json.dumps(_settings))
+_CONTENT = {name: (DIRECTORY / name).read_bytes() for name in FILES}
+
+REPLACED, OVERWRITTEN, CUT, FIELD = range(4)
+_VALUES = (
+    "null",
+    "true",
+    "-1",
+    "0",
+    "1e400",
+    "NaN",
+    "9" * 30,
+    '""',
+    '"\\ud800"',
+    "[]",
+    "{}",
+    "[[]]",
+    "3",
+    "0.5",
+)
+
+SEEDS = [
+    *(bytes([i, REPLACED]) + bytes(4) + content[:2000] for i, content in enumerate(_CONTENT.values())),
+    *(bytes([i, CUT]) + struct.pack("<I", len(c) // 2) for i, c in enumerate(_CONTENT.values())),
+    *(
+        bytes([i, FIELD]) + struct.pack("<I", place) + value.encode()
+        for i in range(len(FILES))
+        for place in (0, 1, 2, 5, 9, 12, 40)
+        for value in _VALUES
+    ),
+    *(bytes([6, OVERWRITTEN]) + struct.pack("<I", place) + b"\xff" * 8 for place in (0, 7, 8, 40, 9000)),
+]
+
+
+def one_input(data: bytes) -> None:
+    """Raise if the change that ``data`` stands for does anything but load or be refused with a reason."""
+    if len(data) < 6:
+        return
+    name = FILES[data[0] % len(FILES)]
+    path = DIRECTORY / name
+    [place] = struct.unpack("<I", data[2:6])
+    path.write_bytes(changed(_CONTENT[name], data[1], place, data[6:], path))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TruncationWarning)
+            model = MiniLM(DIRECTORY, threads=1)
+            with np.errstate(all="ignore"):  # weights may be anything
+                embeddings = model.encode(["a b c", "d"])
+        assert embeddings.shape == (2, model.embedding_dimension)
+        assert np.isfinite(embeddings).all()
+    except MiniLMError as error:
+        assert "\n" not in str(error), error
+    finally:
+        path.write_bytes(_CONTENT[name])
+
+
+def changed(content: bytes, how: int, place: int, given: bytes, path: Path) -> bytes:
+    """The content of a file after one change."""
+    if how % 4 == REPLACED:
+        return given
+    if how % 4 == OVERWRITTEN:
+        place %= len(content)
+        return content[:place] + given + content[place + len(given) :]
+    if how % 4 == CUT:
+        return content[: place % len(content)]
+    try:
+        value = json.loads(given)
+    except (ValueError, RecursionError):
+        value = given.decode("latin-1")
+    if path.suffix == ".json":
+        return json.dumps(with_field(json.loads(content), place, value)).encode()
+    length = struct.unpack("<Q", content[:8])[0]  # of the JSON at the head of a safetensors file
+    head = json.dumps(with_field(json.loads(content[8 : 8 + length]), place, value)).encode()
+    return struct.pack("<Q", len(head)) + head + content[8 + length :]
+
+
+def with_field(document: Any, place: int, value: Any) -> Any:
+    """A JSON document with another value at one place, the places counted from the top down."""
+    places: list[tuple[Any, Any]] = []
+    waiting = [document]
+    while waiting:
+        inner = waiting.pop(0)
+        keys = list(inner) if isinstance(inner, dict) else list(range(len(inner)))
+        places += [(inner, key) for key in keys]
+        waiting += [inner[key] for key in keys if isinstance(inner[key], (dict, list))]
+    inner, key = places[place % len(places)]
+    inner[key] = value
+    return document

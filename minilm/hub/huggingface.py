@@ -1,0 +1,86 @@
+"""The Hugging Face Hub: whether it answers, its cache, and the default model's files from it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+from minilm.hub.landing import is_full
+from minilm.hub.manifest import Manifest, megabytes
+from minilm.hub.reasons import Unavailable, one_line
+
+# An unreachable Hub may cost five seconds in all, the start of a thread and an import included.
+HUB_PATIENCE_SECONDS = 4.0
+
+logger = logging.getLogger(__name__)
+
+
+def download_from_hub(manifest: Manifest, staging: Path) -> None:
+    """Fetch the manifest's files into ``staging``; Unavailable says why they did not come."""
+    probe(manifest.repo_id, manifest.revision)
+    from huggingface_hub import hf_hub_download
+
+    logger.info("%s: fetching %s from the Hugging Face Hub", manifest.name, megabytes(manifest))
+    try:
+        for name in manifest.sha256:
+            # An empty cache, or else huggingface_hub would copy the very file that was found to be damaged
+            # from the user's cache. (force_download=True would also turn every network error into
+            # "Force download failed due to the above error".)
+            hf_hub_download(
+                manifest.repo_id,
+                name,
+                revision=manifest.revision,
+                local_dir=staging,
+                cache_dir=staging / ".no-cache",
+            )
+    except Exception as error:
+        if isinstance(error, OSError) and is_full(error):  # which no mirror would change
+            raise
+        # whatever failed on the way (network, proxy, TLS), the mirror may still work
+        raise Unavailable(f"download failed: {one_line(error)}") from error
+
+
+def probe(repo_id: str, revision: str, token: str | bool | None = None) -> None:
+    """Raise Unavailable unless the Hub answers for this revision within HUB_PATIENCE_SECONDS.
+
+    huggingface_hub retries for 23 seconds before it gives up, and a name lookup obeys no timeout at all, so
+    one request without retries runs in a thread that is abandoned when the time is over.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    answer: list[Exception | None] = []
+
+    def ask() -> None:
+        try:
+            url = hf_hub_url(repo_id, "config.json", revision=revision)
+            get_hf_file_metadata(url, token=token, timeout=HUB_PATIENCE_SECONDS)
+            answer.append(None)
+        except Exception as error:
+            answer.append(error)
+
+    thread = threading.Thread(target=ask, name="minilm-hub-probe", daemon=True)
+    thread.start()
+    thread.join(HUB_PATIENCE_SECONDS)
+    if not answer:
+        raise Unavailable(f"no answer within {HUB_PATIENCE_SECONDS:g} seconds")
+    if answer[0] is not None:
+        raise Unavailable(f"not available: {one_line(answer[0])}")
+
+
+def repo_cache(repo_id: str, cache_dir: str | Path | None) -> Path:
+    """A repository's folder in the Hugging Face cache, laid out as huggingface_hub does."""
+    from huggingface_hub import constants
+
+    try:
+        root = Path(cache_dir if cache_dir is not None else constants.HF_HUB_CACHE).expanduser()
+    except RuntimeError as error:  # a user without a home, in a container say
+        raise Unavailable(f"{error} Set HF_HOME to a directory for it") from None
+    return root / f"models--{repo_id.replace('/', '--')}"
+
+
+def is_offline(local_files_only: bool) -> bool:
+    """Whether the network is out of bounds, by the argument or by ``HF_HUB_OFFLINE``."""
+    from huggingface_hub import constants
+
+    return local_files_only or constants.HF_HUB_OFFLINE

@@ -1,0 +1,63 @@
+"""The world in which the tests of minilm/hub/ take place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from minilm import hub
+from minilm.hub import mirror
+from tests.fake_hub import FakeHub
+from tests.hub.world import (
+    FILES,
+    OLD,
+    OLD_FILES,
+    OTHER,
+    REPO_ID,
+    REVISION,
+    FakePip,
+    World,
+    close_connections,
+    manifest_fields,
+    point_at,
+    set_constant,
+)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    store, cache = tmp_path / "weights", tmp_path / "cache"
+    store.mkdir()
+    (store / "manifest.json").write_text(json.dumps(manifest_fields()))
+    with FakeHub() as fake_hub:
+        fake_hub.add(REPO_ID, REVISION, FILES)
+        monkeypatch.setattr(hub, "_SOURCE_STORE", store)
+        hub.default_manifest.cache_clear()
+        manifest = hub.default_manifest()
+        monkeypatch.setattr(hub, "default_manifest", lambda: manifest)
+        pip = FakePip(tmp_path / "pip")
+        monkeypatch.setattr(mirror, "_pip", lambda: pip.command)
+
+        point_at(fake_hub.endpoint, monkeypatch)
+        set_constant(monkeypatch, "HF_HUB_CACHE", str(cache))
+        set_constant(monkeypatch, "HF_HUB_OFFLINE", False)
+        # neither the user's token nor anything that huggingface_hub keeps in the user's home
+        set_constant(monkeypatch, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
+        set_constant(monkeypatch, "AGENT_HARNESSES_PATH", str(tmp_path / "harnesses.json"))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        close_connections()
+        yield World(store, cache, fake_hub, pip)
+        close_connections()
+    monkeypatch.undo()
+    # or else other tests would get this manifest for the real one
+    hub.default_manifest.cache_clear()
+
+
+@pytest.fixture
+def other(world: World) -> World:
+    """The same, and on the Hub a repository of which minilm knows nothing beforehand."""
+    world.hub.add(OTHER, OLD, OLD_FILES)
+    return world

