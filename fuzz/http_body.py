@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from typing import Any
 
 from fuzz.checkpoints import cross_encoder, sentence_encoder
@@ -55,7 +54,6 @@ SEEDS = [
     ),
 ]
 
-logging.getLogger("minilm").setLevel(logging.CRITICAL)
 _app = create_app(
     MiniLM(sentence_encoder("served"), threads=1), SETTINGS, CrossEncoder(cross_encoder(), threads=1)
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import logging
 import sys
 from pathlib import Path
 
@@ -17,6 +18,9 @@ def main(arguments: list[str]) -> None:
     """Run until libFuzzer's options say stop, or a promise is broken."""
     if not arguments or arguments[0] not in TARGETS:
         sys.exit(f"usage: python -m fuzz.run {{{','.join(TARGETS)}}} [option of libFuzzer ...]")
+    logging.getLogger("minilm").setLevel(
+        logging.CRITICAL
+    )  # what is refused is logged, thousands of times a second
     with atheris.instrument_imports(include=INSTRUMENTED):
         target = importlib.import_module(f"fuzz.{arguments[0]}")
     options = arguments[1:]
