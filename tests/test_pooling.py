@@ -18,6 +18,11 @@ def test_the_mean_leaves_padding_out() -> None:
     np.testing.assert_array_equal(mean_pooling(HIDDEN_STATES, MASK), [[2.0, -6.0], [2.0, 3.0]])
 
 
+def test_the_names_are_those_of_sentence_transformers() -> None:
+    names = {"cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"}
+    assert set(POOLING) == names
+
+
 def test_cls_takes_the_first_token() -> None:
     np.testing.assert_array_equal(cls_pooling(HIDDEN_STATES, MASK), [[1.0, -8.0], [5.0, 6.0]])
 
