@@ -54,6 +54,10 @@ def test_layer_norm_by_hand() -> None:
     np.testing.assert_array_equal(
         encoder.layer_norm(np.array([2.0, 4.0]), parameters, "n", eps=0.0), [-1.0, 12.0]
     )
+    # mean 4, variance 9, and with eps 25: the root is 5
+    np.testing.assert_array_equal(
+        encoder.layer_norm(np.array([1.0, 7.0]), parameters, "n", eps=16.0), [-3 / 5, 10 + 2 * (3 / 5)]
+    )
 
 
 def test_one_head_by_the_formula() -> None:
@@ -74,6 +78,31 @@ def test_one_head_by_the_formula() -> None:
         # the same sums in another order: some units in the last place of numbers near 1
         np.testing.assert_allclose(probs[0, head], weights, rtol=1e-13)
         np.testing.assert_allclose(context[0][:, columns], weights @ v, rtol=1e-12, atol=1e-14)
+
+
+def test_one_layer_by_the_formula() -> None:
+    """Both sublayers written out as LayerNorm(x + Sublayer(x)), Vaswani et al. 2017, section 3.1."""
+    parameters = random_parameters(TINY, seed=12)
+    x = np.random.default_rng(13).normal(size=(2, 5, TINY.hidden_size))
+    mask = np.array([[1] * 5, [1] * 3 + [0] * 2])
+
+    def affine(x: np.ndarray, name: str) -> np.ndarray:
+        name = f"encoder.layer.1.{name}"
+        return x @ parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
+
+    def norm(x: np.ndarray, name: str) -> np.ndarray:
+        name = f"encoder.layer.1.{name}.LayerNorm"
+        z = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + TINY.layer_norm_eps)
+        return z * parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
+
+    context, probs = encoder.self_attention(x, mask, parameters, TINY, layer=1)
+    attended = norm(x + affine(context, "attention.output.dense"), "attention.output")
+    intermediate = activations.gelu(affine(attended, "intermediate.dense"))
+    expected = norm(attended + affine(intermediate, "output.dense"), "output")
+    output, attention_probs = encoder.encoder_layer(x, mask, parameters, TINY, layer=1)
+    np.testing.assert_array_equal(attention_probs, probs)
+    # the same sums, but for the variance: some units in the last place of numbers near 1
+    np.testing.assert_allclose(output, expected, rtol=0, atol=1e-13)
 
 
 def test_every_intermediate_is_returned_and_consistent() -> None:
@@ -137,14 +166,31 @@ def test_a_row_that_is_all_padding_stays_finite() -> None:
     assert np.isfinite(output).all()
 
 
-def test_token_types_change_the_embedding() -> None:
+def test_an_embedding_is_the_sum_of_three_rows_normalized() -> None:
     parameters = random_parameters(TINY, seed=9)
-    ids = random_ids(TINY, (1, 3), seed=10)
-    a, b = (
-        encoder.embed(ids, parameters, TINY),
-        encoder.embed(ids, parameters, TINY, token_type_ids=ids * 0 + 1),
+    ids, types = np.array([[7, 39, 7]]), np.array([[0, 1, 1]])
+    words, positions, of_types = (
+        parameters[f"embeddings.{part}_embeddings.weight"] for part in ("word", "position", "token_type")
     )
-    assert np.abs(a - b).max() > 0.1
+    for token_type_ids, rows in ((types, of_types[[0, 1, 1]]), (None, of_types[[0, 0, 0]])):
+        expected = encoder.layer_norm(
+            words[[7, 39, 7]] + positions[:3] + rows, parameters, "embeddings.LayerNorm", TINY.layer_norm_eps
+        )
+        output = encoder.embed(ids, parameters, TINY, token_type_ids=token_type_ids)
+        # three numbers of order 1, added in another order
+        np.testing.assert_allclose(output[0], expected, rtol=0, atol=1e-14)
+
+
+def test_token_types_reach_the_last_layer() -> None:
+    parameters = random_parameters(TINY, seed=14)
+    ids, types = random_ids(TINY, (1, 3), seed=10), np.array([[0, 1, 1]])
+    mask = np.ones_like(ids)
+    states = encoder.embed(ids, parameters, TINY, token_type_ids=types)
+    for layer in range(TINY.num_hidden_layers):
+        states, _ = encoder.encoder_layer(states, mask, parameters, TINY, layer=layer)
+    np.testing.assert_array_equal(encoder.encode(ids, mask, parameters, TINY, token_type_ids=types), states)
+    output = encoder.encode_with_intermediates(ids, mask, parameters, TINY, token_type_ids=types)
+    np.testing.assert_array_equal(output.last_hidden_state, states)
 
 
 @pytest.mark.parametrize(
@@ -156,5 +202,12 @@ def test_token_types_change_the_embedding() -> None:
     ],
 )
 def test_ids_outside_their_table_are_refused(ids: list[list[int]], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
         encoder.encode(np.array(ids), np.ones_like(ids), random_parameters(TINY, 11), TINY)
+
+
+def test_a_token_type_outside_its_table_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^token_type_ids must lie in 0 to 1, not 0 to 2$"):
+        encoder.embed(
+            np.array([[1, 2]]), random_parameters(TINY, 11), TINY, token_type_ids=np.array([[0, 2]])
+        )

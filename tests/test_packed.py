@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -273,7 +274,8 @@ def test_threads_that_share_a_text_find_what_one_finds(length: int, count: int, 
     def work(number: int, wait: object) -> None:
         assert callable(wait)
         rows = slice(bounds[number], bounds[number + 1])
-        workspace = Workspace(rows.stop - rows.start, fused, query_key_value=query_key_value)
+        # with more room than its rows need, as after a longer text
+        workspace = Workspace(length, fused, query_key_value=query_key_value)
         groups = [packed.Group(0, 1, length)]
         shared[rows] = packed.encode(ids, groups, fused, workspace, rows=rows, wait=wait)
 
@@ -295,6 +297,28 @@ def test_a_text_is_shared_with_two_waits_a_layer() -> None:
         wait=lambda: calls.append(threading.get_ident()),
     )
     assert len(calls) == 2 * TINY.num_hidden_layers
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu_new"])
+def test_other_activations_give_what_the_textbook_gives(activation: str) -> None:
+    config = replace(config_of(heads=2, head_size=16, layers=2, intermediate=96), hidden_act=activation)
+    check_against_the_textbook(config, [1, 5, 5, 48], seed=4, in_panels=False)
+
+
+@pytest.mark.parametrize("rows", [slice(0, 5), slice(2, 5)])
+def test_token_types_give_what_the_textbook_gives(rows: slice) -> None:
+    config = config_of(heads=2, head_size=16, layers=1, intermediate=96)
+    parameters = {name: values.astype(np.float32) for name, values in well_scaled(config, 7).items()}
+    ids, types = np.array([2, 7, 3, 9, 3]), np.array([0, 1, 1, 0, 1])
+    fused = pack_parameters(parameters, config)
+    workspace = Workspace(5, fused)
+    groups = [packed.Group(0, 1, 5)]
+    packed.encode(ids, groups, fused, workspace, token_type_ids=types)  # the other rows' keys and values
+    ours = packed.encode(ids, groups, fused, workspace, token_type_ids=types, rows=rows)
+    in_double = {name: values.astype(np.float64) for name, values in parameters.items()}
+    expected = encoder.encode(ids[None], np.ones((1, 5), int), in_double, config, token_type_ids=types[None])
+    # float32 rounds numbers of order 4 to 2.4e-7; some such errors add up over a layer
+    np.testing.assert_allclose(ours, expected[0, rows], rtol=0, atol=1e-5)
 
 
 def test_a_workspace_forgets_what_it_held() -> None:

@@ -18,6 +18,11 @@ def test_the_mean_leaves_padding_out() -> None:
     np.testing.assert_array_equal(mean_pooling(HIDDEN_STATES, MASK), [[2.0, -6.0], [2.0, 3.0]])
 
 
+def test_the_names_are_those_of_sentence_transformers() -> None:
+    names = {"cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"}
+    assert set(POOLING) == names
+
+
 def test_cls_takes_the_first_token() -> None:
     np.testing.assert_array_equal(cls_pooling(HIDDEN_STATES, MASK), [[1.0, -8.0], [5.0, 6.0]])
 
@@ -40,8 +45,15 @@ def test_the_last_token_is_the_last_before_the_padding() -> None:
     np.testing.assert_array_equal(POOLING["lasttoken"](HIDDEN_STATES, MASK), [[3.0, -4.0], [1.0, 3.0]])
 
 
-def test_a_text_without_tokens_has_the_mean_zero() -> None:
-    np.testing.assert_array_equal(mean_pooling(np.ones((1, 2, 3)), np.zeros((1, 2), int)), np.zeros((1, 3)))
+@pytest.mark.parametrize("name", ["mean", "mean_sqrt_len_tokens", "weightedmean"])
+def test_a_text_without_tokens_has_the_mean_zero(name: str) -> None:
+    np.testing.assert_array_equal(POOLING[name](np.ones((1, 2, 3)), np.zeros((1, 2), int)), np.zeros((1, 3)))
+
+
+@pytest.mark.parametrize("name", POOLING)
+def test_a_text_of_one_token_has_that_tokens_vector(name: str) -> None:
+    hidden_states = np.array([[[2.0, -3.0], [9.0, 9.0]]])
+    np.testing.assert_array_equal(POOLING[name](hidden_states, np.array([[1, 0]])), [[2.0, -3.0]])
 
 
 @pytest.mark.parametrize("name", POOLING)
@@ -72,3 +84,9 @@ def test_normalized_vectors_have_length_one_and_zero_stays_zero() -> None:
     # 384 squares summed and rounded once each: a few units in the last place of 1 (6e-8)
     np.testing.assert_allclose(np.delete(lengths, 7), 1, atol=2e-7)
     assert lengths[7] == 0
+
+
+def test_a_length_below_a_millionth_of_a_millionth_counts_as_that() -> None:
+    np.testing.assert_allclose(
+        normalize(np.array([[3e-12, 4e-12], [3e-13, 4e-13]])), [[0.6, 0.8], [0.3, 0.4]]
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from minilm import hub
-from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES
+from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES, Manifest
+from minilm.hub.manifest import megabytes
 
 
 def test_the_manifest_pins_the_published_files() -> None:
@@ -35,3 +36,8 @@ def test_the_mirror_is_pinned_to_one_version() -> None:
     name, _, version = hub.default_manifest().mirror_requirement.partition("==")
     assert name
     assert version
+
+
+def test_what_there_is_to_fetch_is_said_in_whole_mebibytes() -> None:
+    manifest = Manifest("m", "o/m", "r", {}, {"a": 3 * 2**20, "b": 2**20 - 1}, "m==1", "m/")
+    assert megabytes(manifest) == "4 MiB"
