@@ -78,7 +78,7 @@ def test_the_sdist_holds_the_package_its_tests_and_what_describes_them(built: Bu
     # hatchling adds the .gitignore, by which it was chosen
     texts = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md", ".gitignore")
     weights = ("weights/README.md", "weights/manifest.json")
-    expected = in_checkout("minilm", "tests", *texts, *weights) | {"PKG-INFO"}
+    expected = in_checkout("minilm", "tests", "fuzz", *texts, *weights) | {"PKG-INFO"}
     assert {member.name for member in members} == {f"{NAME}/{name}" for name in expected}
 
 
