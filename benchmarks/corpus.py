@@ -13,7 +13,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from pathlib import Path
@@ -102,7 +102,7 @@ def synthetic_texts(rows: int) -> list[str]:
     return [" ".join(generator.choices(words, k=len(generator.choice(sentences)))) for _ in range(rows)]
 
 
-def write_rows(path: Path, texts: list[str]) -> None:
+def write_rows(path: Path, texts: Iterable[str]) -> None:
     """Write JSON Lines with a number and a text."""
     with path.open("w", encoding="utf-8") as file:
         for number, text in enumerate(texts):
