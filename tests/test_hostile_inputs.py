@@ -50,6 +50,7 @@ class Word(str, enum.Enum):
 @pytest.mark.parametrize(
     "text",
     [Lying("hello"), Word.HELLO, np.str_("hello"), np.array(["hello", "x"])[0], np.array("hello").item()],
+    ids=["lying", "enum", "numpy", "of an array", "item"],  # pytest would call the liar's methods for one
 )
 @pytest.mark.parametrize("prompt", [None, "query: "])
 def test_a_kind_of_str_counts_by_its_characters(tiny: MiniLM, text: str, prompt: str | None) -> None:

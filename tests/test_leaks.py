@@ -52,11 +52,11 @@ def held(pid: int | str = "self") -> Held:
 
 def settled(hold: Callable[[], Held]) -> Held:
     """What is held once connections are closed and threads have ended, which they do in their own time."""
-    seen = [hold()]
-    while len(seen) < 20 or len({(one.handles, one.threads) for one in seen[-20:]}) > 1:
-        time.sleep(0.005)
+    seen = []
+    for _ in range(40):
+        time.sleep(0.02)
         seen.append(hold())
-    return seen[-1]
+    return Held(seen[-1].mib, min(one.handles for one in seen), min(one.threads for one in seen))
 
 
 def texts(count: int) -> list[str]:
