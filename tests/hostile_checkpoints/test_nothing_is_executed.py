@@ -113,8 +113,11 @@ def test_loading_runs_nothing_and_opens_only_what_it_reads(
     booby_trap(spoilt, marker)
     events = json.loads(in_child(CHILD, spoilt, kind, harmless, cwd=tmp_path))
     assert not marker.exists()
-    assert [event for event, _ in events if event != "open"] == []
-    opened = {arguments[0] for _, arguments in events}
+    # older releases of threadpoolctl open anew what is loaded already, to ask it for its threads
+    libraries = [arguments for event, arguments in events if event == "ctypes.dlopen"]
+    assert not [arguments for arguments in libraries if str(tmp_path) in str(arguments)]
+    assert [event for event, _ in events if event not in ("open", "ctypes.dlopen")] == []
+    opened = {arguments[0] for event, arguments in events if event == "open"}
     # the libraries tokenizers and safetensors open theirs in Rust, which no hook sees
     allowed = {"config.json", "modules.json", "1_Pooling/config.json", "sentence_bert_config.json"}
     allowed |= {"tokenizer_config.json", "config_sentence_transformers.json", "model.safetensors"}
