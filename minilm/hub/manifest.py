@@ -62,6 +62,7 @@ def dense_files(directory: Path) -> list[str]:
         for module in (modules if isinstance(modules, list) else [])
         if isinstance(module, dict)
         and str(module.get("type")).endswith(".Dense")
-        and re.fullmatch(r"\w+", str(module.get("path")))  # out of the checkpoint it must not lead
+        and isinstance(module.get("path"), str)
+        and re.fullmatch(r"\w+", module["path"])  # out of the checkpoint it must not lead
     ]
     return [f"{folder}/{name}" for folder in folders for name in ("config.json", "model.safetensors")]

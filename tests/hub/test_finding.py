@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import huggingface_hub
 import pytest
 
 from minilm import CheckpointError, hub
-from minilm.hub import REQUIRED_FILES, find_checkpoint
+from minilm.hub import REQUIRED_FILES, find_checkpoint, likely_directory
 from tests.hub.world import (
     FILES,
     MIRROR,
@@ -224,12 +226,51 @@ def test_a_pickle_is_never_opened_and_the_message_says_so(tmp_path: Path, name: 
         find_checkpoint(tmp_path)
 
 
+def test_a_directory_that_cannot_be_read_is_refused_and_a_repositorys_name_looked_for_elsewhere(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = tmp_path / NAME
+    loop.symlink_to(loop.name)
+    with pytest.raises(CheckpointError) as error:
+        find_checkpoint(loop)
+    assert str(error.value) == f"{loop}: cannot be read: {os.strerror(errno.ELOOP)}"
+    fill(world.stored)
+    monkeypatch.chdir(tmp_path)
+    assert find_checkpoint(NAME).source == "store weights/"
+
+
 def test_an_explicit_directory_may_begin_with_a_tilde(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_home(tmp_path, monkeypatch)
     fill(tmp_path / "mine")
     assert find_checkpoint("~/mine").directory == tmp_path / "mine"
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Where the default model is likely to be, by the files' sizes
+
+
+def test_a_model_is_likely_where_every_file_has_its_size(world: World, tmp_path: Path) -> None:
+    assert likely_directory() is None
+    fill(world.cached)
+    assert likely_directory() == world.cached  # past a store that is not there
+    fill(world.stored)
+    assert likely_directory() == likely_directory(REPO_ID, revision=REVISION) == world.stored
+    assert likely_directory(cache_dir=tmp_path / "mine") is None
+    mine = fill(snapshot(tmp_path / "mine", REPO_ID, REVISION))
+    assert likely_directory(cache_dir=tmp_path / "mine") == mine
+    assert likely_directory(OTHER) is likely_directory(mine) is likely_directory(revision="main") is None
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_model_is_not_likely_where_a_file_has_another_size(world: World, name: str) -> None:
+    fill(world.cached)
+    for content in (FILES[name] + b"\0", FILES[name][:-1]):
+        fill(world.stored, {**FILES, name: content})
+        assert likely_directory() == world.cached
+    (world.stored / name).unlink()
+    assert likely_directory() == world.cached
 
 
 # ---------------------------------------------------------------------------------------------------------

