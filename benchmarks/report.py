@@ -66,12 +66,13 @@ def measured(name: str) -> str:
     peers = [f"{p} {versions[p]}" for p in ("sentence-transformers", "torch", "onnxruntime") if p in versions]
     library = {"openblas": "OpenBLAS"}.get(blas["library"], blas["library"])
     how = file["benchmark"] + (" --keep-environment" if name.endswith("Haswell") else "")
-    rounds = file["options"].get("rounds")
+    how += " --dedupe" if file["options"].get("dedupe") else ""
+    rounds = file["options"].get("rounds", 1)
     return (
         f"\nMeasured on {machine['cpu']}, {machine['cores']} cores, Python {versions['python']}, numpy "
         f"{versions['numpy']} with {library} {blas['version']} and its {blas['kernel']} kernels"
         + (f", {', '.join(peers)}" if peers else "")
-        + (f"; median (smallest..largest) of {rounds} rounds" if rounds else "")
+        + (f"; median (smallest..largest) of {rounds} rounds" if rounds > 1 else "")
         + f"; {file['date']}, by `python -m benchmarks.{how}`.\n"
     )
 
@@ -281,6 +282,34 @@ def ablation() -> str:
     return table(["without", *kinds, "largest error"], rows) + measured("ablation")
 
 
+def corpus() -> str:
+    """What minilm encode takes from file to file, by stage, beside bare encoding."""
+    found = results("corpus")["results"]
+    seconds = {
+        **found["stage_seconds"],
+        "**from file to file**": found["job_seconds"],
+        "bare `MiniLM.encode`": found["bare_seconds"],
+    }
+    rows = [
+        [
+            stage,
+            f"{spent['median']:,.1f}",
+            f"{spent['median'] / found['job_seconds']['median']:.1%}",
+            f"{found['rows'] / spent['median']:,.0f}",
+        ]
+        for stage, spent in seconds.items()
+    ]
+    header = [f"{found['rows']:,} rows, {found['tokens']:,} tokens", "seconds", "share", "rows a second"]
+    return table(header, rows) + measured("corpus")
+
+
+def corpus_memory() -> str:
+    """The most memory that minilm encode holds, by rows."""
+    found = results("corpus_memory")["results"]
+    rows = [[f"{int(rows):,}", f"{peak:,.0f}"] for rows, peak in found.items()]
+    return table(["rows", "peak memory, MiB"], rows) + measured("corpus_memory")
+
+
 def with_measured(name: str, made: Callable[[], str]) -> Callable[[], str]:
     """A table, and below it on what it was measured."""
     return lambda: made() + measured(name)
@@ -302,6 +331,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "scaling-texts": scaling("texts", "texts in one call"),
     "scaling-length": scaling("tokens_a_text", "tokens a text"),
     "scaling-threads": with_measured("scaling", scaling("threads", "threads")),
+    "corpus": corpus,
+    "corpus-memory": corpus_memory,
     "load": with_measured("load", load),
     "floor": floor,
     "stages": stages,
