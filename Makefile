@@ -1,4 +1,4 @@
-.PHONY: install test lint format parity golden bench notebooks docs fuzz picture build clean
+.PHONY: install test lint format parity golden bench notebooks docs fuzz mutants picture build clean
 
 install:  ## everything to work on minilm
 	pip install -e ".[dev]"
@@ -45,6 +45,10 @@ fuzz:  ## each fuzz target for a minute, guided by coverage; needs the extra "fu
 	python -m fuzz.run checkpoint -max_total_time=60
 	python -m fuzz.run http_body -max_total_time=60
 
+mutants:  ## the encoder and hub/ with a mistake at a time, which the tests must notice; needs the extra "mutation"
+	mutmut run
+	mutmut results
+
 picture:  ## the README's picture of the page; needs chromium
 	MINILM_SCREENSHOT=docs/page.png pytest tests/test_page.py -k shows_the_score
 
@@ -55,4 +59,4 @@ build:  ## wheel and sdist
 	python -m build
 
 clean:
-	rm -rf build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist mutants site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

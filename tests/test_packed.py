@@ -89,7 +89,7 @@ def test_random_tokens_give_what_the_textbook_gives(
     assert worst(ours, theirs) <= BOUND
 
 
-def config_of(heads: int, head_size: int, layers: int, intermediate: int) -> ModelConfig:
+def config_of(heads: int, head_size: int, layers: int, intermediate: int, eps: float = 1e-12) -> ModelConfig:
     return ModelConfig(
         vocab_size=31,
         hidden_size=heads * head_size,
@@ -98,10 +98,12 @@ def config_of(heads: int, head_size: int, layers: int, intermediate: int) -> Mod
         intermediate_size=intermediate,
         max_position_embeddings=48,
         type_vocab_size=2,
-        layer_norm_eps=1e-12,
+        layer_norm_eps=eps,
     )
 
 
+# BERT's own, and one that counts beside the variance of any row
+epsilons = st.sampled_from([1e-12, 0.1])
 # at least 8 wide: the layer norm of one or two numbers is a step function, which no rounding survives
 odd_widths = st.builds(
     config_of,
@@ -109,6 +111,7 @@ odd_widths = st.builds(
     head_size=st.integers(8, 24),
     layers=st.integers(1, 3),
     intermediate=st.integers(1, 900),
+    eps=epsilons,
 )
 widths_of_whole_panels = st.builds(
     config_of,
@@ -116,6 +119,7 @@ widths_of_whole_panels = st.builds(
     head_size=st.sampled_from([64, 128]),
     layers=st.integers(1, 2),
     intermediate=st.sampled_from([64, 384, 448, 768, 832]),
+    eps=epsilons,
 ).filter(lambda config: config.hidden_size <= 256)
 lengths_of_texts = st.lists(st.integers(1, 48), min_size=1, max_size=6)
 
@@ -338,3 +342,21 @@ def test_parameters_are_left_as_they_were() -> None:
     assert list(parameters) == list(expected_shapes(TINY))
     for name, values in parameters.items():
         np.testing.assert_array_equal(values, before[name])
+
+
+def test_every_buffer_is_of_single_precision_and_rows_with_ones_begin_a_line_of_the_cache() -> None:
+    config = config_of(heads=2, head_size=8, layers=1, intermediate=96)
+    buffers = vars(Workspace(5, pack_parameters(random_parameters(config, 1), config)))
+    assert {name: array.dtype for name, array in buffers.items()} == dict.fromkeys(buffers, np.float32)
+    assert {name: array.shape[1] for name, array in buffers.items()} == {
+        "query_key_value": 3 * 16,
+        "hidden_states": 16 + 1,
+        "context": 16 + 1,
+        "sum": 16,
+        "part": 16,
+        "intermediate": 96,
+        "square": 96,
+        "gate": 96,
+    }
+    for name in ("hidden_states", "context"):
+        assert buffers[name].strides == (128, 4)  # 17 numbers of 4 bytes, in two lines of 64
