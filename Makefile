@@ -46,7 +46,7 @@ fuzz:  ## each fuzz target for a minute, guided by coverage; needs the extra "fu
 	python -m fuzz.run http_body -max_total_time=60
 
 mutants:  ## the encoder and hub/ with a mistake at a time, which the tests must notice; needs the extra "mutation"
-	mutmut run
+	OPENBLAS_NUM_THREADS=1 MINILM_KILLS=1 MINILM_PAIRS=1 mutmut run
 	mutmut results
 
 picture:  ## the README's picture of the page; needs chromium

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import warnings
 from dataclasses import replace
@@ -160,6 +161,22 @@ def test_widths_of_whole_panels_are_laid_out_in_panels() -> None:
     assert layer.attention_output.panels.shape == (2, 129, PANEL_COLUMNS)
     assert layer.intermediate.panels.shape == (12, 129, PANEL_COLUMNS)
     assert [part.panels.shape for part in layer.output] == [(2, 384, PANEL_COLUMNS)] * 2
+    weights = [layer.query_key_value, layer.attention_output, layer.intermediate, *layer.output]
+    assert {weight.panels.dtype for weight in weights} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("hidden_size", "rows"),
+    # the most rows, in eights and up to 32, whose product with a panel is at most a million multiplications
+    [(128, 32), (384, 32), (512, 24), (768, 16), (1024, 8), (1920, 8), (1984, sys.maxsize)],
+)
+def test_a_block_has_as_many_rows_as_make_a_small_product(hidden_size: int, rows: int) -> None:
+    config = config_of(heads=hidden_size // 64, head_size=64, layers=1, intermediate=64)
+    [layer] = pack_parameters(random_parameters(config, 1), config, in_panels=True).layers
+    assert layer.attention_output.block_rows == rows
+    assert layer.attention_output.panels.shape[1:] == (hidden_size + 1, 64 if rows < 100 else hidden_size)
+    [layer] = pack_parameters(random_parameters(config, 1), config).layers
+    assert layer.attention_output.block_rows == sys.maxsize
 
 
 def test_no_product_sums_more_terms_than_the_longest_sum() -> None:
