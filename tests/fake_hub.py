@@ -37,6 +37,7 @@ class FakeHub:
     cut: set[str] = field(default_factory=set)  # close the connection in the middle of these files
     stalled: set[str] = field(default_factory=set)  # stop in the middle of these files until `resume` is set
     move_main: tuple[str, str] | None = None  # after the first file from main, main becomes this commit
+    gated: dict[str, str] = field(default_factory=dict)  # what token opens a repository
     drip: float = 0  # seconds to wait between eighths of each file
     requests: list[tuple[str, str]] = field(default_factory=list)
     half_sent: threading.Event = field(default_factory=threading.Event)
@@ -62,6 +63,8 @@ class FakeHub:
         self.requests.append((handler.command, name))
         if self.status is not None:
             return _refuse(handler, self.status)
+        if repo_id in self.gated and handler.headers["Authorization"] != f"Bearer {self.gated[repo_id]}":
+            return _refuse(handler, 401, {"X-Error-Code": "GatedRepo"})
         commit = self._refs.get((repo_id, revision), revision)
         commits = self._repositories.get(repo_id)
         if commits is None:

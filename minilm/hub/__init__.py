@@ -192,7 +192,7 @@ def copy_checkpoint(checkpoint: Checkpoint, directory: str | os.PathLike[str]) -
     names = [name for name in known if (checkpoint.directory / name).is_file()]
     with locked(target), staging_directory(target) as staging:
         for name in names:
-            (staging / name).parent.mkdir(parents=True, exist_ok=True)
+            (staging / name).parent.mkdir(exist_ok=True)  # one folder deep at most
             try:
                 shutil.copyfile(checkpoint.directory / name, staging / name)
             except OSError as error:

