@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import logging
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from minilm import hub
 from minilm.hub import find_checkpoint, mirror
 from tests.hub.world import (
     FILES,
@@ -36,6 +38,8 @@ def test_the_mirror_is_the_pinned_wheel_alone_from_the_users_own_index(
     reason_of_failure()
     ((arguments, environment),) = world.pip.calls
     assert arguments[:2] == ["download", "--no-deps"]
+    # where there is room for it, and where the next process would sweep it up
+    assert Path(arguments[arguments.index("--dest") + 1]).parents[1] == world.store
     assert "--only-binary=:all:" in arguments  # nothing that came over the network is run
     assert arguments[-1] == REQUIREMENT
     own = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "--isolated")
@@ -72,6 +76,41 @@ def test_a_pip_that_fails_otherwise_is_quoted_in_one_line(world: World) -> None:
     world.hub.status = 503
     world.pip.fail("Traceback:\n  something\n  went wrong\n")
     assert f"{MIRROR}: pip download failed: Traceback: something went wrong." in reason_of_failure()
+
+
+def test_of_a_long_complaint_the_end_is_quoted(world: World) -> None:
+    world.hub.status = 503
+    world.pip.fail("x" * 100 + "y" * 300)
+    assert f"{MIRROR}: pip download failed: {'y' * 300}." in reason_of_failure()
+
+
+@pytest.mark.parametrize(
+    ("wheels", "status"), [(1, 1), (2, 0), (0, 0)], ids=["a wheel and a failure", "two wheels", "no wheel"]
+)
+def test_a_pip_that_fails_or_brings_anything_but_one_wheel_is_not_trusted(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wheels: int, status: int
+) -> None:
+    world.hub.status = 503
+    (tmp_path / "wheel").write_bytes(make_wheel())
+    program = f"""
+import shutil, sys
+destination = sys.argv[sys.argv.index("--dest") + 1]
+for number in range({wheels}):
+    shutil.copy({str(tmp_path / "wheel")!r}, f"{{destination}}/{{number}}.whl")
+sys.stderr.buffer.write(b"ERROR: \\xff")  # as no UTF-8 is
+sys.exit({status})
+"""
+    monkeypatch.setattr(mirror, "_pip", lambda: [sys.executable, "-c", program])
+    assert f"{MIRROR}: pip download failed: ERROR: \ufffd." in reason_of_failure()
+    assert contents(world.stored) == {}
+
+
+def test_a_disk_that_pip_finds_full_is_not_the_mirrors_fault(world: World, tmp_path: Path) -> None:
+    full = os.strerror(errno.ENOSPC)
+    world.pip.fail(f"ERROR: Could not install packages due to an OSError: [Errno 28] {full}")
+    with pytest.raises(OSError, match=full) as error:
+        mirror.download_from_mirror(hub.default_manifest(), tmp_path)
+    assert error.value.errno == errno.ENOSPC
 
 
 def test_a_pip_that_says_nothing_and_brings_nothing_is_a_failure(world: World) -> None:
@@ -127,7 +166,8 @@ def test_a_pip_that_cannot_be_run_is_not_taken_for_a_place_that_cannot_be_writte
     world.hub.status = 503
     monkeypatch.setattr(mirror, "_pip", lambda: [str(tmp_path / "gone")])
     message = reason_of_failure()
-    assert f"{MIRROR}: " in message
+    reason = f"[Errno {errno.ENOENT}] {os.strerror(errno.ENOENT)}: '{tmp_path / 'gone'}'"
+    assert f"{MIRROR}: pip cannot be run: {reason}." in message
     assert "cannot be written" not in message
 
 
