@@ -39,8 +39,10 @@ def expected(model: MiniLM) -> Expected:
 
 def run(program: str) -> None:
     """Run a program that has to end by itself, with nothing to say on stderr."""
+    # from 3.12 on Python itself has a word for whoever forks a process of several threads, which BLAS starts
+    switches = ["-W", "error::UserWarning", "-W", "ignore:This process:DeprecationWarning"]
     done = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning", "-c", PRELUDE + textwrap.dedent(program)],
+        [sys.executable, *switches, "-c", PRELUDE + textwrap.dedent(program)],
         cwd=ROOT,
         capture_output=True,
         text=True,
