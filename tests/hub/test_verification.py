@@ -91,6 +91,39 @@ def test_a_damaged_file_in_the_store_is_repaired_by_the_next_fetch(world: World,
     assert find_checkpoint().source == "store weights/"
 
 
+def test_who_has_a_damaged_file_is_told_though_another_place_has_it(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    flip(fill(world.stored) / "tokenizer.json")
+    fill(world.cached)
+    find_checkpoint()
+    expected, actual = (
+        hashlib.sha256(content).hexdigest()
+        for content in (FILES["tokenizer.json"], flipped(FILES["tokenizer.json"]))
+    )
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage() == (
+        f"store weights/ ({world.stored}): tokenizer.json is damaged (sha256 {actual}, not {expected}); "
+        "not used, but that of the Hugging Face cache"
+    )
+
+
+def test_what_cannot_be_read_is_passed_over_with_the_reason(world: World) -> None:
+    loop = os.strerror(errno.ELOOP)
+    world.stored.symlink_to(world.stored.name)
+    assert f"store weights/ ({world.stored}): cannot be read: {loop};" in reason_of_failure(
+        local_files_only=True
+    )
+    world.stored.unlink()
+    weights = fill(world.stored) / "model.safetensors"
+    weights.unlink()
+    weights.symlink_to(weights.name)
+    assert f"store weights/ ({world.stored}): model.safetensors cannot be read: {loop};" in reason_of_failure(
+        local_files_only=True
+    )
+
+
 def test_a_wrong_size_is_told_without_a_hash(world: World) -> None:
     fill(world.stored, {**FILES, "tokenizer.json": b"short"})
     expected = hashlib.sha256(FILES["tokenizer.json"]).hexdigest()
