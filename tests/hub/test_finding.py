@@ -11,7 +11,7 @@ import huggingface_hub
 import pytest
 
 from minilm import CheckpointError, hub
-from minilm.hub import REQUIRED_FILES, find_checkpoint, likely_directory
+from minilm.hub import REQUIRED_FILES, find_checkpoint, is_repository_name, likely_directory
 from tests.hub.world import (
     FILES,
     MIRROR,
@@ -326,6 +326,18 @@ def test_what_can_be_neither_directory_nor_repository_is_refused(
 @pytest.mark.parametrize("name", ["~nobody-has-this-name/x", "a" * 300], ids=["nobody's home", "too long"])
 def test_a_name_that_the_file_system_refuses_is_refused_in_the_same_way(world: World, name: str) -> None:
     assert "\n" not in reason_of_failure(name_or_path=name)
+    assert world.hub.requests == []
+
+
+def test_a_repositorys_name_has_at_most_96_characters() -> None:
+    assert is_repository_name(f"someone/{'a' * 88}")
+    assert not is_repository_name(f"someone/{'a' * 89}")
+
+
+def test_a_file_is_no_directory(world: World, tmp_path: Path) -> None:
+    file = fill(tmp_path) / "config.json"
+    message = reason_of_failure(name_or_path=file)
+    assert message.startswith(f"'{file}' is neither a directory on this machine nor a repository's name")
     assert world.hub.requests == []
 
 
