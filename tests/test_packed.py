@@ -174,6 +174,7 @@ def test_a_block_has_as_many_rows_as_make_a_small_product(hidden_size: int, rows
     config = config_of(heads=hidden_size // 64, head_size=64, layers=1, intermediate=64)
     [layer] = pack_parameters(random_parameters(config, 1), config, in_panels=True).layers
     assert layer.attention_output.block_rows == rows
+    assert isinstance(layer.attention_output.block_rows, int)  # slices are cut by it
     assert layer.attention_output.panels.shape[1:] == (hidden_size + 1, 64 if rows < 100 else hidden_size)
     [layer] = pack_parameters(random_parameters(config, 1), config).layers
     assert layer.attention_output.block_rows == sys.maxsize
