@@ -17,8 +17,8 @@ import numpy as np
 from minilm import cli_ray
 from minilm.cli_errors import Failure, Interrupted, Usage
 from minilm.cli_text import is_terminal, printable, put, put_json, text_argument
-from minilm.corpus.job import encode_corpus
-from minilm.corpus.manifest import ON_ERROR, Report
+from minilm.corpus.job import check_name, encode_corpus, refusal, sift
+from minilm.corpus.manifest import ON_ERROR, Report, is_under_way
 from minilm.corpus.reading import FORMATS, Corpus
 from minilm.corpus.searching import Hit, Index
 from minilm.corpus.writing import EMBEDDING
@@ -57,9 +57,11 @@ def add_encode(parser: argparse.ArgumentParser) -> None:
         "--on-error",
         choices=ON_ERROR,
         default="raise",
-        help="of a row that is not text; skip and empty list it in OUTPUT.errors.jsonl (%(default)s)",
+        help="of a row that is not text; skip and empty list it in OUTPUT.errors.jsonl or on stderr (%(default)s)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="begin anew, whatever is there")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="begin anew, and replace what is there in the end"
+    )
     parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="(%(default)s)")
     parser.add_argument("--pooling", choices=sorted(POOLING), help="how tokens become one vector (mean)")
     parser.add_argument(
@@ -88,7 +90,7 @@ def encode(options: argparse.Namespace, load: Load, say: Say) -> None:
         raise Usage(f"--batch-size must be a positive whole number, not {options.batch_size}")
     corpus = Corpus(options.input, format=options.format, column=options.column, keep=options.keep)
     if output and not output.parent.is_dir():
-        raise FileNotFoundError(2, "No such file or directory", str(output))
+        raise FileNotFoundError(2, "No such directory", str(output.parent))
     model = load(options)
     if options.normalize is not None:
         model.normalize = options.normalize
@@ -129,8 +131,9 @@ def _to_file(options: argparse.Namespace, model: MiniLM, corpus: Corpus, output:
             report = encode_on_ray(model, corpus, output, **given, **cli_ray.arguments(options))
         else:
             report = encode_corpus(model, corpus, output, dedupe=options.dedupe, **given)
-    if stop.is_set() and not output.exists():
-        raise Interrupted(f"interrupted after {report.inputs:,} rows; the same command goes on from there")
+    if stop.is_set() and is_under_way(output):
+        same = "the same command without --overwrite" if options.overwrite else "the same command"
+        raise Interrupted(f"interrupted after {report.inputs:,} rows; {same} goes on from there")
     if report.errors:
         what = "encoded as empty texts" if options.on_error == "empty" else "left out"
         say(f"{report.errors:,} rows had no text and were {what}: {output}.errors.jsonl lists them")
@@ -149,10 +152,11 @@ def _to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus, say: 
             break
         for row in window:
             if row.problem and options.on_error == "raise":
-                raise Failure(f"{row.source}, line {row.line}: {row.problem}")
+                raise Failure(refusal(row.source, row.line, row.problem))
             if row.problem:
                 say(f"{row.source}, line {row.line}: {row.problem}")
-        good = [row for row in window if not row.problem or options.on_error == "empty"]
+        good, _ = sift(window, options.on_error)
+        check_name(corpus.column)
         ids, is_cut = model.tokenizer([before + (row.text or "") for row in good])
         report.truncated += sum(is_cut)
         report.encoded += len(good)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -57,9 +58,18 @@ def put(text: str) -> None:
 
 
 def put_json(value: object) -> None:
-    """Print ``value`` as a line of JSON, in ASCII where stdout is not UTF-8."""
+    """Print ``value`` as a line of JSON, in ASCII where stdout is not UTF-8.
+
+    JSON escapes the control characters of ASCII; those beyond, and marks that turn the line around, would
+    steer the terminal as well.
+    """
     encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("_", "-")
-    put(json.dumps(value, ensure_ascii=encoding not in ("utf-8", "utf8"), default=str))
+    line = json.dumps(value, ensure_ascii=encoding not in ("utf-8", "utf8"), default=str)
+    put(_STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", line))
+
+
+# C1 controls, separators of lines, and what embeds, overrides or isolates a direction of writing
+_STEERING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def say(message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +23,7 @@ import pytest
 from minilm import CorpusError, MiniLM
 from minilm.cli import main
 from minilm.corpus.job import encode_corpus
+from minilm.corpus.manifest import is_under_way, working_on
 from minilm.corpus.reading import Corpus
 from minilm.corpus.searching import Index
 
@@ -185,9 +188,16 @@ BAD = {
     "txt": (b"good\n\xff\nfine\n", [(2, "not UTF-8")]),
     "jsonl": (
         b'{"text": "good"}\n{"text": null}\n{"text": 3}\n{"other": 1}\n{"text"\n{"text": "fine"}\n',
-        [(2, "null"), (3, "a number, not text"), (4, "null"), (5, "not JSON")],
+        [(2, "null"), (3, "a number, not text"), (4, "no 'text'"), (5, "not JSON")],
     ),
-    "csv": (b"id,text\n1,good\n2,\xff\n3\n4,fine\n", [(3, "not UTF-8"), (4, "null")]),
+    "csv": (
+        b'id,text\n1,good\n2,\xff\n3\n4,"a" quote\n5,fine\n',
+        [(3, "not UTF-8"), (4, "no 'text'"), (5, "not CSV")],
+    ),
+    "tsv": (
+        b'id\ttext\n1\tgood\n2\t"a" quote\n3\tfine\n',
+        [(3, "not CSV")],
+    ),
 }
 
 
@@ -278,7 +288,111 @@ def test_another_job_is_not_mixed_in(capsys: pytest.CaptureFixture[str], tmp_pat
     assert code == 1
     assert "dtype was 'float32' and is 'float16'; max_seq_length was 256 and is 9" in line
     source.write_text("changed\n")
-    assert "input was" in failure(capsys, source, "-o", output)[1]
+    assert "the input is another, or has changed" in failure(capsys, source, "-o", output)[1]
+
+
+def test_what_is_there_stays_until_what_replaces_it_is_whole(
+    model: MiniLM, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, output, errors = (tmp_path / name for name in ("in.jsonl", "out.npy", "out.npy.errors.jsonl"))
+    source.write_text('{"text": "one"}\n{"text": null}\n{"text": "two"}\n')
+    assert run(source, "-o", output, "--on-error", "skip") == 0
+    before = output.read_bytes()
+    assert errors.exists()
+    # a job that cannot begin, or dies of a row
+    for options in (["--column", "typo"], ["--on-error", "raise"]):
+        assert failure(capsys, source, "-o", output, "--overwrite", *options)[0] == 1
+        assert output.read_bytes() == before
+    # another process at work on it
+    with working_on(output):
+        code, line = failure(capsys, source, "-o", output, "--overwrite", "--on-error", "skip")
+        assert (code, line) == (1, f"{output} is being written by another process")
+        assert output.read_bytes() == before
+    # one that is interrupted goes on, and then takes its place, errors and all
+    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 1)
+    source.write_text('{"text": "three"}\n{"text": "four"}\n')
+    stop = threading.Event()
+    stop.set()
+    report = encode_corpus(model, Corpus([str(source)]), output, overwrite=True, stop=stop)
+    assert (report.inputs, output.read_bytes()) == (1, before)
+    assert is_under_way(output)
+    assert run(source, "-o", output) == 0
+    np.testing.assert_array_equal(np.load(output), model.encode(["three", "four"]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "in.jsonl",
+        "out.npy",
+        "out.npy.manifest.json",
+    ]
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "other.jsonl.manifest.json", "other.jsonl.errors.jsonl"])
+def test_no_input_is_written_over(capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
+    source, output = tmp_path / name, tmp_path / ("in.jsonl" if name == "in.jsonl" else "other.jsonl")
+    source.write_text('{"text": "one"}\n')
+    for options in ([], ["--overwrite"]):
+        code, line = failure(capsys, tmp_path / "*.json*", "-o", output, *options)
+        message = f"{source} is an input, and would be written over: take another name than {output}"
+        assert (code, line) == (1, message)
+        assert source.read_text() == '{"text": "one"}\n'
+
+
+def test_other_rows_from_stdin_are_another_job(
+    model: MiniLM, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def give(*lines: str) -> None:
+        raw = io.BytesIO("".join(f"{line}\n" for line in lines).encode())
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(raw))
+
+    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 2)
+    output = tmp_path / "out.npy"
+    refusal = f"{output} was begun with other rows from stdin. Take another name, or --overwrite"
+    stop = threading.Event()
+    stop.set()
+    give("one", "two", "three")
+    assert encode_corpus(model, Corpus(["-"]), output, stop=stop).inputs == 2
+    for other in (["one", "2", "three"], ["one"], []):
+        give(*other)
+        assert failure(capsys, "-", "-o", output) == (1, refusal)
+    give("one", "two", "three")
+    assert run("-", "-o", output) == 0
+    np.testing.assert_array_equal(np.load(output), model.encode(["one", "two", "three"]))
+    give("one", "two", "three")
+    assert failure(capsys, "-", "-o", output) == (0, "")  # done already
+    for other in (["one", "two"], ["one", "two", "three", "four"], ["three", "two", "one"]):
+        give(*other)
+        assert failure(capsys, "-", "-o", output) == (1, refusal)
+    give("four")
+    assert run("-", "-o", output, "--overwrite") == 0
+    np.testing.assert_array_equal(np.load(output), model.encode(["four"]))
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+@pytest.mark.parametrize("line", [1, 3])
+def test_a_quote_that_is_never_closed_takes_no_rows(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: str, line: int
+) -> None:
+    lines = ["id,text", "1,one", "2,two", "3,three"]
+    lines[line - 1] = lines[line - 1].replace(",", ',"')
+    source = tmp_path / f"in.{kind}"
+    source.write_text("\n".join(lines).replace(",", "\t" if kind == "tsv" else ","))
+    for on_error in ("raise", "skip"):
+        code, message = failure(capsys, source, "-o", tmp_path / "out.npy", "--on-error", on_error)
+        assert (code, message) == (
+            1,
+            f"{source}, line {line}: a quote is opened in this row and never closed",
+        )
+
+
+@pytest.mark.parametrize("options", [["-o", "out.jsonl"], ["-o", "out.parquet"], []])
+def test_a_text_in_a_column_called_as_that_of_the_vectors_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.jsonl").write_text('{"embedding": "one", "text": "two"}\n')
+    message = "a column of the input is called 'embedding', as that of the vectors is"
+    assert failure(capsys, "in.jsonl", "--column", "embedding", *options) == (1, message)
+    assert failure(capsys, "in.jsonl", "--keep", *options) == (1, message)
+    assert run("in.jsonl", "--column", "embedding", "-o", "out.npy") == 0  # which has no columns
 
 
 def corpus_of(path: Path, rows: int) -> None:

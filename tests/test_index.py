@@ -139,9 +139,37 @@ def test_control_characters_of_an_index_do_not_reach_the_terminal(
     path.write_text("\n".join(map(json.dumps, rows)), "utf-8")
     assert main(["search", str(path), "cats", "and \x1b[31m dogs"]) == 0
     assert main(["search", str(tmp_path / "no\x1b[31m.npy"), "cats"]) == 1
+    assert main(["search", str(path), "cats", "--json"]) == 0
     captured = capsys.readouterr()
-    assert captured.out.count("cats") == 3
+    assert captured.out.count("cats") == 5
+    hits = json.loads(captured.out.splitlines()[-1])["hits"]
+    assert {hit["text"] for hit in hits} == set(texts)  # escaped, and not altered
     assert all(c.isprintable() or c == "\n" for c in captured.out + captured.err)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "jsonl", "parquet"])
+@pytest.mark.parametrize("rows", [ROWS - 1, ROWS + 1])
+def test_an_index_of_other_rows_than_were_written_is_not_whole(
+    suffix: str, rows: int, tmp_path: Path
+) -> None:
+    path = write(tmp_path / f"index.{suffix}")
+    manifest = tmp_path / f"index.{suffix}.manifest.json"
+    manifest.write_text(json.dumps({"options": {}, "report": {"rows": rows}}), "utf-8")
+    with pytest.raises(CorpusError) as error:
+        Index(path).search(VECTORS[:1], 1)
+    assert str(error.value) == f"{path} is not whole: it has {ROWS} rows of {rows}"
+    manifest.write_text(json.dumps({"options": {}, "report": {"rows": "many"}}), "utf-8")
+    with pytest.raises(CorpusError, match="rows cannot be 'many'"):
+        Index(path)
+
+
+def test_a_line_without_a_vector_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "index.jsonl")
+    with path.open("a") as file:
+        file.write('{"text": "no vector"}\n')
+    with pytest.raises(CorpusError) as error:
+        Index(path).search(VECTORS[:1], 1)
+    assert str(error.value) == f"{path}, line {ROWS + 1}: no 'embedding'"
 
 
 def with_manifest(tmp_path: Path, encoder: MiniLM, **options: object) -> Path:

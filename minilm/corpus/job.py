@@ -19,7 +19,18 @@ from typing import Any, Literal
 from minilm.config import Pooling
 from minilm.corpus.distinct import Distinct
 from minilm.corpus.files import json_bytes, landing, sync, write_json
-from minilm.corpus.manifest import Manifest, OnError, Report, finished_before, options_of, working_on
+from minilm.corpus.manifest import (
+    Manifest,
+    OnError,
+    Report,
+    check_stdin,
+    errors_path,
+    finished_before,
+    make_way,
+    manifest_path,
+    options_of,
+    working_on,
+)
 from minilm.corpus.reading import Corpus, Row
 from minilm.corpus.writing import EMBEDDING, Shard, Vectors, make_sink
 from minilm.errors import CorpusError
@@ -60,7 +71,7 @@ def encode_corpus(
     pooling, prompt_name, batch_size
         As for :meth:`minilm.MiniLM.encode`.
     overwrite : bool
-        Begin anew, whatever is there.
+        Begin anew, whatever is there; it is replaced once the new output is whole.
     advance : callable
         Told how far the work is, after each shard and at its beginning.
     stop : threading.Event, optional
@@ -74,15 +85,15 @@ def encode_corpus(
     Raises
     ------
     CorpusError
-        If the output is there already and not from this job, if a job with other options has been begun
-        there, if it cannot be written, or with "raise" at the first row that is not text.
+        If the output is there already and not from this job, or among the inputs, if a job with other options
+        has been begun there, if it cannot be written, or with "raise" at the first row that is not text.
     """
     kind = output.suffix
     options = options_of(model, corpus, kind, on_error, dtype, pooling, prompt_name, dedupe=dedupe)
-    if report := finished_before(output, options, overwrite=overwrite):
+    if report := finished_before(output, corpus, options, overwrite=overwrite):
         advance(report)
         return report
-    with working_on(output) as work:
+    with working_on(output, overwrite=overwrite) as work:
         job = _Job(model, corpus, output, work, options, advance)
         job.run(stop or threading.Event(), on_error, dtype, pooling, prompt_name, batch_size, dedupe)
     if job.is_complete:
@@ -128,7 +139,10 @@ class _Job:
         rows = iter(self._corpus)
         for _ in range(report.inputs):
             next(rows, None)
+        check_stdin(self._output, self._corpus, self.manifest.stdin_sha256)
         first = next(rows, None)  # tells the column, which the sink wants to know
+        if self._output.suffix != ".npy":
+            check_name(self._corpus.column)
         width = width_of(self._model, pooling)
         sink = make_sink(
             self._output,
@@ -161,6 +175,7 @@ class _Job:
                 self.manifest.marks.append(sink.land(shard))
                 report.rows += len(good)
                 report.inputs += len(window)
+                self.manifest.stdin_sha256 = self._corpus.stdin_sha256
                 write_json(self._path, asdict(self.manifest))
                 self._advance(report)
                 if stop.is_set():
@@ -169,10 +184,11 @@ class _Job:
             if distinct:
                 distinct.close()
         # in this order a crash between any two leaves what the next run finishes
+        make_way(self._output, errors=bool(report.errors))
         if report.errors:
-            with landing(self._output.with_name(self._output.name + ".errors.jsonl")) as copy:
+            with landing(errors_path(self._output)) as copy:
                 copy.write(self._errors.read_bytes())
-        write_json(self._output.with_name(self._output.name + ".manifest.json"), asdict(self.manifest))
+        write_json(manifest_path(self._output), asdict(self.manifest))
         sink.finish(report.rows, self._output)
         self.is_complete = True
 
@@ -220,9 +236,15 @@ def sift(window: list[Row], on_error: OnError) -> tuple[list[Row], list[Row]]:
     """The rows to encode, and those that are no text."""
     bad = [row for row in window if row.problem is not None]
     good = window if on_error == "empty" or not bad else [row for row in window if row.problem is None]
-    if any(EMBEDDING in row.kept for row in good):
-        raise CorpusError(f"a column of the input is called {EMBEDDING!r}, as that of the vectors is")
+    for row in good:
+        check_name(*row.kept)
     return good, bad
+
+
+def check_name(*columns: str | None) -> None:
+    """Raise a CorpusError if one of the columns has the name of that of the vectors."""
+    if EMBEDDING in columns:
+        raise CorpusError(f"a column of the input is called {EMBEDDING!r}, as that of the vectors is")
 
 
 def refusal(source: str, line: int, problem: str | None) -> str:

@@ -6,7 +6,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -40,6 +40,7 @@ class Manifest:
     report: Report = field(default_factory=Report)
     marks: list[int] = field(default_factory=list)  # of the sink, one a shard
     error_bytes: int = 0
+    stdin_sha256: str = ""  # of the rows from standard input that are behind us
 
     @classmethod
     def read(cls, path: Path, options: dict[str, Any], output: Path) -> Manifest:
@@ -64,42 +65,91 @@ def read_manifest(path: Path, options: dict[str, Any], output: Path) -> dict[str
     fields: dict[str, Any] = json.loads(path.read_bytes())
     begun = fields["options"]
     if different := [name for name, value in options.items() if begun.get(name) != value]:
-        shown = "; ".join(f"{name} was {begun.get(name)!r} and is {options[name]!r}" for name in different)
+        shown = "; ".join(
+            "the input is another, or has changed"  # a list of paths, sizes and times would help nobody
+            if name == "input"
+            else f"{name} was {begun.get(name)!r} and is {options[name]!r}"
+            for name in different
+        )
         raise CorpusError(
             f"{output} was begun with other options: {shown}. Take another name, or --overwrite"
         )
     return fields
 
 
-def finished_before(output: Path, options: dict[str, Any], *, overwrite: bool) -> Report | None:
-    """What the job did, if all is done; with ``overwrite`` first forget whatever is there.
+def is_under_way(output: Path) -> bool:
+    """Whether a job has begun on the output, and is not done."""
+    return (_work_on(output) / "manifest.json").exists()
+
+
+def errors_path(output: Path) -> Path:
+    """Where the rows without text are listed."""
+    return output.with_name(output.name + ".errors.jsonl")
+
+
+def finished_before(
+    output: Path, corpus: Corpus, options: dict[str, Any], *, overwrite: bool
+) -> Report | None:
+    """What the job did, if all is done; None if it is to be done, or to be gone on with.
 
     Raises
     ------
     CorpusError
-        If the output is there and not from this job.
+        If the output is there and not from this job, or among the inputs.
     """
-    finished = manifest_path(output)
-    if overwrite:
-        if output.is_dir() and not finished.exists():
-            raise CorpusError(f"{output} is a directory, and not from here: take another name, or remove it")
-        shutil.rmtree(_work_on(output), ignore_errors=True)
-        if output.is_dir():
-            shutil.rmtree(output)
-        output.unlink(missing_ok=True)
-        finished.unlink(missing_ok=True)
-    if not output.exists():
+    _check_not_read(output, corpus)
+    finished, work = manifest_path(output), _work_on(output)
+    if overwrite and output.is_dir() and not finished.exists():
+        raise CorpusError(f"{output} is a directory, and not from here: take another name, or remove it")
+    if overwrite or not output.exists() or (work / _REPLACING).exists():
         return None
     if not finished.exists():
         raise CorpusError(f"{output} exists, and not from here: take another name, or --overwrite")
     fields = read_manifest(finished, options, output)
-    shutil.rmtree(_work_on(output), ignore_errors=True)
+    if "-" in corpus.paths:
+        for _ in corpus:
+            pass
+        check_stdin(output, corpus, fields.get("stdin_sha256", ""))
+    if work.exists():  # a crash at the very end left it, or another process is about to replace the output
+        with suppress(CorpusError), working_on(output):
+            shutil.rmtree(work, ignore_errors=True)
     return Report(**fields["report"])
 
 
+def check_stdin(output: Path, corpus: Corpus, sha256: str) -> None:
+    """Raise a CorpusError unless the rows that came from standard input are those with this sha256."""
+    if corpus.stdin_sha256 != sha256:
+        raise CorpusError(f"{output} was begun with other rows from stdin. Take another name, or --overwrite")
+
+
+def _check_not_read(output: Path, corpus: Corpus) -> None:
+    own = [path.resolve() for path in (output, manifest_path(output), errors_path(output))]
+    for path in corpus.paths:
+        resolved = Path(path).resolve()
+        if path != "-" and any(one == resolved or one in resolved.parents for one in own):
+            raise CorpusError(
+                f"{path} is an input, and would be written over: take another name than {output}"
+            )
+
+
+def make_way(output: Path, *, errors: bool) -> None:
+    """Remove what a finished job is about to replace: its own errors too, if it has none."""
+    if (_work_on(output) / _REPLACING).exists():
+        # before the new manifest is there, or else a crash would leave it with the old rows
+        if output.is_dir():
+            shutil.rmtree(output)
+        output.unlink(missing_ok=True)
+        manifest_path(output).unlink(missing_ok=True)
+        (_work_on(output) / _REPLACING).unlink()
+    if not errors:
+        errors_path(output).unlink(missing_ok=True)
+
+
 @contextmanager
-def working_on(output: Path) -> Iterator[Path]:
-    """The folder for work on an output, held against other processes.
+def working_on(output: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """The folder for work on an output, held against other processes; with ``overwrite`` it is a new one.
+
+    An output that is there stays as it is until another is whole (:func:`make_way`).
 
     Raises
     ------
@@ -116,6 +166,13 @@ def working_on(output: Path) -> Iterator[Path]:
     except Timeout:
         raise CorpusError(f"{output} is being written by another process") from None
     try:
+        if overwrite:
+            for path in work.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path.name != "lock":
+                    path.unlink()
+            (work / _REPLACING).touch()
         yield work
     except (OSError, sqlite3.Error) as error:
         if getattr(error, "filename", None):
@@ -127,6 +184,9 @@ def working_on(output: Path) -> Iterator[Path]:
         ) from error
     finally:
         lock.release()
+
+
+_REPLACING = "overwrite"  # in the folder for work: the output that is there is to be replaced
 
 
 def _work_on(output: Path) -> Path:

@@ -28,11 +28,13 @@ from minilm.config import Pooling
 from minilm.corpus.block_encoder import BlockEncoder, BlockTask, Record
 from minilm.corpus.blocks import BLOCK_BYTES, Block, cut
 from minilm.corpus.files import land, landing, write_json
-from minilm.corpus.job import error_line, refusal, shards, sift, width_of
+from minilm.corpus.job import check_name, error_line, refusal, shards, sift, width_of
 from minilm.corpus.manifest import (
     OnError,
     Report,
+    errors_path,
     finished_before,
+    make_way,
     manifest_path,
     options_of,
     read_manifest,
@@ -112,7 +114,7 @@ def encode_on_ray(
     kind = "a directory of Parquet files"
     options = options_of(model, corpus, kind, on_error, dtype, pooling, prompt_name)
     options["block_bytes"] = block_bytes
-    if finished := finished_before(output, options, overwrite=overwrite):
+    if finished := finished_before(output, corpus, options, overwrite=overwrite):
         advance(finished)
         return finished
     checkpoint = model.checkpoint
@@ -120,7 +122,7 @@ def encode_on_ray(
         named = {"model_name_or_path": checkpoint.repo_id, "revision": checkpoint.revision}
     else:
         named = {"model_name_or_path": str(checkpoint.directory.resolve())}
-    with working_on(output) as work:
+    with working_on(output, overwrite=overwrite) as work:
         folder = _folder(work, options, output)
         task = BlockTask(
             folder=folder,
@@ -193,6 +195,7 @@ def _schema(corpus: Corpus, width: int, dtype: str, on_error: OnError) -> Any:  
         if bad and on_error == "raise":
             raise CorpusError(refusal(bad[0].source, bad[0].line, bad[0].problem))
         if good:
+            check_name(corpus.column)
             tables = Tables(corpus.column or "text", width, dtype, kept_types=corpus.kept_types)
             texts, kept = [row.text or "" for row in good], [row.kept for row in good]
             tables.table(Shard(0, texts, kept, np.zeros((len(good), width), dtype)))
@@ -247,8 +250,9 @@ def _lines_before(block: Block, task: BlockTask) -> int:
 
 def _finish(task: BlockTask, corpus: Corpus, output: Path, options: dict[str, Any], report: Report) -> None:
     """Say what was done and name the output; a crash at any place leaves what the next run finishes."""
+    make_way(output, errors=bool(report.errors))
     if report.errors:
-        with landing(output.with_name(output.name + ".errors.jsonl")) as file:
+        with landing(errors_path(output)) as file:
             for block, record in _records(task):
                 lines = record["lines_before"]
                 for line, problem in record["listed"]:

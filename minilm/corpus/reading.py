@@ -10,15 +10,19 @@ from __future__ import annotations
 import csv
 import glob
 import gzip
+import hashlib
 import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from minilm.errors import CorpusError
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 FORMATS = ("text", "jsonl", "csv", "tsv", "parquet")
 _BY_SUFFIX = {
@@ -102,6 +106,7 @@ class Corpus:
         self.lines = 0
         self.position = 0
         self.kept_types: dict[str, Any] = {}
+        self._stdin: hashlib._Hash | None = None
         sizes = [None if path == "-" else Path(path).stat().st_size for path in self.paths]
         self.total_bytes = None if None in sizes else sum(size or 0 for size in sizes)
 
@@ -116,12 +121,22 @@ class Corpus:
                 rows.append([str(Path(path).resolve()), kind, stat.st_size, stat.st_mtime_ns])
         return rows
 
+    @property
+    def stdin_sha256(self) -> str:
+        """The sha256 in hexadecimal of the rows that standard input has given; empty if it gave none."""
+        return self._stdin.hexdigest() if self._stdin else ""
+
     def __iter__(self) -> Iterator[Row]:
         before = 0
+        self._stdin = None
         for path, kind in zip(self.paths, self.formats, strict=True):
             read = self._parquet if kind == "parquet" else self._lines
             for row, position in read(path, kind):
                 self.position = before + position
+                if path == "-":
+                    content = repr((row.text, row.problem, row.kept))
+                    self._stdin = self._stdin or hashlib.sha256()
+                    self._stdin.update(content.encode("utf-8", "surrogatepass"))
                 yield row
             before += 0 if path == "-" else Path(path).stat().st_size
             self.position = before
@@ -171,7 +186,10 @@ class Corpus:
                 column = self._choose(list(value), source, is_first=is_first)
                 is_first = False
                 kept = {k: v for k, v in value.items() if k != column} if self.keep else {}
-                yield _row(value.get(column), source, line, kept)
+                if column in value:
+                    yield _row(value[column], source, line, kept)
+                else:
+                    yield Row(None, f"no {column!r}", source, line, kept)
             else:  # a line may be the text itself
                 yield _row(value, source, line, {})
 
@@ -179,24 +197,31 @@ class Corpus:
         csv.field_size_limit(2**31 - 1)  # a C long, which has 32 bits on Windows
         # bytes that are not UTF-8 pass through as lone surrogates, so that only their row is lost
         text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
-        reader = csv.reader(text, delimiter="\t" if kind == "tsv" else ",")
+        # strict: or else a quote that is never closed would take the rest of the file for one cell
+        reader = csv.reader(text, delimiter="\t" if kind == "tsv" else ",", strict=True)
         try:
-            header = next(reader, None)
+            header, problem = _csv_row(reader, source)
+            if problem:
+                raise CorpusError(f"{source}, line {reader.line_num}: {problem}")
             if header is None:
                 return
             column = self._choose(header, source)
             place = header.index(column)
-            for cells in reader:
-                if not cells:
-                    continue
-                kept = {}
-                if self.keep:
-                    others = zip(header, cells, strict=False)
-                    kept = {name: _clean(cell) for name, cell in others if name != column}
-                value = cells[place] if place < len(cells) else None
-                yield _row(value, source, reader.line_num, kept)
-        except csv.Error as error:
-            raise CorpusError(f"{source}, line {reader.line_num}: {error}") from None
+            while True:
+                cells, problem = _csv_row(reader, source)
+                if problem:
+                    yield Row(None, problem, source, reader.line_num, {})
+                elif cells is None:
+                    return
+                elif cells:
+                    kept = {}
+                    if self.keep:
+                        others = zip(header, cells, strict=False)
+                        kept = {name: _clean(cell) for name, cell in others if name != column}
+                    if place < len(cells):
+                        yield _row(cells[place], source, reader.line_num, kept)
+                    else:
+                        yield Row(None, f"no {column!r}", source, reader.line_num, kept)
         finally:
             text.detach()  # who opened the file closes it
 
@@ -232,6 +257,18 @@ class Corpus:
             asked = f"no column {self.column!r}" if self.column else "several columns and none called 'text'"
             raise CorpusError(f"{source} has {asked}; its columns are: {', '.join(names)} (--column NAME)")
         return self.column
+
+
+def _csv_row(reader: Reader, source: str) -> tuple[list[str] | None, str | None]:
+    """The next row, None at the end; or what is wrong with it."""
+    begins = reader.line_num + 1
+    try:
+        return next(reader, None), None
+    except csv.Error as error:
+        if "end of data" in str(error):
+            reason = "a quote is opened in this row and never closed"
+            raise CorpusError(f"{source}, line {begins}: {reason}") from None
+        return None, f"not CSV ({error})"
 
 
 def _groups_between(metadata: Any, start: int, stop: int) -> tuple[list[int], int]:  # noqa: ANN401

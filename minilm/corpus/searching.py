@@ -57,7 +57,10 @@ class Index:
     def __init__(self, path: Path) -> None:
         self.path = path
         manifest = path.with_name(path.name + ".manifest.json")
-        self.made_with: dict[str, Any] = _options(manifest) if manifest.exists() else {}
+        self.made_with: dict[str, Any] = {}
+        self._rows: int | None = None  # that there have to be
+        if manifest.exists():
+            self.made_with, self._rows = _manifest(manifest)
         kinds = {
             ".npy": _npy,
             ".jsonl": _json_lines,
@@ -116,6 +119,8 @@ class Index:
                     [_first_of(s, r, e[0], k) for s, r, e in zip(scores, rows, edge, strict=True)]
                 )
                 scores, rows = np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
+        if self._rows not in (None, start):
+            raise CorpusError(f"{self.path} is not whole: it has {start:,} rows of {self._rows:,}")
         order = np.lexsort((rows, -scores), axis=1)
         scores, rows = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
         texts = self._texts(set(rows.ravel().tolist()))
@@ -143,10 +148,13 @@ def _first_of(scores: Array, rows: npt.NDArray[np.int64], edge: float, k: int) -
     return np.concatenate([above, on_it])[:k]
 
 
-def _options(manifest: Path) -> dict[str, Any]:
-    """What the manifest says of how the index was made."""
+def _manifest(manifest: Path) -> tuple[dict[str, Any], int | None]:
+    """What the manifest says of how the index was made, and of how many rows it has."""
     with _named(manifest):
-        options = json.loads(manifest.read_bytes())["options"]
+        fields = json.loads(manifest.read_bytes())
+        options, rows = fields["options"], fields.get("report", {}).get("rows")
+        if rows is not None and not isinstance(rows, int):
+            raise CorpusError(f"{manifest}: rows cannot be {rows!r}")
         kinds: dict[str, type | tuple[type, ...]] = {
             "model": str,
             "revision": (str, type(None)),
@@ -160,7 +168,7 @@ def _options(manifest: Path) -> dict[str, Any]:
         unknown = [mode for mode in options.get("pooling", []) if mode not in POOLING_MODES]
         if unknown or options.get("pooling") == []:
             raise CorpusError(f"{manifest}: pooling cannot be {options['pooling']!r}")
-        return dict(options)
+        return dict(options), rows
 
 
 @contextmanager
@@ -231,14 +239,23 @@ def _parquet_texts(path: Path, rows: set[int]) -> dict[int, str]:
 
 
 def _json_lines(path: Path) -> Iterator[Array]:
+    start = 0
     with path.open("rb") as file:
         while lines := list(islice(file, BLOCK_ROWS)):
+            vectors: list[Any] = []
             try:
-                vectors = [json.loads(line)[EMBEDDING] for line in lines]
+                vectors.extend(json.loads(line)[EMBEDDING] for line in lines)
                 with np.errstate(over="ignore"):
                     block = np.array(vectors, np.float32).reshape(len(lines), -1)
-            except (ValueError, KeyError, TypeError, OverflowError) as error:
-                raise CorpusError(f"{path}: a line holds no {EMBEDDING!r}: {error}") from None
+            except KeyError:
+                raise CorpusError(f"{path}, line {start + len(vectors) + 1}: no {EMBEDDING!r}") from None
+            except (ValueError, TypeError, OverflowError) as error:
+                last = start + len(lines)
+                where = f"lines {start + 1} to {last}"
+                if len(vectors) < len(lines):
+                    where = f"line {start + len(vectors) + 1}"
+                raise CorpusError(f"{path}, {where}: no rows of vectors: {error}") from None
+            start += len(lines)
             yield block
 
 
