@@ -24,7 +24,14 @@ from minilm.cli_explain import explanation_text
 from minilm.cli_text import any_locale, hold_standard_streams, is_terminal, put, put_json, say, text_argument
 from minilm.cross_encoder import CrossEncoder
 from minilm.errors import CheckpointNotFoundError, MiniLMError, TruncationWarning
-from minilm.hub import DEFAULT_MODEL, Checkpoint, copy_checkpoint, find_checkpoint, sha256_of
+from minilm.hub import (
+    DEFAULT_MODEL,
+    Checkpoint,
+    copy_checkpoint,
+    find_checkpoint,
+    is_repository_name,
+    sha256_of,
+)
 from minilm.model import MiniLM
 from minilm.similarity import dot_score
 from minilm.threads import available_cores
@@ -184,6 +191,8 @@ def _in_colour() -> bool:
 
 
 def _download(options: argparse.Namespace) -> None:
+    if options.local_dir == "":
+        raise Usage("--local-dir is empty: give the directory that the copy is to be in")
     checkpoint = _find(options, options.local_files_only)
     directory = checkpoint.directory
     if options.local_dir:
@@ -205,6 +214,8 @@ def _info(options: argparse.Namespace) -> None:
     try:
         checkpoint = _find(options, local_files_only=True)
     except CheckpointNotFoundError:
+        if not is_repository_name(options.model):  # nothing could fetch it
+            raise
         report["weights"] = "not on this machine; `minilm download` fetches them"
     else:
         report["weights"] = f"{checkpoint.source}: {checkpoint.directory}"

@@ -57,7 +57,8 @@ def add_encode(parser: argparse.ArgumentParser) -> None:
         "--on-error",
         choices=ON_ERROR,
         default="raise",
-        help="of a row that is not text; skip and empty list it in OUTPUT.errors.jsonl or on stderr (%(default)s)",
+        help="of a row that is not text; skip and empty list it in OUTPUT.errors.jsonl, or on stderr "
+        "(%(default)s)",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="begin anew, and replace what is there in the end"

@@ -199,6 +199,20 @@ def test_info_says_what_runs_where(capsys: pytest.CaptureFixture[str], model: Mi
     assert f"numpy            {np.__version__}\n" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["info", "--model", "./nowhere"], 1, "'./nowhere' is neither a directory on this machine nor"),
+        (["download", "--local-dir", ""], 2, "--local-dir is empty"),
+    ],
+)
+def test_a_place_that_is_none_is_refused(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, message: str
+) -> None:
+    returned, line = failure(capsys, *arguments)
+    assert (returned, message in line) == (code, True)
+
+
 def test_info_answers_without_weights(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["info", "--cache-dir", str(tmp_path)]) == 0
     assert "not on this machine; `minilm download` fetches them" in capsys.readouterr().out

@@ -244,7 +244,10 @@ def test_a_key_is_asked_for_and_the_page_is_not_behind_it() -> None:
             "Bearer",
         )
         assert server.ask("/embed", {"inputs": "a"}, Authorization="Bearer secre")[0] == 401
+        assert server.ask("/embed", {"inputs": "a"}, Authorization="Basic secret")[0] == 401
+        assert server.ask("/embed", {"inputs": "a"}, Authorization="secret")[0] == 401
         assert server.ask("/embed", {"inputs": "a"}, Authorization="Bearer secret")[0] == 200
+        assert server.ask("/embed", {"inputs": "a"}, Authorization="bearer secret")[0] == 200
         assert [server.ask(path)[0] for path in ("/", "/health", "/metrics")] == [200, 200, 200]
     finally:
         assert server.stop() == 0

@@ -86,9 +86,10 @@ class Gate:
         key = self._settings.api_key
         is_open = scope["path"] in OPEN_PATHS or scope["path"].startswith("/swagger/")
         if key is not None and not is_open:
-            given = headers.get(b"authorization", b"").partition(b" ")[2].strip()
+            scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
             # in constant time, so that a wrong key does not show how much of it was right
-            if not hmac.compare_digest(given, key.encode()):
+            is_right = hmac.compare_digest(given.strip(), key.encode())
+            if scheme.lower() != b"bearer" or not is_right:
                 return (
                     401,
                     "this server asks for a key: send it as 'Authorization: Bearer KEY'",
