@@ -303,6 +303,8 @@ def test_what_is_there_stays_until_what_replaces_it_is_whole(
     for options in (["--column", "typo"], ["--on-error", "raise"]):
         assert failure(capsys, source, "-o", output, "--overwrite", *options)[0] == 1
         assert output.read_bytes() == before
+    assert failure(capsys, source, "-o", output, "--on-error", "skip")[0] == 0  # done already
+    assert output.read_bytes() == before
     # another process at work on it
     with working_on(output):
         code, line = failure(capsys, source, "-o", output, "--overwrite", "--on-error", "skip")

@@ -101,7 +101,7 @@ def finished_before(
     finished, work = manifest_path(output), _work_on(output)
     if overwrite and output.is_dir() and not finished.exists():
         raise CorpusError(f"{output} is a directory, and not from here: take another name, or remove it")
-    if overwrite or not output.exists() or (work / _REPLACING).exists():
+    if overwrite or not output.exists() or _is_being_replaced(output, options):
         return None
     if not finished.exists():
         raise CorpusError(f"{output} exists, and not from here: take another name, or --overwrite")
@@ -114,6 +114,15 @@ def finished_before(
         with suppress(CorpusError), working_on(output):
             shutil.rmtree(work, ignore_errors=True)
     return Report(**fields["report"])
+
+
+def _is_being_replaced(output: Path, options: dict[str, Any]) -> bool:
+    """Whether a job with these options has begun to overwrite the output."""
+    work = _work_on(output)
+    if not (work / _REPLACING).exists() or not is_under_way(output):
+        return False
+    begun: dict[str, Any] = json.loads((work / "manifest.json").read_bytes())["options"]
+    return begun == options
 
 
 def check_stdin(output: Path, corpus: Corpus, sha256: str) -> None:
