@@ -8,7 +8,6 @@ rows had no text, and the folder goes.
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -26,6 +25,7 @@ from minilm.corpus.manifest import (
     check_stdin,
     errors_path,
     finished_before,
+    forget,
     make_way,
     manifest_path,
     options_of,
@@ -96,8 +96,8 @@ def encode_corpus(
     with working_on(output, overwrite=overwrite) as work:
         job = _Job(model, corpus, output, work, options, advance)
         job.run(stop or threading.Event(), on_error, dtype, pooling, prompt_name, batch_size, dedupe)
-    if job.is_complete:
-        shutil.rmtree(work, ignore_errors=True)
+        if job.is_complete:
+            forget(output)
     return job.manifest.report
 
 

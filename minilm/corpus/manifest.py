@@ -82,6 +82,11 @@ def is_under_way(output: Path) -> bool:
     return (_work_on(output) / "manifest.json").exists()
 
 
+def forget(output: Path) -> None:
+    """Let :func:`working_on` remove its folder: there is nothing more to do in it."""
+    (_work_on(output) / "manifest.json").unlink(missing_ok=True)
+
+
 def errors_path(output: Path) -> Path:
     """Where the rows without text are listed."""
     return output.with_name(output.name + ".errors.jsonl")
@@ -112,7 +117,7 @@ def finished_before(
         check_stdin(output, corpus, fields.get("stdin_sha256", ""))
     if work.exists():  # a crash at the very end left it, or another process is about to replace the output
         with suppress(CorpusError), working_on(output):
-            shutil.rmtree(work, ignore_errors=True)
+            forget(output)
     return Report(**fields["report"])
 
 
@@ -192,7 +197,12 @@ def working_on(output: Path, *, overwrite: bool = False) -> Iterator[Path]:
             f"{output}: {reason}; what has landed is kept, and the same command goes on"
         ) from error
     finally:
+        if is_over := not is_under_way(output):  # all is done, or nothing that another run could go on from
+            shutil.rmtree(work, ignore_errors=True)
         lock.release()
+        if is_over:
+            with suppress(OSError):  # where an open file cannot be removed, the lock was still in it
+                work.rmdir()
 
 
 _REPLACING = "overwrite"  # in the folder for work: the output that is there is to be replaced

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,6 +33,7 @@ from minilm.corpus.manifest import (
     Report,
     errors_path,
     finished_before,
+    forget,
     make_way,
     manifest_path,
     options_of,
@@ -169,8 +169,7 @@ def encode_on_ray(
                         task.stop.touch()
         if not missing:
             _finish(task, corpus, output, options, report)
-    if not missing:
-        shutil.rmtree(work, ignore_errors=True)
+            forget(output)
     return report
 
 
