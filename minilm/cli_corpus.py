@@ -151,12 +151,11 @@ def _to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus, say: 
         window = [row for row, _ in zip(rows, range(WINDOW_TEXTS), strict=False)]
         if not window:
             break
-        for row in window:
-            if row.problem and options.on_error == "raise":
+        good, bad = sift(window, options.on_error)
+        for row in bad:
+            if options.on_error == "raise":
                 raise Failure(refusal(row.source, row.line, row.problem))
-            if row.problem:
-                say(f"{row.source}, line {row.line}: {row.problem}")
-        good, _ = sift(window, options.on_error)
+            say(f"{row.source}, line {row.line}: {row.problem}")
         check_name(corpus.column)
         ids, is_cut = model.tokenizer([before + (row.text or "") for row in good])
         report.truncated += sum(is_cut)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm.config import POOLING_MODES
+from minilm.corpus.manifest import manifest_path
 from minilm.corpus.reading import _pyarrow
 from minilm.corpus.writing import EMBEDDING
 from minilm.errors import CorpusError
@@ -56,7 +57,7 @@ class Index:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        manifest = path.with_name(path.name + ".manifest.json")
+        manifest = manifest_path(path)
         self.made_with: dict[str, Any] = {}
         self._rows: int | None = None  # that there have to be
         if manifest.exists():
