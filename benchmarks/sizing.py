@@ -137,8 +137,8 @@ def read(name: str) -> dict[str, Any]:
 
 
 def in_seconds(seconds: float) -> str:
-    """In hours from two of them on."""
-    return f"{seconds / 3600:,.1f} h" if seconds >= 7200 else f"{seconds:,.3g} s"
+    """In hours from one on."""
+    return f"{seconds / 3600:,.1f} h" if seconds >= 3600 else f"{seconds:,.3g} s"
 
 
 def in_bytes(size: float) -> str:

@@ -9,9 +9,11 @@ import argparse
 import logging
 import os
 import platform
+import re
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Any, NoReturn
 
@@ -23,12 +25,13 @@ from minilm.cli_errors import Failure, Usage
 from minilm.cli_explain import explanation_text
 from minilm.cli_text import any_locale, hold_standard_streams, is_terminal, put, put_json, say, text_argument
 from minilm.cross_encoder import CrossEncoder
-from minilm.errors import CheckpointNotFoundError, MiniLMError, TruncationWarning
+from minilm.errors import CheckpointError, CheckpointNotFoundError, MiniLMError, TruncationWarning
 from minilm.hub import (
     DEFAULT_MODEL,
     Checkpoint,
     copy_checkpoint,
     find_checkpoint,
+    is_copy_of_default,
     is_repository_name,
     sha256_of,
 )
@@ -221,7 +224,7 @@ def _info(options: argparse.Namespace) -> None:
         report["weights"] = f"{checkpoint.source}: {checkpoint.directory}"
         report["revision"] = checkpoint.revision or "none: a directory given explicitly"
         report["sha256"] = sha256_of(checkpoint.directory / "model.safetensors")
-        report["checked"] = _verdict(checkpoint)
+        report["checked"] = _verdict(checkpoint) if checkpoint.verified else _inspect(checkpoint)
     if options.json:
         put_json(report)
     else:
@@ -246,6 +249,10 @@ def _serve(options: argparse.Namespace) -> None:
     key = options.api_key if options.api_key is not None else os.environ.get("MINILM_API_KEY")
     if key is not None and not (key and key.isascii() and key.isprintable() and " " not in key):
         raise Usage("the API key must be printable ASCII without spaces, and not empty")
+    for origin in options.cors_origin:
+        # a browser sends it like this, and nothing else would ever be equal to it
+        if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\sA-Z]+", origin):
+            raise Usage(f"--cors-origin must be like https://example.org, or *, not {origin!r}")
     settings = Settings(api_key=key, cors_origins=tuple(options.cors_origin), **given)
     try:
         with listen(
@@ -299,6 +306,20 @@ def _verdict(checkpoint: Checkpoint) -> str:
     if checkpoint.verified:
         return "every file has its published checksum"
     return "complete; there is no published checksum for a directory of your own"
+
+
+def _inspect(checkpoint: Checkpoint) -> str:
+    """A verdict on a directory of one's own, which is read to the end for it; raises if it is damaged."""
+    if is_copy_of_default(checkpoint.directory):
+        return f"every file has the checksum published for {DEFAULT_MODEL}"
+    try:
+        MiniLM.from_pretrained(checkpoint.directory)
+    except CheckpointError:
+        with suppress(CheckpointError):
+            CrossEncoder(checkpoint.directory)
+            return "it can be read, as a cross-encoder; there is no published checksum for it"
+        raise
+    return "it can be read; there is no published checksum for it"
 
 
 def _show_downloads() -> None:

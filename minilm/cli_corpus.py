@@ -90,6 +90,7 @@ def encode(options: argparse.Namespace, load: Load, say: Say) -> None:
     if options.batch_size < 1:
         raise Usage(f"--batch-size must be a positive whole number, not {options.batch_size}")
     corpus = Corpus(options.input, format=options.format, column=options.column, keep=options.keep)
+    _check_columns(options, corpus)
     if output and not output.parent.is_dir():
         raise FileNotFoundError(2, "No such directory", str(output.parent))
     model = load(options)
@@ -113,6 +114,13 @@ def _check_output(options: argparse.Namespace, output: Path | None) -> None:
         raise Usage("--keep has no meaning for .npy, which holds vectors only")
     if not output and (options.dedupe or options.overwrite):
         raise Usage("--dedupe and --overwrite are for --output")
+
+
+def _check_columns(options: argparse.Namespace, corpus: Corpus) -> None:
+    """Raise where plain text is asked for its columns: it may be CSV that nobody called by its name."""
+    if (options.column is not None or options.keep) and set(corpus.formats) == {"text"}:
+        asked = "--keep" if options.column is None else "--column"
+        raise Usage(f"{asked} is for input that has columns, and this is read as plain text (see --format)")
 
 
 def _to_file(options: argparse.Namespace, model: MiniLM, corpus: Corpus, output: Path, say: Say) -> None:

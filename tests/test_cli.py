@@ -14,7 +14,10 @@ import pytest
 
 from minilm import MiniLM, __version__
 from minilm.cli import main
+from minilm.hub import copy_checkpoint
+from tests.conftest import MakeCheckpoint
 from tests.parity.texts import of_length
+from tests.test_cross_encoder import write as write_cross_encoder
 
 A, B = "A girl is styling her hair.", "A girl is brushing her hair."
 
@@ -211,6 +214,27 @@ def test_a_place_that_is_none_is_refused(
 ) -> None:
     returned, line = failure(capsys, *arguments)
     assert (returned, message in line) == (code, True)
+
+
+def test_info_reads_a_directory_of_ones_own_to_its_end(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: MiniLM, make_checkpoint: MakeCheckpoint
+) -> None:
+    def checked(directory: Path) -> str:
+        assert main(["info", "--json", "--model", str(directory)]) == 0
+        return str(json.loads(capsys.readouterr().out)["checked"])
+
+    copy = copy_checkpoint(model.checkpoint, tmp_path / "copy")
+    published = "every file has the checksum published for sentence-transformers/all-MiniLM-L6-v2"
+    assert checked(copy) == published
+    (copy / "tokenizer_config.json").write_text("{}")  # by which it could be read otherwise
+    assert checked(copy) == "it can be read; there is no published checksum for it"
+    reranker = write_cross_encoder(make_checkpoint)
+    assert checked(reranker) == "it can be read, as a cross-encoder; there is no published checksum for it"
+    weights = copy / "model.safetensors"
+    with weights.open("r+b") as file:
+        file.truncate(weights.stat().st_size - 1)
+    code, line = failure(capsys, "info", "--model", str(copy))
+    assert (code, line.startswith(f"{weights} cannot be read as safetensors: ")) == (1, True)
 
 
 def test_info_answers_without_weights(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -215,6 +215,30 @@ def test_limits_are_named(server: Server) -> None:
     assert "limit of 8,388,608 bytes" in content["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status", "param", "message"),
+    [
+        ("/embed", {"inputs": [101, -2]}, {}, 422, "inputs.1", "greater than or equal to 0"),
+        ("/embed", {"inputs": ["a", 5]}, {}, 422, "inputs.1", "a valid string"),
+        ("/embed", {"inputs": [[5], ["a"]]}, {}, 422, "inputs.1.0", "a valid integer"),
+        ("/embed", {"inputs": "a"}, {"Content-Type": "text/plain"}, 422, None, "Content-Type: application/"),
+        ("/rerank", {"query": "a", "texts": ["b"]}, {}, 404, None, "start it with --reranker MODEL"),
+    ],
+)
+def test_refusals_say_what_to_change(
+    server: Server, path: str, body: Any, headers: dict[str, str], status: int, param: str, message: str
+) -> None:
+    answered, content, _ = server.ask(path, body, **headers)
+    assert (answered, content["error"]["param"]) == (status, param)
+    assert message in content["error"]["message"]
+
+
+@pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://Example.org", "", "null"])
+def test_an_origin_that_no_browser_sends_is_refused(origin: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--port", "0", "--cors-origin", origin]) == 2
+    assert f"--cors-origin must be like https://example.org, or *, not {origin!r}" in capsys.readouterr().err
+
+
 def test_the_page_brings_everything_itself(server: Server) -> None:
     _, page, headers = server.ask("/")
     assert b"Sentence Similarity Demo" in page

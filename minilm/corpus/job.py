@@ -8,6 +8,7 @@ rows had no text, and the folder goes.
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -186,8 +187,8 @@ class _Job:
         # in this order a crash between any two leaves what the next run finishes
         make_way(self._output, errors=bool(report.errors))
         if report.errors:
-            with landing(errors_path(self._output)) as copy:
-                copy.write(self._errors.read_bytes())
+            with landing(errors_path(self._output)) as copy, self._errors.open("rb") as errors:
+                shutil.copyfileobj(errors, copy)
         write_json(manifest_path(self._output), asdict(self.manifest))
         sink.finish(report.rows, self._output)
         self.is_complete = True

@@ -53,6 +53,7 @@ __all__ = [
     "copy_checkpoint",
     "default_manifest",
     "find_checkpoint",
+    "is_copy_of_default",
     "is_pinned",
     "is_repository_name",
     "likely_directory",
@@ -137,6 +138,18 @@ def find_checkpoint(
 def is_pinned(checkpoint: Checkpoint) -> bool:
     """Whether it is the default model: then no file counts but those that the manifest names."""
     return checkpoint.revision == default_manifest().revision
+
+
+def is_copy_of_default(directory: Path) -> bool:
+    """Whether it has the default model's files, to the bit, and no other that it would be read by."""
+    manifest = default_manifest()
+    if any(is_there(directory / name) for name in OPTIONAL_FILES if name not in manifest.sha256):
+        return False
+    try:
+        check_sha256(directory, manifest)
+    except Unavailable:
+        return False
+    return True
 
 
 def is_repository_name(name: str) -> bool:

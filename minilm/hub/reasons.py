@@ -13,11 +13,12 @@ class Damaged(Unavailable):
     """It has a file of that name, with other bytes."""
 
 
-def not_found(repo_id: str, reasons: list[str]) -> CheckpointNotFoundError:
+def not_found(repo_id: str, reasons: list[str], revision: str = "main") -> CheckpointNotFoundError:
     """The error for a checkpoint that no place has, with each place's reason."""
+    asked = repo_id if revision == "main" else f"{repo_id} --revision {revision}"
     return CheckpointNotFoundError(
         f"{repo_id} is not on this machine and could not be fetched. Looked in: {'; '.join(reasons)}. "
-        f"What to do: run `minilm download --model {repo_id}` where there is a network; with `--local-dir "
+        f"What to do: run `minilm download --model {asked}` where there is a network; with `--local-dir "
         "DIR` it makes a copy to carry to another machine, where DIR is the model's name"
     )
 

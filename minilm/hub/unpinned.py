@@ -23,6 +23,7 @@ def find_unpinned(
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     reasons: list[str] = []
+    asked = revision
     offline = is_offline(local_files_only)
     cache = _cache(repo_id, cache_dir)
     if offline:
@@ -53,17 +54,17 @@ def find_unpinned(
             if name in OPTIONAL_FILES and _known_absent(repo_id, name, revision, cache_dir):
                 continue
             reasons.append(f"{place}: {name} of revision {revision} is not there")
-            raise not_found(repo_id, reasons) from error
+            raise not_found(repo_id, reasons, asked) from error
         except EntryNotFoundError as error:
             if name in OPTIONAL_FILES:
                 continue
             reasons.append(f"{place}: the repository has no {name} at revision {revision}")
-            raise not_found(repo_id, reasons) from error
+            raise not_found(repo_id, reasons, asked) from error
         except Exception as error:  # network, disk, a gated repository: huggingface_hub raises many kinds
             if isinstance(error, OSError) and is_full(error):
                 place = f"Hugging Face cache ({cache})"
             reasons.append(f"{place}: {name} of revision {revision}: {one_line(error)}")
-            raise not_found(repo_id, reasons) from error
+            raise not_found(repo_id, reasons, asked) from error
         if not found:
             revision = Path(path).parent.name  # the commit, or else a branch that moves meanwhile mixes two
         found.append(Path(path))

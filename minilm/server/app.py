@@ -123,6 +123,8 @@ def create_app(
     _add_text_embeddings_inference(app, service)
     if reranking:
         _add_rerank(app, reranking)
+    else:
+        _add_no_rerank(app)
     _add_page(app, service)
     return app
 
@@ -210,6 +212,12 @@ def _add_rerank(app: FastAPI, reranking: Reranking) -> None:
             for index in np.argsort(-scores, kind="stable")
         ]
         return _json(ranking)
+
+
+def _add_no_rerank(app: FastAPI) -> None:
+    @app.post("/rerank", include_in_schema=False)
+    async def no_reranker() -> Response:
+        raise RequestError(404, "this server has no reranker: start it with --reranker MODEL")
 
 
 def _add_page(app: FastAPI, service: Service) -> None:

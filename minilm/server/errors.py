@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
@@ -59,7 +60,7 @@ def refusal(error: HTTPException) -> Response:
 def invalid(error: RequestValidationError) -> Response:
     """The answer to a body that is not JSON (400) or not of the right shape (422)."""
     # of the forms that an input may have, that which fits it up to the furthest place
-    first = max(error.errors(), key=lambda one: len(one["loc"]))
+    first = max(error.errors(), key=_place)
     # without the names of the alternatives that pydantic tried ("str", "list[str]", "function-...")
     place = [
         str(part)
@@ -69,5 +70,12 @@ def invalid(error: RequestValidationError) -> Response:
     if first["type"] == "json_invalid":
         message = f"the body is not valid JSON: {first.get('ctx', {}).get('error', first['msg'])}"
         return error_response(400, error_body(400, message, code="invalid_json"))
+    if isinstance(error.body, bytes):  # FastAPI parses only what says that it is JSON
+        return error_response(422, error_body(422, "the body must come with Content-Type: application/json"))
     param = ".".join(place) or None
     return error_response(422, error_body(422, f"{param or 'the body'}: {first['msg']}", param))
+
+
+def _place(error: Mapping[str, Any]) -> tuple[int, list[int]]:
+    """How deep in the body an error is, and at which elements of its lists."""
+    return len(error["loc"]), [part for part in error["loc"] if isinstance(part, int)]

@@ -103,7 +103,9 @@ def test_a_repository_that_lacks_a_required_file_is_refused_by_name(world: World
 
 def test_an_unknown_repository_and_an_unknown_revision_are_refused(other: World) -> None:
     assert "Repository Not Found" in reason_of_failure(name_or_path="nobody/nothing")
-    assert "Revision Not Found" in reason_of_failure(name_or_path=OTHER, revision="v9")
+    message = reason_of_failure(name_or_path=OTHER, revision="v9")
+    assert "Revision Not Found" in message
+    assert f"run `minilm download --model {OTHER} --revision v9` where there is a network" in message
     assert other.pip.calls == []
 
 
