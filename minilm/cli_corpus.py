@@ -17,15 +17,14 @@ import numpy as np
 from minilm import cli_ray
 from minilm.cli_errors import Failure, Interrupted, Usage
 from minilm.cli_text import is_terminal, printable, put, put_json, text_argument
-from minilm.corpus.job import check_name, encode_corpus, refusal, sift
+from minilm.corpus.job import check_name, encode_corpus, encode_texts, refusal, shards, sift
 from minilm.corpus.manifest import ON_ERROR, Report, is_under_way
 from minilm.corpus.reading import FORMATS, Corpus
 from minilm.corpus.searching import Hit, Index
-from minilm.corpus.writing import EMBEDDING
-from minilm.hub import DEFAULT_MODEL, default_manifest, is_repository_name, sha256_of
+from minilm.corpus.writing import EMBEDDING, check_free
+from minilm.hub import DEFAULT_MODEL, default_manifest, is_repository_name, other_sha256, sha256_of
 from minilm.model import MiniLM
 from minilm.pooling import POOLING
-from minilm.texts import WINDOW_TEXTS
 
 Load = Callable[[argparse.Namespace], MiniLM]
 Say = Callable[[str], None]
@@ -81,6 +80,8 @@ def add_encode(parser: argparse.ArgumentParser) -> None:
 
 def encode(options: argparse.Namespace, load: Load, say: Say) -> None:
     """Run ``minilm encode``."""
+    if options.output == "":
+        raise Usage("--output is empty: give the file to write")
     output = Path(options.output) if options.output else None
     if options.engine == "ray":
         cli_ray.check(options, output)
@@ -152,26 +153,29 @@ def _to_file(options: argparse.Namespace, model: MiniLM, corpus: Corpus, output:
 
 
 def _to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus, say: Say) -> None:
-    before = model.resolve_prompt(prompt_name=options.prompt_name)
+    prompt = model.resolve_prompt(prompt_name=options.prompt_name)
     report = Report()
-    rows = iter(corpus)
-    while True:
-        window = [row for row, _ in zip(rows, range(WINDOW_TEXTS), strict=False)]
-        if not window:
-            break
-        good, bad = sift(window, options.on_error)
-        for row in bad:
-            if options.on_error == "raise":
-                raise Failure(refusal(row.source, row.line, row.problem))
-            say(f"{row.source}, line {row.line}: {row.problem}")
-        check_name(corpus.column)
-        ids, is_cut = model.tokenizer([before + (row.text or "") for row in good])
-        report.truncated += sum(is_cut)
-        report.encoded += len(good)
-        vectors = model.encode_tokens(ids, pooling=options.pooling, batch_size=options.batch_size)
-        for row, vector in zip(good, vectors.astype(options.dtype).tolist(), strict=True):
-            record = {corpus.column or "text": row.text or "", **row.kept, EMBEDDING: vector}
-            put_json(record)
+    # rows on a terminal are bar enough
+    show = False if options.progress is None and is_terminal(sys.stdout) else options.progress
+    column = ""
+    with _bar(corpus, show) as advance:
+        for window in shards(corpus):
+            good, bad = sift(window, options.on_error)
+            for row in bad:
+                if options.on_error == "raise":
+                    raise Failure(refusal(row.source, row.line, row.problem))
+                say(f"{row.source}, line {row.line}: {row.problem}")
+            column = column or corpus.column or "text"
+            check_name(column)
+            texts = [row.text or "" for row in good]
+            vectors = encode_texts(
+                model, texts, report, prompt=prompt, pooling=options.pooling, batch_size=options.batch_size
+            )
+            for row, text, vector in zip(good, texts, vectors.astype(options.dtype).tolist(), strict=True):
+                check_free(column, row.kept)
+                put_json({column: text, **row.kept, EMBEDDING: vector})
+            report.rows += len(good)
+            advance(report)
     _say_truncated(report.truncated, report.encoded, model, say)
 
 
@@ -280,6 +284,10 @@ def _model_of(index: Index, options: argparse.Namespace, load: Load) -> MiniLM:
     weights = index.made_with.get("sha256")
     if weights not in (None, sha256_of(model.checkpoint.directory / "model.safetensors")):
         raise Failure(f"{index.path} was made with other weights than those of {options.model}")
+    if index.made_with.get("files") not in (None, other_sha256(model.checkpoint)):
+        raise Failure(
+            f"{index.path} was made with another tokenizer or configuration than {options.model} has"
+        )
     return model
 
 

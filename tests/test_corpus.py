@@ -188,7 +188,7 @@ BAD = {
     "txt": (b"good\n\xff\nfine\n", [(2, "not UTF-8")]),
     "jsonl": (
         b'{"text": "good"}\n{"text": null}\n{"text": 3}\n{"other": 1}\n{"text"\n{"text": "fine"}\n',
-        [(2, "null"), (3, "a number, not text"), (4, "no 'text'"), (5, "not JSON")],
+        [(2, "null"), (3, "a number, not text"), (4, "no column 'text'"), (5, "not JSON")],
     ),
     "csv": (
         b'id,text\n1,good\n2,\xff\n3\n4,"a" quote\n5,fine\n',
@@ -248,7 +248,12 @@ def test_parquet_rows_that_are_no_text(model: MiniLM, tmp_path: Path) -> None:
             ["--column", "c"],
             "has no column 'c'; its columns are: a, b (--column NAME)",
         ),
-        ("in.jsonl", b'{"a": 1, "b": 2}\n', ["--column", "c"], "has no column 'c'; its columns are: a, b"),
+        (
+            "in.jsonl",
+            b'{"a": 1, "b": 2}\n',
+            ["--column", "c"],
+            "line 1: no column 'c'; its columns are: a, b",
+        ),
         (
             "in.xlsx",
             b"PK",

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from minilm.config import Pooling
 from minilm.corpus.distinct import Distinct
-from minilm.corpus.files import json_bytes, landing, sync, write_json
+from minilm.corpus.files import json_bytes, land, landing, sync, write_json
 from minilm.corpus.manifest import (
     Manifest,
     OnError,
@@ -36,6 +36,7 @@ from minilm.corpus.reading import Corpus, Row
 from minilm.corpus.writing import EMBEDDING, Shard, Vectors, make_sink
 from minilm.errors import CorpusError
 from minilm.model import MiniLM
+from minilm.quantization import truncate_embeddings
 from minilm.texts import WINDOW_CHARACTERS, WINDOW_TEXTS
 
 
@@ -138,10 +139,8 @@ class _Job:
     ) -> None:
         report, before = self.manifest.report, self._model.resolve_prompt(prompt_name=prompt_name)
         rows = iter(self._corpus)
-        for _ in range(report.inputs):
-            next(rows, None)
-        check_stdin(self._output, self._corpus, self.manifest.stdin_sha256)
-        first = next(rows, None)  # tells the column, which the sink wants to know
+        # what the output's columns are is settled by the first shard, also where it has landed before
+        first = next(shards(rows), [])
         if self._output.suffix != ".npy":
             check_name(self._corpus.column)
         width = width_of(self._model, pooling)
@@ -151,8 +150,13 @@ class _Job:
             column=self._corpus.column or "text",
             width=width,
             dtype=dtype,
-            kept_types=self._corpus.kept_types,
+            kept_types=dict(self._corpus.kept_types),
         )
+        rows = chain(first, rows)
+        for _ in range(report.inputs):
+            next(rows, None)
+        if report.inputs:
+            check_stdin(self._output, self._corpus, self.manifest.stdin_sha256)
         sink.rewind(self.manifest.marks)
         with self._errors.open("ab") as file:
             file.truncate(self.manifest.error_bytes)
@@ -167,7 +171,7 @@ class _Job:
             )
 
         try:
-            for window in shards(chain([] if first is None else [first], rows)):
+            for window in shards(rows):
                 good = self._sift(window, on_error)
                 texts = [row.text or "" for row in good]
                 number = len(self.manifest.marks)
@@ -175,6 +179,7 @@ class _Job:
                 shard = Shard(number, texts, [row.kept for row in good], vectors.astype(dtype))
                 self.manifest.marks.append(sink.land(shard))
                 report.rows += len(good)
+                self.manifest.ends.append(report.rows)
                 report.inputs += len(window)
                 self.manifest.stdin_sha256 = self._corpus.stdin_sha256
                 write_json(self._path, asdict(self.manifest))
@@ -184,13 +189,14 @@ class _Job:
         finally:
             if distinct:
                 distinct.close()
+        whole = sink.join(report.rows)
         # in this order a crash between any two leaves what the next run finishes
         make_way(self._output, errors=bool(report.errors))
         if report.errors:
             with landing(errors_path(self._output)) as copy, self._errors.open("rb") as errors:
                 shutil.copyfileobj(errors, copy)
         write_json(manifest_path(self._output), asdict(self.manifest))
-        sink.finish(report.rows, self._output)
+        land(whole, self._output)
         self.is_complete = True
 
     def _sift(self, window: list[Row], on_error: OnError) -> list[Row]:
@@ -223,14 +229,16 @@ def encode_texts(
     report.truncated += sum(is_cut)
     report.tokens += sum(map(len, ids))
     report.encoded += len(texts)
-    return model.encode_tokens(ids, pooling=pooling, batch_size=batch_size)
+    vectors = model.encode_tokens(ids, pooling=pooling, batch_size=batch_size)
+    return truncate_embeddings(vectors, model.truncate_dim)
 
 
 def width_of(model: MiniLM, pooling: Pooling | Sequence[Pooling] | None) -> int:
-    """Components of the vectors."""
+    """Components of the vectors, ``model.truncate_dim`` respected."""
     if pooling is None:
         return model.get_embedding_dimension()
-    return model.config.hidden_size * (1 if isinstance(pooling, str) else len(pooling))
+    width = model.config.hidden_size * (1 if isinstance(pooling, str) else len(pooling))
+    return min(width, model.truncate_dim or width)
 
 
 def sift(window: list[Row], on_error: OnError) -> tuple[list[Row], list[Row]]:

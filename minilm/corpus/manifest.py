@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from minilm.checkpoint_files import one_line
 from minilm.config import Pooling
 from minilm.corpus.reading import Corpus
 from minilm.errors import CorpusError
@@ -39,6 +40,7 @@ class Manifest:
     options: dict[str, Any]
     report: Report = field(default_factory=Report)
     marks: list[int] = field(default_factory=list)  # of the sink, one a shard
+    ends: list[int] = field(default_factory=list)  # rows of the output up to the end of each shard
     error_bytes: int = 0
     stdin_sha256: str = ""  # of the rows from standard input that are behind us
 
@@ -46,7 +48,8 @@ class Manifest:
     def read(cls, path: Path, options: dict[str, Any], output: Path) -> Manifest:
         """The manifest at ``path``, if it is of a job with these options."""
         fields = read_manifest(path, options, output)
-        return cls(**{**fields, "report": Report(**fields["report"])})
+        with _damage_named(path):
+            return cls(**{**fields, "options": options, "report": Report(**fields["report"])})
 
 
 def manifest_path(output: Path) -> Path:
@@ -60,14 +63,17 @@ def read_manifest(path: Path, options: dict[str, Any], output: Path) -> dict[str
     Raises
     ------
     CorpusError
-        If its job has other options; the message names them.
+        If it is damaged, or its job has other options; the message names them.
     """
-    fields: dict[str, Any] = json.loads(path.read_bytes())
-    begun = fields["options"]
+    with _damage_named(path):
+        fields: dict[str, Any] = json.loads(path.read_bytes())
+        begun = dict(fields["options"])
+    if begun.get("on_error") == "raise":  # then no row without text is behind us: what follows is free
+        begun["on_error"] = options["on_error"]
     if different := [name for name, value in options.items() if begun.get(name) != value]:
         shown = "; ".join(
-            "the input is another, or has changed"  # a list of paths, sizes and times would help nobody
-            if name == "input"
+            _TOLD[name]  # lists of paths, sizes, times and checksums would help nobody
+            if name in _TOLD
             else f"{name} was {begun.get(name)!r} and is {options[name]!r}"
             for name in different
         )
@@ -75,6 +81,22 @@ def read_manifest(path: Path, options: dict[str, Any], output: Path) -> dict[str
             f"{output} was begun with other options: {shown}. Take another name, or --overwrite"
         )
     return fields
+
+
+_TOLD = {
+    "input": "the input is another, or has changed",
+    "files": "the model's tokenizer or configuration is another",
+}
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Whatever is not a manifest makes its reader raise, as an error that names the file."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        reason = one_line(f"{type(error).__name__}: {error}")
+        raise CorpusError(f"{path} is damaged, or not from minilm encode: {reason}") from error
 
 
 def is_under_way(output: Path) -> bool:
@@ -118,7 +140,8 @@ def finished_before(
     if work.exists():  # a crash at the very end left it, or another process is about to replace the output
         with suppress(CorpusError), working_on(output):
             forget(output)
-    return Report(**fields["report"])
+    with _damage_named(finished):
+        return Report(**fields["report"])
 
 
 def _is_being_replaced(output: Path, options: dict[str, Any]) -> bool:
@@ -126,8 +149,11 @@ def _is_being_replaced(output: Path, options: dict[str, Any]) -> bool:
     work = _work_on(output)
     if not (work / _REPLACING).exists() or not is_under_way(output):
         return False
-    begun: dict[str, Any] = json.loads((work / "manifest.json").read_bytes())["options"]
-    return begun == options
+    try:
+        read_manifest(work / "manifest.json", options, output)
+    except CorpusError:
+        return False
+    return True
 
 
 def check_stdin(output: Path, corpus: Corpus, sha256: str) -> None:
@@ -193,9 +219,8 @@ def working_on(output: Path, *, overwrite: bool = False) -> Iterator[Path]:
             raise
         # a full disk does not say which file it was
         reason = getattr(error, "strerror", None) or str(error)
-        raise CorpusError(
-            f"{output}: {reason}; what has landed is kept, and the same command goes on"
-        ) from error
+        same = "the same command without --overwrite" if overwrite else "the same command"
+        raise CorpusError(f"{output}: {reason}; what has landed is kept, and {same} goes on") from error
     finally:
         if is_over := not is_under_way(output):  # all is done, or nothing that another run could go on from
             shutil.rmtree(work, ignore_errors=True)
@@ -224,7 +249,7 @@ def options_of(
     dedupe: bool = False,
 ) -> dict[str, Any]:
     """Everything that an output of that kind depends on, as the manifest keeps it."""
-    from minilm.hub import sha256_of
+    from minilm.hub import other_sha256, sha256_of
 
     checkpoint = model.checkpoint
     modes = model.config.pooling if pooling is None else pooling
@@ -232,6 +257,7 @@ def options_of(
         "model": checkpoint.repo_id or str(checkpoint.directory),
         "revision": checkpoint.revision,
         "sha256": sha256_of(checkpoint.directory / "model.safetensors"),
+        "files": other_sha256(checkpoint),
         "input": corpus.identity(),
         "column": corpus.column,
         "keep": corpus.keep,
@@ -240,6 +266,7 @@ def options_of(
         "dtype": dtype,
         "dedupe": dedupe,
         "max_seq_length": model.max_seq_length,
+        "truncate_dim": model.truncate_dim,
         "pooling": [modes] if isinstance(modes, str) else list(modes),
         "normalize": model.normalize,
         "prompt": model.resolve_prompt(prompt_name=prompt_name),

@@ -14,11 +14,14 @@ import hashlib
 import io
 import json
 import sys
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
+from minilm.checkpoint_files import one_line
 from minilm.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -79,7 +82,7 @@ class Corpus:
     position : int
         Bytes of input that are behind the reader.
     total_bytes : int or None
-        Bytes in all; None with standard input among them.
+        Bytes in all; None with a pipe, such as standard input, among them.
     kept_types : dict of str to pyarrow.DataType
         Of the other columns, once reading has come to a Parquet file, which knows them.
 
@@ -107,7 +110,9 @@ class Corpus:
         self.position = 0
         self.kept_types: dict[str, Any] = {}
         self._stdin: hashlib._Hash | None = None
-        sizes = [None if path == "-" else Path(path).stat().st_size for path in self.paths]
+        sizes = [
+            Path(path).stat().st_size if path != "-" and Path(path).is_file() else None for path in self.paths
+        ]
         self.total_bytes = None if None in sizes else sum(size or 0 for size in sizes)
 
     def identity(self) -> list[list[Any]]:
@@ -151,9 +156,10 @@ class Corpus:
             parse = {"text": _text_rows, "jsonl": self._json_rows}.get(kind)
             lines = self._between(file, *self._span) if self._span else _without_mark(file)
             rows = parse(lines, source) if parse else self._csv_rows(file, source, kind)
+            can_tell = raw.seekable()  # a pipe, stdin's or another, cannot
             for row in rows:
-                yield row, 0 if path == "-" else raw.tell()
-        except (EOFError, gzip.BadGzipFile) as error:
+                yield row, raw.tell() if can_tell else 0
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise CorpusError(f"{path}: the compressed data is damaged: {error}") from None
         finally:
             if path != "-":
@@ -170,7 +176,6 @@ class Corpus:
             self.lines += 1
 
     def _json_rows(self, lines: Iterable[bytes], source: str) -> Iterator[Row]:
-        is_first = not self._span or self._span[0] == 0
         for line, content in enumerate(lines, 1):
             if not content.strip():
                 continue
@@ -183,13 +188,13 @@ class Corpus:
                 yield Row(None, f"not JSON ({error})", source, line, {})
                 continue
             if isinstance(value, dict):
-                column = self._choose(list(value), source, is_first=is_first)
-                is_first = False
+                column = self.column or self._choose(list(value), source)
                 kept = {k: v for k, v in value.items() if k != column} if self.keep else {}
                 if column in value:
                     yield _row(value[column], source, line, kept)
                 else:
-                    yield Row(None, f"no {column!r}", source, line, kept)
+                    problem = one_line(f"no column {column!r}; its columns are: {', '.join(value)}")
+                    yield Row(None, problem, source, line, kept)
             else:  # a line may be the text itself
                 yield _row(value, source, line, {})
 
@@ -206,6 +211,7 @@ class Corpus:
             if header is None:
                 return
             column = self._choose(header, source)
+            self._check_header(header, source)
             place = header.index(column)
             while True:
                 cells, problem = _csv_row(reader, source)
@@ -218,7 +224,10 @@ class Corpus:
                     if self.keep:
                         others = zip(header, cells, strict=False)
                         kept = {name: _clean(cell) for name, cell in others if name != column}
-                    if place < len(cells):
+                    if any(cells[len(header) :]):  # a comma that nobody quoted: what is the text?
+                        problem = f"{len(cells)} cells, and the header has {len(header)}"
+                        yield Row(None, problem, source, reader.line_num, kept)
+                    elif place < len(cells):
                         yield _row(cells[place], source, reader.line_num, kept)
                     else:
                         yield Row(None, f"no {column!r}", source, reader.line_num, kept)
@@ -229,19 +238,23 @@ class Corpus:
         arrow, parquet = _pyarrow("Parquet")
         if path == "-":
             raise CorpusError("Parquet cannot be read from stdin: its index stands at the end")
-        try:
+        with _damage_named(path, arrow):
             file = parquet.ParquetFile(path, memory_map=True)
-        except arrow.ArrowException as error:
-            raise CorpusError(f"{path}: {error}") from None
         with file:
             column = self._choose(file.schema_arrow.names, path)
+            self._check_header(file.schema_arrow.names, path)
             size, rows = Path(path).stat().st_size, max(file.metadata.num_rows, 1)
             start, stop = self._span or (0, rows)
             groups, number = _groups_between(file.metadata, start, stop)
             wanted = None if self.keep else [column]
             if self.keep:
                 self.kept_types |= {field.name: field.type for field in file.schema_arrow}
-            for batch in file.iter_batches(_PARQUET_ROWS, row_groups=groups, columns=wanted):
+            batches = iter(file.iter_batches(_PARQUET_ROWS, row_groups=groups, columns=wanted))
+            while True:
+                with _damage_named(path, arrow):
+                    batch = next(batches, None)
+                if batch is None:
+                    return
                 skipped = min(max(start - number, 0), len(batch))
                 number += skipped
                 for record in batch.slice(skipped, max(stop - number, 0)).to_pylist():
@@ -249,14 +262,32 @@ class Corpus:
                     value = record.pop(column)
                     yield _row(value, path, number, record), size * number // rows
 
-    def _choose(self, names: Sequence[str], source: str, *, is_first: bool = True) -> str:
-        """The column with the text; what is not the first row of its file may lack it."""
+    def find_column(self) -> str | None:
+        """The column with the text, as reading from the beginning comes to it; None if there are no columns.
+
+        Not for standard input, which can be read only once.
+        """
+        for path, kind in zip(self.paths, self.formats, strict=True):
+            if kind != "text":
+                rows = self._parquet(path, kind) if kind == "parquet" else self._lines(path, kind)
+                while self.column is None and next(rows, None) is not None:
+                    pass
+        return self.column
+
+    def _choose(self, names: Sequence[str], source: str) -> str:
+        """The column with the text."""
         if self.column is None:
             self.column = "text" if "text" in names else names[0] if len(names) == 1 else None
-        if self.column is None or (is_first and self.column not in names):
+        if self.column is None or self.column not in names:
             asked = f"no column {self.column!r}" if self.column else "several columns and none called 'text'"
             raise CorpusError(f"{source} has {asked}; its columns are: {', '.join(names)} (--column NAME)")
         return self.column
+
+    def _check_header(self, names: Sequence[str], source: str) -> None:
+        """Raise if a name stands for two columns of which only one would be taken."""
+        wanted = names if self.keep else [name for name in names if name == self.column]
+        if twice := sorted({name for name in wanted if wanted.count(name) > 1}):
+            raise CorpusError(f"{source} has two columns that are called {twice[0]!r}")
 
 
 def _csv_row(reader: Reader, source: str) -> tuple[list[str] | None, str | None]:
@@ -269,6 +300,14 @@ def _csv_row(reader: Reader, source: str) -> tuple[list[str] | None, str | None]
             reason = "a quote is opened in this row and never closed"
             raise CorpusError(f"{source}, line {begins}: {reason}") from None
         return None, f"not CSV ({error})"
+
+
+@contextmanager
+def _damage_named(path: str, arrow: Any) -> Iterator[None]:  # noqa: ANN401 - the module
+    try:
+        yield
+    except (arrow.ArrowException, OSError) as error:
+        raise CorpusError(f"{path}: {one_line(error)}") from error
 
 
 def _groups_between(metadata: Any, start: int, stop: int) -> tuple[list[int], int]:  # noqa: ANN401

@@ -24,6 +24,7 @@ from minilm.errors import CorpusError
 
 Array = npt.NDArray[np.float32]
 BLOCK_ROWS = 16_384  # 24 MiB of 384 float32: more does not make the product faster
+_QUERIES = 256  # whose products with a block, 16 MiB, are held at a time
 
 
 class Hit(NamedTuple):
@@ -96,41 +97,35 @@ class Index:
             return self._search(queries, k)
 
     def _search(self, queries: Array, k: int) -> list[list[Hit]]:
-        rows = np.empty((len(queries), 0), np.int64)  # (q, up to k)
-        scores = np.empty((len(queries), 0), np.float32)
+        # memory for the products of some queries with a block, however many queries there are
+        parts = [queries[at : at + _QUERIES] for at in range(0, len(queries), _QUERIES)]
+        best = [_Best(len(part), k) for part in parts]
         start = 0
         for block in self._blocks(self.path):  # (n, E)
             if block.shape[1] != queries.shape[1]:
                 widths = f"{block.shape[1]} components, the queries' {queries.shape[1]}"
                 raise CorpusError(f"{self.path}: its vectors have {widths}: it was made with another model")
-            with np.errstate(over="ignore", invalid="ignore"):
-                products = queries @ block.T.astype(np.float32, copy=False)  # (q, n)
-            if not np.isfinite(products).all():  # no order among them, and a hit could be lost
-                row = start + int(np.argmin(np.isfinite(products).all(axis=0)))
-                raise CorpusError(f"{self.path}: row {row} holds a number that is not finite, or too large")
-            scores = np.concatenate([scores, products], axis=1)
-            here = np.broadcast_to(np.arange(start, start + len(block)), products.shape)
-            rows = np.concatenate([rows, here], axis=1)
+            columns = block.T.astype(np.float32, copy=False)  # (E, n)
+            for part, found in zip(parts, best, strict=True):
+                with np.errstate(over="ignore", invalid="ignore"):
+                    products = part @ columns  # (q, n)
+                if not np.isfinite(products).all():  # no order among them, and a hit could be lost
+                    row = start + int(np.argmin(np.isfinite(products).all(axis=0)))
+                    raise CorpusError(
+                        f"{self.path}: row {row} holds a number that is not finite, or too large"
+                    )
+                found.add(products, start)
             start += len(block)
-            if scores.shape[1] > k:
-                best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-                # a tie across the edge goes to the earlier row, whichever the partition took
-                edge = np.take_along_axis(scores, best, 1).min(axis=1, keepdims=True)
-                best = np.array(
-                    [_first_of(s, r, e[0], k) for s, r, e in zip(scores, rows, edge, strict=True)]
-                )
-                scores, rows = np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
         if self._rows not in (None, start):
             raise CorpusError(f"{self.path} is not whole: it has {start:,} rows of {self._rows:,}")
-        order = np.lexsort((rows, -scores), axis=1)
-        scores, rows = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
-        texts = self._texts(set(rows.ravel().tolist()))
+        pairs = [pair for found in best for pair in found.in_order()]
+        texts = self._texts({row for rows, _ in pairs for row in rows})
         return [
-            [Hit(int(row), float(score), texts.get(int(row))) for row, score in zip(*pair, strict=True)]
-            for pair in zip(rows, scores, strict=True)
+            [Hit(row, score, texts.get(row)) for row, score in zip(rows, scores, strict=True)]
+            for rows, scores in pairs
         ]
 
-    def _texts(self, rows: set[int]) -> dict[int, str]:
+    def _texts(self, rows: set[int]) -> dict[int, str | None]:
         if not rows or self._kind == ".npy":
             return {}
         if self._kind in (".parquet", ".pq"):
@@ -139,6 +134,36 @@ class Index:
         with self.path.open("rb") as file:
             lines = enumerate(islice(file, last + 1))
             return {row: _text_of(json.loads(line)) for row, line in lines if row in rows}
+
+
+class _Best:
+    """The ``k`` best rows of each of some queries so far."""
+
+    def __init__(self, queries: int, k: int) -> None:
+        self._k = k
+        self._rows = np.empty((queries, 0), np.int64)  # (q, up to k)
+        self._scores = np.empty((queries, 0), np.float32)
+
+    def add(self, products: Array, start: int) -> None:
+        """Take the products with the rows from ``start`` on, (q, n), into account."""
+        scores = np.concatenate([self._scores, products], axis=1)
+        here = np.broadcast_to(np.arange(start, start + products.shape[1]), products.shape)
+        rows = np.concatenate([self._rows, here], axis=1)
+        if scores.shape[1] > self._k:
+            best = np.argpartition(-scores, self._k - 1, axis=1)[:, : self._k]
+            # a tie across the edge goes to the earlier row, whichever the partition took
+            edge = np.take_along_axis(scores, best, 1).min(axis=1, keepdims=True)
+            best = np.array(
+                [_first_of(s, r, e[0], self._k) for s, r, e in zip(scores, rows, edge, strict=True)]
+            )
+            scores, rows = np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
+        self._scores, self._rows = scores, rows
+
+    def in_order(self) -> Iterator[tuple[list[int], list[float]]]:
+        """Rows and scores of each query, the best first."""
+        order = np.lexsort((self._rows, -self._scores), axis=1)
+        rows, scores = (np.take_along_axis(x, order, 1).tolist() for x in (self._rows, self._scores))
+        return zip(rows, scores, strict=True)
 
 
 def _first_of(scores: Array, rows: npt.NDArray[np.int64], edge: float, k: int) -> npt.NDArray[np.intp]:
@@ -160,6 +185,7 @@ def _manifest(manifest: Path) -> tuple[dict[str, Any], int | None]:
             "model": str,
             "revision": (str, type(None)),
             "sha256": str,
+            "files": dict,
             "normalize": bool,
             "pooling": list,
         }
@@ -223,17 +249,21 @@ def _parquet(path: Path) -> Iterator[Array]:
                 yield column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
 
 
-def _parquet_texts(path: Path, rows: set[int]) -> dict[int, str]:
-    _, parquet = _pyarrow("Parquet")
-    texts: dict[int, str] = {}
+def _parquet_texts(path: Path, rows: set[int]) -> dict[int, str | None]:
+    """Of the first column of strings, which in what encode wrote is that of the texts."""
+    arrow, parquet = _pyarrow("Parquet")
+    types = arrow.types
+    texts: dict[int, str | None] = {}
     start = 0
     for part in _parquet_files(path):
         with parquet.ParquetFile(part, memory_map=True) as file:
-            name = file.schema_arrow.names[0]
+            strings = [
+                f.name for f in file.schema_arrow if types.is_string(f.type) or types.is_large_string(f.type)
+            ]
             for group in range(file.num_row_groups):
                 stop = start + file.metadata.row_group(group).num_rows
-                if here := [row for row in rows if start <= row < stop]:
-                    column = file.read_row_group(group, columns=[name]).column(0)
+                if strings and (here := [row for row in rows if start <= row < stop]):
+                    column = file.read_row_group(group, columns=strings[:1]).column(0)
                     texts |= {row: column[row - start].as_py() for row in here}
                 start = stop
     return texts
@@ -260,6 +290,6 @@ def _json_lines(path: Path) -> Iterator[Array]:
             yield block
 
 
-def _text_of(record: dict[str, Any]) -> str:
-    """The column that stands first, which is the text."""
-    return str(next((value for name, value in record.items() if name != EMBEDDING), ""))
+def _text_of(record: dict[str, Any]) -> str | None:
+    """The first string, which in what encode wrote is the text."""
+    return next((value for value in record.values() if isinstance(value, str)), None)

@@ -8,7 +8,7 @@ the end.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple, Protocol
@@ -16,7 +16,8 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from minilm.corpus.files import json_bytes, land, landing, sync
+from minilm.checkpoint_files import one_line
+from minilm.corpus.files import json_bytes, landing, sync
 from minilm.corpus.reading import _pyarrow
 from minilm.errors import CorpusError
 
@@ -43,10 +44,10 @@ class Sink(Protocol):
         """Write a shard; what :meth:`rewind` is to be told of it."""
 
     def rewind(self, marks: Sequence[int]) -> None:
-        """Forget whatever came after the shards with these marks."""
+        """Forget whatever came after the shards with these marks; raise a CorpusError if they are gone."""
 
-    def finish(self, rows: int, target: Path) -> None:
-        """Make the output whole and give it its name."""
+    def join(self, rows: int) -> Path:
+        """Make the output whole, in a file that waits for its name."""
 
 
 def make_sink(
@@ -84,6 +85,8 @@ class _Growing:
 
     def rewind(self, marks: Sequence[int]) -> None:
         with self._path.open("ab") as file:
+            if marks and file.tell() < marks[-1]:  # to truncate would lengthen it, by zeros
+                raise CorpusError(f"{self._path} has lost rows that had landed: --overwrite begins anew")
             file.truncate(marks[-1] if marks else 0)
             if not marks:
                 file.seek(0)
@@ -92,8 +95,8 @@ class _Growing:
     def write(self, file: BinaryIO, shard: Shard) -> None:
         raise NotImplementedError
 
-    def finish(self, rows: int, target: Path) -> None:  # noqa: ARG002 - the protocol's argument
-        land(self._path, target)
+    def join(self, rows: int) -> Path:  # noqa: ARG002 - the protocol's argument
+        return self._path
 
 
 class _Npy(_Growing):
@@ -107,7 +110,7 @@ class _Npy(_Growing):
     def write(self, file: BinaryIO, shard: Shard) -> None:
         file.write(np.ascontiguousarray(shard.vectors, self._dtype).tobytes())
 
-    def finish(self, rows: int, target: Path) -> None:
+    def join(self, rows: int) -> Path:
         header = io.BytesIO()
         shape = {"descr": self._dtype.str, "fortran_order": False, "shape": (rows, self._width)}
         np.lib.format.write_array_header_1_0(header, shape)
@@ -116,7 +119,7 @@ class _Npy(_Growing):
         with self._path.open("r+b") as file:
             file.write(header.getvalue())
             sync(file)
-        super().finish(rows, target)
+        return super().join(rows)
 
 
 class _JsonLines(_Growing):
@@ -127,6 +130,7 @@ class _JsonLines(_Growing):
     def write(self, file: BinaryIO, shard: Shard) -> None:
         rows = zip(shard.texts, shard.kept, shard.vectors.tolist(), strict=True)
         for text, kept, vector in rows:
+            check_free(self._column, kept)
             row = {self._column: text, **kept, EMBEDDING: vector}
             file.write(json_bytes(row) + b"\n")
 
@@ -175,6 +179,7 @@ class Tables:
         flat = arrow.array(np.ascontiguousarray(shard.vectors).ravel())
         columns = {self._column: arrow.array(shard.texts, arrow.string())}
         names = list(_names(shard.kept)) if self.schema is None else self.schema.names[1:-1]
+        check_free(self._column, _names(shard.kept))
         if late := [name for name in _names(shard.kept) if name not in names]:
             raise CorpusError(
                 f"column {late[0]!r} cannot be kept: no row had it when the output's columns were chosen. "
@@ -185,7 +190,10 @@ class Tables:
             kind = self._kept_types.get(name) if self.schema is None else self.schema.field(name).type
             try:
                 columns[name] = arrow.array(values, kind)
-            except arrow.ArrowException as error:
+                if self.schema is not None:
+                    for value in values:
+                        self._check_fields(value, kind)
+            except (arrow.ArrowException, ValueError, OverflowError) as error:
                 wanted = f" as {kind}, which it was at first" if kind is not None else ""
                 raise CorpusError(f"column {name!r} cannot be kept{wanted}: {error}") from None
             if columns[name].type == arrow.null():  # nothing but nulls so far: text can hold what may come
@@ -195,11 +203,29 @@ class Tables:
         self.schema = table.schema
         return table
 
+    def _check_fields(self, value: object, kind: Any) -> None:  # noqa: ANN401 - pyarrow.DataType
+        """Raise ValueError for a field that Arrow would drop without a word: one that its type lacks."""
+        if isinstance(value, dict) and self._arrow.types.is_struct(kind):
+            fields = {field.name: field.type for field in kind}
+            for name, inner in value.items():
+                if name not in fields:
+                    raise ValueError(f"there is no field {name!r}")
+                self._check_fields(inner, fields[name])
+        elif isinstance(value, list) and hasattr(kind, "value_type"):
+            for inner in value:
+                self._check_fields(inner, kind.value_type)
+
     def write(self, file: BinaryIO, tables: Iterable[Any]) -> None:
         """Tables joined to one Parquet file, a row group of them in memory at a time."""
         if self.schema is None:
             self.schema = self.without_rows()
-        with self._parquet.ParquetWriter(file, self.schema, **self._how()) as writer:
+        try:
+            writer = self._parquet.ParquetWriter(file, self.schema, **self._how())
+        except self._arrow.ArrowException as error:  # an object without fields, for one
+            raise CorpusError(
+                f"a column cannot be kept in Parquet: {one_line(error)}; write .jsonl"
+            ) from None
+        with writer:
             group: list[Any] = []
             for table in tables:
                 group.append(table)
@@ -236,8 +262,12 @@ class _Parquet:
         return sorted(self._work.glob("part-*.parquet"))
 
     def rewind(self, marks: Sequence[int]) -> None:
-        for path in self._parts()[len(marks) :]:
-            path.unlink()
+        for path in self._parts():
+            if int(path.stem.removeprefix("part-")) >= len(marks):
+                path.unlink()
+        if len(parts := self._parts()) < len(marks):
+            missing = next(part for n in range(len(marks)) if (part := self._part(n)) not in parts)
+            raise CorpusError(f"{missing}, whose rows had landed, is not there: --overwrite begins anew")
         self._tables.schema = self._schema()
 
     def _schema(self) -> Any:  # noqa: ANN401 - pyarrow.Schema
@@ -255,7 +285,7 @@ class _Parquet:
             self._tables.schema = before
         return shard.number
 
-    def finish(self, rows: int, target: Path) -> None:  # noqa: ARG002 - the protocol's argument
+    def join(self, rows: int) -> Path:  # noqa: ARG002 - the protocol's argument
         # read anew: a schema from a file holds more than one made here
         self._tables.schema = self._schema()
         temporary = self._work / "joined"
@@ -263,7 +293,13 @@ class _Parquet:
             tables = (self._parquet.read_table(part) for part in self._parts())
             self._tables.write(file, (table for table in tables if len(table)))
             sync(file)
-        land(temporary, target)
+        return temporary
+
+
+def check_free(column: str, kept: Collection[str]) -> None:
+    """Raise a CorpusError if a column that is kept has the name of that of the text."""
+    if column in kept:
+        raise CorpusError(f"a column that is to be kept is called {column!r}, as that of the texts is")
 
 
 def _names(kept: Sequence[dict[str, Any]]) -> dict[str, None]:

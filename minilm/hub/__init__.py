@@ -57,6 +57,7 @@ __all__ = [
     "is_pinned",
     "is_repository_name",
     "likely_directory",
+    "other_sha256",
     "sha256_of",
 ]
 
@@ -199,10 +200,7 @@ def copy_checkpoint(checkpoint: Checkpoint, directory: str | os.PathLike[str]) -
     target = Path(directory).expanduser()
     manifest = default_manifest()
     pinned = is_pinned(checkpoint)
-    known: Iterable[str] = manifest.sha256  # whatever else lies there has no checksum
-    if not pinned:
-        known = (*REQUIRED_FILES, *OPTIONAL_FILES, *dense_files(checkpoint.directory))
-    names = [name for name in known if (checkpoint.directory / name).is_file()]
+    names = _files(checkpoint)
     with locked(target), staging_directory(target) as staging:
         for name in names:
             (staging / name).parent.mkdir(exist_ok=True)  # one folder deep at most
@@ -223,6 +221,20 @@ def copy_checkpoint(checkpoint: Checkpoint, directory: str | os.PathLike[str]) -
             if name not in names:
                 (target / name).unlink(missing_ok=True)
     return target
+
+
+def other_sha256(checkpoint: Checkpoint) -> dict[str, str]:
+    """The sha256 of every file of a checkpoint but ``model.safetensors``, by its name."""
+    names = sorted({*_files(checkpoint)} - {"model.safetensors"})
+    return {name: sha256_of(checkpoint.directory / name) for name in names}
+
+
+def _files(checkpoint: Checkpoint) -> list[str]:
+    """Names of the files by which a checkpoint is read, as far as it has them."""
+    known: Iterable[str] = default_manifest().sha256  # whatever else lies there has no checksum
+    if not is_pinned(checkpoint):
+        known = (*REQUIRED_FILES, *OPTIONAL_FILES, *dense_files(checkpoint.directory))
+    return [name for name in known if (checkpoint.directory / name).is_file()]
 
 
 # ---------------------------------------------------------------------------------------------------------
