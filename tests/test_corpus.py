@@ -508,45 +508,77 @@ def test_a_disk_that_is_really_full_fails_in_one_line_and_goes_on_once_there_is_
     np.testing.assert_array_equal(np.load(output), model.encode(texts))
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
-@pytest.mark.parametrize("suffix", ["npy", "parquet"])
-def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(suffix: str, tmp_path: Path) -> None:
-    if suffix == "parquet":
-        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    source = tmp_path / "in.jsonl"
-    corpus_of(source, 200 * KILLS)
-    # shards of 64 rows, so that there are many moments
+def start(source: Path, output: Path) -> subprocess.Popen[bytes]:
+    """The command in a process of its own, in shards of 64 rows, so that there are many moments."""
     program = (
         "import minilm.corpus.job as job, minilm.cli as cli, sys\njob.WINDOW_TEXTS = 64\nsys.exit(cli.main())"
     )
+    options = ["encode", str(source), "-o", str(output), "--on-error", "skip", "--dedupe"]
+    keep = ["--keep"] if output.suffix != ".npy" else []
+    return subprocess.Popen([sys.executable, "-c", program, *options, *keep], stderr=subprocess.DEVNULL)
 
-    def start(output: Path) -> subprocess.Popen[bytes]:
-        options = ["encode", str(source), "-o", str(output), "--on-error", "skip", "--dedupe"]
-        return subprocess.Popen([sys.executable, "-c", program, *options], stderr=subprocess.DEVNULL)
 
-    whole, broken = tmp_path / f"whole.{suffix}", tmp_path / f"broken.{suffix}"
+def assert_same(mine: Path, theirs: Path) -> None:
+    assert mine.read_bytes() == theirs.read_bytes()
+    for name in ("errors.jsonl", "manifest.json"):
+        a, b = (path.with_name(f"{path.name}.{name}").read_text() for path in (mine, theirs))
+        assert a == b
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+@pytest.mark.parametrize("suffix", ["npy", "jsonl", "parquet"])
+def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(suffix: str, tmp_path: Path) -> None:
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    source, whole, broken = (tmp_path / name for name in ("in.jsonl", f"whole.{suffix}", f"broken.{suffix}"))
+    corpus_of(source, 200 * KILLS)
     manifest = tmp_path / f"broken.{suffix}.incomplete" / "manifest.json"
 
     def landed() -> int:
         return int(json.loads(manifest.read_text())["report"]["inputs"]) if manifest.exists() else 0
 
-    assert start(whole).wait() == 0
+    assert start(source, whole).wait() == 0
     generator = random.Random(2)
     kills = 0
     for _ in range(KILLS):
-        process, before = start(broken), landed()
+        process, before = start(source, broken), landed()
         # once it has gone on by a shard, at any moment of the next ones
         while landed() == before and process.poll() is None:
             time.sleep(0.001)
         time.sleep(generator.uniform(0, 0.05))
         process.kill()
         kills += process.wait() == -signal.SIGKILL
-    assert start(broken).wait() == 0
+    assert start(source, broken).wait() == 0
     print(f"{suffix}: killed {kills} times of {KILLS} tried")  # the others came too late
     assert kills > KILLS // 2
-    assert broken.read_bytes() == whole.read_bytes()
-    errors = [path.with_name(f"{path.name}.errors.jsonl").read_text() for path in (broken, whole)]
-    assert errors[0] == errors[1]
+    assert_same(broken, whole)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+@pytest.mark.parametrize("suffix", ["npy", "jsonl", "parquet"])
+def test_killed_while_it_begins_or_ends_it_goes_on_to_the_same_bytes(suffix: str, tmp_path: Path) -> None:
+    """A job so short that most of it is what comes before the first shard and after the last."""
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    source, whole, broken = (tmp_path / name for name in ("in.jsonl", f"whole.{suffix}", f"broken.{suffix}"))
+    corpus_of(source, 150)
+    before = time.perf_counter()
+    assert start(source, whole).wait() == 0
+    seconds = time.perf_counter() - before
+    generator = random.Random(3)
+    kills = 0
+    for _ in range(KILLS // 2):
+        process = start(source, broken)
+        time.sleep(generator.uniform(seconds / 4, seconds))
+        process.kill()
+        kills += process.wait() == -signal.SIGKILL
+        assert start(source, broken).wait() == 0
+        assert_same(broken, whole)
+        assert not list(tmp_path.glob("*.incomplete"))
+        for path in tmp_path.glob("broken.*"):
+            path.unlink()
+    print(f"{suffix}: killed {kills} times of {KILLS // 2} tried")
+    assert kills
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")

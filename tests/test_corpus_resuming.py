@@ -255,6 +255,7 @@ def test_a_kept_column_does_not_take_the_place_of_the_text(
     source = tmp_path / "in.jsonl"
     source.write_text('"bare"\n{"body": "x"}\n{"body": "y", "text": "z"}\n')
     message = "a column that is to be kept is called 'text', as that of the texts is"
-    for options in ([], ["-o", tmp_path / "out.jsonl"], ["-o", tmp_path / "out.parquet"]):
+    outputs = [tmp_path / name for name in ("out.jsonl", "out.parquet")]
+    for options in ([], *(["-o", str(output)] for output in outputs)):
         code = run(source, "--keep", *options)
         assert (code, message in capsys.readouterr().err) == (1, True)

@@ -6,6 +6,7 @@ import json
 import math
 import pickle
 import random
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +146,51 @@ def test_control_characters_of_an_index_do_not_reach_the_terminal(
     hits = json.loads(captured.out.splitlines()[-1])["hits"]
     assert {hit["text"] for hit in hits} == set(texts)  # escaped, and not altered
     assert all(c.isprintable() or c == "\n" for c in captured.out + captured.err)
+
+
+def test_the_text_is_the_first_column_of_strings(tmp_path: Path) -> None:
+    """A table that minilm did not write may begin with a number."""
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.eye(3, dtype=np.float32).ravel()), 3)
+    table = pa.table({"id": [7, 8, 9], "text": ["a", None, "c"], "embedding": vectors})
+    parquet.write_table(table, tmp_path / "index.parquet")
+    parquet.write_table(table.select(["id", "embedding"]), tmp_path / "numbers.parquet")
+    lines = (f'{{"id": {row["id"]}, "embedding": {row["embedding"]}}}\n' for row in table.to_pylist())
+    (tmp_path / "numbers.jsonl").write_text("".join(lines))
+    for name, texts in (
+        ("index.parquet", ["a", None, "c"]),
+        ("numbers.parquet", [None] * 3),
+        ("numbers.jsonl", [None] * 3),
+    ):
+        [hits] = Index(tmp_path / name).search(np.array([[3, 2, 1]], np.float32), 3)
+        assert [(hit.row, hit.text) for hit in hits] == list(enumerate(texts))
+
+
+def test_many_queries_find_what_each_finds_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minilm.corpus.searching._QUERIES", 3)
+    monkeypatch.setattr("minilm.corpus.searching.BLOCK_ROWS", 20)
+    vectors = np.random.default_rng(0).integers(-2, 3, (ROWS, WIDTH)).astype(np.float32)  # products are exact
+    index = Index(write(tmp_path / "index.npy", vectors))
+    for count in (0, 1, 3, 7):
+        queries = vectors[:count]
+        assert index.search(queries, 5) == [index.search(queries[i : i + 1], 5)[0] for i in range(count)]
+
+
+def test_neither_the_index_nor_all_products_are_ever_in_memory(tmp_path: Path) -> None:
+    """100,000 vectors of 384 are 146 MiB, and their products with 2,000 queries 763."""
+    path = tmp_path / "index.npy"
+    np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(100_000, 384))[-1] = 1
+    queries = np.ones((2_000, 384), np.float32)
+    tracemalloc.start()
+    try:
+        hits = Index(path).search(queries, 1)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [hit.row for [hit] in hits] == [99_999] * 2_000
+    # a block, 24 MiB, and of 256 queries the products, 16 MiB, with what sorts them: some ten times that
+    assert most < 200 << 20
 
 
 @pytest.mark.parametrize("suffix", ["npy", "jsonl", "parquet"])

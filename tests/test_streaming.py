@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from minilm import MiniLM, packed
+from minilm.corpus.job import encode_corpus
+from minilm.corpus.reading import Corpus as FileCorpus
 from minilm.texts import WINDOW_TEXTS
 from tests.conftest import TINY, MakeCheckpoint
 
@@ -106,3 +109,29 @@ def test_memory_of_a_generator_grows_by_no_more_than_twice_the_output(tiny: Mini
 
 def test_a_stream_gives_the_rows_that_a_list_gives(tiny: MiniLM) -> None:
     np.testing.assert_array_equal(tiny.encode(texts(FEW)), tiny.encode(list(texts(FEW))))
+
+
+@pytest.mark.parametrize("suffix", ["npy", "jsonl", "parquet"])
+def test_a_corpus_in_files_is_never_all_in_memory(suffix: str, tiny: MiniLM, tmp_path: Path) -> None:
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+
+    def encode(count: int) -> int:
+        source, output = tmp_path / f"{count}.jsonl", tmp_path / f"out.{suffix}"
+        with source.open("w") as file:
+            file.writelines(
+                f'{{"text": "{text}", "more": "{i:0100}"}}\n' for i, text in enumerate(texts(count))
+            )
+        keep = suffix != "npy"
+        tracemalloc.start()
+        try:
+            report = encode_corpus(tiny, FileCorpus([str(source)], keep=keep), output, overwrite=True)
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert report.rows == count
+        return most
+
+    few, many = (FEW, MANY) if suffix != "parquet" else (4 * FEW, MANY)  # a row group is held, 16,384 rows
+    encode(few)  # what is imported and built once
+    assert encode(many) < encode(few) + SLACK
