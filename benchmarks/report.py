@@ -217,14 +217,18 @@ def latency(name: str) -> Callable[[], str]:
     return made
 
 
-def cold_start() -> str:
+def cold_start(name: str) -> Callable[[], str]:
     """From the start of a process to its first vector."""
-    rows = [
-        [system, show(found["import_seconds"], 3), show(found["seconds"], 2), show(found["peak_mib"])]
-        for system, found in results("cold_start")["results"].items()
-    ]
-    header = ["system", "imports, s", "start to first vector, s", "peak memory, MiB"]
-    return table(header, rows) + measured("cold_start")
+
+    def made() -> str:
+        rows = [
+            [system, show(found["import_seconds"], 3), show(found["seconds"], 2), show(found["peak_mib"])]
+            for system, found in results(name)["results"].items()
+        ]
+        header = ["system", "imports, s", "start to first vector, s", "peak memory, MiB"]
+        return table(header, rows) + measured(name)
+
+    return made
 
 
 def scaling(part: str, column: str) -> Callable[[], str]:
@@ -237,18 +241,22 @@ def scaling(part: str, column: str) -> Callable[[], str]:
     return made
 
 
-def floor() -> str:
+def floor(name: str) -> Callable[[], str]:
     """How near to the bare matrix products."""
-    rows = [
-        [
-            kind,
-            f"{found['sgemm_flop_per_second']['median'] / 1e9:.0f}",
-            show(found["seconds"], 2),
-            f"{found['fraction_of_floor']['median']:.0%}",
+
+    def made() -> str:
+        rows = [
+            [
+                kind,
+                f"{found['sgemm_flop_per_second']['median'] / 1e9:.0f}",
+                show(found["seconds"], 2),
+                f"{found['fraction_of_floor']['median']:.0%}",
+            ]
+            for kind, found in results(name)["results"].items()
         ]
-        for kind, found in results("floor")["results"].items()
-    ]
-    return table(["texts", "sgemm, GFLOP/s", "minilm, s", "of the floor's speed"], rows) + measured("floor")
+        return table(["texts", "sgemm, GFLOP/s", "minilm, s", "of the floor's speed"], rows) + measured(name)
+
+    return made
 
 
 def stages() -> str:
@@ -325,16 +333,20 @@ TABLES: dict[str, Callable[[], str]] = {
     "throughput": throughput("throughput"),
     "throughput-avx2": throughput("throughput-Haswell"),
     "throughput-intel": throughput("throughput-Xeon"),
+    "throughput-zen4": throughput("throughput-Zen4"),
     "latency": latency("latency"),
+    "latency-zen4": latency("latency-Zen4"),
     "latency-intel": latency("latency-Xeon"),
-    "cold-start": cold_start,
+    "cold-start": cold_start("cold_start"),
+    "cold-start-zen4": cold_start("cold_start-Zen4"),
     "scaling-texts": scaling("texts", "texts in one call"),
     "scaling-length": scaling("tokens_a_text", "tokens a text"),
     "scaling-threads": with_measured("scaling", scaling("threads", "threads")),
     "corpus": corpus,
     "corpus-memory": corpus_memory,
     "load": with_measured("load", load),
-    "floor": floor,
+    "floor": floor("floor"),
+    "floor-zen4": floor("floor-Zen4"),
     "stages": stages,
     "ablation": ablation,
 }
