@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -85,9 +86,9 @@ def encode_on_ray(
         Of a Ray cluster. None is the one that this process is connected to, or else that of the environment
         (RAY_ADDRESS), or else one that is started on this machine for the time.
     actors : int, optional
-        How many there are at most; None is as many as the cluster has cores for.
+        How many there are at most; None is as many as the cluster has cores for as the job begins.
     actor_cpus : int
-        Cores of an actor, which are the threads of its model.
+        Cores of an actor, which are the threads of its model; some machine must have so many.
     block_bytes : int
         Text in a block: what is lost of an actor that dies, and what is in a file of the output.
     on_error, dtype, pooling, prompt_name, batch_size, overwrite
@@ -210,20 +211,24 @@ def _run(
     actor_cpus: int,
 ) -> Iterator[Record]:
     """Records of these blocks, as they are done."""
-    fitting = sum(int(node["Resources"].get("CPU", 0)) // actor_cpus for node in ray.nodes() if node["Alive"])
-    most = min(actors or max(fitting, 1), len(numbers))
+    cores = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+    if actor_cpus > max(cores, default=0):  # Ray would wait for such a machine for ever, and say nothing
+        largest = f"the largest machine of the cluster gives {max(cores, default=0)}"
+        raise CorpusError(f"an actor is to have {actor_cpus} cores, and {largest} (--actor-cpus)")
+    most = min(actors or sum(here // actor_cpus for here in cores), len(numbers))
     # The pool may shrink to one: an actor whose machine died waits for a place elsewhere, with its blocks,
     # and gets that of another that has nothing left to do.
     pool = ray.data.ActorPoolStrategy(min_size=1, max_size=most, initial_size=most)
     items = [{"block": number} for number in numbers]
-    records = ray.data.from_items(items, override_num_blocks=min(len(items), _MOST_TASKS)).map_batches(
-        BlockEncoder, fn_constructor_args=(task,), batch_size=1, num_cpus=actor_cpus, compute=pool
-    )
     try:
+        records = ray.data.from_items(items, override_num_blocks=min(len(items), _MOST_TASKS)).map_batches(
+            BlockEncoder, fn_constructor_args=(task,), batch_size=1, num_cpus=actor_cpus, compute=pool
+        )
         for batch in records.iter_batches(batch_size=None, prefetch_batches=0):
             yield from map(json.loads, batch["record"])
-    except ray.exceptions.RayError as error:
-        reason = str(error).strip().splitlines()[-1]
+    except Exception as error:  # Ray Data raises more than RayError
+        lines = str(error).split("\n")  # a traceback, if it comes from an actor
+        reason = next((line.strip() for line in reversed(lines) if line.strip()), type(error).__name__)
         raise CorpusError(f"Ray gave up ({reason}); the same command goes on from here") from None
 
 
@@ -292,7 +297,14 @@ def _connected(ray: Any, address: str | None, actor_cpus: int) -> Iterator[None]
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # to tell others of it is the user's to decide
         where = address or os.environ.get("RAY_ADDRESS") or "local"
         cores = {"num_cpus": max(available_cores(), actor_cpus)} if where == "local" else {}
-        ray.init(where, log_to_driver=False, logging_level=logging.ERROR, **cores)
+        try:
+            if where != "local":
+                _check_listening(where)
+            ray.init(where, log_to_driver=False, logging_level=logging.ERROR, **cores)
+        except Exception as error:  # of many kinds: nobody there, other versions of Ray or Python, no address
+            ray.shutdown()
+            what = "Ray does not start here" if where == "local" else f"no connection to Ray at {where}"
+            raise CorpusError(f"{what}: {' '.join(str(error).split()) or type(error).__name__}") from None
     context.enable_progress_bars = False
     logger.setLevel(logging.ERROR)  # it warns of the missing bars
     try:
@@ -302,6 +314,13 @@ def _connected(ray: Any, address: str | None, actor_cpus: int) -> Iterator[None]
         logger.setLevel(level)
         if is_ours:
             ray.shutdown()
+
+
+def _check_listening(address: str) -> None:
+    """Raise an OSError if nobody is at HOST:PORT; Ray would go on trying for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "://" not in address:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def _ray() -> Any:  # noqa: ANN401
