@@ -17,7 +17,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -158,7 +158,7 @@ def encode_on_ray(
         advance(report)
         task.stop.unlink(missing_ok=True)
         if missing:
-            with _connected(ray, address, actor_cpus):
+            with _heeding(stop, task), _connected(ray, address, actor_cpus):
                 for record in _run(ray, task, sorted(missing), actors, actor_cpus):
                     if "failure" in record:
                         raise CorpusError(_explained(record, task, corpus))
@@ -166,8 +166,6 @@ def encode_on_ray(
                         count(record)
                         corpus.position += task.blocks[record["block"]].size
                         advance(report)
-                    if stop and stop.is_set():
-                        task.stop.touch()
         if not missing:
             _finish(task, corpus, output, options, report)
             forget(output)
@@ -201,6 +199,27 @@ def _schema(corpus: Corpus, width: int, dtype: str, on_error: OnError) -> Any:  
             tables.table(Shard(0, texts, kept, np.zeros((len(good), width), dtype)))
             return tables.schema
     return Tables(corpus.column or "text", width, dtype).without_rows()
+
+
+@contextmanager
+def _heeding(stop: threading.Event | None, task: BlockTask) -> Iterator[None]:
+    """Tell the actors of ``stop`` as soon as it is set; a record may come only after a task's last block."""
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while stop and not is_over.wait(0.1):
+            if stop.is_set():
+                with suppress(OSError):  # of a full disk, say: tried again
+                    task.stop.touch()
+                    return
+
+    watcher = threading.Thread(target=watch, name="minilm_stop", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watcher.join()
 
 
 def _run(
