@@ -47,9 +47,9 @@ def load(
     likely = likely_directory(model_name_or_path, revision=revision, cache_dir=cache_dir)
     before = _file_identity(likely)
     parts = None
-    # the files are read while they are hashed; what was read counts only if it was those very files. It is the
-    # reading that has a thread of its own: it ends by itself, and what may wait for a network or for another
-    # process stays where Ctrl-C is heard.
+    # The files are read while they are hashed; what was read counts only if it was those very files. It is
+    # the reading that has a thread of its own: it ends by itself, and what may wait for a network or for
+    # another process stays where Ctrl-C is heard.
     with ThreadPoolExecutor(1) as executor:
         reading = None if likely is None else executor.submit(_read, likely)
         checkpoint = find_checkpoint(

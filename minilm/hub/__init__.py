@@ -225,10 +225,14 @@ def copy_checkpoint(checkpoint: Checkpoint, directory: str | os.PathLike[str]) -
                 check_sha256(staging, manifest)
             except Unavailable as reason:
                 raise CheckpointError(f"{checkpoint.directory} cannot be copied: {reason}") from None
-        land(staging, target, names)
-        for name in OPTIONAL_FILES:  # of another model that was here before
+        # Who is killed in between must not leave a mixture with a model that was here before: without its
+        # config.json, which goes first and comes last, the directory is refused as incomplete.
+        (target / "config.json").unlink(missing_ok=True)
+        land(staging, target, [name for name in names if name != "config.json"])
+        for name in OPTIONAL_FILES:  # of the other model
             if name not in names:
                 (target / name).unlink(missing_ok=True)
+        land(staging, target, ["config.json"])
     return target
 
 

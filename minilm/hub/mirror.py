@@ -56,9 +56,9 @@ def download_from_mirror(manifest: Manifest, staging: Path) -> None:
             raise Unavailable(f"the wheel is damaged: {one_line(error)}") from error
 
 
-# As `python -m pip`, but nothing that lies in the current directory is taken for it, or for a module of Python's
-# own: sys is built in, and only then does anything come from a file. (Python's own -P does this from 3.11 on;
-# -I would hide a pip that users installed for themselves.)
+# As `python -m pip`, but nothing that lies in the current directory is taken for it, or for a module of
+# Python's own: sys is built in, and only then does anything come from a file. (Python's own -P does this from
+# 3.11 on; -I would hide a pip that users installed for themselves.)
 _RUN_PIP = (
     "import sys; sys.path[:] = filter(None, sys.path); "
     "import runpy; runpy.run_module('pip', run_name='__main__', alter_sys=True)"
