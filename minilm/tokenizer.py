@@ -104,6 +104,12 @@ class Tokenizer:
 
     @max_seq_length.setter
     def max_seq_length(self, value: int) -> None:
+        added = self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        if value <= added:  # the library would count below zero, and cut nothing
+            raise ValueError(
+                f"max_seq_length must be more than the {added} tokens that {self._path} adds to every text, "
+                f"not {value}"
+            )
         self._tokenizer.enable_truncation(max_length=value)
         self._max_seq_length = value
 
@@ -121,7 +127,18 @@ class Tokenizer:
         )
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> tuple[TokenizedTexts, list[list[int]]]:
-        """Token ids of each pair as one text, the longer side cut first, and each token's type (0 or 1)."""
+        """Token ids of each pair as one text, the longer side cut first, and each token's type (0 or 1).
+
+        Raises
+        ------
+        CheckpointError
+            If the file does not leave room for a token of each text.
+        """
+        if self.max_seq_length < self.shortest_pair:
+            raise CheckpointError(
+                f"{self._path} adds {self._frame.added} tokens to every pair, and must leave room for one of "
+                f"each text among the {self.max_seq_length} that are kept of it"
+            )
         _, encodings = self._read([text for pair in pairs for text in pair], add_special_tokens=False)
         room = self.max_seq_length - self._frame.added
         tokenized = TokenizedTexts([], [])
@@ -134,6 +151,11 @@ class Tokenizer:
             tokenized.is_truncated.append(kept != lengths)
             types.append(token_types)
         return tokenized, types
+
+    @property
+    def shortest_pair(self) -> int:
+        """Tokens of a pair that has one of each text."""
+        return self._frame.added + 2
 
     def _lengths(self, pair: tuple[str, str], first: Encoding, second: Encoding) -> tuple[int, int]:
         """Tokens of each text; one more than fit, of a single one that is too long."""

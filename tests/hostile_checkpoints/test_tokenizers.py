@@ -6,6 +6,7 @@ word's row for, or breaks off at in Rust, is refused before a text comes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minilm import MiniLM
+from minilm import CheckpointError, CrossEncoder, MiniLM, TruncationWarning
 from tests.conftest import TINY
 from tests.hostile_checkpoints.refusing import Refusal, change_json
 from tests.hostile_checkpoints.test_configs import NOT_JSON
@@ -134,6 +135,41 @@ def test_a_tokenizer_that_lies_is_refused(
 ) -> None:
     change_json(directory / "tokenizer.json", change)
     assert reason in refusal(directory, "tokenizer.json")
+
+
+def test_no_length_is_set_that_has_no_room_for_a_text(directory: Path) -> None:
+    change_json(directory / "tokenizer.json", cls_ids(*[2] * 8))
+    model = MiniLM(directory)  # 9 special tokens in 16
+    path = directory / "tokenizer.json"
+    message = f"max_seq_length must be more than the 9 tokens that {path} adds to every text, not "
+    for length in (3, 5, 9):
+        with pytest.raises(ValueError, match=re.escape(f"{message}{length}")):
+            MiniLM(directory, max_seq_length=length)
+        with pytest.raises(ValueError, match=re.escape(f"{message}{length}")):
+            model.tokenizer.max_seq_length = length
+    assert model.max_seq_length == 16
+    model.max_seq_length = 10
+    with pytest.warns(TruncationWarning):
+        assert np.isfinite(model.encode("a " * 100)).all()
+
+
+@pytest.mark.parametrize(("added", "kept"), [(22, 24), (23, 24), (30, 24), (30, 16)])
+def test_a_pair_of_which_no_text_is_left_is_refused_at_load(classifier: Path, added: int, kept: int) -> None:
+    pieces = [*[CLS] * added, A, B]
+    change_json(classifier / "tokenizer.json", template(pair=pieces))
+    change_json(classifier / "sentence_bert_config.json", lambda fields: fields.update(max_seq_length=kept))
+    if added + 2 <= kept:
+        with pytest.warns(TruncationWarning):
+            assert np.isfinite(CrossEncoder(classifier).predict(("a " * 100, "b " * 100)))
+        with pytest.raises(ValueError, match="max_length must lie in 24 to 24 for this model, not 23"):
+            CrossEncoder(classifier, max_length=23)
+        return
+    with pytest.raises(CheckpointError) as error:
+        CrossEncoder(classifier)
+    assert str(error.value) == (
+        f"{classifier / 'tokenizer.json'} adds {added} tokens to every pair, and must leave room for one of "
+        f"each text among the {kept} that are kept of it"
+    )
 
 
 def test_the_tokenizer_of_a_larger_model_is_refused(directory: Path, refusal: Refusal) -> None:
