@@ -78,7 +78,9 @@ class Tokenizer:
         check_regular(self._path, most=MAX_BYTES)
         try:
             self._tokenizer = _Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises bare Exception for every kind of bad file
+        except BaseException as error:  # the library raises bare Exception for every kind of bad file
+            if not isinstance(error, Exception) and not _is_panic(error):
+                raise
             raise CheckpointError(f"{path} cannot be read as a tokenizer: {one_line(error)}") from error
         largest_id = max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
         if not 0 <= largest_id < vocab_size:
@@ -220,10 +222,15 @@ class Tokenizer:
         try:
             yield
         except BaseException as error:
-            # a bare Exception, or a panic of the library's Rust, which is not even that; others are our own
-            if type(error) is not Exception and type(error).__name__ != "PanicException":
+            # a bare Exception, or a panic; others are our own
+            if type(error) is not Exception and not _is_panic(error):
                 raise
             raise CheckpointError(f"{self._path} is damaged: {one_line(error)}") from error
+
+
+def _is_panic(error: BaseException) -> bool:
+    """Whether the library's Rust broke off, which is no Exception; stderr has its own words on it."""
+    return type(error).__name__ == "PanicException"
 
 
 class _AroundFork:

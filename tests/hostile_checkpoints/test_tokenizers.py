@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 
-from minilm import CheckpointError, CrossEncoder, MiniLM, TruncationWarning
+from minilm import CheckpointError, CrossEncoder, MiniLM, TruncationWarning, tokenizer
+from minilm.cli import main
 from tests.conftest import TINY
 from tests.hostile_checkpoints.refusing import Refusal, change_json
 from tests.hostile_checkpoints.test_configs import NOT_JSON
@@ -135,6 +137,33 @@ def test_a_tokenizer_that_lies_is_refused(
 ) -> None:
     change_json(directory / "tokenizer.json", change)
     assert reason in refusal(directory, "tokenizer.json")
+
+
+def test_a_file_at_which_the_library_breaks_off_in_rust_is_refused_by_name(
+    directory: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = directory / "tokenizer.json"
+    vocab = {"[UNK]": 0, "a": 1, "b": 2, "ab": 3}
+    bpe = {"type": "BPE", "vocab": vocab, "merges": ["a b"], "continuing_subword_prefix": "####"}
+    change_json(path, part(model=bpe))
+    with pytest.raises(CheckpointError) as error:
+        MiniLM(directory)
+    assert str(error.value).startswith(f"{path} cannot be read as a tokenizer: ")
+    assert main(["compare", "a", "b", "--model", str(directory)]) == 1
+    # after what Rust says by itself
+    assert capfd.readouterr().err.splitlines()[-1] == f"minilm: {error.value}"
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_ctrl_c_while_a_file_is_read_is_no_fault_of_the_file(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    def interrupted(_: str) -> NoReturn:
+        raise kind
+
+    monkeypatch.setattr(tokenizer, "_Tokenizer", SimpleNamespace(from_file=interrupted))
+    with pytest.raises(kind):
+        MiniLM(directory)
 
 
 def test_no_length_is_set_that_has_no_room_for_a_text(directory: Path) -> None:
