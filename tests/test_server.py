@@ -532,3 +532,17 @@ def test_a_failure_reaches_those_it_concerns_and_the_queue_goes_on() -> None:
         gatherer.stop()
 
     asyncio.run(run())
+
+
+def test_a_stopped_queue_begins_again_when_asked() -> None:
+    """As an application does that is started and stopped in each of somebody's tests."""
+
+    def encode(input_ids: Sequence[Sequence[int]]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        return np.array([[len(ids)] for ids in input_ids], np.float32)
+
+    gatherer = Gatherer(encode, width=1, cores=1, max_tokens=100)
+    gatherer.stop()  # nothing was asked yet, so that nothing runs
+    for _ in range(3):
+        assert asyncio.run(gatherer.encode([[1, 2]])).tolist() == [[2]]
+        gatherer.stop()
+    assert "minilm-gatherer" not in {thread.name for thread in threading.enumerate()}
