@@ -277,6 +277,24 @@ def test_a_key_is_asked_for_and_the_page_is_not_behind_it() -> None:
         assert server.stop() == 0
 
 
+def test_without_the_key_a_body_is_read_to_its_end_and_the_connection_closed() -> None:
+    server = Server("--api-key", "secret", "--body-seconds", "0.5", "--max-body-bytes", "1000000")
+    address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+    try:
+        # the answer is not lost to a client that first sends all of a body, even one that is too long
+        status, _, headers = server.ask("/embed", b" " * 3_000_000)
+        assert (status, headers["connection"]) == (401, "close")
+        # one that never ends is given up
+        with socket.create_connection(address) as connection:
+            connection.sendall(
+                b"POST /embed HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
+            )
+            received = b"".join(iter(lambda: connection.recv(10_000), b""))
+        assert received.split()[1] == b"401"
+    finally:
+        assert server.stop() == 0
+
+
 def test_a_page_elsewhere_may_ask_only_if_it_is_named(server: Server) -> None:
     origin = {"Origin": "https://example.org"}
     assert "access-control-allow-origin" not in server.ask("/embed", {"inputs": "a"}, **origin)[2]
