@@ -22,7 +22,7 @@ import pytest
 
 from minilm import CrossEncoder, MiniLM
 from minilm.cli import main
-from tests.conftest import MakeCheckpoint
+from tests.conftest import TINY, MakeCheckpoint
 from tests.serving import Server
 
 pytest.importorskip("uvicorn", reason="the extra serve is not installed")
@@ -30,6 +30,7 @@ pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
 from minilm.server.gathering import Gatherer, QueueFullError
 from tests.test_cross_encoder import write as write_cross_encoder
+from tests.test_dense import add_to_checkpoint as add_dense
 
 A, B = "A girl is styling her hair.", "A girl is brushing her hair."
 
@@ -173,6 +174,22 @@ def test_compare_gives_the_score_and_why(server: Server) -> None:
     assert abs(answer["score"] - 0.805222) < 1e-6
     assert abs(np.sum(answer["contributions"]) - answer["score"]) < 1e-6
     assert answer["tokens"] == [9, 9]
+
+
+def test_without_an_explanation_there_is_the_score_and_the_reason(make_checkpoint: MakeCheckpoint) -> None:
+    directory = make_checkpoint()
+    wide = {"linear.weight": np.eye(2, TINY.hidden_size, dtype=np.float32)}
+    add_dense(directory, wide, in_features=TINY.hidden_size, bias=False)
+    server = Server("--model", str(directory))
+    try:
+        status, answer, _ = server.ask("/compare", {"text_a": "a b", "text_b": "c", "explain": True})
+    finally:
+        assert server.stop() == 0
+    assert (status, answer["tokens"], answer["truncated"]) == (200, [4, 3], [])
+    # float64 products of float32 vectors of width 2
+    assert abs(answer["score"] - MiniLM(directory).similarity("a b", "c").item()) < 1e-6
+    assert "a Dense module" in answer["unexplained"]
+    assert "contributions" not in answer
 
 
 @pytest.mark.parametrize(
@@ -506,6 +523,12 @@ def test_a_full_queue_refuses_and_says_when_to_come_again() -> None:
         assert refused.value.retry_after >= 1
         gate.set()
         await first
+        with gatherer.occupied(10):  # by what is encoded elsewhere
+            with pytest.raises(QueueFullError):
+                await gatherer.encode([[1]])
+            with pytest.raises(QueueFullError), gatherer.occupied(1):
+                pass
+        assert gatherer.waiting_tokens == 0
         assert (await gatherer.encode([[1] * 50])).shape == (1, 1)  # larger than the queue, but alone
         gatherer.stop()
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from minilm.explanation import Explanation
 from minilm.model import MiniLM
 from minilm.server.errors import RequestError
 from minilm.server.gathering import Gatherer, QueueFullError, Texts
@@ -103,6 +105,11 @@ class Service:
         """Unnormalized embeddings (n, E)."""
         return await gathered(self.gatherer, input_ids)
 
+    async def explain(self, texts: Sequence[str], tokens: int) -> Explanation:
+        """Why two texts, of so many tokens, have their score; beside the queue, but counted in it."""
+        with _refusing_when_full(), self.gatherer.occupied(tokens):
+            return await asyncio.to_thread(self.model.explain, *texts)
+
     def _prompt(self, name: str | None) -> str:
         try:
             return self.model.resolve_prompt(prompt_name=name)
@@ -140,8 +147,14 @@ async def gathered(gatherer: Gatherer, texts: Texts) -> Array:
     RequestError
         503, if too much waits already.
     """
-    try:
+    with _refusing_when_full():
         return await gatherer.encode(texts)
+
+
+@contextmanager
+def _refusing_when_full() -> Iterator[None]:
+    try:
+        yield
     except QueueFullError as error:
         headers = {"Retry-After": str(error.retry_after)}
         raise RequestError(503, str(error), code="queue_full", headers=headers) from None

@@ -18,7 +18,8 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -124,14 +125,9 @@ class Gatherer:
         """
         if not texts:
             return np.empty((0, self._width), np.float32)
-        tokens = sum(map(len, texts))
         request = _Request(texts, self._width, asyncio.get_running_loop())
         with self._condition:
-            if self._stopping:
-                raise QueueFullError(1)
-            if self._tokens and self._tokens + tokens > self._max_tokens:
-                raise QueueFullError(1 + int(self._tokens / self._rate))
-            self._tokens += tokens
+            self._admit(sum(map(len, texts)))
             self._waiting.append(request)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="minilm-gatherer", daemon=True)
@@ -139,6 +135,30 @@ class Gatherer:
             if len(self._waiting) >= self._expected:
                 self._condition.notify()
         return await request.future
+
+    @contextmanager
+    def occupied(self, tokens: int) -> Iterator[None]:
+        """Count tokens that go through the model elsewhere as if they waited here.
+
+        Raises
+        ------
+        QueueFullError
+            If too many tokens wait already.
+        """
+        with self._condition:
+            self._admit(tokens)
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._tokens -= tokens
+
+    def _admit(self, tokens: int) -> None:
+        if self._stopping:
+            raise QueueFullError(1)
+        if self._tokens and self._tokens + tokens > self._max_tokens:
+            raise QueueFullError(1 + int(self._tokens / self._rate))
+        self._tokens += tokens
 
     def stop(self) -> None:
         """Finish what is in the queue, take nothing meanwhile, and end the thread."""
