@@ -157,6 +157,20 @@ class Tokenizer:
         with self._errors_named():
             return pair_frame(self._without_truncation, self._path)
 
+    @cached_property
+    def around(self) -> tuple[list[int], list[int]]:
+        """Ids that are put before every text, and behind it."""
+        tokenizer = self._without_truncation
+        with self._errors_named():
+            framed, bare = (tokenizer.encode("a", add_special_tokens=special) for special in (True, False))
+        own = [
+            i for i, side in enumerate(framed.sequence_ids) if side == 0
+        ]  # None for a token that was added
+        before, behind = (framed.ids[: own[0]], framed.ids[own[-1] + 1 :]) if own else ([], [])
+        if [*before, *bare.ids, *behind] != framed.ids or before + behind != self([""]).input_ids[0]:
+            raise CheckpointError(f"{self._path} does more to a text than put tokens around it")
+        return before, behind
+
     def _read(
         self, texts: Sequence[str], *, add_special_tokens: bool = True
     ) -> tuple[list[str], list[Encoding]]:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer, processors
 
 from minilm import CrossEncoder, MiniLM
 from minilm.cli import main
@@ -28,7 +29,9 @@ from tests.serving import Server
 pytest.importorskip("uvicorn", reason="the extra serve is not installed")
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
+from minilm.server.encoding import Service
 from minilm.server.gathering import Gatherer, QueueFullError
+from minilm.server.settings import Settings
 from tests.test_cross_encoder import write as write_cross_encoder
 from tests.test_dense import add_to_checkpoint as add_dense
 
@@ -157,6 +160,38 @@ def test_a_reranker_has_one_label(make_checkpoint: MakeCheckpoint, capfd: pytest
     assert "a reranker has one label" in capfd.readouterr().err
     assert main(["serve", "--port", "0", "--default-prompt-name", "nothing"]) == 2
     assert "--default-prompt-name: default_prompt_name must be one of query" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("template", "before", "behind"),
+    [
+        ("[CLS] $A [SEP]", [2], [3]),
+        ("[CLS] $A", [2], []),
+        ("$A [SEP]", [], [3]),
+        ("[CLS] [MASK] $A [SEP]", [2, 4], [3]),
+        ("[CLS] $A [MASK] [SEP]", [2], [4, 3]),
+    ],
+)
+def test_around_ids_stands_what_the_tokenizer_puts_around_texts(
+    make_checkpoint: MakeCheckpoint, template: str, before: list[int], behind: list[int]
+) -> None:
+    directory = make_checkpoint()
+    tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+    special = [("[CLS]", 2), ("[SEP]", 3), ("[MASK]", 4)]
+    tokenizer.post_processor = processors.TemplateProcessing(single=template, special_tokens=special)
+    tokenizer.save(str(directory / "tokenizer.json"))
+    model = MiniLM(directory, max_seq_length=6)
+    service = Service(model, Settings())
+    room = 6 - len(before) - len(behind)
+    for length in (1, 2, room, room + 1, 10):
+        text, ids = " ".join("abcdefghij"[:length]), [*range(5, 5 + length)]
+        framed = [*before, *ids[:room], *behind]
+        assert model.tokenizer([text]).input_ids == [framed]
+        is_cut = [0] if length > room else []
+        for given in (ids, [ids], [[*before, *ids, *behind]]):
+            assert asyncio.run(service.token_ids(given, param="input")) == ([framed], is_cut)
+    only_special = [*before, *behind]  # an empty text
+    assert asyncio.run(service.token_ids(only_special, param="input"))[0] == [only_special]
 
 
 def test_long_texts_are_cut_with_notice_or_refused(server: Server) -> None:
