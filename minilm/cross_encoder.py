@@ -95,6 +95,8 @@ class CrossEncoder:
         If the checkpoint is nowhere to be had.
     CheckpointError
         If it is damaged or of a kind that is not supported.
+    ValueError
+        If an option has a value it cannot have.
     """
 
     def __init__(
@@ -147,14 +149,10 @@ class CrossEncoder:
             name=directory / "model.safetensors",
         )
         self._has_token_types = _has_token_types(directory)
-        longest = self.config.max_seq_length if max_length is None else max_length
-        if not 5 <= longest <= self.config.max_position_embeddings:
-            most = self.config.max_position_embeddings
-            raise ValueError(f"max_length must lie in 5 to {most} for this model, not {longest}")
         self._tokenizer = Tokenizer(
             directory / "tokenizer.json",
             vocab_size=self.config.vocab_size,
-            max_seq_length=longest,
+            max_seq_length=self.config.max_seq_length,
             do_lower_case=self.config.do_lower_case,
         )
         _, ((*_, last_type),) = self._tokenizer.pairs([("", "a")])
@@ -163,6 +161,11 @@ class CrossEncoder:
                 f"{directory / 'tokenizer.json'} has token types up to {last_type}, but config.json has "
                 f"type_vocab_size {self.config.type_vocab_size}"
             )
+        if max_length is not None:
+            least, most = self._tokenizer.shortest_pair, self.config.max_position_embeddings
+            if not least <= max_length <= most:
+                raise ValueError(f"max_length must lie in {least} to {most} for this model, not {max_length}")
+            self._tokenizer.max_seq_length = max_length
 
     def __repr__(self) -> str:
         return f"CrossEncoder({str(self.checkpoint.directory)!r}: {self.num_labels} labels)"

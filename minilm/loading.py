@@ -46,22 +46,23 @@ def load(
     """
     likely = likely_directory(model_name_or_path, revision=revision, cache_dir=cache_dir)
     before = _file_identity(likely)
+    parts = None
+    # The files are read while they are hashed; what was read counts only if it was those very files. It is
+    # the reading that has a thread of its own: it ends by itself, and what may wait for a network or for
+    # another process stays where Ctrl-C is heard.
     with ThreadPoolExecutor(1) as executor:
-        finding = executor.submit(
-            find_checkpoint,
+        reading = None if likely is None else executor.submit(_read, likely)
+        checkpoint = find_checkpoint(
             model_name_or_path,
             revision=revision,
             cache_dir=cache_dir,
             local_files_only=local_files_only,
             token=token,
         )
-        # the files are read while they are hashed; what was read counts only if it was those very files
-        parts = None
-        if likely is not None:
+        if reading is not None and before is not None and before == _file_identity(checkpoint.directory):
             with suppress(CheckpointError):
-                parts = _read(likely)
-        checkpoint = finding.result()
-    if parts is None or before is None or before != _file_identity(checkpoint.directory):
+                parts = reading.result()
+    if parts is None:
         parts = _read(checkpoint.directory)
     return checkpoint, parts
 

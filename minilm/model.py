@@ -52,9 +52,10 @@ class MiniLM:
     ----------
     model_name_or_path : str or PathLike
         A directory with a checkpoint, or its name on the Hugging Face Hub. The default is all-MiniLM-L6-v2
-        at a pinned revision; see :mod:`minilm.hub` for where it is looked for.
+        at a pinned revision; see :mod:`minilm.hub` for where it is looked for. Its full name never means a
+        directory.
     revision : str, optional
-        Branch, tag or commit on the Hub.
+        Branch, tag or commit on the Hub. A directory has none.
     cache_folder : str or Path, optional
         A Hugging Face cache other than the user's own.
     local_files_only : bool
@@ -98,6 +99,8 @@ class MiniLM:
         If the checkpoint is nowhere to be had.
     CheckpointError
         If it is damaged or of a kind that is not supported.
+    ValueError
+        If an option has a value it cannot have.
 
     References
     ----------

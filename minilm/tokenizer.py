@@ -78,7 +78,9 @@ class Tokenizer:
         check_regular(self._path, most=MAX_BYTES)
         try:
             self._tokenizer = _Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises bare Exception for every kind of bad file
+        except BaseException as error:  # the library raises bare Exception for every kind of bad file
+            if not isinstance(error, Exception) and not _is_panic(error):
+                raise
             raise CheckpointError(f"{path} cannot be read as a tokenizer: {one_line(error)}") from error
         largest_id = max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
         if not 0 <= largest_id < vocab_size:
@@ -104,6 +106,12 @@ class Tokenizer:
 
     @max_seq_length.setter
     def max_seq_length(self, value: int) -> None:
+        added = self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        if value <= added:  # the library would count below zero, and cut nothing
+            raise ValueError(
+                f"max_seq_length must be more than the {added} tokens that {self._path} adds to every text, "
+                f"not {value}"
+            )
         self._tokenizer.enable_truncation(max_length=value)
         self._max_seq_length = value
 
@@ -121,7 +129,18 @@ class Tokenizer:
         )
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> tuple[TokenizedTexts, list[list[int]]]:
-        """Token ids of each pair as one text, the longer side cut first, and each token's type (0 or 1)."""
+        """Token ids of each pair as one text, the longer side cut first, and each token's type (0 or 1).
+
+        Raises
+        ------
+        CheckpointError
+            If the file does not leave room for a token of each text.
+        """
+        if self.max_seq_length < self.shortest_pair:
+            raise CheckpointError(
+                f"{self._path} adds {self._frame.added} tokens to every pair, and must leave room for one of "
+                f"each text among the {self.max_seq_length} that are kept of it"
+            )
         _, encodings = self._read([text for pair in pairs for text in pair], add_special_tokens=False)
         room = self.max_seq_length - self._frame.added
         tokenized = TokenizedTexts([], [])
@@ -134,6 +153,11 @@ class Tokenizer:
             tokenized.is_truncated.append(kept != lengths)
             types.append(token_types)
         return tokenized, types
+
+    @property
+    def shortest_pair(self) -> int:
+        """Tokens of a pair that has one of each text."""
+        return self._frame.added + 2
 
     def _lengths(self, pair: tuple[str, str], first: Encoding, second: Encoding) -> tuple[int, int]:
         """Tokens of each text; one more than fit, of a single one that is too long."""
@@ -156,6 +180,20 @@ class Tokenizer:
     def _frame(self) -> PairFrame:
         with self._errors_named():
             return pair_frame(self._without_truncation, self._path)
+
+    @cached_property
+    def around(self) -> tuple[list[int], list[int]]:
+        """Ids that are put before every text, and behind it."""
+        tokenizer = self._without_truncation
+        with self._errors_named():
+            framed, bare = (tokenizer.encode("a", add_special_tokens=special) for special in (True, False))
+        own = [
+            i for i, side in enumerate(framed.sequence_ids) if side == 0
+        ]  # None for a token that was added
+        before, behind = (framed.ids[: own[0]], framed.ids[own[-1] + 1 :]) if own else ([], [])
+        if [*before, *bare.ids, *behind] != framed.ids or before + behind != self([""]).input_ids[0]:
+            raise CheckpointError(f"{self._path} does more to a text than put tokens around it")
+        return before, behind
 
     def _read(
         self, texts: Sequence[str], *, add_special_tokens: bool = True
@@ -198,10 +236,15 @@ class Tokenizer:
         try:
             yield
         except BaseException as error:
-            # a bare Exception, or a panic of the library's Rust, which is not even that; others are our own
-            if type(error) is not Exception and type(error).__name__ != "PanicException":
+            # a bare Exception, or a panic; others are our own
+            if type(error) is not Exception and not _is_panic(error):
                 raise
             raise CheckpointError(f"{self._path} is damaged: {one_line(error)}") from error
+
+
+def _is_panic(error: BaseException) -> bool:
+    """Whether the library's Rust broke off, which is no Exception; stderr has its own words on it."""
+    return type(error).__name__ == "PanicException"
 
 
 class _AroundFork:

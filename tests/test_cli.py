@@ -207,6 +207,8 @@ def test_info_says_what_runs_where(capsys: pytest.CaptureFixture[str], model: Mi
     [
         (["info", "--model", "./nowhere"], 1, "'./nowhere' is neither a directory on this machine nor"),
         (["download", "--local-dir", ""], 2, "--local-dir is empty"),
+        (["info", "--model", "/", "--revision", "v1"], 1, "revision 'v1' is for a repository on the Hugging"),
+        (["compare", "a", "b", "--model", "/", "--revision", "v1"], 1, "and '/' is a directory on this"),
     ],
 )
 def test_a_place_that_is_none_is_refused(

@@ -73,12 +73,17 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
         load_dense(directory)
 
 
-def test_a_layer_must_fit_what_comes_before_it(make_checkpoint: MakeCheckpoint) -> None:
-    directory = make_checkpoint()
+def add_to_checkpoint(directory: Path, tensors: dict[str, Any] | None = None, **fields: Any) -> None:
+    """Put the module between pooling and normalization."""
     modules = json.loads((directory / "modules.json").read_text())
     modules.insert(2, {"path": "2_Dense", "type": "sentence_transformers.models.Dense"})
     (directory / "modules.json").write_text(json.dumps(modules))
-    write(directory / "2_Dense")
+    write(directory / "2_Dense", tensors, **fields)
+
+
+def test_a_layer_must_fit_what_comes_before_it(make_checkpoint: MakeCheckpoint) -> None:
+    directory = make_checkpoint()
+    add_to_checkpoint(directory)
     with pytest.raises(
         CheckpointError, match=f"takes embeddings of width 3, but gets such of width {TINY.hidden_size}"
     ):

@@ -111,6 +111,82 @@ def test_workers_forked_from_a_server_that_has_loaded_the_model_encode_at_once()
 
 
 @needs_fork
+@pytest.mark.parametrize("is_used", [False, True], ids=["made", "used"])
+def test_workers_forked_from_a_server_that_has_made_the_application_answer(is_used: bool) -> None:
+    """As gunicorn's --preload does it: the threads that encode do not come along."""
+    pytest.importorskip("fastapi", reason="the extra serve is not installed")
+    run(
+        body(f"""
+        import asyncio, json
+        from minilm.server.app import create_app
+        app = create_app(model)
+        async def answer():
+            content = b""
+            body = json.dumps({{"inputs": TEXTS, "truncate": True}}).encode()
+            given = [{{"type": "http.request", "body": body, "more_body": False}}]
+            async def receive():
+                return given.pop()
+            async def send(message):
+                nonlocal content
+                content += message.get("body", b"")
+            scope = {{"type": "http", "method": "POST", "path": "/embed", "query_string": b""}}
+            scope["headers"] = [(b"content-type", b"application/json")]
+            await app(scope, receive, send)
+            return json.loads(content)
+        def is_right():
+            # packs are made otherwise than by encode; to this bound vectors are the same under any kernels
+            return np.abs(asyncio.run(answer()) - expected).max() < 3e-7
+        if {is_used}:
+            assert is_right()
+        for _ in range(4):
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(60)  # a deadlock ends the child, and fails the test
+                try:
+                    os._exit(0 if is_right() and is_right() else 3)
+                finally:
+                    os._exit(4)
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        assert is_right()
+    """)
+    )
+
+
+@needs_fork
+def test_what_waits_in_a_queue_at_a_fork_is_the_parents_and_the_childs_own_is_done() -> None:
+    pytest.importorskip("fastapi", reason="the extra serve is not installed")
+    run(
+        body("""
+        import asyncio
+        from minilm.server.gathering import Gatherer
+        gate = threading.Event()
+        def double(texts):
+            gate.wait()
+            return np.array([[2 * text[0]] for text in texts], np.float32)
+        gatherer = Gatherer(double, width=1, cores=1, max_tokens=10)
+        async def use():
+            asked = [asyncio.ensure_future(gatherer.encode([[number] * 5])) for number in (1, 2)]
+            await asyncio.sleep(0)
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(60)
+                try:
+                    gate.set()
+                    # in a loop of its own, as if it were not in one
+                    asyncio._set_running_loop(None)
+                    row = asyncio.new_event_loop().run_until_complete(gatherer.encode([[7] * 10]))
+                    os._exit(0 if row.tolist() == [[14]] and gatherer.waiting_tokens == 0 else 3)
+                finally:
+                    os._exit(4)
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+            gate.set()
+            assert [(await rows).item() for rows in asked] == [2, 4]
+        asyncio.run(use())
+    """)
+    )
+
+
+@needs_fork
 def test_a_child_forked_while_other_threads_encode_is_right_and_does_not_wait_for_them() -> None:
     run(
         body("""

@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from minilm import MiniLM
+from tests.conftest import TINY, MakeCheckpoint
 from tests.serving import Server
+from tests.test_dense import add_to_checkpoint as add_dense
 
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -262,6 +265,28 @@ def luminance(color: list[int]) -> float:
     parts = [x / 255 for x in color]
     linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_a_score_that_cannot_be_explained_is_shown_with_the_reason(
+    browser: Any, make_checkpoint: MakeCheckpoint
+) -> None:
+    directory = make_checkpoint()
+    wide = {"linear.weight": np.eye(2, TINY.hidden_size, dtype=np.float32)}
+    add_dense(directory, wide, in_features=TINY.hidden_size, bias=False)
+    server = Server("--model", str(directory))
+    page = browser.new_page()
+    complaints = watch(page)
+    try:
+        page.goto(server.url)
+        # float64 products of float32 vectors of width 2
+        assert abs(compare(page, "a b", "c") - MiniLM(directory).similarity("a b", "c").item()) < BOUND
+        assert "4 and 3 tokens" in page.locator("#facts").inner_text()
+        assert "this checkpoint has a Dense module" in page.locator("#unexplained").inner_text()
+        assert not page.locator("#why").is_visible()
+        assert [seen for seen in complaints if not seen.startswith(server.url)] == []
+    finally:
+        page.close()
+        assert server.stop() == 0
 
 
 def test_the_server_goes_away_and_comes_back(browser: Any) -> None:

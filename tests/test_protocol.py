@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -36,19 +38,30 @@ async def application(
     await send({"type": "http.response.body", "body": content})
 
 
-def served(client: Client) -> None:
-    """Run a client against one server, in one loop."""
+def served(
+    client: Client, application: Any = application, *, keep_alive: float = 5, until_gone: bool = False
+) -> None:
+    """Run a client against one server, in one loop; ``until_gone``, until the server has let it go."""
 
     async def run() -> None:
         config = uvicorn.Config(application, http=Protocol, log_level="critical", lifespan="off")
         config.load()
+        config.timeout_keep_alive = keep_alive  # type: ignore[assignment] # less than a second, for a test
+        state = ServerState()
         server = await asyncio.get_running_loop().create_server(
-            lambda: Protocol(config=config, server_state=ServerState(), app_state={}), "127.0.0.1", 0
+            lambda: Protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
         )
+
+        async def gone() -> None:
+            while state.connections:
+                await asyncio.sleep(0.01)
+
         async with server:
             reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
             try:
                 await asyncio.wait_for(client(reader, writer), PATIENCE)
+                if until_gone:
+                    await asyncio.wait_for(gone(), PATIENCE)
             finally:
                 writer.close()
 
@@ -144,3 +157,96 @@ def test_headers_after_a_body_in_chunks_are_not_kept() -> None:
         assert await answer(reader) == (200, b"2")
 
     served(client)
+
+
+def test_bytes_that_begin_no_request_do_not_keep_a_connection() -> None:
+    """An empty line after a request ended uvicorn's keep-alive, and nothing else was waiting."""
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head_of(100))
+        assert await answer(reader) == (200, b"2")
+        writer.write(b"\r\n")
+        assert await reader.read() == b""
+
+    served(client, keep_alive=0.2)
+
+
+async def hasty(scope: object, receive: object, send: Callable[..., Awaitable[None]]) -> None:  # noqa: ARG001
+    """Answers without the body."""
+    start = [(b"content-length", b"1")]
+    await send({"type": "http.response.start", "status": 200, "headers": start})
+    await send({"type": "http.response.body", "body": b"x"})
+
+
+def test_a_body_that_goes_on_after_the_answer_does_not_keep_a_connection() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        assert await answer(reader) == (200, b"x")
+        with contextlib.suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(b"1\r\nx\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+
+    served(client, hasty, keep_alive=0.2)
+
+
+def test_half_a_head_that_came_before_the_answer_to_another_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head_of(100) + head_of(100)[:30])
+        assert await answer(reader) == (200, b"2")
+        assert (await answer(reader))[0] == 408
+        assert await reader.read() == b""
+
+    served(client)
+
+
+@pytest.mark.parametrize("connection", [b"keep-alive", b"close"])
+@pytest.mark.parametrize("number", [1, 20])
+def test_an_answer_that_nobody_reads_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, connection: bytes, number: int
+) -> None:
+    monkeypatch.setattr(protocol, "UNREAD_SECONDS", 0.05)
+    size = 32 << 20  # more than the socket has room for
+
+    async def application(scope: object, receive: object, send: Callable[..., Awaitable[None]]) -> None:  # noqa: ARG001
+        start = [(b"content-length", str(size).encode()), (b"connection", connection)]
+        await send({"type": "http.response.start", "status": 200, "headers": start})
+        await send({"type": "http.response.body", "body": b"x" * size})
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head_of(100) * number)
+        await reader.readuntil(b"\r\n\r\n")  # and no more
+
+    served(client, application, keep_alive=60, until_gone=True)
+
+
+def test_an_answer_is_kept_as_long_as_some_of_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "UNREAD_SECONDS", 0.001)
+    sizes = [100, 99, 99, 50, 50, 1, 1, 1]  # a check that finds less looks again, for the next; the last ends
+    aborted: asyncio.Event
+
+    class Slow(asyncio.Transport):
+        def get_write_buffer_size(self) -> int:
+            return sizes.pop(0)
+
+        def abort(self) -> None:
+            aborted.set()
+
+    async def run() -> None:
+        nonlocal aborted
+        aborted = asyncio.Event()
+        config = uvicorn.Config(application, http=Protocol, log_level="critical", lifespan="off")
+        config.load()
+        connection = Protocol(config=config, server_state=ServerState(), app_state={})
+        connection.connection_made(Slow())
+        connection.pause_writing()
+        await asyncio.wait_for(aborted.wait(), PATIENCE)
+        connection.connection_lost(OSError())
+
+    asyncio.run(run())
+    assert sizes == []

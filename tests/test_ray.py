@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import random
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +22,7 @@ import pytest
 from minilm import CorpusError, MiniLM
 from minilm.blas import has_small_matrix_kernels
 from minilm.cli import main
+from minilm.corpus import on_ray
 from minilm.corpus.block_encoder import BlockEncoder, BlockTask
 from minilm.corpus.job import encode_corpus
 from minilm.corpus.manifest import Report
@@ -60,6 +63,9 @@ class Machines:
 
     def kill_the_other(self) -> None:
         self._cluster.remove_node(self._other, allow_graceful=False)
+
+    def add(self, cores: int) -> None:
+        self._cluster.add_node(num_cpus=cores)
 
     def shut_down(self) -> None:
         ray.shutdown()
@@ -243,6 +249,51 @@ def test_after_its_driver_was_killed_it_goes_on_and_does_nothing_twice(
     assert {name: after[name] for name in before} == before
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_ctrl_c_lets_the_blocks_in_hand_land_and_no_other(
+    machines: Machines, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in.jsonl").write_text("\n".join([(folder / "a.jsonl").read_text()] * 20))
+    output = tmp_path / "out"
+    command = ["encode", str(tmp_path / "in.jsonl"), "-o", str(output), "--on-error", "skip"]
+    command += ["--engine", "ray", "--block-mib", str(BLOCK_BYTES / (1 << 20)), "--address", machines.address]
+    # two tasks of all the blocks there are, so that no record comes before half of them are done
+    begin = "import sys, minilm.cli; from minilm.corpus import on_ray; on_ray._MOST_TASKS = 2; "
+    begin += "sys.exit(minilm.cli.main())"
+    driver = subprocess.Popen(
+        [sys.executable, "-c", begin, *command], stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+    while len(parts_of(output)) < 3 and driver.poll() is None:
+        time.sleep(0.01)
+    driver.send_signal(signal.SIGINT)
+    # the others are Ray's
+    said = [line for line in driver.communicate()[1].splitlines() if line.startswith("minilm:")]
+    assert driver.returncode == 130, said
+    assert said[0] == "minilm: finishing the rows in hand; Ctrl-C again stops at once"
+    rows = sum(json.loads(path.read_bytes())["inputs"] for path in output.parent.glob("*.*/*/records/*"))
+    assert 0 < rows < 2000  # of 6020
+    assert said[1:] == [f"minilm: interrupted after {rows:,} rows; the same command goes on from there"]
+    assert not output.exists()
+    assert not list(tmp_path.glob("out.incomplete/*/unfinished/*"))
+
+
+def test_the_stop_file_is_there_as_soon_as_the_job_is_to_stop(tmp_path: Path) -> None:
+    class Task:
+        stop = tmp_path / "gone" / "stop"
+
+    stop = threading.Event()
+    with on_ray._heeding(stop, Task):  # type: ignore[arg-type]
+        stop.set()
+        time.sleep(0.3)
+        Task.stop.parent.mkdir()  # what failed is tried again
+        while not Task.stop.exists():
+            time.sleep(0.01)
+    Task.stop.unlink()
+    with on_ray._heeding(threading.Event(), Task), on_ray._heeding(None, Task):  # type: ignore[arg-type]
+        pass
+    assert not Task.stop.exists()
+
+
 @pytest.mark.usefixtures("machines")
 @pytest.mark.parametrize("lines", [10, 300])
 def test_a_row_that_is_no_text_stops_the_job(
@@ -347,6 +398,79 @@ def test_what_it_cannot_do_is_refused(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("address", "error", "message"),
+    [
+        ("{here}", None, "minilm: no connection to Ray at {here}: [Errno"),
+        ("nowhere", None, "minilm: no connection to Ray at nowhere: Invalid address format"),
+        (
+            "auto",
+            RuntimeError("Version mismatch: the cluster has\n    Ray: 2.1\nand this process\n    Ray: 2.2"),
+            "minilm: no connection to Ray at auto: "
+            "Version mismatch: the cluster has Ray: 2.1 and this process Ray: 2.2\n",
+        ),
+        ("local", RuntimeError(), "minilm: Ray does not start here: RuntimeError\n"),
+    ],
+)
+def test_a_cluster_that_is_not_there_or_another_is_one_line(
+    address: str,
+    error: Exception | None,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        assert error
+        raise error
+
+    (tmp_path / "in.txt").write_text("a\n")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        here = f"127.0.0.1:{server.getsockname()[1]}"  # nobody, once it is closed
+    if error:
+        monkeypatch.setattr(ray, "init", fail)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    command = ["encode", str(tmp_path / "in.txt"), "-o", str(tmp_path / "out"), "--engine", "ray"]
+    assert main([*command, "--address", address.format(here=here)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(message.format(here=here))
+    assert said.count("\n") == 1
+
+
+@pytest.mark.usefixtures("machines")
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("it broke\n\n  for good \n"), "for good"),
+        (KeyError(), "KeyError"),
+        (ray.exceptions.RayError("a\nb"), "b"),
+    ],
+)
+def test_whatever_ray_data_fails_with_is_one_line(
+    error: Exception, reason: str, model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    (tmp_path / "in.txt").write_text("a\n")
+    monkeypatch.setattr(ray.data.Dataset, "iter_batches", fail)
+    with pytest.raises(CorpusError) as raised:
+        encode_on_ray(model, Corpus([str(tmp_path / "in.txt")]), tmp_path / "out")
+    assert str(raised.value) == f"Ray gave up ({reason}); the same command goes on from here"
+
+
+@pytest.mark.usefixtures("machines")
+def test_an_actor_that_no_machine_has_room_for_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.txt").write_text("a\n")
+    command = ["encode", str(tmp_path / "in.txt"), "-o", str(tmp_path / "out"), "--engine", "ray"]
+    assert main([*command, "--actor-cpus", "64"]) == 1
+    reason = "an actor is to have 64 cores, and the largest machine of the cluster gives 1 (--actor-cpus)"
+    assert capsys.readouterr().err == f"minilm: {reason}\n"
+
+
 def test_the_engines_do_not_mix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in.txt").write_text("a\n")
     output = tmp_path / "out.parquet"
@@ -404,7 +528,7 @@ def test_a_machine_that_dies_loses_no_row_and_doubles_none(
 
     def kill(report: Report) -> None:
         unfinished = tmp_path.glob("out.incomplete/*/unfinished/*")
-        if not died_at and report.inputs > ROWS // 4 and machines.actors_on_the_other():
+        if not died_at and report.inputs > ROWS // 2 and machines.actors_on_the_other():
             machines.kill_the_other()
             died_at.append(report.inputs)
         if report.inputs == ROWS + 1:

@@ -19,17 +19,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer, processors
 
 from minilm import CrossEncoder, MiniLM
 from minilm.cli import main
-from tests.conftest import MakeCheckpoint
+from tests.conftest import TINY, MakeCheckpoint
 from tests.serving import Server
 
 pytest.importorskip("uvicorn", reason="the extra serve is not installed")
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
+from minilm.server.encoding import Service
 from minilm.server.gathering import Gatherer, QueueFullError
+from minilm.server.settings import Settings
 from tests.test_cross_encoder import write as write_cross_encoder
+from tests.test_dense import add_to_checkpoint as add_dense
 
 A, B = "A girl is styling her hair.", "A girl is brushing her hair."
 
@@ -158,6 +162,38 @@ def test_a_reranker_has_one_label(make_checkpoint: MakeCheckpoint, capfd: pytest
     assert "--default-prompt-name: default_prompt_name must be one of query" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("template", "before", "behind"),
+    [
+        ("[CLS] $A [SEP]", [2], [3]),
+        ("[CLS] $A", [2], []),
+        ("$A [SEP]", [], [3]),
+        ("[CLS] [MASK] $A [SEP]", [2, 4], [3]),
+        ("[CLS] $A [MASK] [SEP]", [2], [4, 3]),
+    ],
+)
+def test_around_ids_stands_what_the_tokenizer_puts_around_texts(
+    make_checkpoint: MakeCheckpoint, template: str, before: list[int], behind: list[int]
+) -> None:
+    directory = make_checkpoint()
+    tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+    special = [("[CLS]", 2), ("[SEP]", 3), ("[MASK]", 4)]
+    tokenizer.post_processor = processors.TemplateProcessing(single=template, special_tokens=special)
+    tokenizer.save(str(directory / "tokenizer.json"))
+    model = MiniLM(directory, max_seq_length=6)
+    service = Service(model, Settings())
+    room = 6 - len(before) - len(behind)
+    for length in (1, 2, room, room + 1, 10):
+        text, ids = " ".join("abcdefghij"[:length]), [*range(5, 5 + length)]
+        framed = [*before, *ids[:room], *behind]
+        assert model.tokenizer([text]).input_ids == [framed]
+        is_cut = [0] if length > room else []
+        for given in (ids, [ids], [[*before, *ids, *behind]]):
+            assert asyncio.run(service.token_ids(given, param="input")) == ([framed], is_cut)
+    only_special = [*before, *behind]  # an empty text
+    assert asyncio.run(service.token_ids(only_special, param="input"))[0] == [only_special]
+
+
 def test_long_texts_are_cut_with_notice_or_refused(server: Server) -> None:
     long = "word " * 400
     status, answer, _ = server.ask("/v1/embeddings", {"input": ["short", long], "model": "m"})
@@ -173,6 +209,22 @@ def test_compare_gives_the_score_and_why(server: Server) -> None:
     assert abs(answer["score"] - 0.805222) < 1e-6
     assert abs(np.sum(answer["contributions"]) - answer["score"]) < 1e-6
     assert answer["tokens"] == [9, 9]
+
+
+def test_without_an_explanation_there_is_the_score_and_the_reason(make_checkpoint: MakeCheckpoint) -> None:
+    directory = make_checkpoint()
+    wide = {"linear.weight": np.eye(2, TINY.hidden_size, dtype=np.float32)}
+    add_dense(directory, wide, in_features=TINY.hidden_size, bias=False)
+    server = Server("--model", str(directory))
+    try:
+        status, answer, _ = server.ask("/compare", {"text_a": "a b", "text_b": "c", "explain": True})
+    finally:
+        assert server.stop() == 0
+    assert (status, answer["tokens"], answer["truncated"]) == (200, [4, 3], [])
+    # float64 products of float32 vectors of width 2
+    assert abs(answer["score"] - MiniLM(directory).similarity("a b", "c").item()) < 1e-6
+    assert "a Dense module" in answer["unexplained"]
+    assert "contributions" not in answer
 
 
 @pytest.mark.parametrize(
@@ -273,6 +325,24 @@ def test_a_key_is_asked_for_and_the_page_is_not_behind_it() -> None:
         assert server.ask("/embed", {"inputs": "a"}, Authorization="Bearer secret")[0] == 200
         assert server.ask("/embed", {"inputs": "a"}, Authorization="bearer secret")[0] == 200
         assert [server.ask(path)[0] for path in ("/", "/health", "/metrics")] == [200, 200, 200]
+    finally:
+        assert server.stop() == 0
+
+
+def test_without_the_key_a_body_is_read_to_its_end_and_the_connection_closed() -> None:
+    server = Server("--api-key", "secret", "--body-seconds", "0.5", "--max-body-bytes", "1000000")
+    address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+    try:
+        # the answer is not lost to a client that first sends all of a body, even one that is too long
+        status, _, headers = server.ask("/embed", b" " * 3_000_000)
+        assert (status, headers["connection"]) == (401, "close")
+        # one that never ends is given up
+        with socket.create_connection(address) as connection:
+            connection.sendall(
+                b"POST /embed HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
+            )
+            received = b"".join(iter(lambda: connection.recv(10_000), b""))
+        assert received.split()[1] == b"401"
     finally:
         assert server.stop() == 0
 
@@ -488,6 +558,12 @@ def test_a_full_queue_refuses_and_says_when_to_come_again() -> None:
         assert refused.value.retry_after >= 1
         gate.set()
         await first
+        with gatherer.occupied(10):  # by what is encoded elsewhere
+            with pytest.raises(QueueFullError):
+                await gatherer.encode([[1]])
+            with pytest.raises(QueueFullError), gatherer.occupied(1):
+                pass
+        assert gatherer.waiting_tokens == 0
         assert (await gatherer.encode([[1] * 50])).shape == (1, 1)  # larger than the queue, but alone
         gatherer.stop()
 
@@ -532,3 +608,17 @@ def test_a_failure_reaches_those_it_concerns_and_the_queue_goes_on() -> None:
         gatherer.stop()
 
     asyncio.run(run())
+
+
+def test_a_stopped_queue_begins_again_when_asked() -> None:
+    """As an application does that is started and stopped in each of somebody's tests."""
+
+    def encode(input_ids: Sequence[Sequence[int]]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        return np.array([[len(ids)] for ids in input_ids], np.float32)
+
+    gatherer = Gatherer(encode, width=1, cores=1, max_tokens=100)
+    gatherer.stop()  # nothing was asked yet, so that nothing runs
+    for _ in range(3):
+        assert asyncio.run(gatherer.encode([[1, 2]])).tolist() == [[2]]
+        gatherer.stop()
+    assert "minilm-gatherer" not in {thread.name for thread in threading.enumerate()}

@@ -13,10 +13,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -85,9 +86,9 @@ def encode_on_ray(
         Of a Ray cluster. None is the one that this process is connected to, or else that of the environment
         (RAY_ADDRESS), or else one that is started on this machine for the time.
     actors : int, optional
-        How many there are at most; None is as many as the cluster has cores for.
+        How many there are at most; None is as many as the cluster has cores for as the job begins.
     actor_cpus : int
-        Cores of an actor, which are the threads of its model.
+        Cores of an actor, which are the threads of its model; some machine must have so many.
     block_bytes : int
         Text in a block: what is lost of an actor that dies, and what is in a file of the output.
     on_error, dtype, pooling, prompt_name, batch_size, overwrite
@@ -157,7 +158,7 @@ def encode_on_ray(
         advance(report)
         task.stop.unlink(missing_ok=True)
         if missing:
-            with _connected(ray, address, actor_cpus):
+            with _heeding(stop, task), _connected(ray, address, actor_cpus):
                 for record in _run(ray, task, sorted(missing), actors, actor_cpus):
                     if "failure" in record:
                         raise CorpusError(_explained(record, task, corpus))
@@ -165,8 +166,6 @@ def encode_on_ray(
                         count(record)
                         corpus.position += task.blocks[record["block"]].size
                         advance(report)
-                    if stop and stop.is_set():
-                        task.stop.touch()
         if not missing:
             _finish(task, corpus, output, options, report)
             forget(output)
@@ -202,6 +201,27 @@ def _schema(corpus: Corpus, width: int, dtype: str, on_error: OnError) -> Any:  
     return Tables(corpus.column or "text", width, dtype).without_rows()
 
 
+@contextmanager
+def _heeding(stop: threading.Event | None, task: BlockTask) -> Iterator[None]:
+    """Tell the actors of ``stop`` as soon as it is set; a record may come only after a task's last block."""
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while stop and not is_over.wait(0.1):
+            if stop.is_set():
+                with suppress(OSError):  # of a full disk, say: tried again
+                    task.stop.touch()
+                    return
+
+    watcher = threading.Thread(target=watch, name="minilm_stop", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watcher.join()
+
+
 def _run(
     ray: Any,  # noqa: ANN401 - the module
     task: BlockTask,
@@ -210,20 +230,24 @@ def _run(
     actor_cpus: int,
 ) -> Iterator[Record]:
     """Records of these blocks, as they are done."""
-    fitting = sum(int(node["Resources"].get("CPU", 0)) // actor_cpus for node in ray.nodes() if node["Alive"])
-    most = min(actors or max(fitting, 1), len(numbers))
+    cores = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+    if actor_cpus > max(cores, default=0):  # Ray would wait for such a machine for ever, and say nothing
+        largest = f"the largest machine of the cluster gives {max(cores, default=0)}"
+        raise CorpusError(f"an actor is to have {actor_cpus} cores, and {largest} (--actor-cpus)")
+    most = min(actors or sum(here // actor_cpus for here in cores), len(numbers))
     # The pool may shrink to one: an actor whose machine died waits for a place elsewhere, with its blocks,
     # and gets that of another that has nothing left to do.
     pool = ray.data.ActorPoolStrategy(min_size=1, max_size=most, initial_size=most)
     items = [{"block": number} for number in numbers]
-    records = ray.data.from_items(items, override_num_blocks=min(len(items), _MOST_TASKS)).map_batches(
-        BlockEncoder, fn_constructor_args=(task,), batch_size=1, num_cpus=actor_cpus, compute=pool
-    )
     try:
+        records = ray.data.from_items(items, override_num_blocks=min(len(items), _MOST_TASKS)).map_batches(
+            BlockEncoder, fn_constructor_args=(task,), batch_size=1, num_cpus=actor_cpus, compute=pool
+        )
         for batch in records.iter_batches(batch_size=None, prefetch_batches=0):
             yield from map(json.loads, batch["record"])
-    except ray.exceptions.RayError as error:
-        reason = str(error).strip().splitlines()[-1]
+    except Exception as error:  # Ray Data raises more than RayError
+        lines = str(error).split("\n")  # a traceback, if it comes from an actor
+        reason = next((line.strip() for line in reversed(lines) if line.strip()), type(error).__name__)
         raise CorpusError(f"Ray gave up ({reason}); the same command goes on from here") from None
 
 
@@ -292,7 +316,14 @@ def _connected(ray: Any, address: str | None, actor_cpus: int) -> Iterator[None]
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # to tell others of it is the user's to decide
         where = address or os.environ.get("RAY_ADDRESS") or "local"
         cores = {"num_cpus": max(available_cores(), actor_cpus)} if where == "local" else {}
-        ray.init(where, log_to_driver=False, logging_level=logging.ERROR, **cores)
+        try:
+            if where != "local":
+                _check_listening(where)
+            ray.init(where, log_to_driver=False, logging_level=logging.ERROR, **cores)
+        except Exception as error:  # of many kinds: nobody there, other versions of Ray or Python, no address
+            ray.shutdown()
+            what = "Ray does not start here" if where == "local" else f"no connection to Ray at {where}"
+            raise CorpusError(f"{what}: {' '.join(str(error).split()) or type(error).__name__}") from None
     context.enable_progress_bars = False
     logger.setLevel(logging.ERROR)  # it warns of the missing bars
     try:
@@ -302,6 +333,13 @@ def _connected(ray: Any, address: str | None, actor_cpus: int) -> Iterator[None]
         logger.setLevel(level)
         if is_ours:
             ray.shutdown()
+
+
+def _check_listening(address: str) -> None:
+    """Raise an OSError if nobody is at HOST:PORT; Ray would go on trying for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "://" not in address:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def _ray() -> Any:  # noqa: ANN401

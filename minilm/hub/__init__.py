@@ -2,7 +2,7 @@
 
 A checkpoint is looked for in this order, and the first place that has all of it wins:
 
-1. a directory given explicitly;
+1. a directory given explicitly, which the default model's full name never is;
 2. the store ``weights/``, when minilm runs from a source checkout;
 3. the Hugging Face cache;
 4. the Hugging Face Hub, at the pinned revision;
@@ -100,10 +100,12 @@ def find_checkpoint(
     ----------
     name_or_path : str or PathLike
         A directory, or a repository on the Hugging Face Hub ("all-MiniLM-L6-v2" is short for
-        "sentence-transformers/all-MiniLM-L6-v2").
+        "sentence-transformers/all-MiniLM-L6-v2"). A str that could be either is the directory, if there is
+        one; only the default model's full name is always the repository, so that no directory takes its
+        place: one of that name is "./sentence-transformers/all-MiniLM-L6-v2" or a Path.
     revision : str, optional
         Branch, tag or commit on the Hub; None is the pinned revision for the default model and "main" for
-        others.
+        others. A directory has none.
     cache_dir : str or Path, optional
         The Hugging Face cache to use instead of the user's own. When it is given, nothing is read from or
         written to the source checkout's store.
@@ -120,9 +122,14 @@ def find_checkpoint(
     CheckpointError
         If a directory given explicitly cannot be read, lacks a file, or has something else in its place.
     ValueError
-        If ``cache_dir`` is in the home of a user who does not exist.
+        If ``cache_dir`` is in the home of a user who does not exist, or a directory is given a ``revision``.
     """
     if directory := _as_directory(name_or_path):
+        if revision is not None:
+            raise ValueError(
+                f"revision {revision!r} is for a repository on the Hugging Face Hub, and "
+                f"{os.fspath(name_or_path)!r} is a directory on this machine"
+            )
         return _given_directory(directory)
     repo_id = _repo_id(name_or_path)
     if cache_dir is not None:
@@ -171,7 +178,7 @@ def likely_directory(
     directory.
     """
     manifest = default_manifest()
-    if os.fspath(name_or_path) != manifest.repo_id or revision not in (None, manifest.revision):
+    if name_or_path != manifest.repo_id or revision not in (None, manifest.revision):
         return None
     for _, directory, _ in _places(manifest, cache_dir):
         try:
@@ -216,10 +223,14 @@ def copy_checkpoint(checkpoint: Checkpoint, directory: str | os.PathLike[str]) -
                 check_sha256(staging, manifest)
             except Unavailable as reason:
                 raise CheckpointError(f"{checkpoint.directory} cannot be copied: {reason}") from None
-        land(staging, target, names)
-        for name in OPTIONAL_FILES:  # of another model that was here before
+        # Who is killed in between must not leave a mixture with a model that was here before: without its
+        # config.json, which goes first and comes last, the directory is refused as incomplete.
+        (target / "config.json").unlink(missing_ok=True)
+        land(staging, target, [name for name in names if name != "config.json"])
+        for name in OPTIONAL_FILES:  # of the other model
             if name not in names:
                 (target / name).unlink(missing_ok=True)
+        land(staging, target, ["config.json"])
     return target
 
 
@@ -242,7 +253,7 @@ def _files(checkpoint: Checkpoint) -> list[str]:
 
 
 def _as_directory(name_or_path: str | os.PathLike[str]) -> Path | None:
-    if not os.fspath(name_or_path):  # Path("") is the current directory
+    if name_or_path == DEFAULT_MODEL or not os.fspath(name_or_path):  # Path("") is the current directory
         return None
     try:
         path = Path(name_or_path).expanduser()
@@ -275,6 +286,8 @@ def _given_directory(path: Path) -> Checkpoint:
     for name in OPTIONAL_FILES:
         if is_there(path / name):
             check_regular(path / name)
+    if str(path) == DEFAULT_MODEL:  # whoever keeps it as text would have another model by it
+        path = path.absolute()
     return Checkpoint(path, "directory")
 
 
@@ -310,6 +323,10 @@ def _find_pinned(manifest: Manifest, cache_dir: str | Path | None, local_files_o
             repo_cache(manifest.repo_id, cache_dir)
         except Unavailable as reason:
             reasons.note("Hugging Face cache", reason)
+        with suppress(OSError):
+            if Path(manifest.repo_id).is_dir():
+                here = f"the directory ./{manifest.repo_id}"
+                reasons.note(here, "not opened by the model's name; give it as it stands here")
         if is_offline(local_files_only):
             reasons.note("Hub and mirror", "not asked, because offline use was requested")
         else:

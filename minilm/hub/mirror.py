@@ -56,11 +56,12 @@ def download_from_mirror(manifest: Manifest, staging: Path) -> None:
             raise Unavailable(f"the wheel is damaged: {one_line(error)}") from error
 
 
-# As `python -m pip`, but a pip.py that lies in the current directory is not taken for it. (Python's own -P
-# does this from 3.11 on; -I would hide a pip that users installed for themselves.)
+# As `python -m pip`, but nothing that lies in the current directory is taken for it, or for a module of
+# Python's own: sys is built in, and only then does anything come from a file. (Python's own -P does this from
+# 3.11 on; -I would hide a pip that users installed for themselves.)
 _RUN_PIP = (
-    "import runpy, sys; sys.path[:] = filter(None, sys.path); "
-    "runpy.run_module('pip', run_name='__main__', alter_sys=True)"
+    "import sys; sys.path[:] = filter(None, sys.path); "
+    "import runpy; runpy.run_module('pip', run_name='__main__', alter_sys=True)"
 )
 
 
@@ -69,7 +70,8 @@ def _pip() -> list[str]:
 
     if sys.executable and importlib.util.find_spec("pip"):
         return [sys.executable, "-c", _RUN_PIP]
-    if path := shutil.which("pip"):
+    # from a relative PATH, and on Windows always, it may come out of the current directory
+    if (path := shutil.which("pip")) and Path(path).is_absolute():
         return [path]
     raise Unavailable("pip is not installed")
 

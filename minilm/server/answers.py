@@ -112,6 +112,9 @@ class CompareAnswer(BaseModel):
     contributions: list[list[float]] | None = Field(
         default=None, description="What each token of a adds with each of b; the sum is the score."
     )
+    unexplained: str | None = Field(
+        default=None, description="Why there is no explanation, if one was asked for and there is none."
+    )
 
 
 class MatrixAnswer(BaseModel):

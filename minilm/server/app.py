@@ -51,6 +51,8 @@ from minilm.server.settings import Settings
 
 Array = npt.NDArray[np.float32]
 
+UNEXPLAINED = "the score is no sum over pairs of tokens: this checkpoint has a Dense module after pooling"
+
 logger = logging.getLogger(__name__)
 
 
@@ -236,7 +238,7 @@ def _add_page(app: FastAPI, service: Service) -> None:
 
     @app.post("/compare", tags=["page"], responses=_answers(CompareAnswer))
     async def compare(request: CompareRequest) -> Response:
-        """The score of two texts and, if asked for, what each pair of their tokens adds to it."""
+        """The score of two texts and, if asked for, what each pair of their tokens adds to it, or why not."""
         begun = time.perf_counter()
         texts = [request.text_a, request.text_b]
         for name, text in zip(("text_a", "text_b"), texts, strict=True):
@@ -249,9 +251,10 @@ def _add_page(app: FastAPI, service: Service) -> None:
             "tokens": [len(row) for row in rows],
             "truncated": truncated,
         }
-        if request.explain:
-            explanation = await asyncio.to_thread(service.model.explain, *texts)
-            answer |= explanation.as_dict()
+        if request.explain and service.model.config.dense:
+            answer["unexplained"] = UNEXPLAINED
+        elif request.explain:
+            answer |= (await service.explain(texts, sum(answer["tokens"]))).as_dict()
         answer["max_seq_length"] = service.model.max_seq_length
         answer["milliseconds"] = round(1000 * (time.perf_counter() - begun), 2)
         return _json(answer)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from minilm.explanation import Explanation
 from minilm.model import MiniLM
 from minilm.server.errors import RequestError
 from minilm.server.gathering import Gatherer, QueueFullError, Texts
@@ -71,7 +73,8 @@ class Service:
             rows = tokenized.input_ids
             truncated = [i for i, is_cut in enumerate(tokenized.is_truncated) if is_cut]
         else:
-            around = self.model.tokenizer([""]).input_ids[0]  # [CLS] and [SEP]
+            before_ids, behind_ids = self.model.tokenizer.around  # [CLS] and [SEP]
+            room = longest - len(before_ids) - len(behind_ids)
             rows, truncated = [], []
             for index, row in enumerate(ids or []):
                 if row and max(row) >= self.model.config.vocab_size:
@@ -79,10 +82,10 @@ class Service:
                     raise RequestError(
                         422, f"{param}[{index}]: token id {max(row)} is not in 0 to {last}", param=param
                     )
-                bare = row[1:-1] if len(row) > 1 and [row[0], row[-1]] == around else row
-                if len(bare) + len(around) > longest:
+                bare = _without(row, before_ids, behind_ids)
+                if len(bare) > room:
                     truncated.append(index)
-                rows.append([around[0], *bare[: longest - len(around)], around[1]])
+                rows.append([*before_ids, *bare[:room], *behind_ids])
         self.note_truncated(truncated, len(rows), param=param, longest=longest, is_allowed=truncate)
         return rows, truncated
 
@@ -102,6 +105,11 @@ class Service:
     async def embed(self, input_ids: Sequence[Sequence[int]]) -> Array:
         """Unnormalized embeddings (n, E)."""
         return await gathered(self.gatherer, input_ids)
+
+    async def explain(self, texts: Sequence[str], tokens: int) -> Explanation:
+        """Why two texts, of so many tokens, have their score; beside the queue, but counted in it."""
+        with _refusing_when_full(), self.gatherer.occupied(tokens):
+            return await asyncio.to_thread(self.model.explain, *texts)
 
     def _prompt(self, name: str | None) -> str:
         try:
@@ -140,8 +148,14 @@ async def gathered(gatherer: Gatherer, texts: Texts) -> Array:
     RequestError
         503, if too much waits already.
     """
-    try:
+    with _refusing_when_full():
         return await gatherer.encode(texts)
+
+
+@contextmanager
+def _refusing_when_full() -> Iterator[None]:
+    try:
+        yield
     except QueueFullError as error:
         headers = {"Retry-After": str(error.retry_after)}
         raise RequestError(503, str(error), code="queue_full", headers=headers) from None
@@ -154,6 +168,13 @@ def check_texts(texts: Sequence[str], param: str) -> None:
             raise RequestError(
                 422, f"{param}[{index}] holds a lone surrogate, which is no character", param=param
             )
+
+
+def _without(row: list[int], before: list[int], behind: list[int]) -> list[int]:
+    """The text's own ids, if the tokenizer's stand around them."""
+    end = len(row) - len(behind)
+    is_framed = end >= len(before) and row[: len(before)] == before and row[end:] == behind
+    return row[len(before) : end] if is_framed else row
 
 
 def _as_lists(given: Any, param: str) -> tuple[list[str] | None, list[list[int]] | None]:  # noqa: ANN401

@@ -5,15 +5,21 @@ ask one thing after another come back just after they were answered, so it first
 were, for 3 milliseconds at most; a lone client is one of one, and is never kept waiting. A request of many
 texts is taken a piece at a time, in turn with the others, so that a large one does not stand before a small
 one.
+
+The thread starts with the first request of a process: one that was made before a fork would not be there in
+the child (gunicorn's --preload).
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
+import weakref
 from collections import deque
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -91,14 +97,18 @@ class Gatherer:
         self._round_tokens = ROUND_TOKENS * cores
         self._max_tokens = max_tokens
         self._watcher = watcher
+        self._rate = 10_000.0  # tokens a second; measured from the first round on
+        self._begin()
+        _gatherers.add(self)
+
+    def _begin(self) -> None:
+        """Nothing waits, and no thread runs: as made, and again in a forked child."""
         self._waiting: deque[_Request] = deque()
         self._tokens = 0
-        self._rate = 10_000.0  # tokens a second; measured from the first round on
         self._condition = threading.Condition()
         self._stopping = False
         self._expected = 1  # requests in the queue for which the encoder does not wait any longer
-        self._thread = threading.Thread(target=self._run, name="minilm-gatherer", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     @property
     def waiting_tokens(self) -> int:
@@ -115,25 +125,52 @@ class Gatherer:
         """
         if not texts:
             return np.empty((0, self._width), np.float32)
-        tokens = sum(map(len, texts))
         request = _Request(texts, self._width, asyncio.get_running_loop())
         with self._condition:
-            if self._stopping:
-                raise QueueFullError(1)
-            if self._tokens and self._tokens + tokens > self._max_tokens:
-                raise QueueFullError(1 + int(self._tokens / self._rate))
-            self._tokens += tokens
+            self._admit(sum(map(len, texts)))
             self._waiting.append(request)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="minilm-gatherer", daemon=True)
+                self._thread.start()
             if len(self._waiting) >= self._expected:
                 self._condition.notify()
         return await request.future
 
-    def stop(self) -> None:
-        """Finish what is in the queue, take nothing more, and end the thread."""
+    @contextmanager
+    def occupied(self, tokens: int) -> Iterator[None]:
+        """Count tokens that go through the model elsewhere as if they waited here.
+
+        Raises
+        ------
+        QueueFullError
+            If too many tokens wait already.
+        """
         with self._condition:
+            self._admit(tokens)
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._tokens -= tokens
+
+    def _admit(self, tokens: int) -> None:
+        if self._stopping:
+            raise QueueFullError(1)
+        if self._tokens and self._tokens + tokens > self._max_tokens:
+            raise QueueFullError(1 + int(self._tokens / self._rate))
+        self._tokens += tokens
+
+    def stop(self) -> None:
+        """Finish what is in the queue, take nothing meanwhile, and end the thread."""
+        with self._condition:
+            thread = self._thread
+            if thread is None:
+                return
             self._stopping = True
             self._condition.notify()
-        self._thread.join()
+        thread.join()
+        with self._condition:  # the application may be started again, as tests of it are
+            self._stopping, self._thread = False, None
 
     def _run(self) -> None:
         while True:
@@ -197,13 +234,13 @@ class Gatherer:
                 finished.setdefault(request.loop, []).append(request)
         with self._condition:
             self._expected = sum(map(len, finished.values())) + len(self._waiting)
-        for loop, requests in finished.items():
-            loop.call_soon_threadsafe(_deliver, requests, error)
-        if rows is not None:
+        if rows is not None:  # counted before anyone is answered, who may fork, or ask for the count
             self._rate = tokens / max(time.perf_counter() - begun, 1e-6)
             if self._watcher is not None:
                 waited = [begun - request.arrived for request, start, _ in pieces if start == 0]
                 self._watcher.round(len(texts), tokens, waited)
+        for loop, requests in finished.items():
+            loop.call_soon_threadsafe(_deliver, requests, error)
 
 
 def _deliver(requests: list[_Request], error: Exception | None) -> None:
@@ -214,3 +251,16 @@ def _deliver(requests: list[_Request], error: Exception | None) -> None:
             request.future.set_exception(error)
         else:
             request.future.set_result(request.rows)
+
+
+_gatherers: weakref.WeakSet[Gatherer] = weakref.WeakSet()
+
+
+def _begin_again() -> None:
+    """In a forked child, where the threads are not: what they held or still had to do is the parent's."""
+    for gatherer in list(_gatherers):
+        gatherer._begin()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_begin_again)

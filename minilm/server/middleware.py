@@ -21,7 +21,7 @@ CONTENT_SECURITY_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 # A client that is still sending does not read the answer, and loses it when the connection closes: what is
-# too long is read to its end, up to so many times the limit, before it is refused.
+# too long, or comes without the key, is read to its end, up to so many times the limit, before it is refused.
 DRAIN = 4
 _HEADERS = [
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
@@ -59,7 +59,7 @@ class Gate:
 
         try:
             refused = self._refuse(scope)
-            body = None if refused else await self._body(receive)
+            body = await self._body(receive, refused)
             if isinstance(body, list):
                 replay = iter(body)
 
@@ -68,11 +68,12 @@ class Gate:
 
                 await self._app(scope, receive_again, send_and_note)
             else:
-                answer = refused or body
-                if answer is None:  # the client went away before its body came
+                if body is None:  # the client went away before its body came
                     return
-                number, message, code = answer
-                headers = {"www-authenticate": "Bearer"} if number == 401 else {"connection": "close"}
+                number, message, code = body
+                headers = {"connection": "close"}  # there may be more of the body
+                if number == 401:
+                    headers["www-authenticate"] = "Bearer"
                 response = error_response(number, error_body(number, message, code=code), headers)
                 await response(scope, receive, send_and_note)
         finally:
@@ -101,8 +102,13 @@ class Gate:
         limit = self._settings.max_body_bytes
         return 413, f"the body is longer than this server's limit of {limit:,} bytes", "body_too_large"
 
-    async def _body(self, receive: Receive) -> list[Message] | tuple[int, str, str] | None:
-        """All of the body, held to its limit and to a deadline, before anything is made of it."""
+    async def _body(
+        self, receive: Receive, refused: tuple[int, str, str] | None
+    ) -> list[Message] | tuple[int, str, str] | None:
+        """All of the body, held to its limit and to a deadline, before anything is made of it.
+
+        Of a request that is ``refused`` anyway it is read, and not kept.
+        """
         seconds = self._settings.body_seconds
         messages: list[Message] = []
         size = 0
@@ -115,10 +121,10 @@ class Gate:
                     return None
                 size += len(message.get("body", b""))
                 is_last = not message.get("more_body", False)
-                if size <= self._settings.max_body_bytes:
+                if not refused and size <= self._settings.max_body_bytes:
                     messages.append(message)
                 elif is_last or size > DRAIN * self._settings.max_body_bytes:
-                    return self._too_large()
+                    return refused or self._too_large()
                 else:
                     messages.clear()  # read on, and keep nothing
                 if is_last:
@@ -127,7 +133,7 @@ class Gate:
         try:
             return await asyncio.wait_for(read(), seconds)
         except asyncio.TimeoutError:
-            return 408, f"the body did not arrive within {seconds:g} seconds", "body_too_slow"
+            return refused or (408, f"the body did not arrive within {seconds:g} seconds", "body_too_slow")
 
 
 def _method(method: str) -> str:

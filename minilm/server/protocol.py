@@ -1,13 +1,16 @@
-"""HTTP/1.1 by uvicorn and httptools, but a head (request line and headers) has a largest size and a time.
+"""HTTP/1.1 by uvicorn and httptools, but a connection costs no more memory and time than it is worth.
 
-Neither of the two limits it, so that a client without a key could send headers until the memory is full, or
-hold a connection for ever with half of one. The body has its own limits, in ``middleware.py``.
+Neither of the two limits a head (request line and headers), so that a client without a key could send headers
+until the memory is full, or hold a connection for ever with half of one. uvicorn's keep-alive ends with any
+byte, be it none of a request's, and so does not bound a connection; and it waits for ever for an answer to be
+read. The body has its own limits, in ``middleware.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -15,7 +18,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from minilm.server.errors import error_body
 
 MAX_HEAD_BYTES = 65_536  # as much as uvicorn's other parser, h11, takes
-HEAD_SECONDS = 30.0  # from the connection, or the first byte of a further request on it
+HEAD_SECONDS = 30.0  # for a connection's first byte, and from a request's first byte to the end of its head
+UNREAD_SECONDS = 60.0  # in which something of an answer must have been taken, if it is to be kept any longer
 
 
 class Protocol(HttpToolsProtocol):
@@ -25,32 +29,39 @@ class Protocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._head_bytes = 0
         self._is_in_head = True
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None  # for the head, or the next request; not for a body
+        self._unread_timer: asyncio.TimerHandle | None = None
+        self._unread_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         """Wait for the first request, but not for ever."""
         super().connection_made(transport)
-        self._start_timer()
+        self._start_timer(HEAD_SECONDS, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone."""
         self._stop_timer()
+        self._stop_unread_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, unless it is still the head and too much of it."""
         super().data_received(data)
-        if not self._is_in_head or self.transport.is_closing():
+        if self.transport.is_closing():  # what came was no HTTP, and was told so
+            self._watch_unread()
+            return
+        if not self._is_in_head:
             return
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(431, f"the request's headers are longer than {MAX_HEAD_BYTES:,} bytes")
         elif self._timer is None:
-            self._start_timer()
+            self._start_timer(HEAD_SECONDS, self._give_up)
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
+        self._stop_timer()
         self._is_in_head, self._head_bytes = True, 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -64,8 +75,45 @@ class Protocol(HttpToolsProtocol):
         self._stop_timer()
         super().on_headers_complete()
 
-    def _start_timer(self) -> None:
-        self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+    def on_response_complete(self) -> None:
+        """Wait for the next request, but not for ever, whatever comes that begins none."""
+        super().on_response_complete()
+        self._watch_unread()
+        is_busy = self._is_in_head or not self.cycle.response_complete  # with the one after
+        if not is_busy and not self.transport.is_closing():
+            self._start_timer(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than the answer is written."""
+        super().pause_writing()
+        self._watch_unread()
+
+    def resume_writing(self) -> None:
+        """The client has read most of it."""
+        super().resume_writing()
+        self._watch_unread()
+
+    def _watch_unread(self) -> None:
+        """From now on, see that the client takes what there is for it."""
+        self._stop_unread_timer()
+        self._unread_bytes = self.transport.get_write_buffer_size()
+        if self._unread_bytes:
+            self._unread_timer = self.loop.call_later(UNREAD_SECONDS, self._check_unread)
+
+    def _check_unread(self) -> None:
+        if self.transport.get_write_buffer_size() < self._unread_bytes:
+            self._watch_unread()
+        else:
+            self.transport.abort()
+
+    def _stop_unread_timer(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
+
+    def _start_timer(self, seconds: float, call: Callable[[], None]) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(seconds, call)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -87,3 +135,4 @@ class Protocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.write(head.encode() + body)
             self.transport.close()
+            self._watch_unread()

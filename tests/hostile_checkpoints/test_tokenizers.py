@@ -6,14 +6,17 @@ word's row for, or breaks off at in Rust, is refused before a text comes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 
-from minilm import MiniLM
+from minilm import CheckpointError, CrossEncoder, MiniLM, TruncationWarning, tokenizer
+from minilm.cli import main
 from tests.conftest import TINY
 from tests.hostile_checkpoints.refusing import Refusal, change_json
 from tests.hostile_checkpoints.test_configs import NOT_JSON
@@ -134,6 +137,68 @@ def test_a_tokenizer_that_lies_is_refused(
 ) -> None:
     change_json(directory / "tokenizer.json", change)
     assert reason in refusal(directory, "tokenizer.json")
+
+
+def test_a_file_at_which_the_library_breaks_off_in_rust_is_refused_by_name(
+    directory: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = directory / "tokenizer.json"
+    vocab = {"[UNK]": 0, "a": 1, "b": 2, "ab": 3}
+    bpe = {"type": "BPE", "vocab": vocab, "merges": ["a b"], "continuing_subword_prefix": "####"}
+    change_json(path, part(model=bpe))
+    with pytest.raises(CheckpointError) as error:
+        MiniLM(directory)
+    assert str(error.value).startswith(f"{path} cannot be read as a tokenizer: ")
+    assert main(["compare", "a", "b", "--model", str(directory)]) == 1
+    # after what Rust says by itself
+    assert capfd.readouterr().err.splitlines()[-1] == f"minilm: {error.value}"
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_ctrl_c_while_a_file_is_read_is_no_fault_of_the_file(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    def interrupted(_: str) -> NoReturn:
+        raise kind
+
+    monkeypatch.setattr(tokenizer, "_Tokenizer", SimpleNamespace(from_file=interrupted))
+    with pytest.raises(kind):
+        MiniLM(directory)
+
+
+def test_no_length_is_set_that_has_no_room_for_a_text(directory: Path) -> None:
+    change_json(directory / "tokenizer.json", cls_ids(*[2] * 8))
+    model = MiniLM(directory)  # 9 special tokens in 16
+    path = directory / "tokenizer.json"
+    message = f"max_seq_length must be more than the 9 tokens that {path} adds to every text, not "
+    for length in (3, 5, 9):
+        with pytest.raises(ValueError, match=re.escape(f"{message}{length}")):
+            MiniLM(directory, max_seq_length=length)
+        with pytest.raises(ValueError, match=re.escape(f"{message}{length}")):
+            model.tokenizer.max_seq_length = length
+    assert model.max_seq_length == 16
+    model.max_seq_length = 10
+    with pytest.warns(TruncationWarning):
+        assert np.isfinite(model.encode("a " * 100)).all()
+
+
+@pytest.mark.parametrize(("added", "kept"), [(22, 24), (23, 24), (30, 24), (30, 16)])
+def test_a_pair_of_which_no_text_is_left_is_refused_at_load(classifier: Path, added: int, kept: int) -> None:
+    pieces = [*[CLS] * added, A, B]
+    change_json(classifier / "tokenizer.json", template(pair=pieces))
+    change_json(classifier / "sentence_bert_config.json", lambda fields: fields.update(max_seq_length=kept))
+    if added + 2 <= kept:
+        with pytest.warns(TruncationWarning):
+            assert np.isfinite(CrossEncoder(classifier).predict(("a " * 100, "b " * 100)))
+        with pytest.raises(ValueError, match="max_length must lie in 24 to 24 for this model, not 23"):
+            CrossEncoder(classifier, max_length=23)
+        return
+    with pytest.raises(CheckpointError) as error:
+        CrossEncoder(classifier)
+    assert str(error.value) == (
+        f"{classifier / 'tokenizer.json'} adds {added} tokens to every pair, and must leave room for one of "
+        f"each text among the {kept} that are kept of it"
+    )
 
 
 def test_the_tokenizer_of_a_larger_model_is_refused(directory: Path, refusal: Refusal) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,47 @@ def test_a_copy_leaves_nothing_of_the_model_that_was_there_before(world: World, 
     world.hub.add(OTHER, NEW, bare)
     copy_checkpoint(find_checkpoint(), tmp_path / "copy")
     assert contents(copy_checkpoint(find_checkpoint(OTHER), tmp_path / "copy")) == bare
+
+
+def test_a_copy_that_is_killed_at_any_moment_is_one_model_or_is_refused(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.hub.add(OTHER, NEW, bare := {name: NEW_FILES[name] for name in REQUIRED_FILES})
+    default, newcomer = find_checkpoint(), find_checkpoint(OTHER)
+    changes = 0  # to the disk, that are still allowed
+
+    def count_down(change: Callable[..., None]) -> Callable[..., None]:
+        def changed(*arguments: object, **options: object) -> None:
+            nonlocal changes
+            if changes <= 0:  # whoever is killed does not tidy up either
+                raise KeyboardInterrupt
+            changes -= 1
+            change(*arguments, **options)
+
+        return changed
+
+    found: list[dict[str, bytes]] = []
+    for allowed in range(20):
+        target = copy_checkpoint(default, tmp_path / f"{allowed}")
+        changes = allowed
+        with monkeypatch.context() as killing:
+            for change in ("replace", "unlink"):
+                killing.setattr(Path, change, count_down(getattr(Path, change)))
+            try:
+                copy_checkpoint(newcomer, target)
+                finished = True
+            except KeyboardInterrupt:
+                finished = False
+        try:
+            found.append(contents(find_checkpoint(target).directory))
+        except CheckpointError as error:
+            assert str(error) == f"{target} is not a complete checkpoint: config.json is missing"  # noqa: PT017
+        assert contents(copy_checkpoint(newcomer, target)) == bare
+        if finished:
+            break
+    assert found == [FILES, bare]  # before the first change, and after the last
+    assert finished
+    assert allowed >= 6  # three files come, config.json goes, and so do the two that may not stay
 
 
 @pytest.mark.usefixtures("other")

@@ -11,12 +11,13 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,8 +26,10 @@ import pytest
 from minilm import CheckpointNotFoundError, hub
 from minilm.cli import main
 from minilm.hub import copy_checkpoint, find_checkpoint, huggingface
+from minilm.hub.landing import locked
 from tests.fake_hub import PATIENCE_SECONDS
 from tests.hub.world import (
+    COMMAND,
     FILES,
     MIRROR,
     OLD,
@@ -159,6 +162,33 @@ def test_two_processes_at_once_both_get_another_repository(other: World) -> None
         directory = find_checkpoint(OTHER, local_files_only=True).directory
         assert contents(directory) == OLD_FILES
         assert not list(other.cache.rglob("*.incomplete"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+@pytest.mark.parametrize("waits_for", ["another process", "the Hub", "pip"])
+def test_the_first_download_ends_at_once_with_ctrl_c(world: World, waits_for: str) -> None:
+    if waits_for == "the Hub":
+        world.hub.stalled = {"model.safetensors"}
+    elif waits_for == "pip":
+        world.hub.status = 503
+        world.pip.offer(make_wheel())
+        world.pip.dawdle(2 * PATIENCE_SECONDS)
+    held = locked(world.store) if waits_for == "another process" else nullcontext()
+    with held, child(world, code=COMMAND) as process:
+        said = words(process)
+        if waits_for == "another process":
+            assert next(said).startswith("waiting for another process")
+        elif waits_for == "the Hub":
+            assert world.hub.half_sent.wait(PATIENCE_SECONDS)
+        else:
+            until = time.monotonic() + PATIENCE_SECONDS
+            while not world.pip.calls:
+                assert time.monotonic() < until
+                time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        *_, last = said  # to the end of the process; one that does not end is killed
+        assert (last, process.wait()) == ("minilm: interrupted", 130)
+    assert model_files(world.store, world.cache) == []
 
 
 # ---------------------------------------------------------------------------------------------------------

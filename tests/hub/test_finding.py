@@ -56,6 +56,35 @@ def test_a_directory_that_bears_the_models_name_is_taken_for_itself(
     assert find_checkpoint(NAME).source == "directory"
 
 
+def test_no_directory_takes_the_default_models_place(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = fill(tmp_path / "here" / REPO_ID, dict.fromkeys(REQUIRED_FILES, b"mine"))
+    monkeypatch.chdir(tmp_path / "here")
+    assert f"the directory ./{REPO_ID}: not opened by the model's name" in reason_of_failure(
+        local_files_only=True
+    )
+    fill(world.stored)
+    for options in ({}, {"name_or_path": REPO_ID}, {"name_or_path": REPO_ID, "revision": REVISION}):
+        assert find_checkpoint(**options).directory == likely_directory(**options) == world.stored
+    world.hub.add(REPO_ID, OLD, OLD_FILES)
+    assert find_checkpoint(REPO_ID, revision="main").repo_id == REPO_ID  # as the Hub has it, nothing else
+    for name in (f"./{REPO_ID}", f"{REPO_ID}/", Path(REPO_ID), mine):
+        assert likely_directory(name) is None
+        found = find_checkpoint(name)
+        assert find_checkpoint(str(found.directory)) == found == hub.Checkpoint(mine, "directory")
+    (mine / "config.json").unlink()  # nor does a ruin stand in its way
+    assert find_checkpoint().directory == world.stored
+
+
+def test_a_directory_has_no_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path / "someone" / "model")
+    monkeypatch.chdir(tmp_path)
+    for name in ("someone/model", Path("someone/model"), tmp_path / "someone" / "model"):
+        with pytest.raises(ValueError, match=r"^revision 'v1' is for a repository .* is a directory on this"):
+            find_checkpoint(name, revision="v1")
+
+
 def test_the_store_comes_before_the_cache(world: World) -> None:
     fill(world.stored)
     fill(world.cached)

@@ -119,14 +119,22 @@ def test_a_pip_that_says_nothing_and_brings_nothing_is_a_failure(world: World) -
     assert f"{MIRROR}: pip download failed: no wheel arrived." in reason_of_failure()
 
 
-def test_the_users_own_pip_is_run_and_not_one_in_the_current_directory(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["pip", "runpy", "types", "contextlib", "functools", "importlib", "pkgutil", "warnings", "os", "re"],
+)
+def test_the_users_own_pip_is_run_and_nothing_in_the_current_directory(tmp_path: Path, name: str) -> None:
     if importlib.util.find_spec("pip") is None:
         pytest.skip("pip is not installed in this environment")
-    (tmp_path / "pip.py").write_text("print('hostile')", "utf-8")
+    hostile = "import pathlib; pathlib.Path('hostile').touch()"
+    (tmp_path / f"{name}.py").write_text(hostile, "utf-8")
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").write_text(hostile, "utf-8")
     command = [*REAL_PIP(), "--version"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert command[0] == sys.executable
     assert done.stdout.startswith("pip ")
+    assert not (tmp_path / "hostile").exists()
 
 
 def test_what_is_fetched_from_where_is_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -158,6 +166,21 @@ def test_a_missing_pip_is_named_as_the_reason(
     without_pip_module(monkeypatch)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert f"{MIRROR}: pip is not installed." in reason_of_failure()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the script in pip's place begins with #!")
+def test_a_pip_on_the_path_that_lies_in_the_current_directory_is_none(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world.hub.status = 503
+    without_pip_module(monkeypatch)
+    (tmp_path / "pip").rename(tmp_path / "the fake one")
+    (tmp_path / "pip").write_text("#!/bin/sh\ntouch hostile\n")
+    (tmp_path / "pip").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", ".")
+    assert f"{MIRROR}: pip is not installed." in reason_of_failure()
+    assert not (tmp_path / "hostile").exists()
 
 
 def test_a_pip_that_cannot_be_run_is_not_taken_for_a_place_that_cannot_be_written(

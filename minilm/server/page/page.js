@@ -88,13 +88,19 @@ function showScore(answer, a, b) {
   byId("score-exact").textContent = String(score);
   byId("reading").textContent = (READINGS.find(([least]) => score >= least) ?? [0, "unrelated"])[1]
     + " in topic and wording (opposites score high too)";
-  const [first, second] = [answer.a, answer.b].map((side) => side.tokens.length);
+  const [first, second] = answer.tokens;
   byId("facts").textContent = `${first} and ${second} tokens, ${answer.milliseconds} ms.`;
-  const cut = [answer.a, answer.b].flatMap((side, i) => side.is_truncated ? [["first", "second"][i]] : []);
-  byId("cut").hidden = !cut.length;
-  byId("cut").textContent = cut.map((which) => `The ${which} text was longer than ${answer.max_seq_length} tokens: `
+  byId("cut").hidden = !answer.truncated.length;
+  byId("cut").textContent = answer.truncated.map((i) => `The ${["first", "second"][i]} text was longer than ${answer.max_seq_length} tokens: `
     + "only its beginning was compared.").join(" ");
-  byId("result").hidden = byId("why").hidden = false;
+  byId("unexplained").hidden = !answer.unexplained;
+  byId("unexplained").textContent = answer.unexplained ? `No more can be shown of why: ${answer.unexplained}.` : "";
+  byId("result").hidden = false;
+  byId("why").hidden = Boolean(answer.unexplained);
+  if (!answer.unexplained) showWhy(answer, a, b);
+}
+
+function showWhy(answer, a, b) {
   showWords(byId("words-a"), a, answer.a);
   showWords(byId("words-b"), b, answer.b);
   byId("special").textContent = "The marks [CLS] and [SEP], which the model puts around every text, add "
