@@ -22,7 +22,7 @@ from minilm.corpus.manifest import ON_ERROR, Report, is_under_way
 from minilm.corpus.reading import FORMATS, Corpus
 from minilm.corpus.searching import Hit, Index
 from minilm.corpus.writing import EMBEDDING, check_free
-from minilm.hub import DEFAULT_MODEL, default_manifest, is_repository_name, other_sha256, sha256_of
+from minilm.hub import DEFAULT_MODEL, default_manifest, is_repository_name, sha256_of_files
 from minilm.model import MiniLM
 from minilm.pooling import POOLING
 
@@ -281,10 +281,10 @@ def _model_of(index: Index, options: argparse.Namespace, load: Load) -> MiniLM:
         if named != DEFAULT_MODEL or revision not in (None, default_manifest().revision):
             options.local_files_only = True
     model = load(options)
-    weights = index.made_with.get("sha256")
-    if weights not in (None, sha256_of(model.checkpoint.directory / "model.safetensors")):
+    files = sha256_of_files(model.checkpoint)
+    if index.made_with.get("sha256") not in (None, files.pop("model.safetensors")):
         raise Failure(f"{index.path} was made with other weights than those of {options.model}")
-    if index.made_with.get("files") not in (None, other_sha256(model.checkpoint)):
+    if index.made_with.get("files") not in (None, files):
         raise Failure(
             f"{index.path} was made with another tokenizer or configuration than {options.model} has"
         )

@@ -197,6 +197,22 @@ def test_every_option_does_what_it_does_on_one_machine(folder: Path, tmp_path: P
 
 
 @pytest.mark.usefixtures("machines")
+def test_the_column_is_that_of_one_machine_in_every_block(tmp_path: Path) -> None:
+    """Also where a block begins with a row that by itself would choose another."""
+    model = MiniLM(truncate_dim=64)
+    (tmp_path / "a.txt").write_text("plain\n" * 3)
+    rows = ['"bare"', "no JSON", '{"body": "x"}', '{"other": 1}', '{"text": "t", "body": "y"}'] * 5
+    (tmp_path / "b.jsonl").write_text("\n".join(rows))
+    sources = [str(tmp_path / name) for name in ("a.txt", "b.jsonl")]
+    encode_corpus(model, Corpus(sources), tmp_path / "one.parquet", on_error="skip")
+    encode_on_ray(model, Corpus(sources), tmp_path / "out", on_error="skip", block_bytes=20)
+    assert_equal(tmp_path / "out", tmp_path / "one.parquet")
+    import pyarrow.parquet as pq
+
+    assert pq.read_table(tmp_path / "out")["body"].to_pylist() == ["plain"] * 3 + ["bare", "x", "y"] * 5
+
+
+@pytest.mark.usefixtures("machines")
 def test_stopped_it_goes_on_and_does_nothing_twice(model: MiniLM, folder: Path, tmp_path: Path) -> None:
     output, stop = tmp_path / "out", threading.Event()
 
@@ -333,6 +349,9 @@ def test_what_goes_wrong_on_a_machine_is_told(model: MiniLM, tmp_path: Path) -> 
     weights = {"model_name_or_path": str(model.checkpoint.directory)}
     from minilm.corpus.blocks import cut
     from minilm.corpus.writing import Tables
+    from minilm.hub import sha256_of_files
+
+    digests = sha256_of_files(model.checkpoint)
 
     def record(**others: Any) -> dict[str, Any]:
         task = {
@@ -341,8 +360,8 @@ def test_what_goes_wrong_on_a_machine_is_told(model: MiniLM, tmp_path: Path) -> 
             "formats": corpus.formats,
             "blocks": cut(corpus),
             "loading": weights,
-            "sha256": "",
-            "settings": {"max_seq_length": 256, "normalize": True},
+            "sha256": digests,
+            "settings": {"max_seq_length": 256, "normalize": True, "truncate_dim": None},
             "column": "text",
             "keep": False,
             "schema": Tables("text", 384, "float32").without_rows(),
@@ -357,22 +376,22 @@ def test_what_goes_wrong_on_a_machine_is_told(model: MiniLM, tmp_path: Path) -> 
         found: dict[str, Any] = json.loads(encoder({"block": np.array([0])})["record"][0])
         return found
 
-    assert record()["failure"].endswith("these weights are others than the driver's")
+    others = {**digests, "tokenizer.json": "0", "2_Dense/config.json": "0"}  # one that is not here at all
+    assert record(sha256=others)["failure"].endswith("2_Dense/config.json is another than the driver's")
+    others = {name: digest for name, digest in digests.items() if name != "modules.json"}
+    assert record(sha256=others)["failure"].endswith("modules.json is another than the driver's")
     assert "every machine must see the output" in record(folder=tmp_path / "elsewhere")["failure"]
     assert "no_such_model" in record(loading={"model_name_or_path": "./no_such_model"})["failure"]
-    from minilm.hub import sha256_of
-
-    digest = sha256_of(model.checkpoint.directory / "model.safetensors")
-    assert "No such file" in record(sha256=digest, paths=[str(tmp_path / "gone")])["failure"]
+    assert "No such file" in record(paths=[str(tmp_path / "gone")])["failure"]
     (tmp_path / "stop").touch()
-    assert record(sha256=digest) == {"block": 0, "stopped": True}
+    assert record() == {"block": 0, "stopped": True}
     (tmp_path / "stop").unlink()
-    done = record(sha256=digest)
+    done = record()
     assert (done["rows"], done["lines"], done["errors"]) == (1, 1, 0)
-    assert record(sha256=digest, paths=["/gone"]) == done  # it has a record, so that nothing is read
+    assert record(paths=["/gone"]) == done  # it has a record, so that nothing is read
     assert not list((tmp_path / "unfinished").iterdir())
     (tmp_path / "parts" / "part-00000000.parquet").write_bytes(b"half")
-    assert record(sha256=digest) == done
+    assert record() == done
     assert (tmp_path / "parts" / "part-00000000.parquet").stat().st_size == done["bytes"]
 
 

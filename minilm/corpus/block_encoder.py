@@ -23,7 +23,7 @@ from minilm.corpus.manifest import OnError, Report
 from minilm.corpus.reading import Corpus
 from minilm.corpus.writing import Shard, Tables
 from minilm.errors import CorpusError, MiniLMError
-from minilm.hub import sha256_of
+from minilm.hub import sha256_of_files
 from minilm.model import MiniLM
 from minilm.threads import ray_cores
 
@@ -39,7 +39,7 @@ class BlockTask:
     formats: list[str]
     blocks: list[Block]
     loading: dict[str, Any]
-    sha256: str
+    sha256: dict[str, str]  # of the checkpoint's files
     settings: dict[str, Any]
     column: str | None
     keep: bool
@@ -102,11 +102,13 @@ class BlockEncoder:
             if not task.parts.is_dir():
                 raise CorpusError(f"{task.folder} is not there: every machine must see the output")
             self._model = MiniLM(**task.loading, threads=ray_cores())
-            if sha256_of(self._model.checkpoint.directory / "model.safetensors") != task.sha256:
+            found = sha256_of_files(self._model.checkpoint)
+            if different := sorted(n for n in {*found, *task.sha256} if found.get(n) != task.sha256.get(n)):
                 where = self._model.checkpoint.directory
-                raise CorpusError(f"{where}: these weights are others than the driver's")
+                raise CorpusError(f"{where / different[0]} is another than the driver's")
             self._model.max_seq_length = task.settings["max_seq_length"]
             self._model.normalize = task.settings["normalize"]
+            self._model.truncate_dim = task.settings["truncate_dim"]
         except (MiniLMError, OSError, ValueError) as error:
             self._failure = f"{socket.gethostname()}: {error}"
 

@@ -249,15 +249,16 @@ def options_of(
     dedupe: bool = False,
 ) -> dict[str, Any]:
     """Everything that an output of that kind depends on, as the manifest keeps it."""
-    from minilm.hub import other_sha256, sha256_of
+    from minilm.hub import sha256_of_files
 
     checkpoint = model.checkpoint
+    files = sha256_of_files(checkpoint)
     modes = model.config.pooling if pooling is None else pooling
     return {
         "model": checkpoint.repo_id or str(checkpoint.directory),
         "revision": checkpoint.revision,
-        "sha256": sha256_of(checkpoint.directory / "model.safetensors"),
-        "files": other_sha256(checkpoint),
+        "sha256": files.pop("model.safetensors"),
+        "files": files,  # the others
         "input": corpus.identity(),
         "column": corpus.column,
         "keep": corpus.keep,

@@ -130,12 +130,16 @@ def encode_on_ray(
             paths=[str(Path(path).resolve()) for path in corpus.paths],
             formats=corpus.formats,
             schema=_schema(corpus, width_of(model, pooling), dtype, on_error),
-            column=corpus.column,  # which the schema's rows told
+            column=corpus.find_column(),  # for all blocks, of which some begin with rows that do not tell it
             keep=corpus.keep,
             blocks=cut(corpus, block_bytes),
             loading={**named, **(loading or {})},
-            sha256=options["sha256"],
-            settings={"max_seq_length": model.max_seq_length, "normalize": model.normalize},
+            sha256={"model.safetensors": options["sha256"], **options["files"]},
+            settings={
+                "max_seq_length": model.max_seq_length,
+                "normalize": model.normalize,
+                "truncate_dim": model.truncate_dim,
+            },
             on_error=on_error,
             dtype=dtype,
             width=width_of(model, pooling),
@@ -186,19 +190,20 @@ def _folder(work: Path, options: dict[str, Any], output: Path) -> Path:
 
 
 def _schema(corpus: Corpus, width: int, dtype: str, on_error: OnError) -> Any:  # noqa: ANN401
-    """The schema that the first rows with a text give; all blocks are held to it."""
-    rows = iter(corpus)
-    for window in shards(rows):
+    """The schema that the first rows with a text give, as on one machine; all blocks are held to it."""
+    tables = None
+    for window in shards(corpus):
         good, bad = sift(window, on_error)
         if bad and on_error == "raise":
             raise CorpusError(refusal(bad[0].source, bad[0].line, bad[0].problem))
-        if good:
+        if tables is None:  # what the column is called is settled by the first shard
             check_name(corpus.column)
-            tables = Tables(corpus.column or "text", width, dtype, kept_types=corpus.kept_types)
+            tables = Tables(corpus.column or "text", width, dtype, kept_types=dict(corpus.kept_types))
+        if good:
             texts, kept = [row.text or "" for row in good], [row.kept for row in good]
             tables.table(Shard(0, texts, kept, np.zeros((len(good), width), dtype)))
             return tables.schema
-    return Tables(corpus.column or "text", width, dtype).without_rows()
+    return (tables or Tables(corpus.column or "text", width, dtype)).without_rows()
 
 
 @contextmanager

@@ -57,8 +57,8 @@ __all__ = [
     "is_pinned",
     "is_repository_name",
     "likely_directory",
-    "other_sha256",
     "sha256_of",
+    "sha256_of_files",
 ]
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -234,10 +234,9 @@ def copy_checkpoint(checkpoint: Checkpoint, directory: str | os.PathLike[str]) -
     return target
 
 
-def other_sha256(checkpoint: Checkpoint) -> dict[str, str]:
-    """The sha256 of every file of a checkpoint but ``model.safetensors``, by its name."""
-    names = sorted({*_files(checkpoint)} - {"model.safetensors"})
-    return {name: sha256_of(checkpoint.directory / name) for name in names}
+def sha256_of_files(checkpoint: Checkpoint) -> dict[str, str]:
+    """The sha256 of every file by which a checkpoint is read, by its name."""
+    return {name: sha256_of(checkpoint.directory / name) for name in sorted(_files(checkpoint))}
 
 
 def _files(checkpoint: Checkpoint) -> list[str]:
