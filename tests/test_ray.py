@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minilm import CorpusError, MiniLM
+from minilm import CorpusError, MiniLM, cli_ray
 from minilm.blas import has_small_matrix_kernels
-from minilm.cli import main
+from minilm.cli import _parser, main
 from minilm.corpus import on_ray
 from minilm.corpus.block_encoder import BlockEncoder, BlockTask
 from minilm.corpus.job import encode_corpus
@@ -491,9 +491,41 @@ def test_without_ray_it_is_said_what_brings_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "in.txt").write_text("a\n")
+    command = ["encode", str(tmp_path / "in.txt"), "-o", str(tmp_path / "out"), "--engine", "ray"]
+    begin = "import sys; sys.modules['pyarrow'] = None; import minilm.cli; sys.exit(minilm.cli.main())"
+    without_arrow = subprocess.run(
+        [sys.executable, "-c", begin, *command], capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    assert without_arrow.returncode == 1
+    assert 'which is not installed: pip install "minilm[ray]"' in without_arrow.stderr
+    assert without_arrow.stderr.count("\n") == 1
     monkeypatch.setitem(sys.modules, "ray", None)
-    assert main(["encode", str(tmp_path / "in.txt"), "-o", str(tmp_path / "out"), "--engine", "ray"]) == 1
+    assert main(command) == 1
     assert 'which is not installed: pip install "minilm[ray]"' in capsys.readouterr().err
+
+
+def test_a_home_that_no_shell_expanded_is_expanded_before_it_is_sent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    options = _parser().parse_args(["encode", "--cache-dir=~/hf"])
+    assert cli_ray.arguments(options)["loading"]["cache_folder"] == str((tmp_path / "hf").resolve())
+
+
+@pytest.mark.usefixtures("machines")
+def test_a_damaged_input_is_named(model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 50)  # so that the driver reads of the first only
+    for name in ("a", "b"):
+        pq.write_table(pa.table({"text": [f"{name} {i}" for i in range(100)]}), tmp_path / f"{name}.parquet")
+    damaged = tmp_path / "b.parquet"
+    whole = damaged.read_bytes()
+    for content in (whole[:-4], whole[:4] + b"\xff" * 200 + whole[204:]):  # no footer; a page of nonsense
+        damaged.write_bytes(content)
+        with pytest.raises(CorpusError, match=r"b\.parquet: "):
+            encode_on_ray(model, Corpus([str(tmp_path / "*.parquet")]), tmp_path / "out", overwrite=True)
 
 
 @pytest.mark.usefixtures("machines")
@@ -521,7 +553,7 @@ def test_an_actor_holds_one_model_and_takes_its_threads_from_its_cores(model: Mi
 
 def test_a_machine_that_dies_loses_no_row_and_doubles_none(
     model: MiniLM, machines: Machines, folder: Path, tmp_path: Path
-) -> None:  # the last: the machine stays dead
+) -> None:  # what comes after it has one machine less
     output = tmp_path / "out"
     died_at: list[int] = []
     cut_off: list[Path] = []
