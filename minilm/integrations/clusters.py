@@ -72,7 +72,7 @@ class Embedder:
             return _loaded(self._name, self._threads or ray_cores() or 1)
 
     def __call__(self, table: Table) -> Table:
-        """The table with one column more, of float32 vectors (n, E), or with another one of that name.
+        """The table with its float32 vectors (n, E) as one column more, or in place of the one of that name.
 
         Parameters
         ----------
