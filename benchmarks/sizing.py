@@ -13,6 +13,7 @@ import json
 from typing import Any
 
 from benchmarks.harness import RESULTS, print_table
+from minilm.corpus.blocks import BLOCK_BYTES
 
 CORPORA = {"10 million": 10**7, "1 billion": 10**9, "100 billion": 10**11}
 LENGTHS = {16: "a sentence", 64: "a paragraph", 256: "a page, the cut"}  # tokens a text
@@ -91,6 +92,25 @@ def main() -> None:
         ],
     )
     print()
+    block_texts = {n: BLOCK_BYTES / (n * BYTES_A_TOKEN) for n in rates}
+    print_table(
+        ["of texts of", *(f"{n} tokens" for n in rates)],
+        [
+            [
+                f"{BLOCK_BYTES >> 20} MiB, a block of --engine ray, takes a core",
+                *(in_seconds(block_texts[n] * n / rate) for n, rate in rates.items()),
+            ],
+            [
+                "its float32 vectors are a file of",
+                *(in_bytes(texts * BYTES["float32"]) for texts in block_texts.values()),
+            ],
+            [
+                "keeping float32 vectors costs as much as making them after",
+                *(f"{months(n / rate, arguments):,.1f} months" for n, rate in rates.items()),
+            ],
+        ],
+    )
+    print()
     rate = rates[16]
     bounds = {
         "one thread of the tokenizer": cores_a_tokenizer_feeds(),
@@ -110,6 +130,12 @@ def main() -> None:
             for kind, size in BYTES.items()
         ],
     )
+
+
+def months(seconds: float, arguments: argparse.Namespace) -> float:
+    """Months in which keeping a vector costs what so many seconds of a core do."""
+    month = BYTES["float32"] / 1e12 * arguments.terabyte_month
+    return float(seconds / 3600 * arguments.core_hour / month)
 
 
 def tokens_a_second() -> dict[int, float]:

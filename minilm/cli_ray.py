@@ -61,7 +61,7 @@ def arguments(options: argparse.Namespace) -> dict[str, Any]:
         given["block_bytes"] = max(1, int(options.block_mib * (1 << 20)))
     loading: dict[str, Any] = {"local_files_only": options.local_files_only}
     if options.cache_dir:
-        loading["cache_folder"] = str(Path(options.cache_dir).resolve())
+        loading["cache_folder"] = str(Path(options.cache_dir).expanduser().resolve())
     return {**{name: value for name, value in given.items() if value is not None}, "loading": loading}
 
 

@@ -61,7 +61,7 @@ class MiniLM:
     local_files_only : bool
         Never go to the network.
     token : str or bool, optional
-        What opens a private or gated repository on the Hub; None is the one of ``hf auth login``.
+        What opens a private or gated repository on the Hub; None is the one of ``hf auth login``, False none.
     max_seq_length : int, optional
         Tokens that are kept of a text, ``[CLS]`` and ``[SEP]`` included; None is as the checkpoint says (256
         for all-MiniLM-L6-v2). It can be set later, up to the model's position table (512).

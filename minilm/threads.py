@@ -7,9 +7,8 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -87,15 +86,19 @@ def run_jobs(
             raise
 
     helpers = min(threads, len(jobs)) - 1
-    with blas_threads(1 if helpers > 0 else min(threads, os.cpu_count() or 1)):
-        if helpers < 1:
-            work()
-            return
-        with ThreadPoolExecutor(helpers, thread_name_prefix="minilm") as executor:
-            futures = [executor.submit(work) for _ in range(helpers)]
-            work()
-        for future in futures:
-            future.result()
+    limit = blas_threads(1 if helpers > 0 else min(threads, os.cpu_count() or 1))
+    try:
+        with limit:
+            if helpers < 1:
+                work()
+                return
+            with ThreadPoolExecutor(helpers, thread_name_prefix="minilm") as executor:
+                futures = [executor.submit(work) for _ in range(helpers)]
+                work()
+            for future in futures:
+                future.result()
+    finally:
+        limit.leave()
 
 
 def run_together(work: Callable[[int, Callable[[], object]], object], *, threads: int) -> None:
@@ -129,61 +132,77 @@ def run_together(work: Callable[[int, Callable[[], object]], object], *, threads
         threading.Thread(target=work_or_release, args=(number,), name=f"minilm_{number}")
         for number in range(1, threads)
     ]
-    with blas_threads(1):
-        started = []
-        try:
-            for helper in helpers:
-                helper.start()
-                started.append(helper)
-            work_or_release(0)
-        except BaseException:
-            barrier.abort()  # nobody waits for a thread that was never started
-            raise
-        finally:
-            for helper in started:
-                helper.join()
+    limit = blas_threads(1)
+    try:
+        with limit:
+            started = []
+            try:
+                for helper in helpers:
+                    helper.start()
+                    started.append(helper)
+                work_or_release(0)
+            except BaseException:
+                barrier.abort()  # nobody waits for a thread that was never started
+                raise
+            finally:
+                for helper in started:
+                    helper.join()
+    finally:
+        limit.leave()
     if errors:
         raise errors[0]
 
 
-@contextmanager
-def blas_threads(limit: int) -> Iterator[None]:
+class blas_threads:  # noqa: N801 - used like the functions of contextlib
     """Hold numpy's BLAS to ``limit`` threads, and put back what was set when the last user leaves.
 
     The number is global to the process. While calls overlap, in several threads or models, the smallest limit
     holds; a plain save and restore in each would leave the one's limit behind as the other's original.
+
+    Ctrl-C may come between the statements of ``__enter__`` and ``__exit__`` too. Who calls :meth:`leave` in a
+    ``finally`` around the ``with`` has the limit lifted even then.
     """
-    library = _blas_library()
-    if library is None:  # a BLAS that threadpoolctl does not know (Accelerate): it keeps its own counsel
-        yield
-        return
-    _Limits.enter(library, limit)
-    try:
-        yield
-    finally:
-        _Limits.leave(library, limit)
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._library = _blas_library()  # None: one that threadpoolctl does not know (Accelerate)
+
+    def __enter__(self) -> None:
+        if self._library is not None:
+            _Limits.enter(self, self._library, self._limit)
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Lift the limit, if it is still there."""
+        if self._library is not None:
+            _Limits.leave(self, self._library)
 
 
 class _Limits:
     """The limits in force, for the whole process."""
 
     lock = threading.Lock()
-    active: list[int] = []  # noqa: RUF012 - one for the process is the point
+    active: dict[object, int] = {}  # noqa: RUF012 - one for the process is the point
     original: int | None = None  # what was set before the first of them; None while there is none
+    is_setting = False  # or was, when it was interrupted
 
     @classmethod
-    def enter(cls, library: Any, limit: int) -> None:  # noqa: ANN401 - threadpoolctl has no types
+    def enter(cls, user: object, library: Any, limit: int) -> None:  # noqa: ANN401 - threadpoolctl has no types
         with cls.lock:
             if cls.original is None:
                 cls.original = library.num_threads
-            cls.active.append(limit)
-            cls._apply(library)
+            cls.active[user] = limit
+            cls._apply(library, cls.original)
 
     @classmethod
-    def leave(cls, library: Any, limit: int) -> None:  # noqa: ANN401
+    def leave(cls, user: object, library: Any) -> None:  # noqa: ANN401
+        """Also when a user never quite entered, or left half-way: whatever was interrupted is done again."""
         with cls.lock:
-            cls.active.remove(limit)
-            cls._apply(library)
+            cls.active.pop(user, None)
+            if cls.original is not None:
+                cls._apply(library, cls.original)
             if not cls.active:
                 cls.original = None
 
@@ -194,19 +213,21 @@ class _Limits:
         The number that they had set is; ``original`` stays, and comes back when the child's first call ends.
         """
         cls.lock = threading.Lock()
-        cls.active = []
+        cls.active = {}
 
     @classmethod
-    def _apply(cls, library: Any) -> None:  # noqa: ANN401
-        wanted = min(cls.active) if cls.active else cls.original
-        if library.num_threads == wanted:
+    def _apply(cls, library: Any, original: int) -> None:  # noqa: ANN401
+        wanted = min(cls.active.values(), default=original)
+        if library.num_threads == wanted and not cls.is_setting:
             return
         # Newer releases of threadpoolctl do nothing for a thread while another has control of BLAS. Control
         # is taken here for the one call, under this class's own lock, and given back.
         release = getattr(library, "clear_controlling_thread", lambda **_: None)
+        cls.is_setting = True
         release(force=True)
         library.set_num_threads(wanted)
         release(force=True)
+        cls.is_setting = False
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

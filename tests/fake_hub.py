@@ -40,6 +40,7 @@ class FakeHub:
     gated: dict[str, str] = field(default_factory=dict)  # what token opens a repository
     drip: float = 0  # seconds to wait between eighths of each file
     requests: list[tuple[str, str]] = field(default_factory=list)
+    credentials: set[str | None] = field(default_factory=set)  # those that came with them
     half_sent: threading.Event = field(default_factory=threading.Event)
     resume: threading.Event = field(default_factory=threading.Event)
     _repositories: dict[str, dict[str, Mapping[str, bytes]]] = field(default_factory=dict)
@@ -61,6 +62,7 @@ class FakeHub:
         if not found:  # huggingface_hub also asks for things that are not files
             return _refuse(handler, 404)
         self.requests.append((handler.command, name))
+        self.credentials.add(handler.headers["Authorization"])
         if self.status is not None:
             return _refuse(handler, self.status)
         if repo_id in self.gated and handler.headers["Authorization"] != f"Bearer {self.gated[repo_id]}":

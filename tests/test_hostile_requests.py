@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.conftest import TINY, write_checkpoint
+from minilm import CrossEncoder, MiniLM
+from tests.conftest import TINY, MakeCheckpoint, write_checkpoint
 from tests.serving import Server
 
 pytest.importorskip("uvicorn", reason="the extra serve is not installed")
@@ -17,6 +21,8 @@ pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
 from pydantic import ValidationError
 
+from minilm.server.app import create_app
+from minilm.server.gathering import Gatherer, Texts
 from minilm.server.requests import EmbeddingsRequest, EmbedRequest, MatrixRequest, RerankRequest
 from tests.test_cross_encoder import write as write_cross_encoder
 
@@ -176,6 +182,52 @@ def test_two_long_texts_are_ranked_without_multiplying_their_lengths(server: Ser
     status, answer, _ = server.ask("/rerank", body)
     assert status == 200
     assert 0 <= answer[0]["score"] <= 1
+
+
+async def status_of(app: Any, path: str, body: bytes) -> int:
+    """The answer of an application in this process."""
+    pieces = [body[:1000], body[1000:]]
+    status = 0
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
+
+    async def send(message: dict[str, Any]) -> None:
+        nonlocal status
+        status = message.get("status", status)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+    await app(scope, receive, send)
+    return status
+
+
+def test_what_no_request_has_is_not_kept_while_one_waits(
+    make_checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of those that waited held up to 400 MiB of it."""
+    number = 12_345  # of lists in a list, as there is no other in this process
+    kept: list[bool] = []
+
+    async def encode(self: Gatherer, texts: Texts) -> np.ndarray[Any, np.dtype[np.float32]]:
+        kept.append(any(type(one) is list and len(one) == number for one in gc.get_objects()))
+        return np.ones((len(texts), self._width), np.float32)
+
+    monkeypatch.setattr(Gatherer, "encode", encode)
+    reranker = CrossEncoder(write_cross_encoder(lambda: make_checkpoint("reranker")))
+    app = create_app(MiniLM(make_checkpoint()), reranker=reranker)
+    requests = {
+        EMBEDDINGS: b'{"input": "a"',
+        "/embed": b'{"inputs": "a"',
+        "/similarity": b'{"inputs": {"source_sentence": "a", "sentences": ["b"]}',
+        "/rerank": b'{"query": "a", "texts": ["b"]',
+        "/compare": b'{"text_a": "a", "text_b": "b"',
+        "/matrix": b'{"texts": ["a", "b"]',
+    }
+    for path, begin in requests.items():
+        body = begin + b', "x": [' + b",".join([b"[]"] * number) + b"]}"
+        assert asyncio.run(status_of(app, path, body)) == 200
+    assert kept == [False] * len(requests)
 
 
 def test_after_all_that_nothing_has_failed(server: Server) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -315,6 +317,8 @@ def test_a_table_of_any_kind_gets_its_vectors(model: MiniLM) -> None:
     table = embed(pa.table(columns))
     assert str(table.schema.field("embedding").type).startswith("fixed_size_list<")
     close(table["embedding"].to_pylist(), expected)
+    again = embed(table.set_column(2, "embedding", [["old"] * 4]))  # another one, as in the other kinds
+    assert again.equals(table)
     other = Embedder(column="id", to="v", truncate_dim=8, normalize_embeddings=True, pooling="cls", threads=2)
     close(
         other({"id": TEXTS})["v"],
@@ -334,3 +338,26 @@ def test_a_table_of_any_kind_gets_its_vectors(model: MiniLM) -> None:
     embed(columns)
     Embedder()(columns)
     assert clusters._loaded.cache_info().misses == loaded  # once a process
+
+
+def test_threads_that_call_together_load_one_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    from minilm.integrations import clusters
+
+    loaded: list[str] = []
+
+    def load(name: str, *, threads: int) -> object:
+        time.sleep(0.05)  # so that all are there before the first is done
+        loaded.append(f"{name} {threads}")
+        return object()
+
+    monkeypatch.setattr(clusters, "MiniLM", load)
+    clusters._loaded.cache_clear()
+    try:
+        callers = [threading.Thread(target=clusters.Embedder, args=("a name",)) for _ in range(8)]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+    finally:
+        clusters._loaded.cache_clear()
+    assert loaded == ["a name 1"]

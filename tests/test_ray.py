@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import random
@@ -19,9 +20,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minilm import CorpusError, MiniLM
+from minilm import CorpusError, MiniLM, cli_ray
 from minilm.blas import has_small_matrix_kernels
-from minilm.cli import main
+from minilm.cli import _parser, main
 from minilm.corpus import on_ray
 from minilm.corpus.block_encoder import BlockEncoder, BlockTask
 from minilm.corpus.job import encode_corpus
@@ -510,9 +511,71 @@ def test_without_ray_it_is_said_what_brings_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "in.txt").write_text("a\n")
+    command = ["encode", str(tmp_path / "in.txt"), "-o", str(tmp_path / "out"), "--engine", "ray"]
+    begin = "import sys; sys.modules['pyarrow'] = None; import minilm.cli; sys.exit(minilm.cli.main())"
+    without_arrow = subprocess.run(
+        [sys.executable, "-c", begin, *command], capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    assert without_arrow.returncode == 1
+    assert 'which is not installed: pip install "minilm[ray]"' in without_arrow.stderr
+    assert without_arrow.stderr.count("\n") == 1
     monkeypatch.setitem(sys.modules, "ray", None)
-    assert main(["encode", str(tmp_path / "in.txt"), "-o", str(tmp_path / "out"), "--engine", "ray"]) == 1
+    assert main(command) == 1
     assert 'which is not installed: pip install "minilm[ray]"' in capsys.readouterr().err
+
+
+def test_a_home_that_no_shell_expanded_is_expanded_before_it_is_sent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    options = _parser().parse_args(["encode", "--cache-dir=~/hf"])
+    assert cli_ray.arguments(options)["loading"]["cache_folder"] == str((tmp_path / "hf").resolve())
+
+
+@pytest.mark.usefixtures("machines")
+def test_files_of_any_kind_replace_what_another_job_wrote(
+    model: MiniLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "0.txt").write_text("".join(f"old {i}\n" for i in range(50)))
+    output, one = tmp_path / "out", tmp_path / "one.parquet"
+    encode_on_ray(model, Corpus([str(tmp_path / "0.txt")]), output, block_bytes=50)
+    assert len(parts_of(output)) == 7
+    (tmp_path / "a.csv").write_text('n,text\n1,"two\nlines"\n2,b\n')
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b'{"text": "c", "n": "3"}\n7\n{"text": "d"}\n'))
+    (tmp_path / "c.tsv").write_text("text\tn\ne\t4\n")
+    (tmp_path / "d.txt").write_text("".join(f"line {i} of some\n" for i in range(20)))
+    (tmp_path / "e.txt.gz").write_bytes(gzip.compress(b"f\n\xff\n"))
+    uncut = ["a.csv", "b.jsonl.gz", "c.tsv", "e.txt.gz"]
+    command = ["encode", *(str(tmp_path / name) for name in sorted([*uncut, "d.txt"]))]
+    command += ["--column", "text", "--keep", "--on-error", "skip"]
+    assert main([*command, "-o", str(one)]) == 0
+    on_ray = ["-o", str(output), "--engine", "ray", "--block-mib", "0.0001"]
+    capsys.readouterr()
+    assert main([*command, *on_ray]) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert len(parts_of(output)) == 7
+    assert main([*command, *on_ray, "--overwrite"]) == 0
+    assert_equal(output, one)
+    blocks = json.loads((tmp_path / "out.manifest.json").read_bytes())["blocks"]
+    assert [Path(block["input"]).name for block in blocks if block["span"] is None] == uncut
+    assert [block["file"] for block in blocks if block["rows"]] == sorted(parts_of(output))
+    assert sum(block["rows"] for block in blocks) == 26
+
+
+@pytest.mark.usefixtures("machines")
+def test_a_damaged_input_is_named(model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 50)  # so that the driver reads of the first only
+    for name in ("a", "b"):
+        pq.write_table(pa.table({"text": [f"{name} {i}" for i in range(100)]}), tmp_path / f"{name}.parquet")
+    damaged = tmp_path / "b.parquet"
+    whole = damaged.read_bytes()
+    for content in (whole[:-4], whole[:4] + b"\xff" * 200 + whole[204:]):  # no footer; a page of nonsense
+        damaged.write_bytes(content)
+        with pytest.raises(CorpusError, match=r"b\.parquet: "):
+            encode_on_ray(model, Corpus([str(tmp_path / "*.parquet")]), tmp_path / "out", overwrite=True)
 
 
 @pytest.mark.usefixtures("machines")
@@ -540,7 +603,7 @@ def test_an_actor_holds_one_model_and_takes_its_threads_from_its_cores(model: Mi
 
 def test_a_machine_that_dies_loses_no_row_and_doubles_none(
     model: MiniLM, machines: Machines, folder: Path, tmp_path: Path
-) -> None:  # the last: the machine stays dead
+) -> None:  # what comes after it has one machine less
     output = tmp_path / "out"
     died_at: list[int] = []
     cut_off: list[Path] = []
@@ -559,3 +622,35 @@ def test_a_machine_that_dies_loses_no_row_and_doubles_none(
     assert died_at[0] < ROWS
     assert report.inputs == ROWS + 1
     assert_equal(output, folder / "one.parquet")
+
+
+def test_an_actor_of_two_cores_has_a_model_of_two_threads(
+    model: MiniLM, machines: Machines, tmp_path: Path
+) -> None:  # the one machine that is left has one core
+    from minilm.integrations.clusters import Embedder
+
+    class Telling(BlockEncoder):
+        def _record(self, number: int) -> dict[str, Any]:
+            return {"block": number, "failure": f"{self._model.threads} threads"}
+
+    class Told(Embedder):
+        def __call__(self, table: Any) -> Any:
+            assert self._model().threads == 2
+            return super().__call__(table)
+
+    machines.add(2)
+    (tmp_path / "in.txt").write_text("a\n")
+    corpus, output = Corpus([str(tmp_path / "in.txt")]), tmp_path / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(on_ray, "BlockEncoder", Telling)
+        with pytest.raises(CorpusError, match=r"^2 threads$"):
+            encode_on_ray(model, corpus, output, actor_cpus=2)
+        with pytest.raises(CorpusError, match=r"^1 threads$"):
+            encode_on_ray(model, corpus, output)
+    with pytest.raises(CorpusError, match="the largest machine of the cluster gives 2"):
+        encode_on_ray(model, corpus, output, actor_cpus=3)
+    assert encode_on_ray(model, corpus, output, actor_cpus=2).rows == 1
+    rows = ray.data.from_items([{"text": "a"}])
+    pool = ray.data.ActorPoolStrategy(size=1)
+    [row] = rows.map_batches(Told, batch_format="pyarrow", num_cpus=2, compute=pool).take_all()
+    np.testing.assert_allclose(row["embedding"], model.encode("a"), rtol=0, atol=BOUND)

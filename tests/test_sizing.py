@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import sizing
+from minilm.corpus.blocks import _BLOCK_ROWS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "sizing.md"
 
@@ -27,3 +28,13 @@ def test_the_arithmetic() -> None:
     # six layers of four 384 x 384 and two 384 x 1536 matrices of float32
     assert sizing.WEIGHTS == 42_467_328
     assert sizing.BYTES == {"float32": 1536, "float16": 768, "int8": 384, "binary": 48}
+
+
+def test_the_advice_on_blocks_follows_from_the_figures() -> None:
+    rates, texts = sizing.tokens_a_second(), {}
+    for tokens, mib in ((16, 4), (64, 16), (256, 64)):
+        texts[tokens] = mib * 2**20 / (tokens * sizing.BYTES_A_TOKEN)
+        assert 100e6 <= texts[tokens] * sizing.BYTES["float32"] < 110e6
+    minutes = [f"{texts[n] * n / rate / 60:.0f}" for n, rate in rates.items()]
+    assert f"{minutes[0]}, {minutes[1]} or {minutes[2]} minutes of a core" in PAGE.read_text("utf-8")
+    assert round(_BLOCK_ROWS * sizing.BYTES["float32"] / 1e6) == 101

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import linecache
 import math
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 import threadpoolctl
@@ -353,6 +357,64 @@ def test_a_limit_ends_with_an_exception(unchanged_blas: int) -> None:
     with pytest.raises(ValueError, match="inside"), blas_threads(1):
         raise ValueError("inside")
     assert in_force() == unchanged_blas
+
+
+def one_job_after_another() -> None:
+    run_jobs(range(2), lambda: lambda _: None, threads=1)
+
+
+def two_jobs_at_a_time() -> None:
+    run_jobs(range(2), lambda: lambda _: None, threads=2)
+
+
+def two_that_wait_for_each_other() -> None:
+    run_together(lambda _, wait: wait(), threads=2)
+
+
+@pytest.mark.parametrize("call", [one_job_after_another, two_jobs_at_a_time, two_that_wait_for_each_other])
+def test_ctrl_c_at_any_line_leaves_blas_as_it_was(unchanged_blas: int, call: Callable[[], None]) -> None:
+    files = {threads.__file__, threadpoolctl.__file__}
+    locking: set[tuple[FrameType, int]] = set()
+    lines = 0
+    interrupted_at = ""
+
+    def interrupt(frame: FrameType, event: str, _: object) -> Callable[..., Any] | None:
+        nonlocal lines, interrupted_at
+        if frame.f_code.co_filename not in files:
+            return None
+        if event == "line":
+            place = (frame, frame.f_lineno)
+            line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+            # Where Python hears no signal: a `try`, and between the body of a `with lock` and its release
+            if line == "try:" or place in locking:
+                return interrupt
+            if line.endswith("lock:"):
+                locking.add(place)
+            lines -= 1
+            if lines < 0:
+                sys.settrace(None)
+                interrupted_at = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+                raise KeyboardInterrupt
+        return interrupt
+
+    before = sys.gettrace()
+    interrupts = 0
+    while True:
+        lines = interrupts
+        try:
+            sys.settrace(interrupt)
+            call()
+        except KeyboardInterrupt:
+            interrupts += 1
+        else:
+            break
+        finally:
+            sys.settrace(before)
+            locking.clear()
+        left = (in_force(), threads._Limits.active, threads._Limits.original, threads._Limits.is_setting)
+        assert left == (unchanged_blas, {}, None, False), interrupted_at
+        assert not threads._Limits.lock.locked(), interrupted_at
+    assert interrupts > 30  # the lines of threads.py alone
 
 
 def test_overlapping_calls_from_several_threads_leave_blas_as_it_was(unchanged_blas: int) -> None:

@@ -121,10 +121,14 @@ class BlockEncoder:
             return {"block": number, "failure": self._failure}
         if self._task.stop.exists():
             return {"block": number, "stopped": True}
+        block = self._task.blocks[number]
         try:
-            record = self._task.record_of(number) or self._encode(self._task.blocks[number])
-        except (MiniLMError, OSError, ValueError) as error:
+            record = self._task.record_of(number) or self._encode(block)
+        except MiniLMError as error:
             return {"block": number, "failure": f"{socket.gethostname()}: {error}"}
+        except (OSError, ValueError) as error:  # which may not say of what
+            where = f"{socket.gethostname()}, at {self._task.paths[block.input]}"
+            return {"block": number, "failure": f"{where}: {error}"}
         return {name: value for name, value in record.items() if name != "listed"}
 
     def _encode(self, block: Block) -> Record:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from minilm.corpus.reading import Corpus, _pyarrow, is_compressed
+from minilm.errors import CorpusError
 
-BLOCK_BYTES = 1 << 20  # of text: some ten seconds of a core
+BLOCK_BYTES = 1 << 20  # of text: about a minute of a core
 _BLOCK_ROWS = 65_536  # of a Parquet file at most, in which equal texts take no bytes
 _LINES = ("text", "jsonl")  # what can be cut at any newline; quotes may hold those of CSV
 
@@ -53,11 +54,12 @@ def cut(corpus: Corpus, block_bytes: int = BLOCK_BYTES) -> list[Block]:
 
 def _parquet_size(path: str, column: str | None) -> tuple[int, int]:
     """Rows of a Parquet file, and bytes of its texts."""
-    _, parquet = _pyarrow("Parquet")
-    with parquet.ParquetFile(path) as file:
-        metadata: Any = file.metadata
-        groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-        chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
-        return metadata.num_rows, sum(
-            chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == column
-        )
+    arrow, parquet = _pyarrow("Parquet")
+    try:
+        metadata: Any = parquet.read_metadata(path)
+    except (arrow.ArrowException, OSError) as error:
+        raise CorpusError(f"{path}: {error}") from None
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
+    sizes = (chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == column)
+    return metadata.num_rows, sum(sizes)

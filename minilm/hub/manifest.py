@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from minilm.checkpoint_files import read_json
+from minilm.errors import CheckpointError
 
 REQUIRED_FILES = ("config.json", "tokenizer.json", "model.safetensors")
 OPTIONAL_FILES = (
@@ -54,12 +56,12 @@ def megabytes(manifest: Manifest) -> str:
 def dense_files(directory: Path) -> list[str]:
     """Files of the Dense modules that modules.json names, if it is there and can be read."""
     try:
-        modules = json.loads((directory / "modules.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
+        modules = read_json(directory / "modules.json", list)
+    except CheckpointError:
         return []  # config.py says what is wrong with it
     folders = [
         module["path"]
-        for module in (modules if isinstance(modules, list) else [])
+        for module in modules
         if isinstance(module, dict)
         and str(module.get("type")).endswith(".Dense")
         and isinstance(module.get("path"), str)

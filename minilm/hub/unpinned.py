@@ -68,9 +68,9 @@ def find_unpinned(
         if not found:
             revision = Path(path).parent.name  # the commit, or else a branch that moves meanwhile mixes two
         found.append(Path(path))
+        verified = check_blob_name(found[-1]) and verified
         if name == "modules.json":
             names += dense_files(found[-1].parent)
-        verified = check_blob_name(found[-1]) and verified
     directory = found[0].parent
     return Checkpoint(directory, place.partition(" (")[0], repo_id, directory.name, verified=verified)
 

@@ -15,7 +15,10 @@ from minilm.hub.reasons import Damaged, Unavailable
 
 def sha256_of(path: Path) -> str:
     """The sha256 of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
+    return _hash_of(path, hashlib.sha256())
+
+
+def _hash_of(path: Path, digest: hashlib._Hash) -> str:
     with path.open("rb") as file:
         while block := file.read(1 << 23):
             digest.update(block)
@@ -57,9 +60,8 @@ def check_blob_name(path: Path) -> bool:
         if re.fullmatch("[0-9a-f]{64}", blob.name):
             actual = sha256_of(blob)
         elif re.fullmatch("[0-9a-f]{40}", blob.name):
-            content = blob.read_bytes()
-            header = b"blob %d\0" % len(content)
-            actual = hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
+            header = b"blob %d\0" % blob.stat().st_size
+            actual = _hash_of(blob, hashlib.sha1(header, usedforsecurity=False))
         else:  # a cache without links (Windows without developer mode) does not keep the hash
             return False
     except OSError as error:

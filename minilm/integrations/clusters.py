@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -67,10 +68,11 @@ class Embedder:
         self._model()  # a wrong name is told here, and an actor is not ready before its model is
 
     def _model(self) -> MiniLM:
-        return _loaded(self._name, self._threads or ray_cores() or 1)
+        with _Loading.lock:  # lru_cache would let threads that come together each load one
+            return _loaded(self._name, self._threads or ray_cores() or 1)
 
     def __call__(self, table: Table) -> Table:
-        """The table with one column more, of float32 vectors (n, E).
+        """The table with its float32 vectors (n, E) as one column more, or in place of the one of that name.
 
         Parameters
         ----------
@@ -93,7 +95,10 @@ class Embedder:
         made: Any = table
         if hasattr(table, "append_column"):
             texts = self._texts(made, made.column_names)
-            return made.append_column(self._to, _fixed_size_lists(self._encode(texts.to_pylist())))
+            vectors = _fixed_size_lists(self._encode(texts.to_pylist()))
+            if self._to in made.column_names:
+                return made.set_column(made.column_names.index(self._to), self._to, vectors)
+            return made.append_column(self._to, vectors)
         if hasattr(table, "assign"):
             return made.assign(**{self._to: list(self._encode(self._texts(made, made.columns)))})
         if isinstance(table, Mapping):
@@ -114,6 +119,21 @@ def _fixed_size_lists(vectors: npt.NDArray[np.float32]) -> Any:  # noqa: ANN401 
     import pyarrow as pa
 
     return pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
+
+
+class _Loading:
+    """One thread at a time."""
+
+    lock = threading.Lock()
+
+    @classmethod
+    def forget(cls) -> None:
+        """In a forked child: the thread that held the lock is not there."""
+        cls.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_Loading.forget)
 
 
 @lru_cache(maxsize=4)

@@ -61,10 +61,12 @@ class Gate:
             refused = self._refuse(scope)
             body = await self._body(receive, refused)
             if isinstance(body, list):
-                replay = iter(body)
+                messages = body
 
-                async def receive_again() -> Message:
-                    return next(replay, None) or await receive()
+                async def receive_again() -> (
+                    Message
+                ):  # each once, so that none is kept beside what is made of it
+                    return messages.pop(0) if messages else await receive()
 
                 await self._app(scope, receive_again, send_and_note)
             else:

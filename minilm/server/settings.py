@@ -22,7 +22,8 @@ class Settings:
     max_characters : int
         Most characters in all texts of a request; more are answered 422.
     max_queue_tokens : int
-        Most tokens that wait; a request that comes when there are as many is answered 503.
+        Most tokens that wait, in the model's queue and in the reranker's; a request that would make them more
+        is answered 503, unless it finds the queue empty.
     body_seconds : float
         How long a client may take to send a body; then it is answered 408.
     """

@@ -341,8 +341,8 @@ def test_a_disk_that_only_says_it_is_full_is_believed_and_nothing_stays(
 ) -> None:
     real, full = huggingface.download_from_hub, [True]
 
-    def fill_up(manifest: hub.Manifest, staging: Path) -> None:
-        real(manifest, staging)
+    def fill_up(manifest: hub.Manifest, staging: Path, token: str | bool | None) -> None:
+        real(manifest, staging, token)
         if full:
             full.pop()
             os.truncate(staging / "model.safetensors", 10)

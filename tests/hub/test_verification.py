@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tracemalloc
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -185,6 +186,22 @@ def test_a_cached_file_that_cannot_be_read_is_refused_with_the_reason(
     with pytest.raises(CheckpointError) as error:
         find_checkpoint(OTHER)
     assert str(error.value) == f"{weights}: cannot be read: {os.strerror(errno.EIO)}"
+
+
+def test_a_large_cached_file_is_hashed_a_piece_at_a_time(tmp_path: Path) -> None:
+    size = 64 << 20
+    digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    digest.update(bytes(size))
+    path = tmp_path / digest.hexdigest()
+    path.touch()
+    os.truncate(path, size)
+    tracemalloc.start()
+    try:
+        assert verification.check_blob_name(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < size / 2
 
 
 def test_a_file_that_is_too_long_is_not_unpacked_to_its_end(world: World) -> None:
