@@ -477,7 +477,7 @@ def test_whatever_ray_data_fails_with_is_one_line(
     monkeypatch.setattr(ray.data.Dataset, "iter_batches", fail)
     with pytest.raises(CorpusError) as raised:
         encode_on_ray(model, Corpus([str(tmp_path / "in.txt")]), tmp_path / "out")
-    assert str(raised.value) == f"Ray gave up ({reason}); the same command goes on from here"
+    assert str(raised.value) == f"Ray gave up ({reason}); without --overwrite the same command goes on"
 
 
 @pytest.mark.usefixtures("machines")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from minilm.corpus.reading import Corpus, _pyarrow, is_compressed
-from minilm.errors import CorpusError
+from minilm.corpus.reading import Corpus, _pyarrow, damage_named, is_compressed
 
 BLOCK_BYTES = 1 << 20  # of text: about a minute of a core
 _BLOCK_ROWS = 65_536  # of a Parquet file at most, in which equal texts take no bytes
@@ -55,10 +54,8 @@ def cut(corpus: Corpus, block_bytes: int = BLOCK_BYTES) -> list[Block]:
 def _parquet_size(path: str, column: str | None) -> tuple[int, int]:
     """Rows of a Parquet file, and bytes of its texts."""
     arrow, parquet = _pyarrow("Parquet")
-    try:
+    with damage_named(path, arrow):
         metadata: Any = parquet.read_metadata(path)
-    except (arrow.ArrowException, OSError) as error:
-        raise CorpusError(f"{path}: {error}") from None
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
     sizes = (chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == column)

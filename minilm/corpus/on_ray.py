@@ -253,7 +253,7 @@ def _run(
     except Exception as error:  # Ray Data raises more than RayError
         lines = str(error).split("\n")  # a traceback, if it comes from an actor
         reason = next((line.strip() for line in reversed(lines) if line.strip()), type(error).__name__)
-        raise CorpusError(f"Ray gave up ({reason}); the same command goes on from here") from None
+        raise CorpusError(f"Ray gave up ({reason}); without --overwrite the same command goes on") from None
 
 
 def _explained(record: Record, task: BlockTask, corpus: Corpus) -> str:

@@ -238,7 +238,7 @@ class Corpus:
         arrow, parquet = _pyarrow("Parquet")
         if path == "-":
             raise CorpusError("Parquet cannot be read from stdin: its index stands at the end")
-        with _damage_named(path, arrow):
+        with damage_named(path, arrow):
             file = parquet.ParquetFile(path, memory_map=True)
         with file:
             column = self._choose(file.schema_arrow.names, path)
@@ -251,7 +251,7 @@ class Corpus:
                 self.kept_types |= {field.name: field.type for field in file.schema_arrow}
             batches = iter(file.iter_batches(_PARQUET_ROWS, row_groups=groups, columns=wanted))
             while True:
-                with _damage_named(path, arrow):
+                with damage_named(path, arrow):
                     batch = next(batches, None)
                 if batch is None:
                     return
@@ -303,7 +303,8 @@ def _csv_row(reader: Reader, source: str) -> tuple[list[str] | None, str | None]
 
 
 @contextmanager
-def _damage_named(path: str, arrow: Any) -> Iterator[None]:  # noqa: ANN401 - the module
+def damage_named(path: str, arrow: Any) -> Iterator[None]:  # noqa: ANN401 - the module
+    """What pyarrow says of a damaged file, as an error that names the file."""
     try:
         yield
     except (arrow.ArrowException, OSError) as error:
