@@ -21,8 +21,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::minilm.TruncationWarning")
 
 AT_ONCE = 250  # texts a call
 
-# How many examples hypothesis makes of all of Unicode, for the four properties below together. One takes twenty
-# times as long as a text of HostileTexts, so that a longer run has a number of its own.
+# How many examples hypothesis makes of all of Unicode, for the four properties below together. One takes
+# twenty times as long as a text of HostileTexts, so that a longer run has a number of its own.
 EXAMPLES = int(os.environ.get("MINILM_EXAMPLES", "20000"))
 
 
