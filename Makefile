@@ -1,4 +1,4 @@
-.PHONY: install test lint format parity golden bench notebooks docs fuzz mutants picture build clean
+.PHONY: install test lint format parity golden bench notebooks docs fuzz long mutants picture build clean
 
 install:  ## everything to work on minilm
 	pip install -e ".[dev]"
@@ -44,6 +44,14 @@ fuzz:  ## each fuzz target for a minute, guided by coverage; needs the extra "fu
 	python -m fuzz.run encode -max_total_time=60
 	python -m fuzz.run checkpoint -max_total_time=60
 	python -m fuzz.run http_body -max_total_time=60
+
+long:  ## what CI tries a few times, as often as CONTRIBUTING.md says under "Long runs"
+	MINILM_KILLS=200 pytest -q -k killed tests/test_corpus.py
+	MINILM_KILLS=100 MINILM_PAIRS=50 pytest -q -k "killed or two_processes" tests/hub/test_faults.py
+	MINILM_FAULT_CALLS=1800 pytest -q -k eight_threads tests/test_faults.py
+	MINILM_LEAK_CALLS=10000 MINILM_LEAK_REQUESTS=100000 pytest -q tests/test_leaks.py
+	MINILM_CASES=500000 pytest -q -k thousands tests/test_hostile_text.py
+	MINILM_INDICES=8000 pytest -q -k damaged_index tests/test_index.py
 
 mutants:  ## the encoder and hub/ with a mistake at a time, which the tests must notice; needs the extra "mutation"
 	OPENBLAS_NUM_THREADS=1 MINILM_KILLS=1 MINILM_PAIRS=1 mutmut run

@@ -1,4 +1,4 @@
-"""One file of a small checkpoint changed, and the checkpoint loaded.
+"""One file of a small checkpoint changed, and the checkpoint loaded, by MiniLM or by CrossEncoder.
 
 The first byte says which file, the second how it is changed; then four bytes of position, and the rest is
 what is put there.
@@ -14,22 +14,29 @@ from typing import Any
 
 import numpy as np
 
-from fuzz.checkpoints import sentence_encoder
-from minilm import MiniLM, MiniLMError, TruncationWarning
+from fuzz.checkpoints import cross_encoder, sentence_encoder, with_dense
+from minilm import CrossEncoder, MiniLM, MiniLMError, TruncationWarning
 
-DIRECTORY = sentence_encoder("changed")
-FILES = (
-    "config.json",
-    "modules.json",
-    "1_Pooling/config.json",
-    "sentence_bert_config.json",
-    "config_sentence_transformers.json",
-    "tokenizer.json",
-    "model.safetensors",
-)
+_ENCODER, _DENSE, _PAIRS = sentence_encoder("changed"), with_dense("dense"), cross_encoder("pairs")
 _settings = {"prompts": {"query": "q: "}, "default_prompt_name": "query", "similarity_fn_name": "dot"}
-(DIRECTORY / FILES[4]).write_text(json.dumps(_settings))
-_CONTENT = {name: (DIRECTORY / name).read_bytes() for name in FILES}
+(_ENCODER / "config_sentence_transformers.json").write_text(json.dumps(_settings))
+FILES = (
+    _ENCODER / "config.json",
+    _ENCODER / "modules.json",
+    _ENCODER / "1_Pooling" / "config.json",
+    _ENCODER / "sentence_bert_config.json",
+    _ENCODER / "config_sentence_transformers.json",
+    _ENCODER / "tokenizer.json",
+    _ENCODER / "model.safetensors",
+    _DENSE / "modules.json",
+    _DENSE / "2_Dense" / "config.json",
+    _DENSE / "2_Dense" / "model.safetensors",
+    _PAIRS / "config.json",
+    _PAIRS / "tokenizer.json",
+    _PAIRS / "model.safetensors",
+)
+_CONTENT = {path: path.read_bytes() for path in FILES}
+_DIRECTORY = {path: next(d for d in (_ENCODER, _DENSE, _PAIRS) if d in path.parents) for path in FILES}
 
 REPLACED, OVERWRITTEN, CUT, FIELD = range(4)
 _VALUES = (
@@ -58,7 +65,12 @@ SEEDS = [
         for place in (0, 1, 2, 5, 9, 12, 40)
         for value in _VALUES
     ),
-    *(bytes([6, OVERWRITTEN]) + struct.pack("<I", place) + b"\xff" * 8 for place in (0, 7, 8, 40, 9000)),
+    *(
+        bytes([i, OVERWRITTEN]) + struct.pack("<I", place) + b"\xff" * 8
+        for i, path in enumerate(FILES)
+        if path.suffix == ".safetensors"
+        for place in (0, 7, 8, 40, 9000)
+    ),
 ]
 
 
@@ -66,22 +78,36 @@ def one_input(data: bytes) -> None:
     """Raise if the change that ``data`` stands for does anything but load or be refused with a reason."""
     if len(data) < 6:
         return
-    name = FILES[data[0] % len(FILES)]
-    path = DIRECTORY / name
+    path = FILES[data[0] % len(FILES)]
     [place] = struct.unpack("<I", data[2:6])
-    path.write_bytes(changed(_CONTENT[name], data[1], place, data[6:], path))
+    path.write_bytes(changed(_CONTENT[path], data[1], place, data[6:], path))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", TruncationWarning)
-            model = MiniLM(DIRECTORY, threads=1)
-            with np.errstate(all="ignore"):  # weights may be anything
-                embeddings = model.encode(["a b c", "d"])
-        assert embeddings.shape == (2, model.embedding_dimension)
-        assert np.isfinite(embeddings).all()
+            load_and_use(_DIRECTORY[path])
     except MiniLMError as error:
         assert "\n" not in str(error), error
+        assert str(error).startswith(str(_DIRECTORY[path])), error
+        # a file that contradicts another is named beside it; of modules.json, the module that is not there
+        assert path.name in str(error) or path.name == "modules.json", error
     finally:
-        path.write_bytes(_CONTENT[name])
+        path.write_bytes(_CONTENT[path])
+
+
+def load_and_use(directory: Path) -> None:
+    """Give two texts to the model there, and hold what comes of them to its shape and to be numbers."""
+    if directory == _PAIRS:
+        reranker = CrossEncoder(directory, threads=1)
+        with np.errstate(all="ignore"):  # weights may be anything
+            scores = reranker.predict([("a b c", "d"), ("", "e")])
+        assert scores.shape == ((2,) if reranker.num_labels == 1 else (2, reranker.num_labels))
+        assert np.isfinite(scores).all()
+        return
+    model = MiniLM(directory, threads=1)
+    with np.errstate(all="ignore"):
+        embeddings = model.encode(["a b c", "d"])
+    assert embeddings.shape == (2, model.embedding_dimension)
+    assert np.isfinite(embeddings).all()
 
 
 def changed(content: bytes, how: int, place: int, given: bytes, path: Path) -> bytes:

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 # How many inputs each target is given.
-INPUTS = 2000
+INPUTS = 3000
 
 _NASTY = [
     b"\0",

@@ -362,7 +362,8 @@ def _fetch_into_a_place(
                 check_room(root, sum(manifest.sizes.values()))
                 source = _fetch(manifest, directory, root, token, reasons)
         except OSError as error:
-            reasons.note(f"{label} ({root})", f"cannot be written: {error.strerror or error}")
+            remedy = "" if root == _SOURCE_STORE else " (HF_HOME can name another place)"
+            reasons.note(f"{label} ({root})", f"cannot be written: {error.strerror or error}{remedy}")
             continue
         if source is None:  # neither Hub nor mirror: another place to write to would not help
             return None

@@ -1,6 +1,6 @@
 """Processes killed in the middle of a download, two downloads at once, and a disk that is full.
 
-How often is set by MINILM_KILLS and MINILM_PAIRS: little by default, 200 and 50 where one has the minutes.
+How often is set by MINILM_KILLS and MINILM_PAIRS: little by default, 100 and 50 where one has the minutes.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ from tests.hub.world import (
     words,
 )
 
-KILLS = int(os.environ.get("MINILM_KILLS", "4"))
-PAIRS = int(os.environ.get("MINILM_PAIRS", "2"))
+KILLS = int(os.environ.get("MINILM_KILLS", "10"))
+PAIRS = int(os.environ.get("MINILM_PAIRS", "6"))
 
 DRIP_SECONDS = 0.01
 PIP_SECONDS = 0.1
