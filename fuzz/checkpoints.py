@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from tests.conftest import TINY, write_checkpoint
 from tests.test_cross_encoder import write as write_cross_encoder
+from tests.test_dense import add_to_checkpoint as add_dense
 
 _folder = tempfile.TemporaryDirectory(prefix="minilm-fuzz-")  # held: it goes with the module
 
@@ -28,18 +27,9 @@ def sentence_encoder(name: str = "encoder") -> Path:
 def with_dense(name: str) -> Path:
     """A checkpoint of MiniLM whose embeddings go through a Dense module, to a width of 8."""
     directory = sentence_encoder(name)
-    modules = json.loads((directory / "modules.json").read_text())
-    modules.insert(2, {"path": "2_Dense", "type": "sentence_transformers.models.Dense"})
-    (directory / "modules.json").write_text(json.dumps(modules))
-    (directory / "2_Dense").mkdir()
-    activation = "torch.nn.modules.activation.Tanh"
-    sizes = {"in_features": TINY.hidden_size, "out_features": 8}
-    fields = {**sizes, "bias": True, "activation_function": activation}
-    (directory / "2_Dense" / "config.json").write_text(json.dumps(fields))
-    random = np.random.default_rng(0)
-    weight = random.normal(0, 0.3, (8, TINY.hidden_size)).astype(np.float32)
+    weight = np.random.default_rng(0).normal(0, 0.3, (8, TINY.hidden_size)).astype(np.float32)
     tensors = {"linear.weight": weight, "linear.bias": weight[:, 0].copy()}
-    save_file(tensors, directory / "2_Dense" / "model.safetensors")
+    add_dense(directory, tensors, in_features=TINY.hidden_size, out_features=8)
     return directory
 
 

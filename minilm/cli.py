@@ -250,7 +250,7 @@ def _serve(options: argparse.Namespace) -> None:
     if key is not None and not (key and key.isascii() and key.isprintable() and " " not in key):
         raise Usage("the API key must be printable ASCII without spaces, and not empty")
     for origin in options.cors_origin:
-        # a browser sends it like this, and nothing else would ever be equal to it
+        # a browser sends it like this, or "null" for what has no site of its own, which anybody can have
         if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\sA-Z]+", origin):
             raise Usage(f"--cors-origin must be like https://example.org, or *, not {origin!r}")
     settings = Settings(api_key=key, cors_origins=tuple(options.cors_origin), **given)

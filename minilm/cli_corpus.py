@@ -22,7 +22,7 @@ from minilm.corpus.manifest import ON_ERROR, Report, is_under_way
 from minilm.corpus.reading import FORMATS, Corpus
 from minilm.corpus.searching import Hit, Index
 from minilm.corpus.writing import EMBEDDING, check_free
-from minilm.hub import DEFAULT_MODEL, default_manifest, is_repository_name, sha256_of_files
+from minilm.hub import DEFAULT_MODEL, default_manifest, different_files, is_repository_name, sha256_of_files
 from minilm.model import MiniLM
 from minilm.pooling import POOLING
 
@@ -159,6 +159,7 @@ def _to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus, say: 
     show = False if options.progress is None and is_terminal(sys.stdout) else options.progress
     column = ""
     with _bar(corpus, show) as advance:
+        advance(report)
         for window in shards(corpus):
             good, bad = sift(window, options.on_error)
             for row in bad:
@@ -284,7 +285,7 @@ def _model_of(index: Index, options: argparse.Namespace, load: Load) -> MiniLM:
     files = sha256_of_files(model.checkpoint)
     if index.made_with.get("sha256") not in (None, files.pop("model.safetensors")):
         raise Failure(f"{index.path} was made with other weights than those of {options.model}")
-    if index.made_with.get("files") not in (None, files):
+    if "files" in index.made_with and different_files(files, index.made_with["files"]):
         raise Failure(
             f"{index.path} was made with another tokenizer or configuration than {options.model} has"
         )

@@ -59,10 +59,10 @@ def load(
             local_files_only=local_files_only,
             token=token,
         )
-        if reading is not None and before is not None and before == _file_identity(checkpoint.directory):
+        if reading is not None:
             with suppress(CheckpointError):
                 parts = reading.result()
-    if parts is None:
+    if parts is None or before is None or before != _file_identity(checkpoint.directory):
         parts = _read(checkpoint.directory)
     return checkpoint, parts
 

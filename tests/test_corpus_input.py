@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from minilm import CorpusError, MiniLM
+from minilm.corpus.job import encode_corpus
+from minilm.corpus.manifest import Report
 from minilm.corpus.reading import Corpus
 from tests.test_corpus import TEXTS, failure, read_jsonl, run
 
@@ -126,6 +128,19 @@ def test_a_file_whose_first_row_has_no_text_follows_on_error(
     assert failure(capsys, *sources, "-o", tmp_path / "o.npy")[0] == 1
 
 
+@pytest.mark.parametrize("on_error", ["skip", "empty"])
+def test_a_column_that_no_row_has_is_a_mistake(
+    on_error: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.npy"
+    source.write_text('{"id": 1}\n{"id": 2, "text": "a"}\n')
+    code, line = failure(capsys, source, "-o", output, "--column", "txet", "--on-error", on_error)
+    message = f"no row has a column 'txet': {source}, line 1: no column 'txet'; its columns are: id"
+    assert (code, line) == (1, f"{message} (--column NAME)")
+    assert not output.exists()
+    assert run(source, "-o", output, "--on-error", on_error, "--column", "text", "--overwrite") == 0
+
+
 def test_the_column_is_the_same_wherever_it_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("plain\n")
     (tmp_path / "b.jsonl").write_text('"bare"\nnot JSON\n{"body": "x"}\n{"text": "y", "body": "z"}\n')
@@ -152,6 +167,29 @@ def test_progress_is_told_on_stderr_if_it_is_asked_for(
     told = capsys.readouterr().err
     assert ("Encoding: 100%" in told and "800/800" in told) == (show == "--progress")
     assert ("texts/s, " in told and "tokens/s" in told) == (show == "--progress")
+
+
+def test_progress_is_what_has_landed(model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 2)
+    source = tmp_path / "in.txt"
+    source.write_text("one\n" * 5)  # 20 bytes
+    corpus = Corpus([str(source)])
+    told: list[tuple[int, int]] = []
+    stop = threading.Event()
+
+    def advance(report: Report) -> None:
+        told.append((report.rows, corpus.position))
+        if report.rows == 4:
+            stop.set()
+
+    encode_corpus(model, corpus, tmp_path / "out.npy", advance=advance, stop=stop)
+    assert [rows for rows, _ in told] == [0, 2, 4]
+    assert told[0][1] == 0
+    assert 0 < told[1][1] <= told[2][1]  # a file is read ahead, in larger pieces
+    encode_corpus(model, corpus, tmp_path / "out.npy", advance=advance)
+    assert told[3][0] == 4
+    assert told[3][1] > 0
+    assert told[-1] == (5, 20)
 
 
 def test_an_output_without_a_name_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -153,11 +153,17 @@ def test_another_tokenizer_is_another_job(
     source.write_text("one\ntwo\nthree\n")
     assert run(source, "-o", index, "--model", copy) == 0
     begin(MiniLM(copy), [source], output)
+    # what a clone of the repository has besides is no difference
+    (copy / "config_sentence_transformers.json").write_text("{}")
+    assert main(["search", str(index), "one", "--model", str(copy)]) == 0
+    capsys.readouterr()
+    (copy / "config_sentence_transformers.json").unlink()
     tokenizer = json.loads((copy / "tokenizer.json").read_bytes())
     tokenizer["normalizer"]["lowercase"] = False
     (copy / "tokenizer.json").write_text(json.dumps(tokenizer))
     code, line = failure(capsys, source, "-o", output, "--model", copy)
     assert (code, "the model's tokenizer or configuration is another" in line) == (1, True)
+    capsys.readouterr()
     assert main(["search", str(index), "one", "--model", str(copy)]) == 1
     assert "was made with another tokenizer or configuration" in capsys.readouterr().err
 
@@ -246,6 +252,19 @@ def test_nothing_that_is_kept_is_dropped_without_a_word(
     assert (code, message in line) == (1, True)
     assert run(source, "-o", tmp_path / "out.jsonl", "--keep") == 0
     assert [row["meta"] for row in read_jsonl(tmp_path / "out.jsonl")] == [json.loads(row) for row in rows]
+
+
+def test_no_field_is_dropped_where_a_parquet_input_gives_the_type(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    import pyarrow.parquet as pq
+
+    (tmp_path / "a.jsonl").write_text('{"text": "x", "meta": {"a": 1}}\n')
+    pq.write_table(pa.table({"text": ["y"], "meta": [{"b": 1}]}), tmp_path / "b.parquet")
+    sources = [tmp_path / "a.jsonl", tmp_path / "b.parquet"]
+    code, line = failure(capsys, *sources, "-o", tmp_path / "out.parquet", "--keep")
+    assert (code, "there is no field 'a'" in line) == (1, True)
 
 
 def test_a_kept_column_does_not_take_the_place_of_the_text(

@@ -20,6 +20,7 @@ from minilm.server import protocol
 from minilm.server.protocol import MAX_HEAD_BYTES, Protocol
 
 PATIENCE = 30.0  # seconds; no test passes by waiting this long
+SHORT = 0.5  # seconds for a head: enough for what a test sends at once, on a busy machine too
 Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -114,7 +115,7 @@ def test_a_long_url_is_part_of_the_head() -> None:
 
 @pytest.mark.parametrize("before", [b"", head_of(100)])
 def test_half_a_head_is_given_up(monkeypatch: pytest.MonkeyPatch, before: bytes) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", SHORT)
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if before:  # another request came first
@@ -130,7 +131,7 @@ def test_half_a_head_is_given_up(monkeypatch: pytest.MonkeyPatch, before: bytes)
 def test_a_connection_on_which_nothing_is_asked_is_closed_without_a_word(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", SHORT)
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:  # noqa: ARG001
         assert await reader.read() == b""
@@ -139,11 +140,11 @@ def test_a_connection_on_which_nothing_is_asked_is_closed_without_a_word(
 
 
 def test_a_slow_body_is_not_the_heads_affair(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", SHORT)
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n")
-        await asyncio.sleep(0.1)  # twice the time of a head
+        await asyncio.sleep(2 * SHORT)
         writer.write(b"x" * 200_000)
         assert await answer(reader) == (200, b"2")
 
@@ -194,7 +195,7 @@ def test_a_body_that_goes_on_after_the_answer_does_not_keep_a_connection() -> No
 def test_half_a_head_that_came_before_the_answer_to_another_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", SHORT)
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(head_of(100) + head_of(100)[:30])

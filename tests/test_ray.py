@@ -288,10 +288,32 @@ def test_ctrl_c_lets_the_blocks_in_hand_land_and_no_other(
     assert driver.returncode == 130, said
     assert said[0] == "minilm: finishing the rows in hand; Ctrl-C again stops at once"
     rows = sum(json.loads(path.read_bytes())["inputs"] for path in output.parent.glob("*.*/*/records/*"))
-    assert 0 < rows < 2000  # of 6020
+    assert 0 < rows < 3010  # of 6020: neither of the tasks was done to its end
     assert said[1:] == [f"minilm: interrupted after {rows:,} rows; the same command goes on from there"]
     assert not output.exists()
     assert not list(tmp_path.glob("out.incomplete/*/unfinished/*"))
+
+
+def test_what_goes_on_with_another_on_error_goes_on_with_no_third(tmp_path: Path) -> None:
+    """Blocks that left rows out, and blocks that may not, would be one output."""
+    (tmp_path / "work").mkdir()
+
+    def folder(on_error: str) -> Path:
+        return on_ray._folder(tmp_path / "work", {"on_error": on_error}, tmp_path / "out")
+
+    begun = folder("raise")
+    assert folder("raise") == folder("skip") == begun
+    for other in ("raise", "empty"):
+        with pytest.raises(CorpusError, match=f"on_error was 'skip' and is '{other}'"):
+            folder(other)
+
+
+def test_the_actors_may_be_given_the_model_elsewhere(model: MiniLM) -> None:
+    named = {"model_name_or_path": model.checkpoint.repo_id, "revision": model.checkpoint.revision}
+    assert on_ray._loading(model, {"local_files_only": True}) == {**named, "local_files_only": True}
+    elsewhere = {"model_name_or_path": str(model.checkpoint.directory)}
+    assert on_ray._loading(model, elsewhere) == elsewhere
+    MiniLM(**on_ray._loading(model, elsewhere))
 
 
 def test_the_stop_file_is_there_as_soon_as_the_job_is_to_stop(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,8 +30,12 @@ from tests.serving import Server
 pytest.importorskip("uvicorn", reason="the extra serve is not installed")
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
+from starlette.types import Message, Receive, Scope, Send
+
 from minilm.server.encoding import Service
 from minilm.server.gathering import Gatherer, QueueFullError
+from minilm.server.metrics import Metrics
+from minilm.server.middleware import Gate
 from minilm.server.settings import Settings
 from tests.test_cross_encoder import write as write_cross_encoder
 from tests.test_dense import add_to_checkpoint as add_dense
@@ -286,7 +291,7 @@ def test_refusals_say_what_to_change(
 
 
 @pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://Example.org", "", "null"])
-def test_an_origin_that_no_browser_sends_is_refused(origin: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_origin_that_is_no_site_is_refused(origin: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--port", "0", "--cors-origin", origin]) == 2
     assert f"--cors-origin must be like https://example.org, or *, not {origin!r}" in capsys.readouterr().err
 
@@ -330,7 +335,7 @@ def test_a_key_is_asked_for_and_the_page_is_not_behind_it() -> None:
 
 
 def test_without_the_key_a_body_is_read_to_its_end_and_the_connection_closed() -> None:
-    server = Server("--api-key", "secret", "--body-seconds", "0.5", "--max-body-bytes", "1000000")
+    server = Server("--api-key", "secret", "--body-seconds", "5", "--max-body-bytes", "1000000")
     address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
     try:
         # the answer is not lost to a client that first sends all of a body, even one that is too long
@@ -610,6 +615,57 @@ def test_a_failure_reaches_those_it_concerns_and_the_queue_goes_on() -> None:
     asyncio.run(run())
 
 
+def test_a_queue_whose_thread_cannot_start_is_none_the_worse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the system allows no more threads, for a time."""
+
+    def encode(input_ids: Sequence[Sequence[int]]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        return np.array([[len(ids)] for ids in input_ids], np.float32)
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "minilm-gatherer":
+            raise RuntimeError("can't start new thread")
+
+    gatherer = Gatherer(encode, width=1, cores=1, max_tokens=100)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            asyncio.run(gatherer.encode([[1, 2]]))
+    assert gatherer.waiting_tokens == 0
+    assert asyncio.run(asyncio.wait_for(gatherer.encode([[1, 2]]), 60)).tolist() == [[2]]
+    gatherer.stop()
+
+
+def test_a_body_in_many_pieces_takes_what_one_piece_takes() -> None:
+    """Time in the number of pieces, none of which is kept by itself."""
+    received: list[Message] = []
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
+        received.append(await receive())
+
+    async def run(pieces: int) -> None:
+        left = pieces
+
+        async def receive() -> Message:
+            nonlocal left
+            left -= 1
+            return {"type": "http.request", "body": b"x", "more_body": left > 0}
+
+        async def send(message: Message) -> None:
+            raise AssertionError(message)
+
+        scope = {"type": "http", "path": "/embed", "method": "POST", "headers": []}
+        gate = Gate(application, Settings(body_seconds=600), Metrics(lambda: 0))
+        tracemalloc.start()
+        try:
+            await gate(scope, receive, send)
+            assert tracemalloc.get_traced_memory()[1] < 8 * pieces  # a message a piece would be 200 and more
+        finally:
+            tracemalloc.stop()
+
+    asyncio.run(run(200_000))
+    assert received == [{"type": "http.request", "body": b"x" * 200_000, "more_body": False}]
+
+
 def test_a_stopped_queue_begins_again_when_asked() -> None:
     """As an application does that is started and stopped in each of somebody's tests."""
 
@@ -617,8 +673,9 @@ def test_a_stopped_queue_begins_again_when_asked() -> None:
         return np.array([[len(ids)] for ids in input_ids], np.float32)
 
     gatherer = Gatherer(encode, width=1, cores=1, max_tokens=100)
+    before = set(threading.enumerate())  # those of other tests' applications
     gatherer.stop()  # nothing was asked yet, so that nothing runs
     for _ in range(3):
         assert asyncio.run(gatherer.encode([[1, 2]])).tolist() == [[2]]
         gatherer.stop()
-    assert "minilm-gatherer" not in {thread.name for thread in threading.enumerate()}
+    assert "minilm-gatherer" not in {thread.name for thread in {*threading.enumerate()} - before}

@@ -23,7 +23,7 @@ from minilm.corpus.manifest import OnError, Report
 from minilm.corpus.reading import Corpus
 from minilm.corpus.writing import Shard, Tables
 from minilm.errors import CorpusError, MiniLMError
-from minilm.hub import sha256_of_files
+from minilm.hub import different_files, sha256_of_files
 from minilm.model import MiniLM
 from minilm.threads import ray_cores
 
@@ -102,8 +102,7 @@ class BlockEncoder:
             if not task.parts.is_dir():
                 raise CorpusError(f"{task.folder} is not there: every machine must see the output")
             self._model = MiniLM(**task.loading, threads=ray_cores())
-            found = sha256_of_files(self._model.checkpoint)
-            if different := sorted(n for n in {*found, *task.sha256} if found.get(n) != task.sha256.get(n)):
+            if different := different_files(sha256_of_files(self._model.checkpoint), task.sha256):
                 where = self._model.checkpoint.directory
                 raise CorpusError(f"{where / different[0]} is another than the driver's")
             self._model.max_seq_length = task.settings["max_seq_length"]

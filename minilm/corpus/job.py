@@ -141,6 +141,7 @@ class _Job:
         rows = iter(self._corpus)
         # what the output's columns are is settled by the first shard, also where it has landed before
         first = next(shards(rows), [])
+        ahead, self._corpus.position = self._corpus.position, 0  # which is read, and not behind us yet
         if self._output.suffix != ".npy":
             check_name(self._corpus.column)
         width = width_of(self._model, pooling)
@@ -152,10 +153,11 @@ class _Job:
             dtype=dtype,
             kept_types=dict(self._corpus.kept_types),
         )
-        rows = chain(first, rows)
+        rows = chain(_emptying(first), rows)
         for _ in range(report.inputs):
             next(rows, None)
         if report.inputs:
+            self._corpus.position = max(self._corpus.position, ahead)
             check_stdin(self._output, self._corpus, self.manifest.stdin_sha256)
         sink.rewind(self.manifest.marks)
         with self._errors.open("ab") as file:
@@ -183,6 +185,7 @@ class _Job:
                 report.inputs += len(window)
                 self.manifest.stdin_sha256 = self._corpus.stdin_sha256
                 write_json(self._path, asdict(self.manifest))
+                self._corpus.position = max(self._corpus.position, ahead)
                 self._advance(report)
                 if stop.is_set():
                     return
@@ -265,6 +268,13 @@ def error_line(source: str, line: int, problem: str | None) -> bytes:
     """A row that is no text, as ``OUTPUT.errors.jsonl`` lists it."""
     entry = {"file": source, "line": line, "problem": problem}
     return json_bytes(entry) + b"\n"
+
+
+def _emptying(rows: list[Row]) -> Iterator[Row]:
+    """The rows, none of which is kept for longer than until it is taken."""
+    rows.reverse()
+    while rows:
+        yield rows.pop()
 
 
 def shards(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -16,6 +16,7 @@ import os
 import socket
 import threading
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
@@ -118,11 +119,6 @@ def encode_on_ray(
     if finished := finished_before(output, corpus, options, overwrite=overwrite):
         advance(finished)
         return finished
-    checkpoint = model.checkpoint
-    if checkpoint.repo_id:
-        named = {"model_name_or_path": checkpoint.repo_id, "revision": checkpoint.revision}
-    else:
-        named = {"model_name_or_path": str(checkpoint.directory.resolve())}
     with working_on(output, overwrite=overwrite) as work:
         folder = _folder(work, options, output)
         task = BlockTask(
@@ -133,7 +129,7 @@ def encode_on_ray(
             column=corpus.find_column(),  # for all blocks, of which some begin with rows that do not tell it
             keep=corpus.keep,
             blocks=cut(corpus, block_bytes),
-            loading={**named, **(loading or {})},
+            loading=_loading(model, loading or {}),
             sha256={"model.safetensors": options["sha256"], **options["files"]},
             settings={
                 "max_seq_length": model.max_seq_length,
@@ -176,11 +172,24 @@ def encode_on_ray(
     return report
 
 
+def _loading(model: MiniLM, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments by which the actors load the driver's model, or what they are given instead."""
+    if "model_name_or_path" in given:
+        return dict(given)
+    checkpoint = model.checkpoint
+    if checkpoint.repo_id:
+        return {"model_name_or_path": checkpoint.repo_id, "revision": checkpoint.revision, **given}
+    return {"model_name_or_path": str(checkpoint.directory.resolve()), **given}
+
+
 def _folder(work: Path, options: dict[str, Any], output: Path) -> Path:
     """Where this job's blocks are, begun now or before."""
     manifest = work / "manifest.json"
     if manifest.exists():
-        name = read_manifest(manifest, options, output)["folder"]
+        fields = read_manifest(manifest, options, output)
+        name = fields["folder"]
+        if fields["options"] != options:  # it goes on with what is as good: from now on with nothing else
+            write_json(manifest, {**fields, "options": options})
     else:
         name = uuid.uuid4().hex
         for folder in ("parts", "records", "unfinished"):
@@ -236,10 +245,13 @@ def _run(
 ) -> Iterator[Record]:
     """Records of these blocks, as they are done."""
     cores = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
-    if actor_cpus > max(cores, default=0):  # Ray would wait for such a machine for ever, and say nothing
-        largest = f"the largest machine of the cluster gives {max(cores, default=0)}"
-        raise CorpusError(f"an actor is to have {actor_cpus} cores, and {largest} (--actor-cpus)")
-    most = min(actors or sum(here // actor_cpus for here in cores), len(numbers))
+    largest = max(cores, default=0)
+    if not largest:  # a cluster that grows on demand, and has not grown yet
+        warnings.warn("no machine of the cluster has cores yet: waiting for one", stacklevel=2)
+    elif actor_cpus > largest:  # Ray would wait for such a machine for ever, and say nothing
+        gives = f"the largest machine of the cluster gives {largest}"
+        raise CorpusError(f"an actor is to have {actor_cpus} cores, and {gives} (--actor-cpus)")
+    most = min(actors or max(sum(here // actor_cpus for here in cores), 1), len(numbers))
     # The pool may shrink to one: an actor whose machine died waits for a place elsewhere, with its blocks,
     # and gets that of another that has nothing left to do.
     pool = ray.data.ActorPoolStrategy(min_size=1, max_size=most, initial_size=most)

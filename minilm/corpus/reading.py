@@ -110,6 +110,8 @@ class Corpus:
         self.position = 0
         self.kept_types: dict[str, Any] = {}
         self._stdin: hashlib._Hash | None = None
+        self._lacking = ""  # the first row that has columns, and not that of the text
+        self._is_column_seen = False
         sizes = [
             Path(path).stat().st_size if path != "-" and Path(path).is_file() else None for path in self.paths
         ]
@@ -134,6 +136,7 @@ class Corpus:
     def __iter__(self) -> Iterator[Row]:
         before = 0
         self._stdin = None
+        self._lacking, self._is_column_seen = "", False
         for path, kind in zip(self.paths, self.formats, strict=True):
             read = self._parquet if kind == "parquet" else self._lines
             for row, position in read(path, kind):
@@ -145,6 +148,8 @@ class Corpus:
                 yield row
             before += 0 if path == "-" else Path(path).stat().st_size
             self.position = before
+        if self._lacking and not self._is_column_seen and not self._span:  # a block may well have none
+            raise CorpusError(f"no row has a column {self.column!r}: {self._lacking} (--column NAME)")
 
     def _lines(self, path: str, kind: str) -> Iterator[tuple[Row, int]]:
         source = "stdin" if path == "-" else path
@@ -156,7 +161,7 @@ class Corpus:
             parse = {"text": _text_rows, "jsonl": self._json_rows}.get(kind)
             lines = self._between(file, *self._span) if self._span else _without_mark(file)
             rows = parse(lines, source) if parse else self._csv_rows(file, source, kind)
-            can_tell = raw.seekable()  # a pipe, stdin's or another, cannot
+            can_tell = path != "-" and raw.seekable()  # a pipe cannot
             for row in rows:
                 yield row, raw.tell() if can_tell else 0
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -191,9 +196,11 @@ class Corpus:
                 column = self.column or self._choose(list(value), source)
                 kept = {k: v for k, v in value.items() if k != column} if self.keep else {}
                 if column in value:
+                    self._is_column_seen = True
                     yield _row(value[column], source, line, kept)
                 else:
                     problem = one_line(f"no column {column!r}; its columns are: {', '.join(value)}")
+                    self._lacking = self._lacking or f"{source}, line {line}: {problem}"
                     yield Row(None, problem, source, line, kept)
             else:  # a line may be the text itself
                 yield _row(value, source, line, {})
@@ -211,6 +218,7 @@ class Corpus:
             if header is None:
                 return
             column = self._choose(header, source)
+            self._is_column_seen = True
             self._check_header(header, source)
             place = header.index(column)
             while True:
@@ -242,6 +250,7 @@ class Corpus:
             file = parquet.ParquetFile(path, memory_map=True)
         with file:
             column = self._choose(file.schema_arrow.names, path)
+            self._is_column_seen = True
             self._check_header(file.schema_arrow.names, path)
             size, rows = Path(path).stat().st_size, max(file.metadata.num_rows, 1)
             start, stop = self._span or (0, rows)

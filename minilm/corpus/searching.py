@@ -48,7 +48,7 @@ class Index:
     ----------
     made_with : dict
         The options that it was made with, from ``PATH.manifest.json``; empty without one. The kinds of
-        those that a search needs (model, revision, sha256, normalize, pooling) have been checked.
+        those that a search needs (model, revision, sha256, files, normalize, pooling) have been checked.
 
     Raises
     ------

@@ -190,7 +190,7 @@ class Tables:
             kind = self._kept_types.get(name) if self.schema is None else self.schema.field(name).type
             try:
                 columns[name] = arrow.array(values, kind)
-                if self.schema is not None:
+                if kind is not None:
                     for value in values:
                         self._check_fields(value, kind)
             except (arrow.ArrowException, ValueError, OverflowError) as error:

@@ -21,13 +21,14 @@ another small number cannot be told from a trained one.
 from __future__ import annotations
 
 import errno
+import filecmp
 import json
 import logging
 import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
@@ -52,6 +53,7 @@ __all__ = [
     "Manifest",
     "copy_checkpoint",
     "default_manifest",
+    "different_files",
     "find_checkpoint",
     "is_copy_of_default",
     "is_pinned",
@@ -202,13 +204,16 @@ def copy_checkpoint(checkpoint: Checkpoint, directory: str | os.PathLike[str]) -
     CheckpointError
         If a file of the default model was damaged meanwhile.
     OSError
-        If the directory cannot be written, or the disk is full; nothing is left of the copy.
+        If the directory cannot be written, or the disk is full: what was there is as it was, or else is
+        refused as incomplete.
     """
     target = Path(directory).expanduser()
     manifest = default_manifest()
     pinned = is_pinned(checkpoint)
     names = _files(checkpoint)
     with locked(target), staging_directory(target) as staging:
+        if _is_copied(checkpoint.directory, target, names):  # who reads it meanwhile is not disturbed
+            return target
         for name in names:
             (staging / name).parent.mkdir(exist_ok=True)  # one folder deep at most
             try:
@@ -234,9 +239,28 @@ def copy_checkpoint(checkpoint: Checkpoint, directory: str | os.PathLike[str]) -
     return target
 
 
+def _is_copied(source: Path, target: Path, names: Collection[str]) -> bool:
+    others = [name for name in OPTIONAL_FILES if name not in names]
+    return not any(is_there(target / name) for name in others) and all(
+        (target / name).is_file() and filecmp.cmp(source / name, target / name, shallow=False)
+        for name in names
+    )
+
+
 def sha256_of_files(checkpoint: Checkpoint) -> dict[str, str]:
     """The sha256 of every file by which a checkpoint is read, by its name."""
     return {name: sha256_of(checkpoint.directory / name) for name in sorted(_files(checkpoint))}
+
+
+def different_files(first: Mapping[str, str], second: Mapping[str, str]) -> list[str]:
+    """Names of the files that are not the same in two checkpoints, by their :func:`sha256_of_files`.
+
+    The two that the default model's manifest does not name count only where both have them: a clone of its
+    repository has them, and they say what it does by default.
+    """
+    optional = {*OPTIONAL_FILES} - {*default_manifest().sha256}
+    names = {*first, *second} - (optional & ({*first} ^ {*second}))
+    return sorted(name for name in names if first.get(name) != second.get(name))
 
 
 def _files(checkpoint: Checkpoint) -> list[str]:

@@ -70,8 +70,10 @@ def _pip() -> list[str]:
 
     if sys.executable and importlib.util.find_spec("pip"):
         return [sys.executable, "-c", _RUN_PIP]
-    # from a relative PATH, and on Windows always, it may come out of the current directory
-    if (path := shutil.which("pip")) and Path(path).is_absolute():
+    # in the current directory, to which an entry that is relative leads, it may be anybody's
+    entries = [entry for entry in os.get_exec_path() if Path(entry).is_absolute()]
+    path = shutil.which("pip", path=os.pathsep.join(entries))
+    if path and Path(path).is_absolute():  # Windows looks here all the same
         return [path]
     raise Unavailable("pip is not installed")
 

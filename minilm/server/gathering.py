@@ -127,11 +127,12 @@ class Gatherer:
             return np.empty((0, self._width), np.float32)
         request = _Request(texts, self._width, asyncio.get_running_loop())
         with self._condition:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="minilm-gatherer", daemon=True)
+                thread.start()  # where there can be no more threads it raises, and nothing has changed
+                self._thread = thread
             self._admit(sum(map(len, texts)))
             self._waiting.append(request)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="minilm-gatherer", daemon=True)
-                self._thread.start()
             if len(self._waiting) >= self._expected:
                 self._condition.notify()
         return await request.future

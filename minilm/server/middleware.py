@@ -60,13 +60,12 @@ class Gate:
         try:
             refused = self._refuse(scope)
             body = await self._body(receive, refused)
-            if isinstance(body, list):
-                messages = body
+            if isinstance(body, bytes):
+                whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+                body = None  # it is given once, and not kept beside what is made of it
 
-                async def receive_again() -> (
-                    Message
-                ):  # each once, so that none is kept beside what is made of it
-                    return messages.pop(0) if messages else await receive()
+                async def receive_again() -> Message:
+                    return whole.pop() if whole else await receive()
 
                 await self._app(scope, receive_again, send_and_note)
             else:
@@ -106,31 +105,32 @@ class Gate:
 
     async def _body(
         self, receive: Receive, refused: tuple[int, str, str] | None
-    ) -> list[Message] | tuple[int, str, str] | None:
+    ) -> bytes | tuple[int, str, str] | None:
         """All of the body, held to its limit and to a deadline, before anything is made of it.
 
         Of a request that is ``refused`` anyway it is read, and not kept.
         """
         seconds = self._settings.body_seconds
-        messages: list[Message] = []
+        kept = bytearray()  # one piece, however small those are in which it comes
         size = 0
 
-        async def read() -> list[Message] | tuple[int, str, str] | None:
+        async def read() -> bytes | tuple[int, str, str] | None:
             nonlocal size
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     return None
-                size += len(message.get("body", b""))
+                piece = message.get("body", b"")
+                size += len(piece)
                 is_last = not message.get("more_body", False)
                 if not refused and size <= self._settings.max_body_bytes:
-                    messages.append(message)
+                    kept.extend(piece)
                 elif is_last or size > DRAIN * self._settings.max_body_bytes:
                     return refused or self._too_large()
                 else:
-                    messages.clear()  # read on, and keep nothing
+                    kept.clear()  # read on, and keep nothing
                 if is_last:
-                    return messages
+                    return bytes(kept)
 
         try:
             return await asyncio.wait_for(read(), seconds)

@@ -43,6 +43,15 @@ def test_a_copy_repairs_a_target_that_exists_already(tmp_path: Path) -> None:
     assert contents(copy_checkpoint(find_checkpoint(), tmp_path / "copy")) == FILES
 
 
+@pytest.mark.usefixtures("world")
+def test_a_copy_that_is_there_already_is_left_alone(tmp_path: Path) -> None:
+    """A service may be reading it."""
+    target = copy_checkpoint(find_checkpoint(), tmp_path / "copy")
+    before = {name: (target / name).stat().st_ino for name in FILES}
+    copy_checkpoint(find_checkpoint(), target)
+    assert {name: (target / name).stat().st_ino for name in FILES} == before
+
+
 def test_a_copy_leaves_nothing_of_the_model_that_was_there_before(world: World, tmp_path: Path) -> None:
     # the modules.json of a bge model would make the newcomer pool by its first token
     bare = {name: NEW_FILES[name] for name in REQUIRED_FILES}

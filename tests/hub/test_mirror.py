@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from importlib.machinery import ModuleSpec
@@ -181,6 +182,10 @@ def test_a_pip_on_the_path_that_lies_in_the_current_directory_is_none(
     monkeypatch.setenv("PATH", ".")
     assert f"{MIRROR}: pip is not installed." in reason_of_failure()
     assert not (tmp_path / "hostile").exists()
+    (tmp_path / "bin").mkdir()
+    shutil.copy(tmp_path / "pip", tmp_path / "bin" / "pip")  # one that is installed, further on
+    monkeypatch.setenv("PATH", os.pathsep.join([".", str(tmp_path / "bin")]))
+    assert REAL_PIP() == [str(tmp_path / "bin" / "pip")]
 
 
 def test_a_pip_that_cannot_be_run_is_not_taken_for_a_place_that_cannot_be_written(
