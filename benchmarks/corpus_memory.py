@@ -1,6 +1,6 @@
 """The most memory that minilm encode holds, for a small corpus and for a large one.
 
-    python -m benchmarks.corpus_memory [--rows 10000 1000000] [--dedupe] [--quick]
+    python -m benchmarks.corpus_memory [--rows 10000 100000 1000000] [--dedupe] [--quick]
 
 Each corpus is encoded from JSON Lines to Parquet by the command, in a process of its own. Its texts are a
 word long, for what is held does not depend on how long the encoder takes.
@@ -23,7 +23,7 @@ def main() -> None:
     """Measure, print, write."""
     parser = options(__doc__, threads=False, rounds=1)
     parser.add_argument(
-        "--rows", type=int, nargs="+", default=[10_000, 1_000_000], help="rows of each corpus"
+        "--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="rows of each corpus"
     )
     parser.add_argument("--dedupe", action="store_true", help="encode with --dedupe")
     arguments = begin(parser)
