@@ -64,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warnings.simplefilter("always", TruncationWarning)
             # an error follows, if it is true
             warnings.filterwarnings("ignore", message="Not enough free disk space", category=UserWarning)
+            # what other libraries will do some day is for those who program with them
+            warnings.filterwarnings("ignore", category=FutureWarning)
             warnings.showwarning = lambda message, *_: say(str(message))
             _show_downloads()
             options.run(options)
