@@ -48,7 +48,7 @@ class Manifest:
     def read(cls, path: Path, options: dict[str, Any], output: Path) -> Manifest:
         """The manifest at ``path``, if it is of a job with these options."""
         fields = read_manifest(path, options, output)
-        with _damage_named(path):
+        with named(path):
             return cls(**{**fields, "options": options, "report": Report(**fields["report"])})
 
 
@@ -65,7 +65,7 @@ def read_manifest(path: Path, options: dict[str, Any], output: Path) -> dict[str
     CorpusError
         If it is damaged, or its job has other options; the message names them.
     """
-    with _damage_named(path):
+    with named(path):
         fields: dict[str, Any] = json.loads(path.read_bytes())
         begun = dict(fields["options"])
     if begun.get("on_error") == "raise":  # then no row without text is behind us: what follows is free
@@ -90,11 +90,16 @@ _TOLD = {
 
 
 @contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    """Whatever is not a manifest makes its reader raise, as an error that names the file."""
+def named(path: Path) -> Iterator[None]:
+    """Whatever a damaged file makes its reader raise, as an error that names the file."""
     try:
         yield
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (CorpusError, MemoryError):
+        raise
+    except Exception as error:
+        # numpy and pyarrow raise what their parts raise: TokenError, OverflowError, UnicodeDecodeError ...
+        if isinstance(error, OSError) and error.errno:  # the disk, not the file
+            raise
         reason = one_line(f"{type(error).__name__}: {error}")
         raise CorpusError(f"{path} is damaged, or not from minilm encode: {reason}") from error
 
@@ -140,7 +145,7 @@ def finished_before(
     if work.exists():  # a crash at the very end left it, or another process is about to replace the output
         with suppress(CorpusError), working_on(output):
             forget(output)
-    with _damage_named(finished):
+    with named(finished):
         return Report(**fields["report"])
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm.config import POOLING_MODES
-from minilm.corpus.manifest import manifest_path
+from minilm.corpus.manifest import manifest_path, named
 from minilm.corpus.reading import _pyarrow
 from minilm.corpus.writing import EMBEDDING
 from minilm.errors import CorpusError
@@ -93,7 +92,7 @@ class Index:
         CorpusError
             If the file cannot be read, or holds anything but rows of finite numbers as wide as the queries.
         """
-        with _named(self.path):
+        with named(self.path):
             return self._search(queries, k)
 
     def _search(self, queries: Array, k: int) -> list[list[Hit]]:
@@ -176,7 +175,7 @@ def _first_of(scores: Array, rows: npt.NDArray[np.int64], edge: float, k: int) -
 
 def _manifest(manifest: Path) -> tuple[dict[str, Any], int | None]:
     """What the manifest says of how the index was made, and of how many rows it has."""
-    with _named(manifest):
+    with named(manifest):
         fields = json.loads(manifest.read_bytes())
         options, rows = fields["options"], fields.get("report", {}).get("rows")
         if rows is not None and not isinstance(rows, int):
@@ -196,21 +195,6 @@ def _manifest(manifest: Path) -> tuple[dict[str, Any], int | None]:
         if unknown or options.get("pooling") == []:
             raise CorpusError(f"{manifest}: pooling cannot be {options['pooling']!r}")
         return dict(options), rows
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Whatever a damaged file makes its reader raise, as an error that names the file."""
-    try:
-        yield
-    except (CorpusError, MemoryError):
-        raise
-    except Exception as error:
-        # numpy and pyarrow raise what their parts raise: TokenError, OverflowError, UnicodeDecodeError ...
-        if isinstance(error, OSError) and error.errno:  # the disk, not the file
-            raise
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise CorpusError(f"{path} is damaged, or not from minilm encode: {reason}") from error
 
 
 def _npy(path: Path) -> Iterator[Array]:
@@ -233,7 +217,7 @@ def _parquet_files(path: Path) -> list[Path]:
 def _parquet(path: Path) -> Iterator[Array]:
     arrow, parquet = _pyarrow("Parquet")
     for part in _parquet_files(path):
-        with _named(part), parquet.ParquetFile(part, memory_map=True) as file:
+        with named(part), parquet.ParquetFile(part, memory_map=True) as file:
             names = file.schema_arrow.names
             if EMBEDDING not in names:
                 raise CorpusError(f"{part} has no column {EMBEDDING!r}, but {', '.join(names)}")
