@@ -134,7 +134,7 @@ def timed(seconds: dict[str, float]) -> Iterator[None]:
         (Tokenizer, "__call__", "tokenize"),
         (MiniLM, "encode_tokens", "encode"),
         (writing._Parquet, "land", "write"),
-        (writing._Parquet, "finish", "write"),
+        (writing._Parquet, "join", "write"),
     ]
     with ExitStack() as patches:
         for owner, name, stage in stages:
