@@ -38,7 +38,7 @@ bench:  ## speed against the peers, and the README's picture; needs the extra "b
 	python -m benchmarks.report
 
 notebooks:  ## execute the notebooks in place, with their outputs; needs the extra "notebooks"
-	python -m tests.execute_notebooks
+	python -m tests.promises.execute_notebooks
 
 fuzz:  ## each fuzz target for a minute, guided by coverage; needs the extra "fuzz"
 	python -m fuzz.run encode -max_total_time=60
@@ -46,19 +46,19 @@ fuzz:  ## each fuzz target for a minute, guided by coverage; needs the extra "fu
 	python -m fuzz.run http_body -max_total_time=60
 
 long:  ## what CI tries a few times, as often as CONTRIBUTING.md says under "Long runs"
-	MINILM_KILLS=200 pytest -q -k killed tests/test_corpus.py
+	MINILM_KILLS=200 pytest -q -k killed tests/corpus/test_job.py
 	MINILM_KILLS=100 MINILM_PAIRS=50 pytest -q -k "killed or two_processes" tests/hub/test_faults.py
-	MINILM_FAULT_CALLS=1800 pytest -q -k eight_threads tests/test_faults.py
-	MINILM_LEAK_CALLS=10000 MINILM_LEAK_REQUESTS=100000 pytest -q tests/test_leaks.py
-	MINILM_CASES=500000 pytest -q -k thousands tests/test_hostile_text.py
-	MINILM_INDICES=8000 pytest -q -k damaged_index tests/test_index.py
+	MINILM_FAULT_CALLS=1800 pytest -q -k eight_threads tests/promises/test_faults.py
+	MINILM_LEAK_CALLS=10000 MINILM_LEAK_REQUESTS=100000 pytest -q tests/promises/test_leaks.py
+	MINILM_CASES=500000 pytest -q -k thousands tests/promises/test_hostile_text.py
+	MINILM_INDICES=8000 pytest -q -k damaged_index tests/corpus/test_index.py
 
 mutants:  ## the encoder and hub/ with a mistake at a time, which the tests must notice; needs the extra "mutation"
 	OPENBLAS_NUM_THREADS=1 MINILM_KILLS=1 MINILM_PAIRS=1 mutmut run
 	mutmut results
 
 picture:  ## the README's picture of the page; needs chromium
-	MINILM_SCREENSHOT=docs/page.png pytest tests/test_page.py -k shows_the_score
+	MINILM_SCREENSHOT=docs/page.png pytest tests/server/test_page.py -k shows_the_score
 
 docs:  ## the documentation, into site/; needs the extra "docs"
 	NO_MKDOCS_2_WARNING=1 mkdocs build

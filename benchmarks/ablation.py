@@ -34,13 +34,14 @@ from unittest import mock
 import numpy as np
 
 from benchmarks.harness import alternate, begin, long_texts, options, print_table, short_texts, spread, write
-from minilm import MiniLM, activations, engine, packed
-from minilm.blas import has_small_matrix_kernels
-from minilm.packed import Array, Group, LayerNorm, PackedParameters, Weight, Workspace, pack_parameters
+from minilm import MiniLM, activations
+from minilm.checkpoint.weights import ParameterFile
+from minilm.fast import engine, packed
+from minilm.fast.blas import has_small_matrix_kernels
+from minilm.fast.packed import Array, Group, LayerNorm, PackedParameters, Weight, Workspace, pack_parameters
+from minilm.fast.threads import blas_threads, run_jobs
 from minilm.pooling import mean_pooling, normalize
-from minilm.threads import blas_threads, run_jobs
 from minilm.tokenizer import pad
-from minilm.weights import ParameterFile
 from tests.parity.make_golden import GOLDEN
 from tests.parity.texts import TEXTS
 

@@ -24,9 +24,9 @@ import numpy as np
 
 from benchmarks.harness import begin, options, print_table, settle, short_texts, spread, write
 from minilm import MiniLM
-from minilm.corpus import writing
+from minilm.corpus import formats as writing
 from minilm.corpus.job import encode_corpus
-from minilm.corpus.reading import Corpus, Row
+from minilm.corpus.rows import Corpus, Row
 from minilm.tokenizer import Tokenizer
 
 STAGES = ("read", "tokenize", "encode", "write")

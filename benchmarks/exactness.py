@@ -17,9 +17,9 @@ import numpy as np
 
 from benchmarks.harness import begin, options, print_table, write
 from minilm import MiniLM, TruncationWarning, encoder
+from minilm.checkpoint.weights import load_parameters
 from minilm.pooling import mean_pooling, normalize
 from minilm.tokenizer import pad
-from minilm.weights import load_parameters
 from tests.parity.make_golden import GOLDEN
 from tests.parity.texts import TEXTS
 

@@ -31,8 +31,9 @@ from benchmarks.harness import (
     spread,
     write,
 )
-from minilm import MiniLM, ModelConfig, packed
-from minilm.threads import blas_threads
+from minilm import MiniLM, ModelConfig
+from minilm.fast import packed
+from minilm.fast.threads import blas_threads
 
 ROWS = 1024
 SECONDS_A_SHAPE = 0.1

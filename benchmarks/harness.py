@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from minilm import MiniLM, TruncationWarning
-from minilm.blas import blas_info
-from minilm.threads import available_cores
+from minilm.fast.blas import blas_info
+from minilm.fast.threads import available_cores
 from tests.parity.shared import SHARED
 
 RESULTS = Path(__file__).resolve().parent / "results"

@@ -13,7 +13,7 @@ import json
 from typing import Any
 
 from benchmarks.harness import RESULTS, print_table
-from minilm.corpus.blocks import BLOCK_BYTES
+from minilm.corpus.ray.blocks import BLOCK_BYTES
 
 CORPORA = {"10 million": 10**7, "1 billion": 10**9, "100 billion": 10**11}
 LENGTHS = {16: "a sentence", 64: "a paragraph", 256: "a page, the cut"}  # tokens a text

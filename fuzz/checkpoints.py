@@ -8,9 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.conftest import TINY, write_checkpoint
-from tests.test_cross_encoder import write as write_cross_encoder
-from tests.test_dense import add_to_checkpoint as add_dense
+from tests.checkpoints import TINY, add_dense, write_checkpoint, write_cross_encoder
 
 _folder = tempfile.TemporaryDirectory(prefix="minilm-fuzz-")  # held: it goes with the module
 

@@ -18,7 +18,7 @@ from minilm.errors import (
 )
 from minilm.explanation import Explanation
 from minilm.model import MiniLM
-from minilm.retrieval import semantic_search
+from minilm.search import semantic_search
 from minilm.similarity import cos_sim, dot_score
 
 __version__ = "0.1.0"

@@ -1,6 +1,6 @@
 """``python -m minilm``: the same as the ``minilm`` command."""
 
-from minilm.cli import main
+from minilm.cli.main import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from minilm.activations import ACTIVATIONS
-from minilm.checkpoint_files import is_there, one_line, read_json, shown
+from minilm.checkpoint.files import is_there, one_line, read_json, shown
 from minilm.errors import CheckpointError
 
 Pooling = Literal["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]

@@ -21,21 +21,21 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from minilm.arguments import TorchOnly, positive_int, refuse_torch_only
-from minilm.blas import has_small_matrix_kernels
-from minilm.checkpoint_files import is_there, read_json, shown
-from minilm.collecting import progress
+from minilm._arguments import TorchOnly, positive_int, refuse_torch_only
+from minilm._progress import progress
+from minilm.checkpoint.files import is_there, read_json, shown
+from minilm.checkpoint.prompts import UseSettings
+from minilm.checkpoint.weights import ParameterFile
 from minilm.config import ModelConfig
 from minilm.encoder import softmax
-from minilm.engine import TOKENS_PER_TEXT, Engine
 from minilm.errors import CheckpointError, TruncationWarning
+from minilm.fast.blas import has_small_matrix_kernels
+from minilm.fast.engine import TOKENS_PER_TEXT, Engine
+from minilm.fast.packed import pack_parameters
+from minilm.fast.threads import available_cores
 from minilm.hub import Checkpoint, find_checkpoint
-from minilm.packed import pack_parameters
-from minilm.settings import UseSettings
-from minilm.texts import check_text
-from minilm.threads import available_cores
+from minilm.text.inputs import check_text
 from minilm.tokenizer import Tokenizer
-from minilm.weights import ParameterFile
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

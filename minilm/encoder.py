@@ -64,7 +64,7 @@ def encode(
     attention_mask : ndarray of int or bool, shape (B, L)
         1 for a token, 0 for padding.
     parameters : mapping of str to ndarray
-        From :func:`minilm.weights.load_parameters`.
+        From :func:`minilm.checkpoint.weights.load_parameters`.
     config : ModelConfig
         The shape of the encoder.
     token_type_ids : ndarray of int, shape (B, L), optional

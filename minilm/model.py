@@ -17,22 +17,23 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 import numpy as np
 import numpy.typing as npt
 
-from minilm.arguments import EncodeOptions, TorchOnly, positive_int, refuse_torch_only
-from minilm.blas import blas_info, kernel_advice
-from minilm.collecting import Rows, progress
+from minilm._arguments import EncodeOptions, TorchOnly, positive_int, refuse_torch_only
+from minilm._arrays import GrowingArray
+from minilm._loading import load
+from minilm._outputs import Features, OutputValue, keep_tokens, output_of
+from minilm._progress import progress
+from minilm.checkpoint.prompts import DOCUMENT_PROMPTS, QUERY_PROMPTS, UseSettings
 from minilm.config import Pooling
-from minilm.embedding_head import EmbeddingHead
-from minilm.engine import TOKENS_PER_TEXT, Engine
 from minilm.errors import TruncationWarning
 from minilm.explanation import Explanation, explain_score
+from minilm.fast.blas import blas_info, kernel_advice
+from minilm.fast.engine import TOKENS_PER_TEXT, Engine
+from minilm.fast.threads import available_cores
+from minilm.heads import EmbeddingHead
 from minilm.hub import DEFAULT_MODEL, is_pinned
-from minilm.loading import load
-from minilm.outputs import Features, OutputValue, keep_tokens, output_of
 from minilm.quantization import PRECISIONS, Precision, quantize_embeddings
-from minilm.settings import DOCUMENT_PROMPTS, QUERY_PROMPTS, UseSettings
 from minilm.similarity import SIMILARITY, as_floats
-from minilm.texts import as_texts, check_encodable, check_text, is_text, windows
-from minilm.threads import available_cores
+from minilm.text.inputs import as_texts, check_encodable, check_text, is_text, windows
 from minilm.tokenizer import TokenizedTexts, Tokenizer, pad
 
 if TYPE_CHECKING:
@@ -438,7 +439,9 @@ class MiniLM:
         before = self._use.prompt(prompt, prompt_name)
         texts, is_single = as_texts(inputs)
         total = len(texts) if isinstance(texts, Sized) else None
-        results: list[Any] | Rows = [] if output.width is None else Rows(total or 0, output.width)
+        results: list[Any] | GrowingArray = (
+            [] if output.width is None else GrowingArray(total or 0, output.width)
+        )
         truncated = 0
         with progress(show_progress_bar, total) as advance:
             for start, window in windows(texts):

@@ -19,12 +19,12 @@ import numpy.typing as npt
 from tokenizers import Encoding, normalizers
 from tokenizers import Tokenizer as _Tokenizer
 
-from minilm.beginnings import Beginnings
-from minilm.checkpoint_files import check_regular, one_line
+from minilm.checkpoint.files import check_regular, one_line
+from minilm.checkpoint.tokenizer import check_special_tokens
 from minilm.errors import CheckpointError
 from minilm.explanation import ExplainedText, Token, words_of
-from minilm.pairing import PairFrame, keep_of_pair, pair_frame
-from minilm.special_tokens import check_special_tokens
+from minilm.text.pairs import PairFrame, keep_of_pair, pair_frame
+from minilm.text.prefix import Beginnings
 
 IntArray = npt.NDArray[np.int64]
 
@@ -121,7 +121,7 @@ class Tokenizer:
         Raises
         ------
         TypeError, UnicodeEncodeError
-            If a text holds a lone surrogate; :func:`minilm.texts.check_encodable` says which and where.
+            If a text holds a lone surrogate; :func:`minilm.text.inputs.check_encodable` says which and where.
         """
         _, encodings = self._read(texts)
         return TokenizedTexts(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minilm.pooling import normalize as normalize_embeddings
 from minilm.quantization import quantize_embeddings, truncate_embeddings
-from minilm.retrieval import (
+from minilm.search import (
     community_detection,
     paraphrase_mining,
     paraphrase_mining_embeddings,

@@ -145,3 +145,15 @@ def assert_ids_of(theirs: Library, ours: Tokenizer, given_texts: Sequence[str]) 
     ids, is_truncated = ours(given_texts)
     for text, encoding, row, cut in zip(given_texts, expected, ids, is_truncated, strict=True):
         assert (row, cut) == (encoding.ids, bool(encoding.overflowing)), ascii(text)
+
+
+# Texts that fit together badly: words, marks and special tokens across every place where a text might be cut.
+PIECES = (
+    *("a", "b ", "unaffable ", ". ", "\u4e2d", "\xe9", "e\u0301", "\u0301", "[MASK]", "[MA", "SK]", "[", "]"),
+    *(" ", "\n", "\0", "\uac00", "\xdf", "\u0130", "1,", "\u3000", "\u202e", "x" * 99, "x" * 101, "\u3001"),
+)
+
+
+def long_text(random: Random, longest: int) -> str:
+    few = random.sample(PIECES, random.randint(1, 6))
+    return "".join(random.choice(few) for _ in range(random.randint(0, longest)))

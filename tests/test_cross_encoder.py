@@ -11,33 +11,14 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from minilm import CheckpointError, CrossEncoder, TruncationWarning, encoder
+from minilm.checkpoint.weights import load_parameters
 from minilm.cross_encoder import sigmoid
-from minilm.weights import load_parameters
-from tests.conftest import TINY, MakeCheckpoint
+from tests.checkpoints import MakeCheckpoint, write_cross_encoder
 
 PAIRS = [("a b c", "d e f"), ("a", ""), ("", "b"), ("x y z", "a b c d e f g"), ("q", "r")]
 
 # float32 against float64 on two layers: seen at 2e-7
 BOUND = 2e-6
-
-
-def write(make_checkpoint: MakeCheckpoint, *, labels: int = 1, **fields: Any) -> Path:
-    """A checkpoint as BertForSequenceClassification is saved: everything under "bert." but the classifier."""
-    directory = make_checkpoint()
-    random = np.random.default_rng(labels)
-    tensors = {f"bert.{name}": t for name, t in load_file(directory / "model.safetensors").items()}
-    for name, shape in (
-        ("bert.pooler.dense.weight", (TINY.hidden_size, TINY.hidden_size)),
-        ("bert.pooler.dense.bias", (TINY.hidden_size,)),
-        ("classifier.weight", (labels, TINY.hidden_size)),
-        ("classifier.bias", (labels,)),
-    ):
-        tensors[name] = random.normal(0, 0.3, shape).astype(np.float32)
-    save_file(tensors, directory / "model.safetensors")
-    config = directory / "config.json"
-    names = {str(i): f"LABEL_{i}" for i in range(labels)}
-    config.write_text(json.dumps({**json.loads(config.read_text()), "id2label": names, **fields}))
-    return directory
 
 
 def truth(directory: Path, ours: CrossEncoder) -> np.ndarray:
@@ -62,7 +43,7 @@ def truth(directory: Path, ours: CrossEncoder) -> np.ndarray:
 
 @pytest.mark.parametrize("labels", [1, 3])
 def test_logits_are_those_of_the_textbook(make_checkpoint: MakeCheckpoint, labels: int) -> None:
-    directory = write(make_checkpoint, labels=labels)
+    directory = write_cross_encoder(make_checkpoint, labels=labels)
     ours = CrossEncoder(directory)
     expected = truth(directory, ours)
     logits = ours.predict(PAIRS, activation_fn=lambda x: x)
@@ -76,7 +57,7 @@ def test_logits_are_those_of_the_textbook(make_checkpoint: MakeCheckpoint, label
 
 
 def test_a_ranking_is_in_falling_order_and_ties_in_the_order_given(make_checkpoint: MakeCheckpoint) -> None:
-    ours = CrossEncoder(write(make_checkpoint))
+    ours = CrossEncoder(write_cross_encoder(make_checkpoint))
     documents = ["a b", "c", "a b", "d e f"]
     ranking = ours.rank("q", documents, return_documents=True)
     assert sorted(r["corpus_id"] for r in ranking) == [0, 1, 2, 3]
@@ -90,13 +71,13 @@ def test_a_ranking_is_in_falling_order_and_ties_in_the_order_given(make_checkpoi
 
 
 def test_a_cut_pair_is_told(make_checkpoint: MakeCheckpoint) -> None:
-    ours = CrossEncoder(write(make_checkpoint), max_length=8)
+    ours = CrossEncoder(write_cross_encoder(make_checkpoint), max_length=8)
     with pytest.warns(TruncationWarning, match="1 of 2 pairs were cut at 8 tokens"):
         ours.predict([("a b c d e f g", "h"), ("a", "b")])
 
 
 def test_what_is_asked_wrongly(make_checkpoint: MakeCheckpoint) -> None:
-    directory = write(make_checkpoint, labels=2)
+    directory = write_cross_encoder(make_checkpoint, labels=2)
     ours = CrossEncoder(directory)
     pair: Any
     for pair, shown in ((("a", None), r"\('a', None\)"), ("abc", "'abc'"), (("a",), r"\('a',\)")):
@@ -131,7 +112,7 @@ def test_other_checkpoints_are_refused(
     make_checkpoint: MakeCheckpoint, fields: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(CheckpointError, match=message):
-        CrossEncoder(write(make_checkpoint, **fields))
+        CrossEncoder(write_cross_encoder(make_checkpoint, **fields))
 
 
 def test_sigmoid_never_overflows() -> None:
@@ -140,7 +121,7 @@ def test_sigmoid_never_overflows() -> None:
 
 
 def test_a_prompt_stands_before_the_first_text(make_checkpoint: MakeCheckpoint) -> None:
-    directory = write(make_checkpoint)
+    directory = write_cross_encoder(make_checkpoint)
     prompts = {"prompts": {"ask": "x y "}, "default_prompt_name": "ask"}
     ours = CrossEncoder(directory)
     expected = ours.predict([("x y a", "b")])
@@ -162,7 +143,7 @@ def write_again(directory: Path) -> Path:
 
 
 def test_token_ids_give_the_logits(make_checkpoint: MakeCheckpoint) -> None:
-    ours = CrossEncoder(write(make_checkpoint))
+    ours = CrossEncoder(write_cross_encoder(make_checkpoint))
     (ids, _), types = ours.tokenizer.pairs(PAIRS)
     logits = ours.predict(PAIRS, activation_fn=lambda x: x)
     np.testing.assert_allclose(ours.predict_tokens(ids, types)[:, 0], logits, rtol=0, atol=BOUND)

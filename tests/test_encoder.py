@@ -10,18 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minilm import ModelConfig, activations, encoder
-from minilm.weights import Parameters, expected_shapes
-from tests.conftest import TINY
-
-
-def random_parameters(config: ModelConfig, seed: int, dtype: type = np.float64) -> Parameters:
-    random = np.random.default_rng(seed)
-    parameters: dict[str, np.ndarray] = {}
-    for name, shape in expected_shapes(config).items():
-        is_linear = len(shape) == 2 and not name.startswith("embeddings.")
-        values = random.normal(0, 0.3, shape[::-1] if is_linear else shape)
-        parameters[name] = (values + ("LayerNorm.weight" in name)).astype(dtype)
-    return parameters
+from tests.checkpoints import TINY, random_parameters
 
 
 def random_ids(config: ModelConfig, shape: tuple[int, int], seed: int) -> np.ndarray:

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm import MiniLM, TruncationWarning
-from minilm.cli import main
-from minilm.cli_explain import explanation_text
+from minilm.cli.explain import explanation_text
+from minilm.cli.main import main
 from minilm.config import Pooling
 from minilm.explanation import token_parts
 from minilm.pooling import POOLING
-from tests.conftest import TINY, MakeCheckpoint
+from tests.checkpoints import TINY, MakeCheckpoint
 from tests.parity.texts import of_length
 
 A, B = "A girl is styling her hair.", "A girl is brushing her hair."

@@ -16,11 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minilm import CheckpointNotFoundError, MiniLM, TruncationWarning, encoder, texts
-from minilm.blas import blas_info
+from minilm import CheckpointNotFoundError, MiniLM, TruncationWarning, encoder
+from minilm.checkpoint.weights import Parameters
+from minilm.fast.blas import blas_info
+from minilm.text import inputs as texts
 from minilm.tokenizer import pad
-from minilm.weights import Parameters
-from tests.conftest import TINY, MakeCheckpoint
+from tests.checkpoints import TINY, MakeCheckpoint
 from tests.parity.texts import PLAIN, of_length
 
 # Rounding of one text's numbers when others stand beside it: three units in the last place of 0.25, the size

@@ -9,7 +9,7 @@ import pytest
 
 from minilm import CheckpointError, MiniLM
 from minilm.tokenizer import Tokenizer, pad
-from tests.conftest import tiny_tokenizer
+from tests.checkpoints import tiny_tokenizer
 from tests.parity.texts import of_length
 
 

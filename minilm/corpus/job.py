@@ -16,9 +16,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
+from minilm._files import json_bytes, land, landing, sync, write_json
 from minilm.config import Pooling
-from minilm.corpus.distinct import Distinct
-from minilm.corpus.files import json_bytes, land, landing, sync, write_json
+from minilm.corpus.dedupe import Distinct
+from minilm.corpus.formats import EMBEDDING, Shard, Vectors, make_sink
 from minilm.corpus.manifest import (
     Manifest,
     OnError,
@@ -32,12 +33,11 @@ from minilm.corpus.manifest import (
     options_of,
     working_on,
 )
-from minilm.corpus.reading import Corpus, Row
-from minilm.corpus.writing import EMBEDDING, Shard, Vectors, make_sink
+from minilm.corpus.rows import Corpus, Row
 from minilm.errors import CorpusError
 from minilm.model import MiniLM
 from minilm.quantization import truncate_embeddings
-from minilm.texts import WINDOW_CHARACTERS, WINDOW_TEXTS
+from minilm.text.inputs import WINDOW_CHARACTERS, WINDOW_TEXTS
 
 
 def encode_corpus(

@@ -33,13 +33,13 @@ from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 
-from minilm.checkpoint_files import check_regular, is_there
+from minilm.checkpoint.files import check_regular, is_there
 from minilm.errors import CheckpointError, CheckpointNotFoundError
+from minilm.hub.errors import Damaged, Unavailable, not_found
 from minilm.hub.huggingface import download_from_hub, is_offline, repo_cache
 from minilm.hub.landing import check_room, is_full, land, locked, staging_directory
 from minilm.hub.manifest import OPTIONAL_FILES, REQUIRED_FILES, Checkpoint, Manifest, dense_files
 from minilm.hub.mirror import download_from_mirror
-from minilm.hub.reasons import Damaged, Unavailable, not_found
 from minilm.hub.unpinned import find_unpinned
 from minilm.hub.verification import check_sha256, sha256_of
 

@@ -6,9 +6,9 @@ import logging
 import threading
 from pathlib import Path
 
+from minilm.hub.errors import Unavailable, one_line
 from minilm.hub.landing import is_full
 from minilm.hub.manifest import Manifest, megabytes
-from minilm.hub.reasons import Unavailable, one_line
 
 # An unreachable Hub may cost five seconds in all, the start of a thread and an import included.
 HUB_PATIENCE_SECONDS = 4.0

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from minilm.checkpoint_files import read_json
+from minilm.checkpoint.files import read_json
 from minilm.errors import CheckpointError
 
 REQUIRED_FILES = ("config.json", "tokenizer.json", "model.safetensors")

@@ -13,8 +13,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from minilm.hub.errors import Unavailable, one_line
 from minilm.hub.manifest import Manifest, megabytes
-from minilm.hub.reasons import Unavailable, one_line
 
 logger = logging.getLogger(__name__)
 

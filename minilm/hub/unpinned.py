@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from minilm.hub.errors import Unavailable, not_found, one_line
 from minilm.hub.huggingface import is_offline, probe, repo_cache
 from minilm.hub.landing import is_full
 from minilm.hub.manifest import OPTIONAL_FILES, REQUIRED_FILES, Checkpoint, dense_files
-from minilm.hub.reasons import Unavailable, not_found, one_line
 from minilm.hub.verification import check_blob_name
 
 

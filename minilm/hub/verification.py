@@ -7,10 +7,10 @@ import re
 import stat
 from pathlib import Path
 
-from minilm.checkpoint_files import check_regular
+from minilm.checkpoint.files import check_regular
 from minilm.errors import CheckpointError
+from minilm.hub.errors import Damaged, Unavailable
 from minilm.hub.manifest import Manifest
-from minilm.hub.reasons import Damaged, Unavailable
 
 
 def sha256_of(path: Path) -> str:

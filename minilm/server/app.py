@@ -35,10 +35,11 @@ from minilm.server.answers import (
     ModelsAnswer,
     RankItem,
 )
-from minilm.server.encoding import Service
 from minilm.server.errors import RequestError, error_body, error_response, invalid, refusal
+from minilm.server.limits import Settings
 from minilm.server.middleware import Gate
-from minilm.server.requests import (
+from minilm.server.reranking import Reranking
+from minilm.server.schemas import (
     CompareRequest,
     EmbeddingsRequest,
     EmbedRequest,
@@ -46,8 +47,7 @@ from minilm.server.requests import (
     RerankRequest,
     SimilarityRequest,
 )
-from minilm.server.reranking import Reranking
-from minilm.server.settings import Settings
+from minilm.server.service import Service
 
 Array = npt.NDArray[np.float32]
 

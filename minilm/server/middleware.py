@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from minilm.server.errors import error_body, error_response
-from minilm.server.settings import Settings
+from minilm.server.limits import Settings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

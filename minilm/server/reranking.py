@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm.cross_encoder import CrossEncoder, sigmoid
-from minilm.server.encoding import Service, check_texts, gathered, tokenize
-from minilm.server.gathering import Gatherer
+from minilm.server.batching import Gatherer
+from minilm.server.service import Service, check_texts, gathered, tokenize
 
 Array = npt.NDArray[np.float32]
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 from minilm import CheckpointNotFoundError, hub
-from minilm.cli import main
+from minilm.cli.main import main
 from minilm.hub import copy_checkpoint, find_checkpoint, huggingface
 from minilm.hub.landing import locked
 from tests.fake_hub import PATIENCE_SECONDS

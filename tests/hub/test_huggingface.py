@@ -15,7 +15,7 @@ import pytest
 
 from minilm import hub
 from minilm.hub import find_checkpoint, huggingface
-from minilm.hub.reasons import one_line
+from minilm.hub.errors import one_line
 from tests.fake_hub import PATIENCE_SECONDS
 from tests.hub.world import (
     FILES,

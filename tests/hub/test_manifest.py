@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from minilm import hub
-from minilm.checkpoint_files import MAX_JSON_BYTES
+from minilm.checkpoint.files import MAX_JSON_BYTES
 from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES, Manifest
 from minilm.hub.manifest import dense_files, megabytes
 

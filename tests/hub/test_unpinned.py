@@ -12,7 +12,7 @@ from huggingface_hub import constants
 
 from minilm import CheckpointError, hub
 from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES, copy_checkpoint, find_checkpoint, unpinned
-from minilm.hub.reasons import Unavailable
+from minilm.hub.errors import Unavailable
 from tests.fake_hub import etag
 from tests.hub.world import (
     FILES,

@@ -17,7 +17,7 @@ import pytest
 
 from minilm import CheckpointError, CheckpointNotFoundError, hub
 from minilm.hub import REQUIRED_FILES, find_checkpoint, huggingface, verification
-from minilm.hub.reasons import Unavailable
+from minilm.hub.errors import Unavailable
 from tests.fake_hub import flipped
 from tests.hub.world import (
     FILES,

@@ -246,7 +246,7 @@ COMMAND = """
 import logging, sys
 from pathlib import Path
 from minilm import hub
-from minilm.cli import main
+from minilm.cli.main import main
 from minilm.hub import mirror
 
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")

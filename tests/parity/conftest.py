@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from minilm.blas import blas_info
+from minilm.fast.blas import blas_info
 from tests.parity.differences import LARGEST
 
 

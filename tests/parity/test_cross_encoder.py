@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from minilm import CheckpointError, CrossEncoder, MiniLM
-from tests.conftest import tiny_tokenizer
+from tests.checkpoints import tiny_tokenizer
 from tests.parity.differences import note
 
 torch = pytest.importorskip("torch", reason="torch is not installed; pip install '.[golden]' brings it")

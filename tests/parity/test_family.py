@@ -15,7 +15,7 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from minilm import CheckpointError, MiniLM
-from tests.conftest import tiny_tokenizer
+from tests.checkpoints import tiny_tokenizer
 from tests.parity.differences import note
 
 torch = pytest.importorskip("torch", reason="torch is not installed; pip install '.[golden]' brings it")

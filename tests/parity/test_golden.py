@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from minilm import MiniLM, TruncationWarning, encoder
+from minilm.checkpoint.weights import Parameters
 from minilm.pooling import mean_pooling, normalize
 from minilm.similarity import dot_score
 from minilm.tokenizer import pad
-from minilm.weights import Parameters
 from tests.parity.make_golden import GOLDEN, texts_sha256
 from tests.parity.texts import MADE_TO_MEASURE, TEXTS, WITH_HIDDEN_STATES
 

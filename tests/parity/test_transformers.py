@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minilm import ModelConfig, encoder
-from minilm.weights import load_parameters
+from minilm.checkpoint.weights import load_parameters
 
 torch = pytest.importorskip("torch", reason="torch is not installed; pip install '.[golden]' brings it")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed; see '.[golden]'")

@@ -1,0 +1,1 @@
+"""A checkpoint's files, opened with suspicion: they may come from anybody."""

@@ -1,0 +1,1 @@
+"""A corpus encoded on the machines of a Ray cluster."""

@@ -1,0 +1,1 @@
+"""The mathematics of ``encoder.py`` at speed."""

@@ -1,0 +1,85 @@
+"""dense.py: the layer by hand, and what it refuses; activations.py: GELU's two forms and ReLU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minilm import CheckpointError, MiniLM
+from minilm.activations import gelu, gelu_tanh, relu
+from minilm.checkpoint.heads import load_dense
+from tests.checkpoints import DENSE_BIAS, DENSE_WEIGHT, TINY, MakeCheckpoint, add_dense, write_dense
+
+
+def test_the_layer_by_hand(tmp_path: Path) -> None:
+    dense = load_dense(write_dense(tmp_path))
+    np.testing.assert_array_equal(dense(np.array([[1, 1, 1]], np.float32)), [[3.5, -0.5]])
+    through_relu = load_dense(write_dense(tmp_path, activation_function="torch.nn.modules.activation.ReLU"))
+    np.testing.assert_array_equal(through_relu(np.array([[1, 1, 1]], np.float32)), [[3.5, 0]])
+    without = load_dense(write_dense(tmp_path, {"linear.weight": DENSE_WEIGHT}, bias=False))
+    np.testing.assert_array_equal(without(np.array([[1, 1, 1]], np.float32)), [[3, 0]])
+
+
+@pytest.mark.parametrize(
+    ("tensors", "fields", "message"),
+    [
+        (None, {"use_residual": True}, "use_residual True is not supported"),
+        (None, {"module_input_name": "token_embeddings"}, "module_input_name 'token_embeddings' is not"),
+        (
+            None,
+            {"activation_function": "torch.nn.SELU"},
+            r"'torch\.nn\.SELU' is not supported, only Tanh, Ident",
+        ),
+        (None, {"in_features": 4}, r"has shape \(2, 3\), config.json says \(2, 4\)"),
+        (None, {"bias": False}, "does not fit its config.json: unexpected: linear.bias"),
+        ({"linear.weight": DENSE_WEIGHT}, {}, "does not fit its config.json: missing: linear.bias"),
+        (
+            {"linear.weight": DENSE_WEIGHT * np.nan, "linear.bias": DENSE_BIAS},
+            {},
+            "linear.weight holds nan, and a weight is finite",
+        ),
+    ],
+)
+def test_what_cannot_be_computed_is_refused(
+    tmp_path: Path, tensors: Any, fields: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        load_dense(write_dense(tmp_path, tensors, **fields))
+
+
+def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
+    directory = write_dense(tmp_path)
+    (directory / "model.safetensors").rename(directory / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match="opens safetensors only, no pickles"):
+        load_dense(directory)
+    (directory / "model.safetensors").write_bytes(b"\x80\x04pickle")
+    with pytest.raises(CheckpointError, match="cannot be read as safetensors"):
+        load_dense(directory)
+
+
+def test_a_layer_must_fit_what_comes_before_it(make_checkpoint: MakeCheckpoint) -> None:
+    directory = make_checkpoint()
+    add_dense(directory)
+    with pytest.raises(
+        CheckpointError, match=f"takes embeddings of width 3, but gets such of width {TINY.hidden_size}"
+    ):
+        MiniLM(directory)
+    wide = {"linear.weight": np.ones((2, TINY.hidden_size), np.float32), "linear.bias": DENSE_BIAS}
+    write_dense(directory / "2_Dense", wide, in_features=TINY.hidden_size)
+    model = MiniLM(directory)
+    assert model.encode(["a b", "c"]).shape == (2, 2)
+    assert model.embedding_dimension == 2
+    np.testing.assert_allclose(np.linalg.norm(model.encode(["a b", "c"]), axis=1), 1, rtol=1e-6)  # float32
+
+
+def test_activations_on_known_numbers() -> None:
+    x = np.array([-1.0, 0.0, 2.0])
+    # x Phi(x), Phi(1) = 0.8413447460685429 and Phi(2) = 0.9772498680518208 from tables
+    np.testing.assert_allclose(gelu(x), [-(1 - 0.8413447460685429), 0, 2 * 0.9772498680518208], rtol=1e-15)
+    everywhere = np.linspace(-6, 6, 10_001)
+    difference = np.abs(gelu(everywhere) - gelu_tanh(everywhere)).max()
+    assert 4e-4 < difference < 5e-4  # how far the two forms are apart, as gelu_tanh says
+    np.testing.assert_array_equal(relu(x), [0, 0, 2])

@@ -1,0 +1,679 @@
+"""minilm encode --engine ray, on two machines: every row once, as on one machine, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minilm import CorpusError, MiniLM
+from minilm.cli import ray as cli_ray
+from minilm.cli.main import _parser, main
+from minilm.corpus.job import encode_corpus
+from minilm.corpus.manifest import Report
+from minilm.corpus.ray import job as on_ray
+from minilm.corpus.ray.actor import BlockEncoder, BlockTask
+from minilm.corpus.ray.job import encode_on_ray
+from minilm.corpus.rows import Corpus
+from minilm.fast.blas import has_small_matrix_kernels
+
+ray = pytest.importorskip("ray", reason="ray is not installed; pip install '.[ray]' brings it")
+pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed; pip install '.[ray]' brings it")
+
+# what Ray warns of is its affair
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+# Under AVX-512 kernels a text has the same bits in any block; under others what it is encoded with shows.
+BOUND = 0.0 if has_small_matrix_kernels() else 3e-7
+
+ROWS = 600
+BLOCK_BYTES = 1000  # of them some 30, and of rows in each some 20
+
+
+class Machines:
+    """A cluster of two, each with one core."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster
+
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        # a machine that dies is missed after seconds, not half a minute
+        patience = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3}
+        head = {"num_cpus": 1, "include_dashboard": False, "_system_config": patience}
+        self._cluster: Any = Cluster(initialize_head=True, head_node_args=head)
+        self._other = self._cluster.add_node(num_cpus=1)
+        self.address = self._cluster.address
+        ray.init(address=self.address, log_to_driver=False, logging_level="ERROR")
+
+    def actors_on_the_other(self) -> int:
+        actors = ray._private.state.actors().values()
+        return sum(a["State"] == "ALIVE" and a["Address"]["NodeID"] == self._other.node_id for a in actors)
+
+    def kill_the_other(self) -> None:
+        self._cluster.remove_node(self._other, allow_graceful=False)
+
+    def add(self, cores: int) -> None:
+        self._cluster.add_node(num_cpus=cores)
+
+    def shut_down(self) -> None:
+        ray.shutdown()
+        self._cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Machines]:
+    two = Machines()
+    yield two
+    two.shut_down()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, model: MiniLM) -> Path:
+    """Two inputs, and what one machine makes of them: one.parquet."""
+    folder = tmp_path_factory.mktemp("corpus")
+    generator = random.Random(0)
+    words = ["the", "cat", "sat", "while", "rain", "fell", "over", "old", "town", "and", "money", "went"]
+    rows: list[dict[str, Any]] = [
+        {"n": i, "text": " ".join(generator.choices(words, k=generator.randrange(1, 20)))}
+        for i in range(ROWS)
+    ]
+    for i in range(7, ROWS, 50):
+        rows[i]["text"] = None
+    lines = [json.dumps(row) for row in rows[: ROWS // 2]]
+    lines[100] += "\n\nno JSON"  # a line that is blank and one that is bad
+    (folder / "a.jsonl").write_text("\n".join(lines))
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.Table.from_pylist(rows[ROWS // 2 :]), folder / "b.parquet", row_group_size=70)
+    encode_corpus(model, corpus_in(folder), folder / "one.parquet", on_error="skip")
+    return folder
+
+
+def corpus_in(folder: Path) -> Corpus:
+    return Corpus([str(folder / "a.jsonl"), str(folder / "b.parquet")], keep=True)
+
+
+def encode(
+    model: MiniLM,
+    folder: Path,
+    output: Path,
+    advance: Callable[[Report], object] = lambda _: None,
+    **options: Any,
+) -> Report:
+    options = {"on_error": "skip", "block_bytes": BLOCK_BYTES, **options}
+    return encode_on_ray(model, corpus_in(folder), output, advance=advance, **options)
+
+
+def assert_equal(output: Path, one: Path) -> None:
+    """The rows of a directory are those of a file, each once and in the same order."""
+    import pyarrow.parquet as pq
+
+    many, expected = pq.read_table(output), pq.read_table(one)
+    assert many.schema.equals(expected.schema)
+    others = [name for name in expected.column_names if name != "embedding"]
+    assert many.select(others).equals(expected.select(others))
+    mine, theirs = (
+        table["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        for table in (many, expected)
+    )
+    np.testing.assert_allclose(mine, theirs, rtol=0, atol=BOUND)
+    errors = [path.with_name(f"{path.name}.errors.jsonl").read_text() for path in (output, one)]
+    assert errors[0] == errors[1]
+
+
+def parts_of(output: Path) -> dict[str, int]:
+    """The blocks that have a record, and when their files were written."""
+    work = output.with_name(output.name + ".incomplete")
+    folders = [output] if output.is_dir() else list(work.glob("*/parts"))
+    done = {path.stem for path in work.glob("*/records/*.json")} if not output.is_dir() else None
+    return {
+        path.name: path.stat().st_mtime_ns
+        for folder in folders
+        for path in folder.iterdir()
+        if done is None or path.stem.removeprefix("part-") in done
+    }
+
+
+@pytest.mark.usefixtures("machines")
+def test_two_machines_give_what_one_gives(
+    model: MiniLM, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, seen = tmp_path / "out", []
+    report = encode(model, folder, output, lambda report: seen.append(report.inputs))
+    assert_equal(output, folder / "one.parquet")
+    whole = json.loads((folder / "one.parquet.manifest.json").read_bytes())["report"]
+    assert vars(report) == whole
+    assert whole["errors"] == 13
+    assert seen[0] == 0
+    assert seen == sorted(seen)
+    assert seen[-1] == ROWS + 1  # the bad line is a row as well
+    blocks = json.loads((tmp_path / "out.manifest.json").read_bytes())["blocks"]
+    assert len(blocks) > 20
+    assert [block["first_row"] for block in blocks] == [
+        sum(b["rows"] for b in blocks[:i]) for i in range(len(blocks))
+    ]
+    assert [block["file"] for block in blocks if block["rows"]] == sorted(parts_of(output))
+    assert not list(tmp_path.glob("*.incomplete"))
+    capsys.readouterr()
+    for index in (output, folder / "one.parquet"):
+        assert main(["search", str(index), "rain over town", "-k", "20"]) == 0
+    found = capsys.readouterr().out.splitlines()
+    assert found[:20] == found[20:]
+
+
+@pytest.mark.usefixtures("machines")
+def test_every_option_does_what_it_does_on_one_machine(folder: Path, tmp_path: Path) -> None:
+    inputs = [str(folder / "a.jsonl"), str(folder / "b.parquet")]
+    options = ["--on-error", "empty", "--dtype", "float16", "--pooling", "cls", "--no-normalize"]
+    options += ["--max-seq-length", "9", "--column", "text", "--batch-size", "3"]
+    assert main(["encode", *inputs, "-o", str(tmp_path / "one.parquet"), *options]) == 0
+    on_ray = ["--engine", "ray", "--actors", "1", "--actor-cpus", "1", "--block-mib", "0.01"]
+    assert main(["encode", *inputs, "-o", str(tmp_path / "out"), *options, *on_ray]) == 0
+    import pyarrow.parquet as pq
+
+    many, one = pq.read_table(tmp_path / "out"), pq.read_table(tmp_path / "one.parquet")
+    assert many.schema.equals(one.schema)
+    assert many["text"].equals(one["text"])
+    difference = [
+        np.abs(np.subtract(a, b, dtype=np.float64)).max()
+        for a, b in zip(many["embedding"].to_pylist(), one["embedding"].to_pylist(), strict=True)
+    ]
+    # unscaled components reach 8, below which neighbours of half precision lie 4e-3 apart
+    assert max(difference) <= (0.0 if BOUND == 0 else 4e-3)
+    errors = [(tmp_path / f"{name}.errors.jsonl").read_text() for name in ("out", "one.parquet")]
+    assert errors[0] == errors[1]
+
+
+@pytest.mark.usefixtures("machines")
+def test_the_column_is_that_of_one_machine_in_every_block(tmp_path: Path) -> None:
+    """Also where a block begins with a row that by itself would choose another."""
+    model = MiniLM(truncate_dim=64)
+    (tmp_path / "a.txt").write_text("plain\n" * 3)
+    rows = ['"bare"', "no JSON", '{"body": "x"}', '{"other": 1}', '{"text": "t", "body": "y"}'] * 5
+    (tmp_path / "b.jsonl").write_text("\n".join(rows))
+    sources = [str(tmp_path / name) for name in ("a.txt", "b.jsonl")]
+    encode_corpus(model, Corpus(sources), tmp_path / "one.parquet", on_error="skip")
+    encode_on_ray(model, Corpus(sources), tmp_path / "out", on_error="skip", block_bytes=20)
+    assert_equal(tmp_path / "out", tmp_path / "one.parquet")
+    import pyarrow.parquet as pq
+
+    assert pq.read_table(tmp_path / "out")["body"].to_pylist() == ["plain"] * 3 + ["bare", "x", "y"] * 5
+
+
+@pytest.mark.usefixtures("machines")
+def test_stopped_it_goes_on_and_does_nothing_twice(model: MiniLM, folder: Path, tmp_path: Path) -> None:
+    output, stop = tmp_path / "out", threading.Event()
+
+    def stop_early(report: Report) -> None:
+        if report.inputs > 50:
+            stop.set()
+
+    report = encode(model, folder, output, stop_early, stop=stop)
+    assert 50 < report.inputs < ROWS
+    assert not output.exists()
+    before = parts_of(output)
+    assert len(before) > 1
+    with pytest.raises(
+        CorpusError, match=r"dtype was 'float32' and is 'float16'; block_bytes was 1000 and is 9"
+    ):
+        encode(model, folder, output, dtype="float16", block_bytes=9)
+    seen: list[int] = []
+    report = encode(model, folder, output, lambda report: seen.append(report.inputs))
+    assert seen[0] > 50
+    assert report.inputs == ROWS + 1
+    assert_equal(output, folder / "one.parquet")
+    after = parts_of(output)
+    assert {name: after[name] for name in before} == before
+    with pytest.raises(CorpusError, match="on_error was 'skip' and is 'empty'"):
+        encode(model, folder, output, on_error="empty")
+    assert vars(encode(model, folder, output)) == vars(report)  # done already
+    assert parts_of(output) == after
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_after_its_driver_was_killed_it_goes_on_and_does_nothing_twice(
+    machines: Machines, folder: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    command = ["encode", str(folder / "a.jsonl"), str(folder / "b.parquet"), "-o", str(output), "--keep"]
+    command += ["--on-error", "skip", "--engine", "ray", "--block-mib", str(BLOCK_BYTES / (1 << 20))]
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "minilm", *command, "--address", machines.address], stderr=subprocess.DEVNULL
+    )
+    while len(parts_of(output)) < 3 and driver.poll() is None:
+        time.sleep(0.01)
+    driver.kill()
+    assert driver.wait() < 0
+    before = parts_of(output)
+    assert before
+    assert not output.exists()
+    assert main(command) == 0
+    assert_equal(output, folder / "one.parquet")
+    after = parts_of(output)
+    assert {name: after[name] for name in before} == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_ctrl_c_lets_the_blocks_in_hand_land_and_no_other(
+    machines: Machines, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in.jsonl").write_text("\n".join([(folder / "a.jsonl").read_text()] * 20))
+    output = tmp_path / "out"
+    command = ["encode", str(tmp_path / "in.jsonl"), "-o", str(output), "--on-error", "skip"]
+    command += ["--engine", "ray", "--block-mib", str(BLOCK_BYTES / (1 << 20)), "--address", machines.address]
+    # two tasks of all the blocks there are, so that no record comes before half of them are done
+    begin = "import sys; from minilm.cli.main import main; from minilm.corpus.ray import job; "
+    begin += "job._MOST_TASKS = 2; sys.exit(main())"
+    driver = subprocess.Popen(
+        [sys.executable, "-c", begin, *command], stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+    while len(parts_of(output)) < 3 and driver.poll() is None:
+        time.sleep(0.01)
+    driver.send_signal(signal.SIGINT)
+    # the others are Ray's
+    said = [line for line in driver.communicate()[1].splitlines() if line.startswith("minilm:")]
+    assert driver.returncode == 130, said
+    assert said[0] == "minilm: finishing the rows in hand; Ctrl-C again stops at once"
+    rows = sum(json.loads(path.read_bytes())["inputs"] for path in output.parent.glob("*.*/*/records/*"))
+    assert 0 < rows < 3010  # of 6020: neither of the tasks was done to its end
+    assert said[1:] == [f"minilm: interrupted after {rows:,} rows; the same command goes on from there"]
+    assert not output.exists()
+    assert not list(tmp_path.glob("out.incomplete/*/unfinished/*"))
+
+
+def test_what_goes_on_with_another_on_error_goes_on_with_no_third(tmp_path: Path) -> None:
+    """Blocks that left rows out, and blocks that may not, would be one output."""
+    (tmp_path / "work").mkdir()
+
+    def folder(on_error: str) -> Path:
+        return on_ray._folder(tmp_path / "work", {"on_error": on_error}, tmp_path / "out")
+
+    begun = folder("raise")
+    assert folder("raise") == folder("skip") == begun
+    for other in ("raise", "empty"):
+        with pytest.raises(CorpusError, match=f"on_error was 'skip' and is '{other}'"):
+            folder(other)
+
+
+def test_the_actors_may_be_given_the_model_elsewhere(model: MiniLM) -> None:
+    named = {"model_name_or_path": model.checkpoint.repo_id, "revision": model.checkpoint.revision}
+    assert on_ray._loading(model, {"local_files_only": True}) == {**named, "local_files_only": True}
+    elsewhere = {"model_name_or_path": str(model.checkpoint.directory)}
+    assert on_ray._loading(model, elsewhere) == elsewhere
+    MiniLM(**on_ray._loading(model, elsewhere))
+
+
+def test_the_stop_file_is_there_as_soon_as_the_job_is_to_stop(tmp_path: Path) -> None:
+    class Task:
+        stop = tmp_path / "gone" / "stop"
+
+    stop = threading.Event()
+    with on_ray._heeding(stop, Task):  # type: ignore[arg-type]
+        stop.set()
+        time.sleep(0.3)
+        Task.stop.parent.mkdir()  # what failed is tried again
+        while not Task.stop.exists():
+            time.sleep(0.01)
+    Task.stop.unlink()
+    with on_ray._heeding(threading.Event(), Task), on_ray._heeding(None, Task):  # type: ignore[arg-type]
+        pass
+    assert not Task.stop.exists()
+
+
+@pytest.mark.usefixtures("machines")
+@pytest.mark.parametrize("lines", [10, 300])
+def test_a_row_that_is_no_text_stops_the_job(
+    lines: int,
+    model: MiniLM,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = tmp_path / "in.jsonl"
+    # the first rows, which tell the columns, are read before the cluster has anything to do
+    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 100)
+    source.write_text("\n" + "\n".join(['{"text": "good"}'] * lines + ["7"]))
+    with pytest.raises(
+        CorpusError, match=rf"in\.jsonl, line {lines + 2}: a number, not text \(--on-error skip"
+    ):
+        encode_on_ray(model, Corpus([str(source)]), tmp_path / "out", block_bytes=1000)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("machines")
+def test_nothing_but_rows_that_are_no_text(model: MiniLM, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.jsonl", tmp_path / "out"
+    source.write_text("1\n2\n3\n")
+    report = encode_on_ray(model, Corpus([str(source)]), output, on_error="skip")
+    assert (report.rows, report.errors) == (0, 3)
+    import pyarrow.parquet as pq
+
+    assert pq.read_table(output).num_rows == 0
+    assert pq.read_table(output).column_names == ["text", "embedding"]
+
+
+def test_what_goes_wrong_on_a_machine_is_told(model: MiniLM, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "a"}\n')
+    corpus = Corpus([str(tmp_path / "in.jsonl")], column="text")
+    for name in ("parts", "records", "unfinished"):
+        (tmp_path / name).mkdir()
+    weights = {"model_name_or_path": str(model.checkpoint.directory)}
+    from minilm.corpus.formats import Tables
+    from minilm.corpus.ray.blocks import cut
+    from minilm.hub import sha256_of_files
+
+    digests = sha256_of_files(model.checkpoint)
+
+    def record(**others: Any) -> dict[str, Any]:
+        task = {
+            "folder": tmp_path,
+            "paths": corpus.paths,
+            "formats": corpus.formats,
+            "blocks": cut(corpus),
+            "loading": weights,
+            "sha256": digests,
+            "settings": {"max_seq_length": 256, "normalize": True, "truncate_dim": None},
+            "column": "text",
+            "keep": False,
+            "schema": Tables("text", 384, "float32").without_rows(),
+            "on_error": "raise",
+            "dtype": "float32",
+            "width": 384,
+            "prompt": "",
+            "pooling": None,
+            "batch_size": 32,
+        }
+        encoder = BlockEncoder(BlockTask(**{**task, **others}))
+        found: dict[str, Any] = json.loads(encoder({"block": np.array([0])})["record"][0])
+        return found
+
+    others = {**digests, "tokenizer.json": "0", "2_Dense/config.json": "0"}  # one that is not here at all
+    assert record(sha256=others)["failure"].endswith("2_Dense/config.json is another than the driver's")
+    others = {name: digest for name, digest in digests.items() if name != "modules.json"}
+    assert record(sha256=others)["failure"].endswith("modules.json is another than the driver's")
+    assert "every machine must see the output" in record(folder=tmp_path / "elsewhere")["failure"]
+    assert "no_such_model" in record(loading={"model_name_or_path": "./no_such_model"})["failure"]
+    assert "No such file" in record(paths=[str(tmp_path / "gone")])["failure"]
+    (tmp_path / "stop").touch()
+    assert record() == {"block": 0, "stopped": True}
+    (tmp_path / "stop").unlink()
+    done = record()
+    assert (done["rows"], done["lines"], done["errors"]) == (1, 1, 0)
+    assert record(paths=["/gone"]) == done  # it has a record, so that nothing is read
+    assert not list((tmp_path / "unfinished").iterdir())
+    (tmp_path / "parts" / "part-00000000.parquet").write_bytes(b"half")
+    assert record() == done
+    assert (tmp_path / "parts" / "part-00000000.parquet").stat().st_size == done["bytes"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["in.txt"], "--engine ray needs --output DIRECTORY"),
+        (["in.txt", "-o", "out.npy"], "--engine ray needs --output DIRECTORY"),
+        (["-o", "out"], "--engine ray reads files that every machine sees, not stdin"),
+        (["in.txt", "-", "-o", "out"], "--engine ray reads files that every machine sees, not stdin"),
+        (["in.txt", "-o", "out", "--dedupe"], "--dedupe is not for --engine ray"),
+        (["in.txt", "-o", "out", "--actors", "0"], "--actors must be positive, not 0"),
+        (["in.txt", "-o", "out", "--actor-cpus", "-1"], "--actor-cpus must be positive, not -1"),
+        (["in.txt", "-o", "out", "--block-mib", "nan"], "--block-mib must be positive, not nan"),
+        (["in.txt", "-o", "out.npy", "--engine", "local", "--actors", "2"], "--actors is for --engine ray"),
+        (["in.txt", "-o", "out.npy", "--engine", "local", "--address", "x"], "--address is for --engine ray"),
+    ],
+)
+def test_what_it_cannot_do_is_refused(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["encode", "--engine", "ray", *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("address", "error", "message"),
+    [
+        ("{here}", None, "minilm: no connection to Ray at {here}: [Errno"),
+        ("nowhere", None, "minilm: no connection to Ray at nowhere: Invalid address format"),
+        (
+            "auto",
+            RuntimeError("Version mismatch: the cluster has\n    Ray: 2.1\nand this process\n    Ray: 2.2"),
+            "minilm: no connection to Ray at auto: "
+            "Version mismatch: the cluster has Ray: 2.1 and this process Ray: 2.2\n",
+        ),
+        ("local", RuntimeError(), "minilm: Ray does not start here: RuntimeError\n"),
+    ],
+)
+def test_a_cluster_that_is_not_there_or_another_is_one_line(
+    address: str,
+    error: Exception | None,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        assert error
+        raise error
+
+    (tmp_path / "in.txt").write_text("a\n")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        here = f"127.0.0.1:{server.getsockname()[1]}"  # nobody, once it is closed
+    if error:
+        monkeypatch.setattr(ray, "init", fail)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    command = ["encode", str(tmp_path / "in.txt"), "-o", str(tmp_path / "out"), "--engine", "ray"]
+    assert main([*command, "--address", address.format(here=here)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(message.format(here=here))
+    assert said.count("\n") == 1
+
+
+@pytest.mark.usefixtures("machines")
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("it broke\n\n  for good \n"), "for good"),
+        (KeyError(), "KeyError"),
+        (ray.exceptions.RayError("a\nb"), "b"),
+    ],
+)
+def test_whatever_ray_data_fails_with_is_one_line(
+    error: Exception, reason: str, model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    (tmp_path / "in.txt").write_text("a\n")
+    monkeypatch.setattr(ray.data.Dataset, "iter_batches", fail)
+    with pytest.raises(CorpusError) as raised:
+        encode_on_ray(model, Corpus([str(tmp_path / "in.txt")]), tmp_path / "out")
+    assert str(raised.value) == f"Ray gave up ({reason}); without --overwrite the same command goes on"
+
+
+@pytest.mark.usefixtures("machines")
+def test_an_actor_that_no_machine_has_room_for_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.txt").write_text("a\n")
+    command = ["encode", str(tmp_path / "in.txt"), "-o", str(tmp_path / "out"), "--engine", "ray"]
+    assert main([*command, "--actor-cpus", "64"]) == 1
+    reason = "an actor is to have 64 cores, and the largest machine of the cluster gives 1 (--actor-cpus)"
+    assert capsys.readouterr().err == f"minilm: {reason}\n"
+
+
+def test_the_engines_do_not_mix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.txt").write_text("a\n")
+    output = tmp_path / "out.parquet"
+    command = ["encode", str(tmp_path / "in.txt"), "-o", str(output)]
+    assert main(command) == 0
+    assert main([*command, "--engine", "ray"]) == 1
+    assert "output was '.parquet' and is 'a directory of Parquet files'" in capsys.readouterr().err
+    output.unlink()
+    (tmp_path / "out.parquet.manifest.json").unlink()
+    output.mkdir()
+    (output / "mine").touch()
+    assert main([*command, "--engine", "ray", "--overwrite"]) == 1
+    assert "is a directory, and not from here" in capsys.readouterr().err
+    assert (output / "mine").exists()
+
+
+def test_without_ray_it_is_said_what_brings_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "in.txt").write_text("a\n")
+    command = ["encode", str(tmp_path / "in.txt"), "-o", str(tmp_path / "out"), "--engine", "ray"]
+    begin = "import sys; sys.modules['pyarrow'] = None; from minilm.cli.main import main; sys.exit(main())"
+    without_arrow = subprocess.run(
+        [sys.executable, "-c", begin, *command], capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    assert without_arrow.returncode == 1
+    assert 'which is not installed: pip install "minilm[ray]"' in without_arrow.stderr
+    assert without_arrow.stderr.count("\n") == 1
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(command) == 1
+    assert 'which is not installed: pip install "minilm[ray]"' in capsys.readouterr().err
+
+
+def test_a_home_that_no_shell_expanded_is_expanded_before_it_is_sent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    options = _parser().parse_args(["encode", "--cache-dir=~/hf"])
+    assert cli_ray.arguments(options)["loading"]["cache_folder"] == str((tmp_path / "hf").resolve())
+
+
+@pytest.mark.usefixtures("machines")
+def test_files_of_any_kind_replace_what_another_job_wrote(
+    model: MiniLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "0.txt").write_text("".join(f"old {i}\n" for i in range(50)))
+    output, one = tmp_path / "out", tmp_path / "one.parquet"
+    encode_on_ray(model, Corpus([str(tmp_path / "0.txt")]), output, block_bytes=50)
+    assert len(parts_of(output)) == 7
+    (tmp_path / "a.csv").write_text('n,text\n1,"two\nlines"\n2,b\n')
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b'{"text": "c", "n": "3"}\n7\n{"text": "d"}\n'))
+    (tmp_path / "c.tsv").write_text("text\tn\ne\t4\n")
+    (tmp_path / "d.txt").write_text("".join(f"line {i} of some\n" for i in range(20)))
+    (tmp_path / "e.txt.gz").write_bytes(gzip.compress(b"f\n\xff\n"))
+    uncut = ["a.csv", "b.jsonl.gz", "c.tsv", "e.txt.gz"]
+    command = ["encode", *(str(tmp_path / name) for name in sorted([*uncut, "d.txt"]))]
+    command += ["--column", "text", "--keep", "--on-error", "skip"]
+    assert main([*command, "-o", str(one)]) == 0
+    on_ray = ["-o", str(output), "--engine", "ray", "--block-mib", "0.0001"]
+    capsys.readouterr()
+    assert main([*command, *on_ray]) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert len(parts_of(output)) == 7
+    assert main([*command, *on_ray, "--overwrite"]) == 0
+    assert_equal(output, one)
+    blocks = json.loads((tmp_path / "out.manifest.json").read_bytes())["blocks"]
+    assert [Path(block["input"]).name for block in blocks if block["span"] is None] == uncut
+    assert [block["file"] for block in blocks if block["rows"]] == sorted(parts_of(output))
+    assert sum(block["rows"] for block in blocks) == 26
+
+
+@pytest.mark.usefixtures("machines")
+def test_a_damaged_input_is_named(model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 50)  # so that the driver reads of the first only
+    for name in ("a", "b"):
+        pq.write_table(pa.table({"text": [f"{name} {i}" for i in range(100)]}), tmp_path / f"{name}.parquet")
+    damaged = tmp_path / "b.parquet"
+    whole = damaged.read_bytes()
+    for content in (whole[:-4], whole[:4] + b"\xff" * 200 + whole[204:]):  # no footer; a page of nonsense
+        damaged.write_bytes(content)
+        with pytest.raises(CorpusError, match=r"b\.parquet: "):
+            encode_on_ray(model, Corpus([str(tmp_path / "*.parquet")]), tmp_path / "out", overwrite=True)
+
+
+@pytest.mark.usefixtures("machines")
+def test_an_actor_holds_one_model_and_takes_its_threads_from_its_cores(model: MiniLM, folder: Path) -> None:
+    from minilm.integrations.clusters import Embedder
+
+    class Told(Embedder):
+        def __call__(self, table: Any) -> Any:
+            assert self._model().threads == 1
+            assert self._model() is self._model()
+            return super().__call__(table)
+
+    texts = [f"text {i}" for i in range(40)]
+    pool = ray.data.ActorPoolStrategy(size=2)
+    dataset = ray.data.from_items([{"text": text} for text in texts], override_num_blocks=4)
+    rows = dataset.map_batches(Told, batch_format="pyarrow", num_cpus=1, compute=pool).take_all()
+    found = {row["text"]: row["embedding"] for row in rows}
+    assert sorted(found) == sorted(texts)
+    np.testing.assert_allclose([found[text] for text in texts], model.encode(texts), rtol=0, atol=BOUND)
+    with pytest.raises(
+        ValueError, match=r"address must be None, not '1\.2\.3\.4:5': this process has a Ray cluster"
+    ):
+        encode_on_ray(model, corpus_in(folder), folder / "no", address="1.2.3.4:5", on_error="skip")
+
+
+def test_a_machine_that_dies_loses_no_row_and_doubles_none(
+    model: MiniLM, machines: Machines, folder: Path, tmp_path: Path
+) -> None:  # what comes after it has one machine less
+    output = tmp_path / "out"
+    died_at: list[int] = []
+    cut_off: list[Path] = []
+
+    def kill(report: Report) -> None:
+        unfinished = tmp_path.glob("out.incomplete/*/unfinished/*")
+        if not died_at and report.inputs > ROWS // 2 and machines.actors_on_the_other():
+            machines.kill_the_other()
+            died_at.append(report.inputs)
+        if report.inputs == ROWS + 1:
+            with contextlib.suppress(FileNotFoundError):
+                cut_off.extend(unfinished)
+
+    report = encode(model, folder, output, kill)
+    print(f"died after {died_at} rows; {len(cut_off)} blocks were cut off")
+    assert died_at[0] < ROWS
+    assert report.inputs == ROWS + 1
+    assert_equal(output, folder / "one.parquet")
+
+
+def test_an_actor_of_two_cores_has_a_model_of_two_threads(
+    model: MiniLM, machines: Machines, tmp_path: Path
+) -> None:  # the one machine that is left has one core
+    from minilm.integrations.clusters import Embedder
+
+    class Telling(BlockEncoder):
+        def _record(self, number: int) -> dict[str, Any]:
+            return {"block": number, "failure": f"{self._model.threads} threads"}
+
+    class Told(Embedder):
+        def __call__(self, table: Any) -> Any:
+            assert self._model().threads == 2
+            return super().__call__(table)
+
+    machines.add(2)
+    (tmp_path / "in.txt").write_text("a\n")
+    corpus, output = Corpus([str(tmp_path / "in.txt")]), tmp_path / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(on_ray, "BlockEncoder", Telling)
+        with pytest.raises(CorpusError, match=r"^2 threads$"):
+            encode_on_ray(model, corpus, output, actor_cpus=2)
+        with pytest.raises(CorpusError, match=r"^1 threads$"):
+            encode_on_ray(model, corpus, output)
+    with pytest.raises(CorpusError, match="the largest machine of the cluster gives 2"):
+        encode_on_ray(model, corpus, output, actor_cpus=3)
+    assert encode_on_ray(model, corpus, output, actor_cpus=2).rows == 1
+    rows = ray.data.from_items([{"text": "a"}])
+    pool = ray.data.ActorPoolStrategy(size=1)
+    [row] = rows.map_batches(Told, batch_format="pyarrow", num_cpus=2, compute=pool).take_all()
+    np.testing.assert_allclose(row["embedding"], model.encode("a"), rtol=0, atol=BOUND)

@@ -1,0 +1,267 @@
+"""An index from someone else: whatever is in it, the search is right or one error names the file."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pickle
+import random
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minilm import MiniLM
+from minilm.cli.main import main
+from minilm.corpus.index import Index
+from minilm.errors import CorpusError
+from minilm.hub import DEFAULT_MODEL
+
+ROWS, WIDTH = 50, 8
+VECTORS = np.random.default_rng(0).normal(size=(ROWS, WIDTH)).astype(np.float32)
+CASES = int(os.environ.get("MINILM_INDICES", "3000"))  # of each format; more of them by hand
+
+
+def write(path: Path, vectors: np.ndarray = VECTORS) -> Path:
+    """An index as `minilm encode` would write it."""
+    texts = [f"text {row}" for row in range(len(vectors))]
+    if path.suffix == ".npy":
+        np.save(path, vectors)
+    elif path.suffix == ".jsonl":
+        rows = zip(texts, vectors.tolist(), strict=True)
+        path.write_text("".join(json.dumps({"text": t, "embedding": v}) + "\n" for t, v in rows), "utf-8")
+    else:
+        pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+        column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
+        pytest.importorskip("pyarrow.parquet").write_table(
+            pa.table({"text": texts, "embedding": column}), path
+        )
+    return path
+
+
+def mutated(content: bytes, choose: random.Random) -> bytes:
+    """The bytes with one to four faults: flipped, cut, lost, put in, or numbers that are none."""
+    result = bytearray(content)
+    for _ in range(choose.randint(1, 4)):
+        at = choose.randrange(len(result) + 1)
+        fault = choose.randrange(6)
+        if fault == 0 and at < len(result):
+            result[at] ^= 1 << choose.randrange(8)
+        elif fault == 1:
+            del result[at:]
+        elif fault == 2:
+            del result[at : at + choose.randrange(20)]
+        elif fault == 3:
+            result[at:at] = choose.randbytes(choose.randrange(9))
+        elif fault == 4 and result:  # the header, where there is one
+            result[min(at, choose.randrange(130), len(result) - 1)] = choose.randrange(256)
+        else:
+            result[at:at] = choose.choice(
+                [b"NaN", b"1e999", b"[]", b"{}", b"null", b"9" * 400, b"-1", b'"x"']
+            )
+    return bytes(result)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "jsonl", "parquet"])
+def test_a_damaged_index_is_searched_rightly_or_named(suffix: str, tmp_path: Path) -> None:
+    path = write(tmp_path / f"index.{suffix}")
+    manifest = tmp_path / f"index.{suffix}.manifest.json"
+    options = {"model": "x", "revision": None, "sha256": "0", "normalize": True, "pooling": ["mean"]}
+    contents = {path: path.read_bytes(), manifest: json.dumps({"options": options}).encode()}
+    choose, refused, named = random.Random(1), 0, 0
+    for _ in range(CASES):
+        for file, content in contents.items():
+            file.write_bytes(content)
+        damaged = path if choose.random() < 0.8 else manifest
+        damaged.write_bytes(mutated(contents[damaged], choose))
+        try:
+            found = Index(path).search(VECTORS[:2], 5)
+        except CorpusError as error:
+            named += str(damaged) in str(error)
+            refused += 1
+        else:
+            for hits in found:
+                scores = [hit.score for hit in hits]
+                assert all(map(math.isfinite, scores))
+                assert scores == sorted(scores, reverse=True)
+    assert refused == named > CASES // 2
+
+
+def test_nothing_in_an_index_is_unpickled(tmp_path: Path) -> None:
+    class Hostile:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (Path(tmp_path / "ran"),)  # type: ignore[return-value]
+
+    (tmp_path / "pickle.npy").write_bytes(pickle.dumps(Hostile()))
+    np.save(tmp_path / "objects.npy", np.array([[Hostile()]], dtype=object), allow_pickle=True)
+    with (tmp_path / "zip.npy").open("wb") as file:
+        np.savez(file, np.array([Hostile()], dtype=object))
+    for name in ("pickle", "objects", "zip"):
+        with pytest.raises(CorpusError, match=rf"{name}\.npy is damaged"):
+            Index(tmp_path / f"{name}.npy").search(VECTORS[:1], 1)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("suffix", ["npy", "jsonl", "parquet"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+def test_numbers_that_have_no_order_are_refused_with_their_row(
+    suffix: str, value: float, tmp_path: Path
+) -> None:
+    vectors = VECTORS.copy()
+    vectors[17] = value
+    index = Index(write(tmp_path / f"index.{suffix}", vectors))
+    with pytest.raises(CorpusError, match="row 17 holds a number that is not finite, or too large"):
+        index.search(np.ones((1, WIDTH), np.float32), 3)
+
+
+def test_rows_of_unequal_length_in_parquet_cannot_shift_the_others(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows = [[1.0] * (2 * WIDTH), [], [0.0] * WIDTH]
+    fixed = pa.list_(pa.float32(), WIDTH)
+    for kind, content, message in (
+        (pa.list_(pa.float32()), rows, "not a list of a fixed length"),
+        # older pyarrow cannot read such a column itself
+        (fixed, [None, [1.0] * WIDTH], "rows without a vector|is damaged"),
+        (pa.string(), ["x"], "is string, not a list"),
+    ):
+        parquet.write_table(pa.table({"embedding": pa.array(content, kind)}), tmp_path / "index.parquet")
+        with pytest.raises(CorpusError, match=message):
+            Index(tmp_path / "index.parquet").search(VECTORS[:1], 1)
+
+
+def test_control_characters_of_an_index_do_not_reach_the_terminal(
+    model: MiniLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "index.jsonl"
+    texts = ["\x1b[2J\x1b]0;owned\x07 cats", "dogs \x9b31m \u202e"]
+    rows = [{"text": t, "embedding": v.tolist()} for t, v in zip(texts, model.encode(texts), strict=True)]
+    path.write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    assert main(["search", str(path), "cats", "and \x1b[31m dogs"]) == 0
+    assert main(["search", str(tmp_path / "no\x1b[31m.npy"), "cats"]) == 1
+    assert main(["search", str(path), "cats", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.count("cats") == 5
+    hits = json.loads(captured.out.splitlines()[-1])["hits"]
+    assert {hit["text"] for hit in hits} == set(texts)  # escaped, and not altered
+    assert all(c.isprintable() or c == "\n" for c in captured.out + captured.err)
+
+
+def test_the_text_is_the_first_column_of_strings(tmp_path: Path) -> None:
+    """A table that minilm did not write may begin with a number."""
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.eye(3, dtype=np.float32).ravel()), 3)
+    table = pa.table({"id": [7, 8, 9], "text": ["a", None, "c"], "embedding": vectors})
+    parquet.write_table(table, tmp_path / "index.parquet")
+    parquet.write_table(table.select(["id", "embedding"]), tmp_path / "numbers.parquet")
+    lines = (f'{{"id": {row["id"]}, "embedding": {row["embedding"]}}}\n' for row in table.to_pylist())
+    (tmp_path / "numbers.jsonl").write_text("".join(lines))
+    for name, texts in (
+        ("index.parquet", ["a", None, "c"]),
+        ("numbers.parquet", [None] * 3),
+        ("numbers.jsonl", [None] * 3),
+    ):
+        [hits] = Index(tmp_path / name).search(np.array([[3, 2, 1]], np.float32), 3)
+        assert [(hit.row, hit.text) for hit in hits] == list(enumerate(texts))
+
+
+def test_many_queries_find_what_each_finds_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minilm.corpus.index._QUERIES", 3)
+    monkeypatch.setattr("minilm.corpus.index.BLOCK_ROWS", 20)
+    vectors = np.random.default_rng(0).integers(-2, 3, (ROWS, WIDTH)).astype(np.float32)  # products are exact
+    index = Index(write(tmp_path / "index.npy", vectors))
+    for count in (0, 1, 3, 7):
+        queries = vectors[:count]
+        assert index.search(queries, 5) == [index.search(queries[i : i + 1], 5)[0] for i in range(count)]
+
+
+def test_neither_the_index_nor_all_products_are_ever_in_memory(tmp_path: Path) -> None:
+    """100,000 vectors of 384 are 146 MiB, and their products with 2,000 queries 763."""
+    path = tmp_path / "index.npy"
+    np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(100_000, 384))[-1] = 1
+    queries = np.ones((2_000, 384), np.float32)
+    tracemalloc.start()
+    try:
+        hits = Index(path).search(queries, 1)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [hit.row for [hit] in hits] == [99_999] * 2_000
+    # a block, 24 MiB, and of 256 queries the products, 16 MiB, with what sorts them: some ten times that
+    assert most < 200 << 20
+
+
+@pytest.mark.parametrize("suffix", ["npy", "jsonl", "parquet"])
+@pytest.mark.parametrize("rows", [ROWS - 1, ROWS + 1])
+def test_an_index_of_other_rows_than_were_written_is_not_whole(
+    suffix: str, rows: int, tmp_path: Path
+) -> None:
+    path = write(tmp_path / f"index.{suffix}")
+    manifest = tmp_path / f"index.{suffix}.manifest.json"
+    manifest.write_text(json.dumps({"options": {}, "report": {"rows": rows}}), "utf-8")
+    with pytest.raises(CorpusError) as error:
+        Index(path).search(VECTORS[:1], 1)
+    assert str(error.value) == f"{path} is not whole: it has {ROWS} rows of {rows}"
+    manifest.write_text(json.dumps({"options": {}, "report": {"rows": "many"}}), "utf-8")
+    with pytest.raises(CorpusError, match="rows cannot be 'many'"):
+        Index(path)
+
+
+def test_a_line_without_a_vector_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "index.jsonl")
+    with path.open("a") as file:
+        file.write('{"text": "no vector"}\n')
+    with pytest.raises(CorpusError) as error:
+        Index(path).search(VECTORS[:1], 1)
+    assert str(error.value) == f"{path}, line {ROWS + 1}: no 'embedding'"
+
+
+def with_manifest(tmp_path: Path, encoder: MiniLM, **options: object) -> Path:
+    np.save(tmp_path / "index.npy", encoder.encode(["cats", "dogs"]))
+    (tmp_path / "index.npy.manifest.json").write_text(json.dumps({"options": options}), "utf-8")
+    return tmp_path / "index.npy"
+
+
+@pytest.mark.parametrize("named", ["/tmp", "//server/share", "../x", "~/x", "a/b/c", "", "\x1b[31m"])
+def test_a_directory_that_an_index_names_is_not_opened(
+    named: str, model: MiniLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = with_manifest(tmp_path, model, model=named)
+    assert main(["search", str(index), "cats"]) == 2
+    assert f"was made with the checkpoint {named!r}: give --model" in capsys.readouterr().err
+
+
+def test_a_directory_with_the_name_of_a_repository_is_not_opened_either(
+    model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "someone" / "model").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert main(["search", str(with_manifest(tmp_path, model, model="someone/model")), "cats"]) == 2
+    assert "give --model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options", [{"model": "someone/model", "revision": None}, {"model": DEFAULT_MODEL, "revision": "other"}]
+)
+def test_what_an_index_names_is_not_downloaded(
+    options: dict[str, object],
+    model: MiniLM,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("minilm.hub.unpinned.probe", lambda *_: pytest.fail("the Hub was asked"))
+    index = with_manifest(tmp_path, model, **options)
+    assert main(["search", str(index), "cats", "--cache-dir", str(tmp_path)]) == 1
+    assert "offline use was requested" in capsys.readouterr().err
+
+
+def test_an_index_of_other_weights_is_refused(
+    model: MiniLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = with_manifest(tmp_path, model, model=DEFAULT_MODEL, sha256="0" * 64)
+    assert main(["search", str(index), "cats"]) == 1
+    assert "was made with other weights than those of" in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""What minilm promises beyond the numbers, each promise tried."""

@@ -1,0 +1,207 @@
+"""Files that are none: pipes, sockets, devices, directories, links in circles, and what may not be read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from minilm import CheckpointError, CheckpointNotFoundError, MiniLM
+from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES, find_checkpoint
+from tests.checkpoints import TINY, write_checkpoint
+from tests.promises.hostile_checkpoints.refusing import Refusal, deadline
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="pipes, modes and links as POSIX has them")
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def unix_socket(path: Path) -> None:
+    here = Path.cwd()
+    os.chdir(path.parent)  # the name of a socket must be short
+    try:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path.name)
+    finally:
+        os.chdir(here)
+
+
+def link_to(target: str) -> Callable[[Path], None]:
+    return lambda path: path.symlink_to(target)
+
+
+def loop(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def long_loop(path: Path) -> None:
+    other = path.with_name(f"{path.name}.other")
+    path.symlink_to(other.name)
+    other.symlink_to(path.name)
+
+
+def link_to_pipe(path: Path) -> None:
+    pipe(path.with_name("pipe"))
+    path.symlink_to("pipe")
+
+
+KINDS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a directory": (Path.mkdir, "is a directory, not a regular file"),
+    "a pipe": (pipe, "is a pipe, not a regular file"),
+    "a socket": (unix_socket, "is a socket, not a regular file"),
+    "a device without end": (link_to("/dev/zero"), "is a device, not a regular file"),
+    "a device without content": (link_to("/dev/null"), "is a device, not a regular file"),
+    "a link to a pipe": (link_to_pipe, "is a pipe, not a regular file"),
+    "a link to itself": (loop, "cannot be read: Too many levels of symbolic links"),
+    "two links to each other": (long_loop, "cannot be read: Too many levels of symbolic links"),
+    "a link to nothing": (link_to("nothing"), "cannot be read: No such file or directory"),
+}
+
+
+@pytest.mark.parametrize("name", [*REQUIRED_FILES, *OPTIONAL_FILES])
+@pytest.mark.parametrize(("make", "reason"), KINDS.values(), ids=KINDS)
+def test_what_is_no_file_is_refused_and_not_waited_for(
+    directory: Path, refusal: Refusal, name: str, make: Callable[[Path], None], reason: str
+) -> None:
+    (directory / name).unlink(missing_ok=True)
+    make(directory / name)
+    with deadline(30):
+        assert reason in refusal(directory, name)
+
+
+@pytest.mark.parametrize("name", ["1_Pooling", "2_Dense"])
+@pytest.mark.parametrize("make", [pipe, loop, link_to("/dev/null"), Path.touch])
+def test_a_modules_folder_that_is_none_is_refused(
+    directory: Path, refusal: Refusal, name: str, make: Callable[[Path], None]
+) -> None:
+    modules = '[{"type": "a.Transformer"}, {"type": "a.Pooling", "path": "1_Pooling"}%s]'
+    dense = ', {"type": "a.Dense", "path": "2_Dense"}' if name == "2_Dense" else ""
+    (directory / "modules.json").write_text(modules % dense)
+    shutil.rmtree(directory / name, ignore_errors=True)
+    make(directory / name)
+    with deadline(30):
+        assert "cannot be read" in refusal(directory, f"{name}/config.json")
+
+
+def test_a_link_in_a_circle_in_place_of_the_directory_is_refused(tmp_path: Path, refusal: Refusal) -> None:
+    loop(tmp_path / "model")
+    assert "cannot be read: Too many levels of symbolic links" in refusal(tmp_path / "model", "")
+
+
+@pytest.mark.parametrize("make", [pipe, unix_socket, Path.touch, link_to("/dev/zero"), link_to("nothing")])
+def test_what_is_no_directory_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "model")
+    with deadline(30), pytest.raises(CheckpointNotFoundError, match="is neither a directory on this machine"):
+        MiniLM(str(tmp_path / "model"))
+
+
+def test_links_that_lead_to_files_are_followed_as_in_a_hugging_face_cache(
+    directory: Path, tmp_path: Path
+) -> None:
+    blobs = tmp_path / "blobs"
+    blobs.mkdir()
+    expected = MiniLM(directory).encode("a b").tolist()
+    for number, name in enumerate(("config.json", "model.safetensors", "tokenizer.json")):
+        (directory / name).rename(blobs / str(number))
+        (directory / name).symlink_to(blobs / str(number))
+    assert MiniLM(directory).encode("a b").tolist() == expected
+
+
+# What may not be read. Permissions do not bind root, under whom tests may run: for the time being nobody is.
+
+NOBODY = 65534
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    if os.geteuid() != 0:
+        yield
+        return
+    try:
+        os.seteuid(NOBODY)
+    except OSError as error:
+        pytest.skip(f"root that may not become another user: {error}")
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def readable() -> Iterator[Path]:
+    """A checkpoint that all may read, in a place that all may enter, which pytest's own is not."""
+    root = Path(tempfile.mkdtemp())
+    write_checkpoint(root / "a" / "model", TINY)
+    (root / "a" / "model" / "tokenizer_config.json").write_text("{}")
+    for path in (root, *root.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    yield root / "a" / "model"
+    for path in (root, root / "a", root / "a" / "model", root / "a" / "model" / "1_Pooling"):
+        path.chmod(0o755)
+    shutil.rmtree(root)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors", "modules.json"])
+def test_a_file_that_may_not_be_read_is_named(readable: Path, refusal: Refusal, name: str) -> None:
+    (readable / name).chmod(0)
+    with as_nobody():
+        assert "Permission denied" in refusal(readable, name)
+
+
+@pytest.mark.parametrize(
+    "name", ["1_Pooling/config.json", "sentence_bert_config.json", "tokenizer_config.json"]
+)
+def test_a_file_that_may_be_missing_is_named_if_it_may_not_be_read(
+    readable: Path, refusal: Refusal, name: str
+) -> None:
+    if name == "tokenizer_config.json":
+        (readable / "sentence_bert_config.json").unlink()  # which is asked first
+    (readable / name).chmod(0)
+    with as_nobody():
+        assert refusal(readable, name) == f"{name}: cannot be read: Permission denied"
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444, 0o222], ids=oct)
+def test_a_directory_that_may_not_be_searched_is_named(readable: Path, refusal: Refusal, mode: int) -> None:
+    readable.chmod(mode)
+    with as_nobody():
+        assert refusal(readable, "") == "config.json: cannot be read: Permission denied"
+
+
+def test_a_folder_that_may_not_be_searched_is_not_taken_for_one_that_is_missing(
+    readable: Path, refusal: Refusal
+) -> None:
+    (readable / "1_Pooling").chmod(0)
+    with as_nobody():
+        assert "cannot be read: Permission denied" in refusal(readable, "1_Pooling/config.json")
+
+
+def test_a_directory_below_one_that_may_not_be_searched_is_named(readable: Path, refusal: Refusal) -> None:
+    readable.parent.chmod(0)
+    with as_nobody():
+        assert refusal(readable, "") == ": cannot be read: Permission denied"
+
+
+def test_a_repositorys_name_is_one_whatever_lies_in_its_way(
+    readable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(readable.parent)
+    loop(readable.parent / "someone")
+    with pytest.raises(CheckpointNotFoundError, match="offline use was requested"):
+        find_checkpoint("someone/model", local_files_only=True)
+    (readable.parent / "someone").unlink()
+
+
+def test_the_checkpoint_of_these_tests_may_be_read(readable: Path) -> None:
+    with as_nobody():
+        assert MiniLM(readable).encode("a").shape == (TINY.hidden_size,)
+    with pytest.raises(CheckpointError):
+        MiniLM(readable / "1_Pooling")

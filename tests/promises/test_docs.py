@@ -1,0 +1,171 @@
+"""Every code block of the README and of docs/ is run, section by section, and prints what stands below it.
+
+A new page needs nothing here: its ``python`` and ``sh`` blocks are run (tests/snippets.py says how), and a
+``text`` block that follows one is what it must print. What cannot be run is named below, with the reason.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks import report
+from minilm import MiniLM
+from minilm.cli.main import _parser
+from tests.checkpoints import MakeCheckpoint, write_cross_encoder
+from tests.snippets import ROOT, Block, Runner, Section, assert_prints, sections
+
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for pattern in ("*.md", "docs/*.md", "docs/api/*.md", "benchmarks/*.md", "weights/*.md")
+    for path in ROOT.glob(pattern)
+)
+# Two columns, before and after: the left needs what people come from, and has tests of its own below.
+COMING_FROM = "docs/coming-from.md"
+
+# By the beginning of the block.
+NOT_RUN = {
+    'pip install -e ".[test]" && pytest': "it is the run that this test is part of",
+    "python -m venv": "it makes an environment and hooks of git; .ci/run makes its own",
+    'pip install -e ".[golden]"': ".ci/run makes the golden outputs again, in an environment with torch",
+    'pip install -e ".[bench]"': "minutes on an idle machine, with torch and ONNX Runtime beside it",
+    "python -m benchmarks.exactness": "it writes what the tables are made of; .ci/run does --quick",
+    "MINILM_DIFFERENCES=": ".ci/run runs the parity tests, in an environment with torch",
+}
+LANGUAGES = {"python", "sh", "text", "json", "js", "toml", "yaml", "ini", "dockerfile"}
+
+# what frameworks warn of while they are imported is their affair
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def reason_not_to_run(block: Block) -> str | None:
+    return next((reason for start, reason in NOT_RUN.items() if block.code.startswith(start)), None)
+
+
+def to_run(section: Section) -> list[Block]:
+    return [b for b in section.blocks if b.language in ("python", "sh") and not reason_not_to_run(b)]
+
+
+RUN = [section for page in PAGES if page != COMING_FROM for section in sections(page) if to_run(section)]
+
+
+@pytest.fixture
+def runner(tmp_path: Path, make_checkpoint: MakeCheckpoint) -> Iterator[Callable[[Section], Runner]]:
+    """What runs a section, in a directory with the one file that the README takes for granted."""
+    directory = tmp_path / "reader"
+    directory.mkdir()
+    (directory / "texts.txt").write_text("first text\nsecond text\n")
+    runners = []
+
+    def make(section: Section) -> Runner:
+        # no cross-encoder's weights are to be had without the Hub: a small random one takes its place
+        name = "cross-encoder/ms-marco-MiniLM-L6-v2"
+        is_used = any(name in block.code for block in to_run(section))
+        runners.append(
+            Runner(directory, {name: str(write_cross_encoder(make_checkpoint))} if is_used else {})
+        )
+        return runners[-1]
+
+    yield make
+    for made in runners:
+        made.stop()
+
+
+@pytest.mark.parametrize("section", RUN, ids=str)
+def test_the_blocks_of_a_section_print_what_they_say(
+    section: Section, runner: Callable[[Section], Runner], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = runner(section)
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)  # or it takes the first python3 of the PATH
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.chdir(tmp_path / "reader")
+    for block in to_run(section):
+        printed = run.run(block)
+        if block.printed is not None:
+            assert_prints(printed, block.printed)
+        elif block.language == "python" and section.page != "README.md":  # see test_readme.py
+            assert not printed, f"nothing says that it prints\n{printed}"
+
+
+def test_every_block_says_its_language_and_what_is_not_run_is_there() -> None:
+    found = [block for page in PAGES for section in sections(page) for block in section.blocks]
+    assert {block.language for block in found} <= LANGUAGES
+    assert len([block for block in found if block.language in ("python", "sh")]) > 50
+    for start in NOT_RUN:
+        assert any(block.code.startswith(start) for block in found), f"no page has {start!r} any more"
+
+
+def sides(name: str) -> tuple[Block, Block]:
+    """What stands before and after."""
+    [section] = [section for section in sections(COMING_FROM) if section.heading == name]
+    before, after = section.blocks
+    return before, after
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("sentence-transformers", "1\n"),
+        ("fastembed", "2 (384,)\n"),
+        ("Chroma's default function", "[['1']]\n"),
+        ("The OpenAI client", "2\n"),
+        ("transformers.js", ""),
+    ],
+)
+def test_after(
+    name: str,
+    printed: str,
+    runner: Callable[[Section], Runner],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before, after = sides(name)
+    if before.language == "python":
+        ast.parse(before.code)
+    assert runner(Section(COMING_FROM, name, [after])).run(after) == printed
+
+
+def test_coming_from_has_no_section_without_a_test() -> None:
+    tested = test_after.pytestmark[0].args[1]  # type: ignore[attr-defined]
+    assert [section.heading for section in sections(COMING_FROM)] == [name for name, _ in tested]
+
+
+def test_the_command_line_page_names_every_command_and_every_option() -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text("utf-8")
+    parts = dict(zip(*[iter(re.split(r"^## (.*)$", page, flags=re.MULTILINE)[1:])] * 2, strict=True))
+    [commands] = [action.choices for action in _parser()._actions if action.choices]
+    common = parts["Options of every command"]
+    for name, parser in dict(commands).items():
+        for action in parser._actions:
+            for option in action.option_strings or [action.metavar]:
+                if option not in ("-h", "--help") and not option.startswith("--no-"):
+                    assert f"`{option}" in parts[f"minilm {name}"] + common, f"{option} of minilm {name}"
+
+
+def test_the_http_page_names_every_route_field_limit_and_error(model: MiniLM) -> None:
+    pytest.importorskip("fastapi", reason="fastapi is not installed; the extra serve brings it")
+    from minilm.server.app import create_app
+
+    page = (ROOT / "docs" / "http-api.md").read_text("utf-8")
+    schema = create_app(model).openapi()
+    for path in schema["paths"]:
+        assert f"{path}`" in page
+    for name, request in schema["components"]["schemas"].items():
+        if name.endswith("Request"):
+            for field in request["properties"]:
+                assert f"`{field}`" in page, f"{field} of {name}"
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "minilm" / "server").glob("*.py"))
+    for code in re.findall(r'code="(\w+)"', source):
+        assert f"`{code}`" in page, code
+
+
+def test_the_tables_of_results_are_what_the_results_say() -> None:
+    for page in report.PAGES:
+        text = (ROOT / page).read_text("utf-8")
+        assert text == report.fill(text), f"{page}: `python -m benchmarks.report` writes it"

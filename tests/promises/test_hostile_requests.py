@@ -1,0 +1,237 @@
+"""Bodies made to break a parser, over a real socket: 4xx with the documented error object, never a 5xx."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minilm import CrossEncoder, MiniLM
+from tests.checkpoints import TINY, MakeCheckpoint, write_checkpoint
+from tests.serving import Server
+
+pytest.importorskip("uvicorn", reason="the extra serve is not installed")
+pytest.importorskip("fastapi", reason="the extra serve is not installed")
+
+from pydantic import ValidationError
+
+from minilm.server.app import create_app
+from minilm.server.batching import Gatherer, Texts
+from minilm.server.schemas import EmbeddingsRequest, EmbedRequest, MatrixRequest, RerankRequest
+from tests.checkpoints import write_cross_encoder
+
+EMBEDDINGS = "/v1/embeddings"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    directory = tmp_path_factory.mktemp("served")
+    write_checkpoint(directory / "model", TINY)
+
+    def make() -> Any:
+        write_checkpoint(directory / "reranker", TINY)
+        return directory / "reranker"
+
+    running = Server("--model", str(directory / "model"), "--reranker", str(write_cross_encoder(make)))
+    yield running
+    assert running.stop() == 0
+
+
+def refused(server: Server, path: str, body: object, **headers: str) -> tuple[int, dict[str, Any]]:
+    status, content, answered = server.ask(path, body, **headers)
+    assert set(content) == {"error"}
+    assert set(content["error"]) == {"message", "type", "param", "code"}
+    assert content["error"]["type"] == "invalid_request_error"
+    assert "json" in answered["content-type"]
+    return status, content["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b'{"input": ' + b"[" * 100_000, "it is nested too deeply"),
+        (b'{"input": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "it is nested too deeply"),
+        (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, "it is nested too deeply"),
+        (b'{"input": [' + b"1" * 5000 + b"]}", "the limit (4300"),
+        (b'{"input": "\xff"}', "can't decode byte 0xff"),
+        (b'{"input": "\xc0\x80"}', "can't decode byte 0xc0"),  # a null byte in two
+        (b'{"input": "a\nb"}', "Invalid control character"),
+        (b'{"input": "a"', "delimiter"),
+        (b'{"input": "a"} {}', "Extra data"),
+        (b"\0", "Expecting value"),
+        (b"{'input': 'a'}", "property name"),
+        (b'{"input": "\\ud8', "escape"),
+    ],
+)
+def test_what_is_no_json_is_answered_400_and_says_why(server: Server, body: bytes, says: str) -> None:
+    status, error = refused(server, EMBEDDINGS, body)
+    assert (status, error["code"]) == (400, "invalid_json")
+    assert error["message"].startswith("the body is not valid JSON: ")
+    assert says in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (EMBEDDINGS, b'{"input": ' + b"[" * 900 + b"]" * 900 + b"}"),
+        (EMBEDDINGS, b'{"input": [' + b"9" * 4000 + b"]}"),
+        (EMBEDDINGS, b'{"input": [-9223372036854775809]}'),
+        (EMBEDDINGS, b'{"input": [1e400]}'),
+        (EMBEDDINGS, b'{"input": [NaN, Infinity, -Infinity]}'),
+        (EMBEDDINGS, b'{"input": [true]}'),
+        (EMBEDDINGS, b'{"input": {"0": "a"}}'),
+        (EMBEDDINGS, b'{"input": "a", "dimensions": 1e400}'),
+        (EMBEDDINGS, b'{"input": "a", "dimensions": NaN}'),
+        (EMBEDDINGS, b'{"input": "a", "dimensions": 3.0}'),
+        (EMBEDDINGS, b'{"input": "a", "dimensions": ' + b"9" * 4000 + b"}"),
+        (EMBEDDINGS, b'{"input": "a", "encoding_format": "\\ud800"}'),
+        (EMBEDDINGS, b'{"input": "\xed\xa0\x80"}'),  # a surrogate, as UTF-8 must not write it
+        (EMBEDDINGS, b'{"input": "a", "input": null}'),  # of a key that stands twice the last counts
+        (EMBEDDINGS, b"NaN"),
+        (EMBEDDINGS, b"null"),
+        (EMBEDDINGS, b'"a"'),
+        (EMBEDDINGS, b""),
+        ("/embed", b'{"inputs": "a", "prompt_name": "\\ud800"}'),
+        ("/embed", b'{"inputs": ["a", "b\\udfff"]}'),
+        ("/similarity", b'{"inputs": {"source_sentence": "\\ud800", "sentences": ["a"]}}'),
+        ("/rerank", b'{"query": "a", "texts": ["\\udfff"]}'),
+        ("/compare", b'{"text_a": "\\ud800", "text_b": "b", "explain": true}'),
+        ("/compare", b'{"text_a": "a", "text_b": "\\udc00\\ud800", "explain": true}'),  # the wrong way round
+        ("/matrix", b'{"texts": ["a", "\\ud800"]}'),
+    ],
+)
+def test_json_that_is_no_request_is_answered_422(server: Server, path: str, body: bytes) -> None:
+    status, error = refused(server, path, body)
+    assert status == 422
+    assert error["message"]
+
+
+def test_a_lone_surrogate_is_refused_where_the_answer_would_repeat_it(server: Server) -> None:
+    # it was answered 500: JSON can write it, UTF-8 cannot
+    status, error = refused(server, EMBEDDINGS, b'{"input": "a", "model": "\\ud800"}')
+    assert (status, error["param"]) == (422, "model")
+    assert "holds a lone surrogate" in error["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"input": null, "input": "a"}',
+        b'{"input": "a", "user": "\\ud800", "\\ud800": "\\ud800"}',  # not used, not repeated
+        b'{"input": "\\ud83d\\ude00"}',  # a pair is one character
+        b'{"input": "\\u0000\\u202e\\u0301"}',
+        b'\xef\xbb\xbf{"input": "a"}',  # a byte order mark
+        '{"input": "a"}'.encode("utf-16"),
+    ],
+)
+def test_odd_but_valid_bodies_are_answered(server: Server, body: bytes) -> None:
+    assert server.ask(EMBEDDINGS, body)[0] == 200
+
+
+@pytest.mark.parametrize("size", [8 * 2**20 + 1, 10_000_000])
+def test_a_body_of_ten_million_bytes_is_refused_by_its_length(server: Server, size: int) -> None:
+    for body in (b" " * size, b"[" * size, b'{"input": "' + b"a" * size):
+        status, error = refused(server, EMBEDDINGS, body)
+        assert (status, error["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "x", "a/b; c=\xff"]
+)
+def test_a_body_of_another_type_is_refused(server: Server, content_type: str) -> None:
+    assert refused(server, "/embed", b'{"inputs": "a"}', Content_Type=content_type)[0] == 422
+
+
+@pytest.mark.parametrize(
+    ("request_type", "body"),
+    [
+        (EmbeddingsRequest, {"input": [None] * 100_000}),
+        (EmbeddingsRequest, {"input": ["a", *[1] * 100_000]}),
+        (EmbeddingsRequest, {"input": [-1] * 100_000}),
+        (EmbeddingsRequest, {"input": [[-1] * 100_000] * 10}),
+        (EmbedRequest, {"inputs": [{}] * 100_000}),
+        (RerankRequest, {"query": "a", "texts": [1] * 100_000}),
+        (MatrixRequest, {"texts": [1] * 500}),
+    ],
+)
+def test_of_many_wrong_elements_the_first_is_named_and_no_more_are_looked_for(
+    request_type: type[EmbeddingsRequest], body: dict[str, Any]
+) -> None:
+    """Each wrong element would be an error for each form that the input may have, 1.5 KB of memory each."""
+    with pytest.raises(ValidationError) as error:
+        request_type.model_validate(body)
+    assert error.value.error_count() <= 4
+
+
+def test_the_place_of_the_first_wrong_element_is_named(server: Server) -> None:
+    _, error = refused(server, EMBEDDINGS, {"input": ["a", "b", 3]})
+    assert (error["param"], error["message"]) == ("input.2", "input.2: Input should be a valid string")
+    _, error = refused(server, "/rerank", {"query": "a", "texts": ["b", None]})
+    assert error["param"] == "texts.1"
+
+
+def test_two_long_texts_are_ranked_without_multiplying_their_lengths(server: Server) -> None:
+    """The library would hold 5 million pieces of 16 tokens for it."""
+    body = {"query": "[" * 30_000, "texts": ["." * 30_000], "truncate": True}
+    status, answer, _ = server.ask("/rerank", body)
+    assert status == 200
+    assert 0 <= answer[0]["score"] <= 1
+
+
+async def status_of(app: Any, path: str, body: bytes) -> int:
+    """The answer of an application in this process."""
+    pieces = [body[:1000], body[1000:]]
+    status = 0
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
+
+    async def send(message: dict[str, Any]) -> None:
+        nonlocal status
+        status = message.get("status", status)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+    await app(scope, receive, send)
+    return status
+
+
+def test_what_no_request_has_is_not_kept_while_one_waits(
+    make_checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of those that waited held up to 400 MiB of it."""
+    number = 12_345  # of lists in a list, as there is no other in this process
+    kept: list[bool] = []
+
+    async def encode(self: Gatherer, texts: Texts) -> np.ndarray[Any, np.dtype[np.float32]]:
+        kept.append(any(type(one) is list and len(one) == number for one in gc.get_objects()))
+        return np.ones((len(texts), self._width), np.float32)
+
+    monkeypatch.setattr(Gatherer, "encode", encode)
+    reranker = CrossEncoder(write_cross_encoder(lambda: make_checkpoint("reranker")))
+    app = create_app(MiniLM(make_checkpoint()), reranker=reranker)
+    requests = {
+        EMBEDDINGS: b'{"input": "a"',
+        "/embed": b'{"inputs": "a"',
+        "/similarity": b'{"inputs": {"source_sentence": "a", "sentences": ["b"]}',
+        "/rerank": b'{"query": "a", "texts": ["b"]',
+        "/compare": b'{"text_a": "a", "text_b": "b"',
+        "/matrix": b'{"texts": ["a", "b"]',
+    }
+    for path, begin in requests.items():
+        body = begin + b', "x": [' + b",".join([b"[]"] * number) + b"]}"
+        assert asyncio.run(status_of(app, path, body)) == 200
+    assert kept == [False] * len(requests)
+
+
+def test_after_all_that_nothing_has_failed(server: Server) -> None:
+    assert server.ask("/health")[0] == 200
+    _, metrics, _ = server.ask("/metrics")
+    assert not re.search(rb'status="5', metrics)
+    assert json.loads(json.dumps(server.ask(EMBEDDINGS, {"input": "a"})[1]))["object"] == "list"

@@ -1,0 +1,117 @@
+"""Every notebook runs from its first cell to its last, without a warning, and prints what is committed."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from minilm import MiniLM
+from tests.promises.execute_notebooks import METADATA, Notebook, execute, paths, read
+
+for _name in ("nbclient", "nbformat", "ipykernel", "matplotlib"):
+    pytest.importorskip(_name, reason=f"{_name} is missing; pip install '.[notebooks]' brings it")
+
+LARGEST_KB = 600
+
+every_notebook = pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
+
+
+def code_cells(notebook: Notebook) -> list[Notebook]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def varies(cell: Notebook) -> bool:
+    """Whether a cell prints what is another thing on every machine: seconds, versions."""
+    return "varies" in cell.metadata.get("tags", [])
+
+
+def kinds(cell: Notebook) -> list[list[str]]:
+    """What a cell has put out: streams by name, everything else by its MIME types."""
+    return [[out.name] if out.output_type == "stream" else sorted(out.data) for out in cell.outputs]
+
+
+def text_of(cell: Notebook) -> str:
+    """All that a cell says in text; a picture's own "<Figure ...>" is not among it."""
+    parts = []
+    for output in cell.outputs:
+        if output.output_type == "stream":
+            parts.append(output.text)
+        elif not any(kind.startswith("image/") for kind in output.data):
+            parts.append(output.data.get("text/plain", ""))
+    return "\n".join(parts)
+
+
+NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d*)?(?:e[-+]?\d+)?")
+
+
+def differences(committed: str, now: str) -> list[str]:
+    """Where two texts differ, numbers being equal that are one unit in the last committed digit apart.
+
+    BLAS kernels add in different orders, so a number may fall to the other side of a rounding boundary; where
+    numpy aligns columns, spaces may then differ as well.
+    """
+    old_words, new_words = (" ".join(NUMBER.sub(" # ", text).split()) for text in (committed, now))
+    if old_words != new_words:
+        return [f"{old_words!r} is now {new_words!r}"]
+    pairs = zip(NUMBER.findall(committed), NUMBER.findall(now), strict=True)
+    return [f"{old} is now {new}" for old, new in pairs if not same_number(old, new)]
+
+
+def same_number(old: str, new: str) -> bool:
+    mantissa, _, exponent = old.replace(",", "").partition("e")
+    decimals = len(mantissa.partition(".")[2])
+    unit = 10.0 ** (int(exponent or 0) - decimals)
+    is_whole = not decimals and not exponent
+    # an integer is a count or an id; half a unit more, for the sum is done in binary
+    allowed = 0.0 if is_whole else 1.5 * unit
+    return abs(float(old.replace(",", "")) - float(new.replace(",", ""))) <= allowed
+
+
+def test_numbers_may_differ_in_their_last_digit_only() -> None:
+    assert not differences("a [0.1234  -1.20]\n 9 e1 5e-07", "a [ 0.1235 -1.21]\n 9 e1 6e-07")
+    assert differences("x 0.123", "x 0.125") == ["0.123 is now 0.125"]
+    assert differences("1,000 tokens", "1,001 tokens") == ["1,000 is now 1,001"]
+    assert differences("one 1", "two 1") == ["'one #' is now 'two #'"]
+
+
+def test_there_are_notebooks() -> None:
+    assert paths()
+
+
+@every_notebook
+def test_what_is_committed_is_whole_and_small(path: Path) -> None:
+    assert path.stat().st_size < LARGEST_KB * 1000
+    notebook = read(path)
+    assert notebook.metadata == METADATA
+    assert notebook.cells[0].cell_type == "markdown"
+    assert notebook.cells[0].source.startswith("# ")
+    cells = code_cells(notebook)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert any("image/png" in kind for cell in cells for kind in kinds(cell))
+    assert all(set(cell.metadata) <= {"tags"} for cell in notebook.cells)
+    # where it was executed, and by whom
+    assert not re.search(r"/(?:home|Users|root|tmp)/|[A-Z]:\\\\", path.read_text("utf-8"))
+
+
+@pytest.fixture
+def ready(model: MiniLM) -> None:  # noqa: ARG001 - loaded here first, should it have to be downloaded
+    """Nothing is left to fetch or to build whose progress on stderr would be taken for a warning."""
+    importlib.import_module("matplotlib.font_manager")  # lists the machine's fonts, the first time
+
+
+@every_notebook
+@pytest.mark.usefixtures("ready")
+# what Jupyter warns of in this process is its own affair; what the notebook does is on its stderr
+@pytest.mark.filterwarnings("ignore")
+def test_it_runs_and_says_what_is_committed(path: Path) -> None:
+    notebook = read(path)
+    before, after = code_cells(notebook), code_cells(execute(notebook))
+    for number, (old, new) in enumerate(zip(before, after, strict=True), start=1):
+        where = f"{path.name}, cell {number}"
+        assert ["stderr"] not in kinds(new), f"{where} warns: {text_of(new)}"
+        assert kinds(new) == kinds(old), f"{where} puts out other things; make notebooks"
+        if not varies(old):
+            assert differences(text_of(old), text_of(new)) == [], f"{where}; make notebooks"
