@@ -1,30 +1,32 @@
-"""Files that land whole: written beside their place, brought to the disk, renamed."""
+"""Files that are written whole or not at all, and errors that name the file they are about."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from minilm.errors import MiniLMError, one_line
+
 
 @contextmanager
-def landing(path: Path, temporary: Path | None = None) -> Iterator[BinaryIO]:
-    """A file to write to, which bears its name only once all of it is on the disk.
+def atomic_write(path: Path, temporary: Path | None = None) -> Iterator[BinaryIO]:
+    """Open a file for writing that gets its name ``path`` only when all of it is on the disk.
 
-    Who may write the same file at the same time as others gives a temporary name of his own.
+    Concurrent writers of the same file must pass distinct temporary paths.
     """
     temporary = temporary or path.with_name(path.name + ".tmp")
     with temporary.open("wb") as file:
         yield file
         sync(file)
-    land(temporary, path)
+    rename_durably(temporary, path)
 
 
-def land(temporary: Path, path: Path) -> None:
-    """Give a finished file its name, for good."""
+def rename_durably(temporary: Path, path: Path) -> None:
+    """Rename a finished file or folder, and bring the new name itself to the disk."""
     temporary.replace(path)
     if os.name == "posix":  # elsewhere a directory cannot be opened
         descriptor = os.open(path.parent, os.O_RDONLY)
@@ -41,16 +43,52 @@ def sync(file: BinaryIO) -> None:
 
 
 def json_bytes(value: object, indent: int | None = None) -> bytes:
-    r"""``value`` as JSON in UTF-8.
+    r"""Return ``value`` as JSON in UTF-8.
 
-    What has no UTF-8 form, the bytes of a file's name that are none or half a character in a column, becomes
-    JSON's own escape, ``\\udcff``, and comes back from it.
+    A lone surrogate (a byte of a file's name that is not UTF-8, half a character in a column) has no UTF-8
+    form. It becomes JSON's own escape, ``\\udcff``, and comes back from it.
     """
     text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
     return text.encode("utf-8", "backslashreplace")
 
 
 def write_json(path: Path, value: object, temporary: Path | None = None) -> None:
-    """``value`` as JSON, landed."""
-    with landing(path, temporary) as file:
+    """Write ``value`` as JSON, as :func:`atomic_write` does."""
+    with atomic_write(path, temporary) as file:
         file.write(json_bytes(value, indent=1))
+
+
+@contextmanager
+def errors_named(
+    error_type: Callable[[str], Exception],
+    message: str,
+    *,
+    catch: type[BaseException] | tuple[type[BaseException], ...] = Exception,
+    when: Callable[[BaseException], bool] = lambda _: True,
+    describe: Callable[[BaseException], str] = one_line,
+) -> Iterator[None]:
+    """Turn what a library raises about a file into an error that names the file.
+
+    Parameters
+    ----------
+    error_type : callable
+        Makes the error, from its message.
+    message : str
+        What is said before the library's own words: ``"x.npy is damaged"`` gives
+        ``"x.npy is damaged: ValueError: ..."``.
+    catch : exception type or tuple of them
+        What the library may raise. MiniLM's own errors and MemoryError always pass.
+    when : callable
+        Whether an exception of these types is about the file. By default each is.
+    describe : callable
+        What is quoted of the exception: :func:`minilm.errors.one_line`, or
+        :func:`minilm.errors.described` where the type says more than the text.
+    """
+    try:
+        yield
+    except (MiniLMError, MemoryError):
+        raise
+    except catch as error:
+        if not when(error):
+            raise
+        raise error_type(f"{message}: {describe(error)}") from error

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from minilm.activations import ACTIVATIONS
-from minilm.checkpoint.files import is_there, one_line, read_json, shown
-from minilm.errors import CheckpointError
+from minilm.checkpoint.files import is_there, read_json, shown
+from minilm.errors import CheckpointError, one_line
 
 Pooling = Literal["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
 POOLING_MODES: tuple[str, ...] = get_args(Pooling)

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm._arguments import TorchOnly, positive_int, refuse_torch_only
-from minilm._progress import progress
+from minilm._progress import progress_bar
 from minilm.checkpoint.files import is_there, read_json, shown
 from minilm.checkpoint.prompts import UseSettings
 from minilm.checkpoint.weights import ParameterFile
@@ -255,12 +255,12 @@ class CrossEncoder:
         pairs = _as_pairs([inputs] if is_single else inputs)
         logits = np.empty((len(pairs), self.num_labels), np.float32)
         truncated = 0
-        with progress(show_progress_bar, len(pairs)) as advance:
+        with progress_bar(show_progress_bar, len(pairs)) as bar:
             for start in range(0, len(pairs), WINDOW):
                 window = [(before + first, second) for first, second in pairs[start : start + WINDOW]]
                 (ids, is_cut), types = self._tokenizer.pairs(window)
                 truncated += sum(is_cut)
-                logits[start : start + WINDOW] = self._run(ids, types, pack_tokens, advance)
+                logits[start : start + WINDOW] = self._run(ids, types, pack_tokens, bar.update)
         if truncated:
             warnings.warn(
                 f"{truncated} of {len(pairs)} pairs were cut at {self.max_seq_length} tokens (max_length)",

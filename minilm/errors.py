@@ -1,10 +1,13 @@
-"""What can go wrong with checkpoints and their sources, as one family of exceptions.
+"""The exceptions that minilm raises, as one family.
 
-Wrong arguments raise the built-in TypeError and ValueError; everything that concerns a checkpoint
-or a file of texts or vectors derives from :class:`MiniLMError`, so that one ``except`` catches it.
+Wrong arguments raise the built-in TypeError and ValueError. Everything that concerns a checkpoint or a file
+of texts or vectors derives from :class:`MiniLMError`, so that one ``except`` catches it.
 """
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
 
 
 class MiniLMError(Exception):
@@ -23,5 +26,45 @@ class CorpusError(MiniLMError):
     """Files to encode, or an output of them, are not what the job needs; the message says which and why."""
 
 
+class MissingExtraError(MiniLMError, ImportError):
+    """A feature needs packages that are not installed; the message has the pip command that brings them."""
+
+
 class TruncationWarning(UserWarning):
     """Texts were longer than ``max_seq_length`` tokens and only their beginning was encoded."""
+
+
+def import_extra(module: str, *, extra: str, feature: str) -> Any:  # noqa: ANN401 - a module
+    """Import a package that only an extra brings.
+
+    Parameters
+    ----------
+    module : str
+        What is imported: "pyarrow.parquet".
+    extra : str
+        The extra of minilm that brings it: "parquet".
+    feature : str
+        What needs it, as the subject of the error's sentence: "Parquet".
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"{feature} needs {error.name}, which is not installed: "
+            f'pip install "minilm[{extra}]", or ".[{extra}]" in a checkout'
+        ) from None
+
+
+def one_line(text: object) -> str:
+    """Return a text, or what an error says, as at most 300 characters without a line break."""
+    return " ".join(str(text).split())[:300]
+
+
+def described(error: BaseException) -> str:
+    """Return an error's type and what it says, in one line."""
+    return one_line(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)

@@ -21,7 +21,7 @@ from minilm._arguments import EncodeOptions, TorchOnly, positive_int, refuse_tor
 from minilm._arrays import GrowingArray
 from minilm._loading import load
 from minilm._outputs import Features, OutputValue, keep_tokens, output_of
-from minilm._progress import progress
+from minilm._progress import progress_bar
 from minilm.checkpoint.prompts import DOCUMENT_PROMPTS, QUERY_PROMPTS, UseSettings
 from minilm.config import Pooling
 from minilm.errors import TruncationWarning
@@ -443,7 +443,7 @@ class MiniLM:
             [] if output.width is None else GrowingArray(total or 0, output.width)
         )
         truncated = 0
-        with progress(show_progress_bar, total) as advance:
+        with progress_bar(show_progress_bar, total) as bar:
             for start, window in windows(texts):
                 with_prompt = [before + text for text in window] if before else window
                 token_ids, is_truncated = self._token_ids(start, with_prompt)
@@ -451,7 +451,7 @@ class MiniLM:
                 # no name for a window's rows: they would be held while the next one is encoded
                 results.extend(
                     output.complete(
-                        token_ids, self._engine.run(token_ids, pack_tokens, output.finish, advance)
+                        token_ids, self._engine.run(token_ids, pack_tokens, output.finish, bar.update)
                     )
                 )
         if truncated:

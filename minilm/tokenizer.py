@@ -19,9 +19,9 @@ import numpy.typing as npt
 from tokenizers import Encoding, normalizers
 from tokenizers import Tokenizer as _Tokenizer
 
-from minilm.checkpoint.files import check_regular, one_line
+from minilm.checkpoint.files import check_regular
 from minilm.checkpoint.tokenizer import check_special_tokens
-from minilm.errors import CheckpointError
+from minilm.errors import CheckpointError, one_line
 from minilm.explanation import ExplainedText, Token, words_of
 from minilm.text.pairs import PairFrame, keep_of_pair, pair_frame
 from minilm.text.prefix import Beginnings

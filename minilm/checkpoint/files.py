@@ -13,7 +13,7 @@ import stat
 from pathlib import Path
 from typing import TypeVar
 
-from minilm.errors import CheckpointError
+from minilm.errors import CheckpointError, one_line
 
 # A config.json has a few hundred bytes, with a hundred thousand labels a few million. Parsed, JSON can take
 # thirty times its bytes.
@@ -88,11 +88,6 @@ def shown(value: object) -> str:
     60
     """
     return one_line(_SHORT.repr(value))
-
-
-def one_line(text: object) -> str:
-    """At most 300 characters of a text, or of what an error says, without a line break."""
-    return " ".join(str(text).split())[:300]
 
 
 def _unreadable(path: Path, error: OSError) -> CheckpointError:

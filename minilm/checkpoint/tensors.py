@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, deserialize, safe_open
 
-from minilm.checkpoint.files import check_regular, one_line, shown
-from minilm.errors import CheckpointError
+from minilm.checkpoint.files import check_regular, shown
+from minilm.errors import CheckpointError, one_line
 
 # The header of BERT's largest has 60,000 bytes. The library would read 100 million, which takes it half a
 # minute and 2 GB.

@@ -16,10 +16,9 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from minilm._files import json_bytes, landing, sync
-from minilm.checkpoint.files import one_line
+from minilm._files import atomic_write, json_bytes, sync
 from minilm.corpus.rows import _pyarrow
-from minilm.errors import CorpusError
+from minilm.errors import CorpusError, one_line
 
 HEADER_BYTES = 128  # of .npy version 1.0, which pads to 64 and leaves room for the shape to grow
 _ROW_GROUP = 16_384  # rows of the joined Parquet file that are in memory at a time: 24 MiB of vectors
@@ -279,7 +278,7 @@ class _Parquet:
     def land(self, shard: Shard) -> int:
         before = self._tables.schema
         table = self._tables.table(shard)
-        with landing(self._part(shard.number)) as file:
+        with atomic_write(self._part(shard.number)) as file:
             self._tables.write(file, [table])
         if not shard.texts:
             self._tables.schema = before

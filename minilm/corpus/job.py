@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
-from minilm._files import json_bytes, land, landing, sync, write_json
+from minilm._files import atomic_write, json_bytes, rename_durably, sync, write_json
 from minilm.config import Pooling
 from minilm.corpus.dedupe import Distinct
 from minilm.corpus.formats import EMBEDDING, Shard, Vectors, make_sink
@@ -196,10 +196,10 @@ class _Job:
         # in this order a crash between any two leaves what the next run finishes
         make_way(self._output, errors=bool(report.errors))
         if report.errors:
-            with landing(errors_path(self._output)) as copy, self._errors.open("rb") as errors:
+            with atomic_write(errors_path(self._output)) as copy, self._errors.open("rb") as errors:
                 shutil.copyfileobj(errors, copy)
         write_json(manifest_path(self._output), asdict(self.manifest))
-        land(whole, self._output)
+        rename_durably(whole, self._output)
         self.is_complete = True
 
     def _sift(self, window: list[Row], on_error: OnError) -> list[Row]:

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from minilm.checkpoint.files import one_line
 from minilm.config import Pooling
 from minilm.corpus.rows import Corpus
-from minilm.errors import CorpusError
+from minilm.errors import CorpusError, one_line
 from minilm.model import MiniLM
 
 OnError = Literal["raise", "skip", "empty"]

@@ -21,8 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
-from minilm.checkpoint.files import one_line
-from minilm.errors import CorpusError
+from minilm.errors import CorpusError, one_line
 
 if TYPE_CHECKING:
     from _csv import Reader

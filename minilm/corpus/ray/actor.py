@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from minilm._files import land, sync, write_json
+from minilm._files import rename_durably, sync, write_json
 from minilm.config import Pooling
 from minilm.corpus.formats import Shard, Tables
 from minilm.corpus.job import encode_texts, shards, sift
@@ -171,7 +171,7 @@ class BlockEncoder:
         if refused or not report.rows:
             temporary.unlink()
         else:
-            land(temporary, task.part(block.number))
+            rename_durably(temporary, task.part(block.number))
         if refused:
             return {"block": block.number, "failure": "", "line": listed[0][0], "problem": listed[0][1]}
         record = {"block": block.number, **asdict(report), "lines": corpus.lines, "bytes": size}

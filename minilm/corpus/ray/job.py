@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from minilm._files import land, landing, write_json
+from minilm._files import atomic_write, rename_durably, write_json
 from minilm.config import Pooling
 from minilm.corpus.formats import Shard, Tables
 from minilm.corpus.job import check_name, error_line, refusal, shards, sift, width_of
@@ -292,7 +292,7 @@ def _finish(task: BlockTask, corpus: Corpus, output: Path, options: dict[str, An
     """Say what was done and name the output; a crash at any place leaves what the next run finishes."""
     make_way(output, errors=bool(report.errors))
     if report.errors:
-        with landing(errors_path(output)) as file:
+        with atomic_write(errors_path(output)) as file:
             for block, record in _records(task):
                 lines = record["lines_before"]
                 for line, problem in record["listed"]:
@@ -305,9 +305,9 @@ def _finish(task: BlockTask, corpus: Corpus, output: Path, options: dict[str, An
         row += record["rows"]
     write_json(manifest_path(output), {"options": options, "report": asdict(report), "blocks": blocks})
     if not report.rows:  # so that the columns are told
-        with landing(task.part(0), task.temporary()) as file:
+        with atomic_write(task.part(0), task.temporary()) as file:
             Tables(task.schema.names[0], task.width, task.dtype, task.schema).write(file, [])
-    land(task.parts, output)
+    rename_durably(task.parts, output)
 
 
 def _records(task: BlockTask) -> Iterator[tuple[Block, Record]]:
