@@ -1,17 +1,25 @@
-"""Checks of what callers give, with errors that say what to do."""
+"""Checks of callers' arguments, with errors that say what to do, and the types of the arguments."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypedDict
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, cast, overload
 
 import numpy as np
 
+from minilm._arrays import AnyArray, Float32Array
 from minilm.config import Pooling
 from minilm.quantization import Precision
 
-# What sentence-transformers takes and a numpy encoder on the CPU has no use for: the values that mean what is
-# done here anyway, and why there is no other.
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+OutputValue = Literal["sentence_embedding", "token_embeddings"]
+Features = dict[str, AnyArray]  # everything about one text: encode(output_value=None)
+
+# Arguments of sentence-transformers that make no sense for numpy on the CPU: the values that mean what minilm
+# does anyway, and the reason why there is no other.
 _TORCH_ONLY: dict[str, tuple[tuple[object, ...], str]] = {
     "convert_to_numpy": ((True,), "minilm returns numpy arrays and knows no tensors"),
     "convert_to_tensor": ((False,), "minilm returns numpy arrays; torch.from_numpy makes tensors of them"),
@@ -35,6 +43,7 @@ _TORCH_ONLY: dict[str, tuple[tuple[object, ...], str]] = {
 class TorchOnly(TypedDict, total=False):
     """Arguments of sentence-transformers' constructors that can only have their defaults here."""
 
+    device: str | None
     backend: None
     modules: None
     model_kwargs: None
@@ -48,22 +57,93 @@ class TorchOnly(TypedDict, total=False):
     keep_in_fp32_modules: None
 
 
-class EncodeOptions(TypedDict, total=False):
-    """Arguments of encode that do not decide what kind of thing it returns, for its overloads."""
+class Source(TypedDict, total=False):
+    """Where a checkpoint comes from: arguments of :func:`minilm.hub.find_checkpoint`."""
 
-    precision: Precision
+    revision: str | None
+    cache_folder: str | os.PathLike[str] | None
+    local_files_only: bool
+    token: str | bool | None
+
+
+class MiniLMOptions(Source, TorchOnly, total=False):
+    """Arguments of the constructor of :class:`minilm.MiniLM`, its first excepted."""
+
+    max_seq_length: int | None
+    threads: int | None
+    prompts: Mapping[str, str] | None
+    default_prompt_name: str | None
+    similarity_fn_name: str | None
+    truncate_dim: int | None
+
+
+class TorchOnlyCall(TypedDict, total=False):
+    """Arguments of sentence-transformers' methods that can only have their defaults here."""
+
     convert_to_numpy: bool
     convert_to_tensor: bool
     device: str | None
-    normalize_embeddings: bool
-    truncate_dim: int | None
     pool: None
     chunk_size: None
+
+
+class EncodeOptions(TorchOnlyCall, total=False):
+    """Arguments of :meth:`minilm.MiniLM.encode` that do not decide what type it returns."""
+
+    prompt_name: str | None
+    prompt: str | None
+    batch_size: int
+    show_progress_bar: bool | None
+    precision: Precision
+    normalize_embeddings: bool
+    truncate_dim: int | None
     pooling: Pooling | Sequence[Pooling] | None
 
 
+class EncodeMethod(Protocol):
+    """What the encode methods of :class:`minilm.MiniLM` take and return."""
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap] # a str is an iterable of str, but means one text
+        self,
+        inputs: str,
+        *,
+        output_value: Literal["sentence_embedding", "token_embeddings"] = ...,
+        **options: Unpack[EncodeOptions],
+    ) -> Float32Array: ...
+    @overload
+    def __call__(
+        self,
+        inputs: Iterable[str],
+        *,
+        output_value: Literal["sentence_embedding"] = ...,
+        **options: Unpack[EncodeOptions],
+    ) -> Float32Array: ...
+    @overload
+    def __call__(
+        self,
+        inputs: Iterable[str],
+        *,
+        output_value: Literal["token_embeddings"],
+        **options: Unpack[EncodeOptions],
+    ) -> list[Float32Array]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap] # as above
+        self, inputs: str, *, output_value: None, **options: Unpack[EncodeOptions]
+    ) -> Features: ...
+    @overload
+    def __call__(
+        self, inputs: Iterable[str], *, output_value: None, **options: Unpack[EncodeOptions]
+    ) -> list[Features]: ...
+
+
+def encode_signature(method: Callable[..., Any]) -> EncodeMethod:
+    """Give a method of a model the types of :class:`EncodeMethod`; at run time it stays as it is."""
+    return cast(EncodeMethod, method)
+
+
 def refuse_torch_only(**arguments: object) -> None:
-    """Raise for an argument that only makes sense with torch, rather than ignore it.
+    """Refuse an argument that only makes sense with torch, rather than ignore it.
 
     Raises
     ------
@@ -75,14 +155,14 @@ def refuse_torch_only(**arguments: object) -> None:
     for name, value in arguments.items():
         if name not in _TORCH_ONLY:
             raise TypeError(f"unexpected argument {name!r}")
-        meant, reason = _TORCH_ONLY[name]
-        # by type and value: 1 is no True here
-        if not any(type(value) is type(one) and value == one for one in meant):
+        accepted, reason = _TORCH_ONLY[name]
+        # by type and value: 1 is not True here
+        if not any(type(value) is type(one) and value == one for one in accepted):
             raise ValueError(f"{name}={value!r} is not supported: {reason}")
 
 
 def positive_int(name: str, value: object) -> int:
-    """``value`` as an int.
+    """Return ``value`` as an int.
 
     Raises
     ------
@@ -92,3 +172,8 @@ def positive_int(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"{name} must be a positive whole number, not {value!r}")
     return int(value)
+
+
+def unknown_name(argument: str, value: object, known: Iterable[str]) -> ValueError:
+    """Return the error for a name that stands for nothing."""
+    return ValueError(f"{argument} must be one of {', '.join(known)}, not {value!r:.80}")

@@ -1,103 +1,160 @@
-"""From a model's name to all that encodes with it: the files are read while they are being checked."""
+"""From a model's name to the parts that encode with it. The files are read while they are being hashed."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from minilm.checkpoint.heads import Dense, load_dense
+from minilm.checkpoint.heads import (
+    Activation,
+    classifier_shapes,
+    has_token_types,
+    read_classifier,
+    read_dense_modules,
+    read_num_labels,
+    read_score_activation,
+)
+from minilm.checkpoint.prompts import UseSettings as PromptFields
+from minilm.checkpoint.tokenizer import open_tokenizer
 from minilm.checkpoint.weights import ParameterFile
 from minilm.config import ModelConfig
 from minilm.errors import CheckpointError
 from minilm.fast.blas import has_small_matrix_kernels
 from minilm.fast.packed import PackedParameters, pack_parameters
-from minilm.hub import REQUIRED_FILES, Checkpoint, find_checkpoint, likely_directory
+from minilm.heads import ClassificationHead, EmbeddingHead
+from minilm.hub import REQUIRED_FILES, Checkpoint, find_checkpoint, is_pinned, likely_directory
 from minilm.tokenizer import Tokenizer
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
-class Parts(NamedTuple):
-    """What a checkpoint is made of."""
+    from minilm._arguments import Source
+
+T = TypeVar("T")
+
+
+class EmbedderParts(NamedTuple):
+    """What a sentence encoder's checkpoint consists of."""
 
     config: ModelConfig
     parameters: PackedParameters
     tokenizer: Tokenizer
-    dense: list[Dense]
+    head: EmbeddingHead
+
+
+class CrossEncoderParts(NamedTuple):
+    """What a cross-encoder's checkpoint consists of."""
+
+    config: ModelConfig
+    parameters: PackedParameters
+    tokenizer: Tokenizer
+    head: ClassificationHead
+    activation_fn: Activation
+    has_token_types: bool
 
 
 def load(
     model_name_or_path: str | os.PathLike[str],
-    *,
-    revision: str | None = None,
-    cache_dir: str | Path | None = None,
-    local_files_only: bool = False,
-    token: str | bool | None = None,
-) -> tuple[Checkpoint, Parts]:
-    """Find a checkpoint, check it and read it; the arguments are those of :func:`minilm.hub.find_checkpoint`.
+    read: Callable[[Path], T],
+    **source: Unpack[Source],
+) -> tuple[Checkpoint, PromptFields, T]:
+    """Find a checkpoint, check its files, and read them.
+
+    Parameters
+    ----------
+    model_name_or_path : str or PathLike
+        A directory or a name on the Hub.
+    read : callable
+        :func:`read_embedder` or :func:`read_cross_encoder`.
+    **source
+        As for :func:`minilm.hub.find_checkpoint`.
 
     Raises
     ------
     CheckpointNotFoundError
-        If it is nowhere to be had.
+        If it cannot be found anywhere.
     CheckpointError
-        If it is damaged or of a kind that is not supported.
+        If it is damaged, or of a kind that is not supported.
     """
-    likely = likely_directory(model_name_or_path, revision=revision, cache_dir=cache_dir)
-    before = _file_identity(likely)
-    parts = None
-    # The files are read while they are hashed; what was read counts only if it was those very files. It is
-    # the reading that has a thread of its own: it ends by itself, and what may wait for a network or for
-    # another process stays where Ctrl-C is heard.
-    with ThreadPoolExecutor(1) as executor:
-        reading = None if likely is None else executor.submit(_read, likely)
-        checkpoint = find_checkpoint(
-            model_name_or_path,
-            revision=revision,
-            cache_dir=cache_dir,
-            local_files_only=local_files_only,
-            token=token,
-        )
-        if reading is not None:
-            with suppress(CheckpointError):
-                parts = reading.result()
-    if parts is None or before is None or before != _file_identity(checkpoint.directory):
-        parts = _read(checkpoint.directory)
-    return checkpoint, parts
-
-
-def _read(directory: Path) -> Parts:
-    config = ModelConfig.from_directory(directory)
-    parameters = pack_parameters(
-        ParameterFile(directory / "model.safetensors", config), config, in_panels=has_small_matrix_kernels()
+    likely = likely_directory(
+        model_name_or_path, revision=source.get("revision"), cache_dir=source.get("cache_folder")
     )
-    tokenizer = Tokenizer(
+    if likely is None:
+        checkpoint = find_checkpoint(model_name_or_path, **_old(source))
+        return checkpoint, _read_prompts(checkpoint), read(checkpoint.directory)
+    identity = _file_identity(likely)
+    parts = None
+    # What was read counts only if the files did not change until they were hashed. The thread reads, and the
+    # main thread hashes: what may wait for a network or for another process stays where Ctrl-C is heard.
+    with ThreadPoolExecutor(1) as executor:
+        reading = executor.submit(read, likely)
+        checkpoint = find_checkpoint(model_name_or_path, **_old(source))
+        with suppress(CheckpointError):
+            parts = reading.result()
+    if parts is None or identity is None or identity != _file_identity(checkpoint.directory):
+        parts = read(checkpoint.directory)
+    return checkpoint, _read_prompts(checkpoint), parts
+
+
+def read_embedder(directory: Path) -> EmbedderParts:
+    """Read the parts of a sentence encoder."""
+    config = ModelConfig.from_directory(directory)
+    parameters = _pack(ParameterFile(directory / "model.safetensors", config), config)
+    tokenizer = _open_tokenizer(directory, config)
+    head = EmbeddingHead(config.hidden_size, config.pooling, read_dense_modules(directory, config))
+    return EmbedderParts(config, parameters, tokenizer, head)
+
+
+def read_cross_encoder(directory: Path) -> CrossEncoderParts:
+    """Read the parts of a cross-encoder."""
+    config = ModelConfig.from_directory(directory, is_cross_encoder=True)
+    num_labels = read_num_labels(directory)
+    tensors = ParameterFile(
+        directory / "model.safetensors", config, head=classifier_shapes(config, num_labels)
+    )
+    head = read_classifier(tensors)
+    tokenizer = _open_tokenizer(directory, config)
+    uses_types = has_token_types(directory)
+    [(*_, last_type)] = tokenizer.pairs([("", "a")]).token_type_ids or []
+    if uses_types and last_type >= config.type_vocab_size:
+        raise CheckpointError(
+            f"{directory / 'tokenizer.json'} has token types up to {last_type}, but config.json has "
+            f"type_vocab_size {config.type_vocab_size}"
+        )
+    activation_fn = read_score_activation(directory, num_labels)
+    return CrossEncoderParts(config, _pack(tensors, config), tokenizer, head, activation_fn, uses_types)
+
+
+def _read_prompts(checkpoint: Checkpoint) -> PromptFields:
+    # a file beside the default model's that its manifest does not name has no checksum, and is not read
+    return PromptFields() if is_pinned(checkpoint) else PromptFields.from_directory(checkpoint.directory)
+
+
+def _pack(tensors: ParameterFile, config: ModelConfig) -> PackedParameters:
+    return pack_parameters(tensors, config, in_panels=has_small_matrix_kernels())
+
+
+def _open_tokenizer(directory: Path, config: ModelConfig) -> Tokenizer:
+    return open_tokenizer(
         directory / "tokenizer.json",
         vocab_size=config.vocab_size,
         max_seq_length=config.max_seq_length,
         do_lower_case=config.do_lower_case,
     )
-    dense = [load_dense(directory / folder) for folder in config.dense]
-    _check_widths(config, dense, directory)
-    return Parts(config, parameters, tokenizer, dense)
 
 
-def _check_widths(config: ModelConfig, dense: list[Dense], directory: Path) -> None:
-    width = config.hidden_size * (1 if isinstance(config.pooling, str) else len(config.pooling))
-    for folder, module in zip(config.dense, dense, strict=True):
-        if module.weight.shape[0] != width:
-            takes = f"takes embeddings of width {module.weight.shape[0]}"
-            raise CheckpointError(f"{directory / folder} {takes}, but gets such of width {width}")
-        width = module.weight.shape[1]
-
-
-def _file_identity(directory: Path | None) -> list[tuple[int, int, int]] | None:
-    """What tells a checkpoint's files from others that take their place."""
-    if directory is None:
-        return None
+def _file_identity(directory: Path) -> list[tuple[int, int, int]] | None:
+    """Return what tells a checkpoint's files from others that take their place; None if one is missing."""
     try:
         stats = [(directory / name).stat() for name in REQUIRED_FILES]
     except OSError:
         return None
     return [(stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats]
+
+
+def _old(source):
+    return {"cache_dir" if k == "cache_folder" else k: v for k, v in source.items()}

@@ -43,6 +43,22 @@ def erf(x: Array) -> Array:
     return np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype)
 
 
+def sigmoid(x: Array) -> Array:
+    """``1 / (1 + exp(-x))``, computed from the side on which exp cannot overflow."""
+    small = np.exp(-np.abs(x))
+    return np.asarray(np.where(x >= 0, 1 / (1 + small), small / (1 + small)), x.dtype)
+
+
+def tanh(x: Array) -> Array:
+    """The hyperbolic tangent."""
+    return np.tanh(x)
+
+
+def identity(x: Array) -> Array:
+    """``x`` unchanged."""
+    return x
+
+
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": gelu,
     "gelu_python": gelu,
@@ -50,4 +66,24 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu_fast": gelu_tanh,
     "gelu_pytorch_tanh": gelu_tanh,
     "relu": relu,
+    "sigmoid": sigmoid,
+    "tanh": tanh,
+    "linear": identity,
 }
+"""By the names of Hugging Face's ``hidden_act``."""
+
+_TORCH = {"Identity": identity, "Tanh": tanh, "Sigmoid": sigmoid, "ReLU": relu, "GELU": gelu}
+
+
+def activation_of_torch(name: object) -> Callable[[Array], Array]:
+    """The function of a torch module, named as "torch.nn.modules.activation.Tanh" or by the last part of that.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message names those that there are.
+    """
+    last = name.rpartition(".")[2] if isinstance(name, str) else ""
+    if last not in _TORCH:
+        raise ValueError(f"{name!r:.60} is not supported, only {', '.join(_TORCH)} are")
+    return _TORCH[last]

@@ -1,86 +1,174 @@
-"""What follows the encoder in a checkpoint: pooling, Dense modules, scaling to length 1.
+"""From hidden states to results: an embedding, token vectors, or a classifier's logits.
 
-all-MiniLM-L6-v2 has no Dense modules (a linear layer and an activation each, ``dense.py``): its head is the
-mean and the scaling.
+all-MiniLM-L6-v2's head is the mean of the token vectors, scaled to length 1. Other checkpoints have another
+pooling, and Dense modules (a linear layer and an activation function each) between pooling and scaling.
 
-Shapes: N texts of equal length, L tokens a text, E hidden width, or the width that a Dense module gives.
+Shapes: N texts of equal length, L tokens per text, E hidden width, or the width that a Dense module gives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from dataclasses import dataclass
+from typing import NamedTuple, cast
 
 import numpy as np
-import numpy.typing as npt
 
-from minilm.checkpoint.heads import Dense
-from minilm.config import ModelConfig, Pooling
-from minilm.pooling import POOLING
-from minilm.pooling import normalize as scale_to_one
+from minilm._arguments import Features, unknown_name
+from minilm._arrays import Float32Array
+from minilm.errors import CheckpointError
+from minilm.explanation import Explanation, explain_score
+from minilm.pooling import POOLING, Pooling, normalize
+from minilm.text.spans import TextSpans
 
-Array = npt.NDArray[np.float32]
+Embed = Callable[[Float32Array], Float32Array]  # hidden states (N, L, E) to embeddings (N, E)
 
 
+class Dense(NamedTuple):
+    """``activation(x @ weight + bias)``: the Dense module of sentence-transformers, as in LaBSE."""
+
+    weight: Float32Array  # (in, out)
+    bias: Float32Array  # (out,)
+    activation: Callable[[Float32Array], Float32Array]
+    path: str  # for error messages
+
+    def __call__(self, embeddings: Float32Array) -> Float32Array:
+        """Embeddings (N, in) to (N, out)."""
+        with np.errstate(over="ignore", invalid="ignore"):  # a result that is not finite is an error below
+            result = np.asarray(self.activation(embeddings @ self.weight + self.bias), np.float32)
+        if not np.isfinite(result).all():
+            raise CheckpointError(f"{self.path} is damaged: its weights are finite and what it makes is not")
+        return result
+
+
+@dataclass(frozen=True, eq=False)
 class EmbeddingHead:
     """From hidden states to embeddings, as a checkpoint's modules say, or with another pooling.
 
     Parameters
     ----------
-    config : ModelConfig
-    dense : list of Dense
+    hidden_size : int
+        E.
+    pooling : tuple of str
+        Names of poolings; the results of several are concatenated.
+    dense : tuple of Dense
         In the order in which they are applied.
     """
 
-    def __init__(self, config: ModelConfig, dense: list[Dense]) -> None:
-        self._hidden_size = config.hidden_size
-        self._pooling = config.pooling
-        self._dense = dense
-
-    @property
-    def has_dense(self) -> bool:
-        """Whether there are Dense modules between pooling and scaling."""
-        return bool(self._dense)
+    hidden_size: int
+    pooling: tuple[Pooling, ...]
+    dense: tuple[Dense, ...] = ()
 
     def width(self, pooling: Pooling | Sequence[Pooling] | None = None) -> int:
         """Components of an embedding, by the checkpoint's pooling or by another."""
-        if pooling is None and self._dense:
-            return self._dense[-1].weight.shape[1]
-        modes = self._pooling if pooling is None else pooling
-        return self._hidden_size * (1 if isinstance(modes, str) else len(modes))
+        if pooling is None and self.dense:
+            return self.dense[-1].weight.shape[1]
+        return self.hidden_size * len(self._modes(pooling))
 
     def embedder(
-        self, pooling: Pooling | Sequence[Pooling] | None = None, *, normalize: bool
-    ) -> Callable[[Array], Array]:
-        """What makes embeddings (N, E) of hidden states (N, L, E).
+        self,
+        pooling: Pooling | Sequence[Pooling] | None = None,
+        *,
+        normalize_first: bool,
+        truncate_dim: int | None = None,
+        normalize_last: bool = False,
+    ) -> Embed:
+        """Return the function that makes embeddings (N, E) of hidden states (N, L, E).
 
         Parameters
         ----------
         pooling : str or sequence of str, optional
             None is as the checkpoint says.
-        normalize : bool
+        normalize_first : bool
             Scale each embedding to length 1.
+        truncate_dim : int, optional
+            Then keep this many components; None keeps all.
+        normalize_last : bool
+            Then scale to length 1 what is kept.
 
         Raises
         ------
         ValueError
-            If there is no such pooling, or the checkpoint's Dense module was made for its own.
+            If there is no such pooling, or the checkpoint's Dense module was made for its own pooling.
         """
-        if pooling is not None and self._dense:
-            raise ValueError("pooling cannot be chosen: this checkpoint has a Dense module made for its own")
-        modes = self._pooling if pooling is None else pooling
-        modes = (modes,) if isinstance(modes, str) else tuple(modes)
-        for mode in modes or ("",):
-            if mode not in POOLING:
-                raise ValueError(f"pooling must be one of {', '.join(POOLING)}, not {mode!r}")
+        modes = self._modes(pooling)
 
-        def embed(hidden_states: Array) -> Array:
+        def embed(hidden_states: Float32Array) -> Float32Array:
             no_padding = np.ones(hidden_states.shape[:2], dtype=np.int64)  # (N, L): the lengths are equal
             pooled = [POOLING[mode](hidden_states, no_padding) for mode in modes]  # modes x (N, E)
-            embeddings = cast(Array, pooled[0] if len(pooled) == 1 else np.concatenate(pooled, axis=1))
-            for dense in self._dense:
+            embeddings = cast(Float32Array, pooled[0] if len(pooled) == 1 else np.concatenate(pooled, axis=1))
+            for dense in self.dense:
                 embeddings = dense(embeddings)
-            # a copy: cls pooling shows the hidden states themselves, and the next pack is written over them
-            return cast(Array, scale_to_one(embeddings) if normalize else embeddings.copy())
+            # a copy: cls pooling returns a view of the hidden states, which the next pack overwrites
+            embeddings = cast(Float32Array, normalize(embeddings) if normalize_first else embeddings.copy())
+            embeddings = embeddings[:, :truncate_dim]
+            return cast(Float32Array, normalize(embeddings)) if normalize_last else embeddings
 
         return embed
+
+    def explain(self, spans: Sequence[TextSpans], hidden_states: Sequence[Float32Array]) -> Explanation:
+        """Say why two texts have the score they have, from the hidden states (L, E) of each.
+
+        Raises
+        ------
+        ValueError
+            If there are Dense modules: then the score is not a sum over pairs of tokens.
+        """
+        if self.dense:
+            raise ValueError(
+                "explain cannot split the score: this checkpoint has a Dense module after pooling"
+            )
+        embed = self.embedder(normalize_first=True)
+        embeddings = [embed(tokens[None])[0] for tokens in hidden_states]
+        return explain_score(spans, hidden_states, embeddings, self.pooling)
+
+    def _modes(self, pooling: Pooling | Sequence[Pooling] | None) -> tuple[Pooling, ...]:
+        if pooling is None:
+            return self.pooling
+        if self.dense:
+            raise ValueError("pooling cannot be chosen: this checkpoint has a Dense module made for its own")
+        modes = (pooling,) if isinstance(pooling, str) else tuple(pooling)
+        for mode in modes or ("",):
+            if mode not in POOLING:
+                raise unknown_name("pooling", mode, POOLING)
+        return cast(tuple[Pooling, ...], modes)
+
+
+@dataclass(frozen=True, eq=False)
+class ClassificationHead:
+    """From hidden states to the logits of BertForSequenceClassification.
+
+    The pooler, a linear layer and tanh over the vector of ``[CLS]``, is in BERT's code and not in its paper.
+    The linear layer after it is C and W of [1]_, section 4.1.
+
+    References
+    ----------
+    .. [1] Devlin et al. 2019, "BERT", https://arxiv.org/abs/1810.04805
+    """
+
+    pooler_weight: Float32Array  # (E, E)
+    pooler_bias: Float32Array  # (E,)
+    weight: Float32Array  # (E, labels)
+    bias: Float32Array  # (labels,)
+
+    def logits(self, hidden_states: Float32Array) -> Float32Array:
+        """Hidden states (N, L, E) to logits (N, labels)."""
+        pooled = np.tanh(hidden_states[:, 0] @ self.pooler_weight + self.pooler_bias)  # (N, E)
+        return np.asarray(pooled @ self.weight + self.bias)  # (N, labels)
+
+
+def token_vectors(hidden_states: Float32Array) -> list[Float32Array]:
+    """Copies of the hidden states (L, E) of each of N texts, out of the buffer (N, L, E) that holds them."""
+    return [tokens.copy() for tokens in hidden_states]
+
+
+def features(input_ids: Sequence[int], hidden_states: Float32Array, embed: Embed) -> Features:
+    """Everything about one text, under sentence-transformers' names."""
+    ids = np.array(input_ids, dtype=np.int64)  # (L,)
+    return {
+        "input_ids": ids,
+        "token_type_ids": np.zeros_like(ids),
+        "attention_mask": np.ones_like(ids),
+        "token_embeddings": hidden_states,
+        "sentence_embedding": embed(hidden_states[None])[0],
+    }

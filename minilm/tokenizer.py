@@ -1,103 +1,60 @@
-"""From text to token ids, by the ``tokenizers`` library and the checkpoint's own ``tokenizer.json``.
+"""From texts or pairs of texts to token ids, cut at ``max_seq_length``.
 
-The file stores a truncation and a padding of its own (128 tokens for all-MiniLM-L6-v2); both are overridden,
-as sentence-transformers does: the length comes from ``max_seq_length``, and nothing is padded here.
+The ``tokenizers`` library does the work, as the checkpoint's ``tokenizer.json`` says. That file stores a
+truncation and a padding of its own (128 tokens for all-MiniLM-L6-v2). Both are overridden, as
+sentence-transformers does: the length comes from ``max_seq_length``, and nothing is padded here.
+``checkpoint/tokenizer.py`` opens the file and checks it.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property, partial
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from tokenizers import Encoding, normalizers
-from tokenizers import Tokenizer as _Tokenizer
+from tokenizers import Encoding
+from tokenizers import Tokenizer as Backend
 
-from minilm.checkpoint.files import check_regular
-from minilm.checkpoint.tokenizer import check_special_tokens
+from minilm._arrays import Int64Array
 from minilm.errors import CheckpointError, one_line
-from minilm.explanation import ExplainedText, Token, words_of
-from minilm.text.pairs import PairFrame, keep_of_pair, pair_frame
-from minilm.text.prefix import Beginnings
+from minilm.text.pairs import PairFrame, kept_of_pair, pair_frame
+from minilm.text.prefix import CHARACTERS_PER_TOKEN, PrefixCutter
+from minilm.text.spans import TextSpans, text_spans
 
-IntArray = npt.NDArray[np.int64]
-
-# That of LaBSE, with half a million words, has 10 million bytes.
-MAX_BYTES = 64 << 20
-
-# Texts on which a tokenizer that lacks a part shows it: a word that it may know, and one that it will not.
-_PROBES = ("a", "\N{RUNIC LETTER FEHU FEOH FE F}\N{SNOWMAN}")
-
-# A normalizer that lowers the case, in a tokenizer.json.
-_LOWERS = r'"type":"Lowercase"|"lowercase":true'
-
-
-# Whether the library may use several threads. A forked child does not have them, and older versions of the
-# library wait for them, or complain on stderr, unless this is set.
+# Whether the library may use several threads. A forked child does not have them. Older versions of the
+# library wait for them, or complain on stderr, unless this variable is set.
 _PARALLELISM = "TOKENIZERS_PARALLELISM"
 
 
 class TokenizedTexts(NamedTuple):
-    """Token ids of some texts, ``[CLS]`` and ``[SEP]`` included, and which of the texts were cut."""
+    """Token ids of some texts or pairs, special tokens included, and which of them were cut."""
 
     input_ids: list[list[int]]
     is_truncated: list[bool]
+    token_type_ids: list[list[int]] | None = None  # of pairs: 0 or 1, the text that a token belongs to
 
 
+@dataclass(eq=False, repr=False)
 class Tokenizer:
-    """The tokenizer of one checkpoint.
+    """The tokenizer of one checkpoint, as :func:`minilm.checkpoint.tokenizer.open_tokenizer` makes it.
 
     Parameters
     ----------
-    path : str or Path
-        A ``tokenizer.json``.
-    vocab_size : int
-        Rows of the word embedding table; a tokenizer that could name a row beyond it is refused.
+    backend : tokenizers.Tokenizer
+        Truncates at ``max_seq_length`` tokens, and does not pad.
+    path : Path
+        Its file, for error messages.
     max_seq_length : int
-        Tokens that are kept of a text, special tokens included.
-    do_lower_case : bool
-        Lower the case of texts first, unless the tokenizer does so by itself.
-
-    Raises
-    ------
-    CheckpointError
-        If the file cannot be read as a tokenizer, holds ids beyond ``vocab_size``, or does not put special
-        tokens around a text.
+        Tokens that are kept of a text, special tokens included; may be set later.
     """
 
-    def __init__(
-        self, path: str | Path, *, vocab_size: int, max_seq_length: int, do_lower_case: bool = False
-    ) -> None:
-        self._path = Path(path)
-        check_regular(self._path, most=MAX_BYTES)
-        try:
-            self._tokenizer = _Tokenizer.from_file(str(path))
-        except BaseException as error:  # the library raises bare Exception for every kind of bad file
-            if not isinstance(error, Exception) and not _is_panic(error):
-                raise
-            raise CheckpointError(f"{path} cannot be read as a tokenizer: {one_line(error)}") from error
-        largest_id = max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
-        if not 0 <= largest_id < vocab_size:
-            raise CheckpointError(
-                f"{path} has token ids up to {largest_id}, but the model's vocabulary has {vocab_size} rows"
-            )
-        check_special_tokens(self._tokenizer, self._path, vocab_size, max_seq_length)
-        if do_lower_case and not re.search(_LOWERS, self._tokenizer.to_str()):
-            own = self._tokenizer.normalizer
-            steps = [normalizers.Lowercase()] if own is None else [normalizers.Lowercase(), own]
-            self._tokenizer.normalizer = normalizers.Sequence(steps)
-        self._tokenizer.no_padding()
-        self._beginnings = Beginnings(self._tokenizer)
-        self.max_seq_length = max_seq_length
-        with self._errors_named():
-            for text in _PROBES:
-                self._tokenizer.encode(text)
+    backend: Backend
+    path: Path
+    _max_seq_length: int
 
     @property
     def max_seq_length(self) -> int:
@@ -106,13 +63,13 @@ class Tokenizer:
 
     @max_seq_length.setter
     def max_seq_length(self, value: int) -> None:
-        added = self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        added = self.backend.num_special_tokens_to_add(is_pair=False)
         if value <= added:  # the library would count below zero, and cut nothing
             raise ValueError(
-                f"max_seq_length must be more than the {added} tokens that {self._path} adds to every text, "
+                f"max_seq_length must be more than the {added} tokens that {self.path} adds to every text, "
                 f"not {value}"
             )
-        self._tokenizer.enable_truncation(max_length=value)
+        self.backend.enable_truncation(max_length=value)
         self._max_seq_length = value
 
     def __call__(self, texts: Sequence[str]) -> TokenizedTexts:
@@ -122,139 +79,142 @@ class Tokenizer:
         ------
         TypeError, UnicodeEncodeError
             If a text holds a lone surrogate; :func:`minilm.text.inputs.check_encodable` says which and where.
+        CheckpointError
+            If the library finds the tokenizer to be damaged.
         """
-        _, encodings = self._read(texts)
+        encodings = self._encode(texts, with_offsets=False)
         return TokenizedTexts(
             [encoding.ids for encoding in encodings], [bool(encoding.overflowing) for encoding in encodings]
         )
 
-    def pairs(self, pairs: Sequence[tuple[str, str]]) -> tuple[TokenizedTexts, list[list[int]]]:
-        """Token ids of each pair as one text, the longer side cut first, and each token's type (0 or 1).
+    def with_spans(
+        self, texts: Sequence[str], prompt_text: str = ""
+    ) -> tuple[TokenizedTexts, list[TextSpans]]:
+        """Token ids of the prompt followed by each text, and where the tokens stand in the text."""
+        encodings = self._encode([prompt_text + text for text in texts], with_offsets=True)
+        spans = [
+            text_spans(text, encoding, prompt_length=len(prompt_text))
+            for text, encoding in zip(texts, encodings, strict=True)
+        ]
+        return TokenizedTexts([e.ids for e in encodings], [span.is_truncated for span in spans]), spans
+
+    def pairs(self, pairs: Sequence[tuple[str, str]]) -> TokenizedTexts:
+        """Token ids and token types of each pair as one sequence; of a pair that is too long the longer text is cut first.
 
         Raises
         ------
         CheckpointError
-            If the file does not leave room for a token of each text.
+            If the tokenizer leaves no room for a token of each text.
         """
         if self.max_seq_length < self.shortest_pair:
             raise CheckpointError(
-                f"{self._path} adds {self._frame.added} tokens to every pair, and must leave room for one of "
+                f"{self.path} adds {self._frame.added} tokens to every pair, and must leave room for one of "
                 f"each text among the {self.max_seq_length} that are kept of it"
             )
-        _, encodings = self._read([text for pair in pairs for text in pair], add_special_tokens=False)
+        texts = [text for pair in pairs for text in pair]
+        encodings = self._encode(texts, with_offsets=False, add_special_tokens=False)
         room = self.max_seq_length - self._frame.added
-        tokenized = TokenizedTexts([], [])
-        types = []
+        types: list[list[int]] = []
+        tokenized = TokenizedTexts([], [], types)
         for pair, first, second in zip(pairs, encodings[::2], encodings[1::2], strict=True):
             lengths = self._lengths(pair, first, second)
-            kept = keep_of_pair(*lengths, room)
-            input_ids, token_types = self._frame.join(first.ids[: kept[0]], second.ids[: kept[1]])
+            kept = kept_of_pair(*lengths, room)
+            input_ids, token_type_ids = self._frame.join(first.ids[: kept[0]], second.ids[: kept[1]])
             tokenized.input_ids.append(input_ids)
             tokenized.is_truncated.append(kept != lengths)
-            types.append(token_types)
-        return tokenized, types
+            types.append(token_type_ids)
+        return tokenized
 
     @property
     def shortest_pair(self) -> int:
-        """Tokens of a pair that has one of each text."""
+        """Tokens of a pair whose texts have one token each."""
         return self._frame.added + 2
 
     def _lengths(self, pair: tuple[str, str], first: Encoding, second: Encoding) -> tuple[int, int]:
-        """Tokens of each text; one more than fit, of a single one that is too long."""
+        """Tokens of each text; one more than fit, if only one of them is too long."""
         if first.overflowing and second.overflowing:  # which one is longer makes a difference
             return self._count(pair[0]), self._count(pair[1])
         return len(first.ids) + bool(first.overflowing), len(second.ids) + bool(second.overflowing)
 
     def _count(self, text: str) -> int:
-        """How many tokens all of a text has, special ones not counted."""
+        """Return how many tokens the whole text has, special tokens not counted."""
         encode = self._without_truncation.encode
-        return sum(len(encode(part, add_special_tokens=False).ids) for part in self._beginnings.parts(text))
+        return sum(len(encode(part, add_special_tokens=False).ids) for part in self._prefix.parts(text))
+
+    def _encode(
+        self, texts: Sequence[str], *, with_offsets: bool, add_special_tokens: bool = True
+    ) -> list[Encoding]:
+        """Encode as much of each text as its first ``max_seq_length`` tokens need."""
+        encode = self.backend.encode_batch if with_offsets else self.backend.encode_batch_fast
+        short = CHARACTERS_PER_TOKEN * self._max_seq_length
+        prefixes = [
+            text if len(text) <= short else self._prefix.initial(text, self._max_seq_length) for text in texts
+        ]
+        try:
+            encodings: list[Encoding] = encode(prefixes, add_special_tokens=add_special_tokens)
+            while unfinished := [
+                index
+                for index, encoding in enumerate(encodings)
+                if len(prefixes[index]) < len(texts[index]) and not encoding.overflowing
+            ]:
+                for index in unfinished:
+                    prefixes[index] = self._prefix.extend(texts[index], prefixes[index])
+                longer = encode([prefixes[i] for i in unfinished], add_special_tokens=add_special_tokens)
+                for index, encoding in zip(unfinished, longer, strict=True):
+                    encodings[index] = encoding
+        except BaseException as error:
+            # the library raises a bare Exception, or panics, for what it finds only when a text comes
+            if type(error) is not Exception and not is_panic(error):
+                raise
+            raise CheckpointError(f"{self.path} is damaged: {one_line(error)}") from error
+        return encodings
 
     @cached_property
-    def _without_truncation(self) -> _Tokenizer:
-        tokenizer = _Tokenizer.from_str(self._tokenizer.to_str())
-        tokenizer.no_truncation()
-        return tokenizer
+    def _prefix(self) -> PrefixCutter:
+        return PrefixCutter(self.backend)
+
+    @cached_property
+    def _without_truncation(self) -> Backend:
+        backend = Backend.from_str(self.backend.to_str())
+        backend.no_truncation()
+        return backend
 
     @cached_property
     def _frame(self) -> PairFrame:
-        with self._errors_named():
-            return pair_frame(self._without_truncation, self._path)
+        return pair_frame(self._without_truncation, self.path)
 
     @cached_property
-    def around(self) -> tuple[list[int], list[int]]:
-        """Ids that are put before every text, and behind it."""
-        tokenizer = self._without_truncation
-        with self._errors_named():
-            framed, bare = (tokenizer.encode("a", add_special_tokens=special) for special in (True, False))
-        own = [
-            i for i, side in enumerate(framed.sequence_ids) if side == 0
-        ]  # None for a token that was added
-        before, behind = (framed.ids[: own[0]], framed.ids[own[-1] + 1 :]) if own else ([], [])
-        if [*before, *bare.ids, *behind] != framed.ids or before + behind != self([""]).input_ids[0]:
-            raise CheckpointError(f"{self._path} does more to a text than put tokens around it")
-        return before, behind
+    def special_token_ids(self) -> tuple[list[int], list[int]]:
+        """Ids that the tokenizer puts before every text, and ids that it puts after it.
 
-    def _read(
-        self, texts: Sequence[str], *, add_special_tokens: bool = True
-    ) -> tuple[list[str], list[Encoding]]:
-        """As much of each text as its first ``max_seq_length`` tokens need, and what comes of it."""
-        # "fast" leaves out the character offsets, which nobody asks for here
-        encode = partial(self._tokenizer.encode_batch_fast, add_special_tokens=add_special_tokens)
-        beginnings = [self._beginnings.first(text, self.max_seq_length) for text in texts]
-        with self._errors_named():
-            encodings = encode(beginnings)
-        while more := [
-            index
-            for index, encoding in enumerate(encodings)
-            if len(beginnings[index]) < len(texts[index]) and not encoding.overflowing
-        ]:
-            for index in more:
-                beginnings[index] = self._beginnings.longer(texts[index], beginnings[index])
-            for index, encoding in zip(more, encode([beginnings[index] for index in more]), strict=True):
-                encodings[index] = encoding
-        return beginnings, encodings
-
-    def spans(self, text: str, prompt: str = "") -> ExplainedText:
-        """The text's tokens and words, and where in it they stand; the prompt's tokens are special."""
-        [beginning], _ = self._read([prompt + text])
-        with self._errors_named():
-            encoding = self._tokenizer.encode(beginning)
-        given = zip(encoding.tokens, encoding.offsets, encoding.special_tokens_mask, strict=True)
-        tokens = tuple(
-            Token(token, 0, 0, is_special=True)
-            if is_special or end <= len(prompt)
-            else Token(token, max(start - len(prompt), 0), end - len(prompt), is_special=False)
-            for token, (start, end), is_special in given
-        )
-        words = words_of(encoding.word_ids, tokens)
-        return ExplainedText(text, tokens, words, is_truncated=bool(encoding.overflowing))
-
-    @contextmanager
-    def _errors_named(self) -> Iterator[None]:
-        """Blame the file for what the library finds wrong with it only when a text comes."""
-        try:
-            yield
-        except BaseException as error:
-            # a bare Exception, or a panic; others are our own
-            if type(error) is not Exception and not _is_panic(error):
-                raise
-            raise CheckpointError(f"{self._path} is damaged: {one_line(error)}") from error
+        Raises
+        ------
+        CheckpointError
+            If it changes texts in any other way.
+        """
+        backend = self._without_truncation
+        framed, bare = (backend.encode("a", add_special_tokens=special) for special in (True, False))
+        # the sequence id of an added token is None
+        own = [index for index, side in enumerate(framed.sequence_ids) if side == 0]
+        before, after = (framed.ids[: own[0]], framed.ids[own[-1] + 1 :]) if own else ([], [])
+        if [*before, *bare.ids, *after] != framed.ids or before + after != self([""]).input_ids[0]:
+            raise CheckpointError(f"{self.path} does more to a text than put tokens around it")
+        return before, after
 
 
-def _is_panic(error: BaseException) -> bool:
-    """Whether the library's Rust broke off, which is no Exception; stderr has its own words on it."""
+def is_panic(error: BaseException) -> bool:
+    """Whether the library's Rust code panicked, which is not an Exception in Python."""
     return type(error).__name__ == "PanicException"
 
 
 class _AroundFork:
-    """One thread for the tokenizers of a forked child, where the user has not said otherwise."""
+    """Give the tokenizers of a forked child one thread, unless the user has set the variable."""
 
     is_ours = False
 
     @classmethod
     def before(cls) -> None:
-        # the library looks while the fork is under way, so that the child is too late
+        # the library looks while the fork is under way: setting it in the child would be too late
         cls.is_ours = _PARALLELISM not in os.environ
         if cls.is_ours:
             os.environ[_PARALLELISM] = "false"
@@ -269,8 +229,8 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(before=_AroundFork.before, after_in_parent=_AroundFork.after_in_parent)
 
 
-def pad(input_ids: Sequence[Sequence[int]], *, pad_token_id: int = 0) -> tuple[IntArray, IntArray]:
-    """Ids of several texts as one rectangle, and the mask that says which entries are real.
+def pad(input_ids: Sequence[Sequence[int]], *, pad_token_id: int = 0) -> tuple[Int64Array, Int64Array]:
+    """Ids of several texts as one rectangle, and the mask that says which entries are tokens.
 
     Parameters
     ----------
@@ -282,7 +242,7 @@ def pad(input_ids: Sequence[Sequence[int]], *, pad_token_id: int = 0) -> tuple[I
     Returns
     -------
     input_ids, attention_mask : ndarray of int64, shape (B, L)
-        L is the longest text's length; the mask is 1 for a token and 0 for padding.
+        L is the longest text's length. The mask is 1 for a token and 0 for padding.
 
     Examples
     --------

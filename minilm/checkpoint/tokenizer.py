@@ -1,50 +1,100 @@
-"""What a tokenizer puts around a text, checked before it meets one.
+"""A checkpoint's ``tokenizer.json``, opened and checked before it meets a text.
 
 The ``tokenizers`` library takes a post-processor as it is written: ids beyond the vocabulary, a template that
-drops the text, names that nothing stands for. The first would read another word's row; at the others it
-breaks off in Rust, with more lines on stderr than one.
+drops the text, names that stand for nothing. With the first, another word's row would be read. At the others
+the library panics in Rust, with several lines on stderr.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer as Backend
+from tokenizers import normalizers
 
-from minilm.checkpoint.files import shown
-from minilm.errors import CheckpointError
+from minilm.checkpoint.files import check_regular, shown
+from minilm.errors import CheckpointError, one_line
+from minilm.tokenizer import Tokenizer, is_panic
+
+# LaBSE's tokenizer.json, with half a million words, has 10 million bytes.
+MAX_BYTES = 64 << 20
+
+# Texts that show at once whether a tokenizer lacks a part: a word that it may know, and one that it will not.
+_PROBES = ("a", "\N{RUNIC LETTER FEHU FEOH FE F}\N{SNOWMAN}")
+
+# A normalizer that lowers the case, in a tokenizer.json.
+_LOWERS = r'"type":"Lowercase"|"lowercase":true'
 
 
-def check_special_tokens(tokenizer: Tokenizer, path: Path, vocab_size: int, max_seq_length: int) -> None:
-    """Raise a CheckpointError unless every text, also an empty one, becomes tokens that the model has.
+def open_tokenizer(
+    path: Path, *, vocab_size: int, max_seq_length: int, do_lower_case: bool = False
+) -> Tokenizer:
+    """Read a ``tokenizer.json``, and check that every text becomes ids that the model has.
 
     Parameters
     ----------
-    tokenizer : tokenizers.Tokenizer
     path : Path
-        Its file, for the message.
+        The file.
     vocab_size : int
         Rows of the word embedding table.
     max_seq_length : int
-        Tokens that are kept of a text.
+        Tokens that are kept of a text, special tokens included.
+    do_lower_case : bool
+        Lower the case of texts first, unless the tokenizer does so by itself.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read as a tokenizer, has ids from ``vocab_size`` on, or does not put special
+        tokens around a text.
     """
-    if tokenizer.post_processor is None:
+    check_regular(path, most=MAX_BYTES)
+    try:
+        backend = Backend.from_file(str(path))
+        largest_id = max(backend.get_vocab(with_added_tokens=True).values(), default=-1)
+        if not 0 <= largest_id < vocab_size:
+            raise CheckpointError(
+                f"{path} has token ids up to {largest_id}, but the model's vocabulary has {vocab_size} rows"
+            )
+        _check_special_tokens(backend, path, vocab_size, max_seq_length)
+        if do_lower_case and not re.search(_LOWERS, backend.to_str()):
+            own = backend.normalizer
+            steps = [normalizers.Lowercase()] if own is None else [normalizers.Lowercase(), own]
+            backend.normalizer = normalizers.Sequence(steps)
+        backend.no_padding()
+        backend.enable_truncation(max_length=max_seq_length)
+        for text in _PROBES:
+            backend.encode(text)
+    except CheckpointError:
+        raise
+    except (
+        BaseException
+    ) as error:  # the library raises a bare Exception, or panics, for every kind of bad file
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
+        raise CheckpointError(f"{path} cannot be read as a tokenizer: {one_line(error)}") from error
+    return Tokenizer(backend, path, max_seq_length)
+
+
+def _check_special_tokens(backend: Backend, path: Path, vocab_size: int, max_seq_length: int) -> None:
+    """Raise a CheckpointError unless every text, also an empty one, becomes tokens that the model has."""
+    if backend.post_processor is None:
         raise CheckpointError(f"{path} has no post_processor: an empty text would have no token at all")
-    for processor in _processors(json.loads(tokenizer.post_processor.__getstate__())):
-        kind = processor["type"]
-        if kind == "TemplateProcessing":
+    for processor in _processors(json.loads(backend.post_processor.__getstate__())):
+        if processor["type"] == "TemplateProcessing":
             ids = _template_ids(processor, path)
-        else:  # BertProcessing and RobertaProcessing have a token and its id each; others add none
+        else:  # BertProcessing and RobertaProcessing name two tokens with their ids; others add none
             ids = [processor[name][1] for name in ("cls", "sep") if name in processor]
         if max(ids, default=0) >= vocab_size:
             raise CheckpointError(
                 f"{path} adds the token id {max(ids)} to every text, but the model's vocabulary has "
                 f"{vocab_size} rows"
             )
-    added = tokenizer.num_special_tokens_to_add(is_pair=False)
+    added = backend.num_special_tokens_to_add(is_pair=False)
     if not 0 < added < max_seq_length:
         raise CheckpointError(
             f"{path} adds {added} tokens to every text, and must add at least 1 and fewer than the "
@@ -53,7 +103,7 @@ def check_special_tokens(tokenizer: Tokenizer, path: Path, vocab_size: int, max_
 
 
 def _processors(fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A post-processor, or each one of a sequence of them."""
+    """Yield a post-processor, or each one of a sequence of them."""
     if fields["type"] == "Sequence":
         for inner in fields["processors"]:
             yield from _processors(inner)
@@ -62,7 +112,7 @@ def _processors(fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _template_ids(template: dict[str, Any], path: Path) -> list[int]:
-    """Ids that a template adds, if it has the text in it, and of a pair both, each once."""
+    """Return the ids that a template adds, if it has each of its texts exactly once."""
     special = template["special_tokens"]
     for name, texts in (("single", ["A"]), ("pair", ["A", "B"])):
         pieces = template[name]

@@ -1,8 +1,8 @@
-"""Two texts as one sequence: what stands around them, and how much of each is kept when they are too long.
+"""Two texts as one sequence: the special tokens around them, and how much of each is kept.
 
-The ``tokenizers`` library can do both, but keeps what it cuts off, every piece of the one text combined with
-every piece of the other: time and memory grow with the product of the lengths. Two texts of 40,000 full stops
-took 19 seconds and 8 GB.
+The ``tokenizers`` library can do both, but it also combines every cut-off piece of one text with every piece
+of the other. Its time and memory grow with the product of the lengths: two texts of 40,000 full stops took 19
+seconds and 8 GB.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from minilm.errors import CheckpointError
 
 
-class Special(NamedTuple):
+class AddedTokens(NamedTuple):
     """Tokens that the tokenizer adds, and the type of each."""
 
     input_ids: list[int]
@@ -23,18 +23,18 @@ class Special(NamedTuple):
 
 
 class PairFrame(NamedTuple):
-    """What a tokenizer puts around the two texts of a pair, and the types of their own tokens."""
+    """The tokens that a tokenizer puts around the two texts of a pair, and the types of the texts' tokens."""
 
-    before: Special
+    before: AddedTokens
     first_type: int
-    between: Special
+    between: AddedTokens
     second_type: int
-    after: Special
+    after: AddedTokens
 
     @property
     def added(self) -> int:
-        """How many tokens are added."""
-        return sum(len(special.input_ids) for special in (self.before, self.between, self.after))
+        """The number of added tokens."""
+        return sum(len(tokens.input_ids) for tokens in (self.before, self.between, self.after))
 
     def join(self, first: list[int], second: list[int]) -> tuple[list[int], list[int]]:
         """The ids and the types of a pair, from the ids of its texts."""
@@ -52,27 +52,27 @@ class PairFrame(NamedTuple):
 
 
 def pair_frame(tokenizer: Tokenizer, path: Path) -> PairFrame:
-    """The frame that a tokenizer's post-processor makes, read off a pair that it has framed.
+    """The frame that a tokenizer's post-processor makes, read from an encoded example.
 
     Parameters
     ----------
     tokenizer : tokenizers.Tokenizer
-        One that does not truncate.
+        Must not truncate.
     path : Path
-        Its file, for the error.
+        Its file, for the error message.
 
     Raises
     ------
     CheckpointError
-        If it does anything but put the second text after the first.
+        If it does not put the second text after the first, or changes the texts.
     """
     encoding = tokenizer.encode("a", "a")
-    sides = encoding.sequence_ids  # None for a token that was added
+    sides = encoding.sequence_ids  # None for an added token
     first, second = ([i for i, side in enumerate(sides) if side == number] for number in (0, 1))
     if first and second:
         types = encoding.type_ids
         before, between, after = (
-            Special(encoding.ids[part], types[part])
+            AddedTokens(encoding.ids[part], types[part])
             for part in (slice(first[0]), slice(first[-1] + 1, second[0]), slice(second[-1] + 1, None))
         )
         frame = PairFrame(before, types[first[0]], between, types[second[0]], after)
@@ -87,15 +87,15 @@ def _agree(frame: PairFrame, tokenizer: Tokenizer, pair: tuple[str, str]) -> boo
     return frame.join(first, second) == (encoding.ids, encoding.type_ids)
 
 
-def keep_of_pair(first: int, second: int, room: int) -> tuple[int, int]:
-    """How many tokens of two texts are kept, when there is room for so many: the longer one is cut first.
+def kept_of_pair(first: int, second: int, room: int) -> tuple[int, int]:
+    """How many tokens are kept of two texts when there is room for ``room``: the longer one is cut first.
 
-    As the ``tokenizers`` library's strategy "longest first" has it; of an odd room the longer text has the
-    larger half, and of equal ones the second.
+    This is the strategy "longest first" of the ``tokenizers`` library. If both texts are cut and the room is
+    odd, the longer text gets the larger half; of equally long texts, the second.
 
     Examples
     --------
-    >>> keep_of_pair(10, 400, 509), keep_of_pair(10, 600, 509), keep_of_pair(600, 500, 509)
+    >>> kept_of_pair(10, 400, 509), kept_of_pair(10, 600, 509), kept_of_pair(600, 500, 509)
     ((10, 400), (10, 499), (255, 254))
     """
     if first + second <= room:

@@ -1,0 +1,132 @@
+"""Options of a model that may be set after it was loaded."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minilm._arguments import positive_int, unknown_name
+from minilm._pipeline import Pipeline
+from minilm.config import ModelConfig
+from minilm.heads import EmbeddingHead
+from minilm.similarity import SIMILARITY
+from minilm.tokenizer import Tokenizer
+
+
+class PipelineOptions:
+    """Options that :class:`minilm.MiniLM` and :class:`minilm.CrossEncoder` have in common.
+
+    Attributes
+    ----------
+    config : ModelConfig
+        What the checkpoint says about itself.
+    pipeline : Pipeline
+        Turns texts into token ids and runs the encoder.
+    """
+
+    config: ModelConfig
+    pipeline: Pipeline
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer, which cuts at ``max_seq_length``."""
+        return self.pipeline.tokenizer
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """Texts to put before what is encoded, by name."""
+        return self.pipeline.prompts
+
+    @property
+    def default_prompt_name(self) -> str | None:
+        """The prompt that is used when none is given; may be set, also to None."""
+        return self.pipeline.default_prompt_name
+
+    @default_prompt_name.setter
+    def default_prompt_name(self, value: str | None) -> None:
+        self.pipeline.update_prompts(default_prompt_name=value)
+        self.pipeline.default_prompt_name = value
+
+    def resolve_prompt(self, prompt: str | None = None, prompt_name: str | None = None) -> str:
+        """The text that goes before every text: ``prompt``, or the one of that name, or the default.
+
+        Raises
+        ------
+        ValueError
+            If there is no prompt of that name.
+        """
+        return self.pipeline.prompt_text(prompt, prompt_name)
+
+    @property
+    def max_seq_length(self) -> int:
+        """Tokens that are kept of a text or pair, special tokens included; may be set."""
+        return self.tokenizer.max_seq_length
+
+    @max_seq_length.setter
+    def max_seq_length(self, value: int) -> None:
+        longest = self.config.max_position_embeddings
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise TypeError(f"max_seq_length must be an int, not {type(value).__name__}")
+        if not self.shortest_input <= value <= longest:
+            raise ValueError(
+                f"max_seq_length must lie in {self.shortest_input} to {longest} for this model, not {value}"
+            )
+        self.tokenizer.max_seq_length = int(value)
+
+    def get_max_seq_length(self) -> int:
+        """:attr:`max_seq_length`, as sentence-transformers also calls it."""
+        return self.max_seq_length
+
+    @property
+    def shortest_input(self) -> int:
+        """Tokens of the shortest input that has more than special tokens."""
+        return 3
+
+    @property
+    def threads(self) -> int:
+        """Cores that the encoder uses; may be set."""
+        return self.pipeline.engine.threads
+
+    @threads.setter
+    def threads(self, value: int) -> None:
+        self.pipeline.engine.threads = positive_int("threads", value)
+
+
+class EmbedderOptions(PipelineOptions):
+    """Options of :class:`minilm.MiniLM`.
+
+    Attributes
+    ----------
+    head : EmbeddingHead
+        Makes embeddings of hidden states.
+    truncate_dim : int or None
+        Components of an embedding that are kept; may be set.
+    normalize : bool
+        Whether embeddings are scaled to length 1; may be set.
+    """
+
+    head: EmbeddingHead
+    truncate_dim: int | None
+    normalize: bool
+    _similarity_fn_name: str
+
+    @property
+    def embedding_dimension(self) -> int:
+        """Components of an embedding before any truncation: 384 for all-MiniLM-L6-v2."""
+        return self.head.width()
+
+    def get_embedding_dimension(self) -> int:
+        """Components of an embedding as encode returns it, after the cut at ``truncate_dim``."""
+        return min(self.embedding_dimension, self.truncate_dim or self.embedding_dimension)
+
+    get_sentence_embedding_dimension = get_embedding_dimension  # its former name, which many still use
+
+    @property
+    def similarity_fn_name(self) -> str:
+        """What :meth:`similarity` computes: "cosine", "dot", "euclidean" or "manhattan"; may be set."""
+        return self._similarity_fn_name
+
+    @similarity_fn_name.setter
+    def similarity_fn_name(self, value: str) -> None:
+        if not isinstance(value, str) or value not in SIMILARITY:
+            raise unknown_name("similarity_fn_name", value, SIMILARITY)
+        self._similarity_fn_name = value

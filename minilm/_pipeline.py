@@ -1,0 +1,266 @@
+"""The corridor: the only place where texts become token ids and token ids go through the encoder.
+
+    inputs -> windows -> prompt -> tokenizer -> engine -> a result per input, and a count of what was cut
+
+``MiniLM``, ``CrossEncoder``, the explanation of a score, the corpus job and the server all call it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+
+from minilm._arguments import positive_int, unknown_name
+from minilm._arrays import AnyArray
+from minilm._progress import progress_bar
+from minilm.fast.engine import TOKENS_PER_TEXT, Engine, Finish
+from minilm.text.inputs import check_encodable, check_text, item_text
+from minilm.text.spans import TextSpans
+from minilm.tokenizer import TokenizedTexts, Tokenizer
+
+# A window is long enough to find texts of similar length in, and short enough that a corpus never has to fit
+# in memory: a million characters are about 250,000 tokens.
+WINDOW_TEXTS = 4096
+WINDOW_CHARACTERS = 1 << 20
+
+T = TypeVar("T")
+
+
+@dataclass
+class Counts:
+    """What went through the pipeline."""
+
+    texts: int = 0
+    tokens: int = 0
+    truncated: int = 0  # texts that were cut at max_seq_length
+
+
+@dataclass(eq=False, repr=False)
+class Pipeline:
+    """The tokenizer and the engine of one model, and the prompts that go before its texts.
+
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+    engine : Engine
+    prompts : dict of str to str
+        Texts to put before what is encoded, by name.
+    default_prompt_name : str, optional
+        The prompt to use when none is given.
+    """
+
+    tokenizer: Tokenizer
+    engine: Engine
+    prompts: dict[str, str] = field(default_factory=dict)
+    default_prompt_name: str | None = None
+
+    unit: ClassVar[str] = "texts"  # what the inputs are called in a message
+
+    def prompt_text(self, prompt: str | None = None, prompt_name: str | None = None) -> str:
+        """The text to put before every text: ``prompt`` itself, or the one of that name, or the default.
+
+        Raises
+        ------
+        TypeError
+            If ``prompt`` is not a str.
+        ValueError
+            If it has a lone surrogate, or there is no prompt of that name.
+        """
+        if prompt is not None:
+            return check_text("prompt", prompt)
+        name = self.default_prompt_name if prompt_name is None else prompt_name
+        if name is None:
+            return ""
+        if not isinstance(name, str) or name not in self.prompts:
+            raise unknown_name("prompt_name", name, self.prompts)
+        return check_text(f"prompts[{name!r}]", self.prompts[name])
+
+    def update_prompts(
+        self, prompts: Mapping[str, str] | None = None, default_prompt_name: str | None = None
+    ) -> None:
+        """Add prompts, and choose the default one; None leaves what is there.
+
+        Raises
+        ------
+        TypeError
+            If a prompt or its name is not a str.
+        ValueError
+            If one of them has a lone surrogate, or there is no prompt of that name.
+        """
+        for name, text in (prompts or {}).items():
+            self.prompts[check_text("a prompt's name", name)] = check_text(f"prompts[{name!r}]", text)
+        if default_prompt_name is not None:
+            if not isinstance(default_prompt_name, str) or default_prompt_name not in self.prompts:
+                raise unknown_name("default_prompt_name", default_prompt_name, self.prompts)
+            self.default_prompt_name = default_prompt_name
+
+    def run(
+        self,
+        inputs: Iterable[Any],
+        finish: Finish,
+        *,
+        counts: Counts,
+        prompt_text: str = "",
+        batch_size: int = 32,
+        show_progress_bar: bool | None = False,
+    ) -> Iterator[tuple[TokenizedTexts, list[AnyArray]]]:
+        """Encode inputs a window at a time.
+
+        Parameters
+        ----------
+        inputs : iterable of str
+            Texts; for a :class:`PairPipeline`, pairs of texts.
+        finish : callable
+            Makes results of hidden states: see :meth:`minilm.fast.engine.Engine.run`.
+        counts : Counts
+            Counts what was encoded and what was cut.
+        prompt_text : str
+            Goes before every text.
+        batch_size : int
+            How many texts of 32 tokens go through the encoder at a time, per core.
+        show_progress_bar : bool, optional
+            None shows it on a terminal.
+
+        Yields
+        ------
+        tuple of TokenizedTexts and a list of arrays
+            The token ids of a window's inputs, and a result for each.
+        """
+        pack_tokens = TOKENS_PER_TEXT * positive_int("batch_size", batch_size)
+        total = len(inputs) if isinstance(inputs, Sized) else None
+        is_silent = show_progress_bar is False or (show_progress_bar is None and total == 1)
+        with nullcontext() if is_silent else progress_bar(show_progress_bar, total) as bar:
+            for tokenized in self.tokenize(inputs, counts, prompt_text):
+                # no name for the results: they would be held while the next window is encoded
+                yield (
+                    tokenized,
+                    self.engine.run(
+                        tokenized.input_ids,
+                        finish,
+                        pack_tokens=pack_tokens,
+                        token_type_ids=tokenized.token_type_ids,
+                        advance=bar and bar.update,
+                    ),
+                )
+
+    def tokenize(
+        self, inputs: Iterable[Any], counts: Counts, prompt_text: str = ""
+    ) -> Iterator[TokenizedTexts]:
+        """Tokenize inputs a window at a time; ``counts`` counts them.
+
+        Raises
+        ------
+        TypeError
+            If an input is not a str; the message names its index.
+        ValueError
+            If a text has a lone surrogate; the message names its index.
+        """
+        for window in windows(self.checked(inputs), self.characters):
+            tokenized = self.tokenize_window(window, prompt_text, start=counts.texts)
+            counts.texts += len(window)
+            counts.tokens += sum(map(len, tokenized.input_ids))
+            counts.truncated += sum(tokenized.is_truncated)
+            yield tokenized
+
+    def tokenize_window(
+        self, window: Sequence[Any], prompt_text: str = "", *, start: int = 0
+    ) -> TokenizedTexts:
+        """Tokenize some texts at once; ``start`` is the index of the first among the inputs."""
+        try:
+            return self.tokenizer([prompt_text + text for text in window] if prompt_text else window)
+        except (TypeError, UnicodeEncodeError):  # raised for a string that is not Unicode text
+            check_encodable(window, start)
+            raise
+
+    def run_tokens(
+        self, input_ids: Sequence[Sequence[int]], finish: Finish, *, batch_size: int = 32
+    ) -> list[AnyArray]:
+        """Encode texts that are token ids already; ``finish`` as for :meth:`run`.
+
+        Raises
+        ------
+        ValueError
+            If a text has no tokens, too many, or an id that is not in the vocabulary.
+        """
+        parameters = self.engine.parameters
+        longest, vocab_size = len(parameters.position_embeddings), len(parameters.word_embeddings)
+        for index, ids in enumerate(input_ids):
+            if not 1 <= len(ids) <= longest:
+                raise ValueError(f"input_ids[{index}] has {len(ids)} ids; a text has 1 to {longest}")
+            if not (min(ids) >= 0 and max(ids) < vocab_size):
+                raise ValueError(f"input_ids[{index}] has an id outside 0 to {vocab_size - 1}")
+        pack_tokens = TOKENS_PER_TEXT * positive_int("batch_size", batch_size)
+        return self.engine.run(input_ids, finish, pack_tokens=pack_tokens)
+
+    def tokenize_with_spans(
+        self, texts: Sequence[str], prompt_text: str = ""
+    ) -> tuple[TokenizedTexts, list[TextSpans]]:
+        """Tokenize some texts at once, and say where their tokens stand in them."""
+        return self.tokenizer.with_spans(texts, prompt_text)
+
+    def truncation_message(self, counts: Counts) -> str:
+        """Say how many inputs were cut."""
+        return (
+            f"{counts.truncated} of {counts.texts} {self.unit} were cut at {self.tokenizer.max_seq_length} "
+            "tokens (max_seq_length); the rest of them was not encoded"
+        )
+
+    @staticmethod
+    def checked(inputs: Iterable[Any]) -> Iterator[Any]:
+        """Yield the inputs, if each of them is a text."""
+        for index, item in enumerate(inputs):
+            yield item if type(item) is str else item_text(index, item)
+
+    @staticmethod
+    def characters(item: Any) -> int:  # noqa: ANN401 - a text, or a pair of them
+        """How many characters an input has."""
+        return len(item)
+
+
+@dataclass(eq=False, repr=False)
+class PairPipeline(Pipeline):
+    """A pipeline of pairs of texts, which the caller has checked. The prompt goes before the first text.
+
+    ``has_token_types`` says whether the encoder is told which text a token belongs to.
+    """
+
+    has_token_types: bool = True
+
+    unit: ClassVar[str] = "pairs"
+
+    def tokenize_window(
+        self,
+        window: Sequence[Any],
+        prompt_text: str = "",
+        *,
+        start: int = 0,  # noqa: ARG002 - as for texts
+    ) -> TokenizedTexts:
+        """Tokenize some pairs at once."""
+        tokenized = self.tokenizer.pairs([(prompt_text + first, second) for first, second in window])
+        return tokenized if self.has_token_types else tokenized._replace(token_type_ids=None)
+
+    @staticmethod
+    def checked(inputs: Iterable[Any]) -> Iterator[Any]:
+        """Yield the inputs."""
+        return iter(inputs)
+
+    @staticmethod
+    def characters(item: Any) -> int:  # noqa: ANN401 - as for texts
+        """How many characters a pair has."""
+        return sum(map(len, item))
+
+
+def windows(items: Iterable[T], characters: Callable[[T], int]) -> Iterator[list[T]]:
+    """Group consecutive items into lists of bounded length and bounded number of characters."""
+    window: list[T] = []
+    total = 0
+    for item in items:
+        window.append(item)
+        total += characters(item)
+        if len(window) == WINDOW_TEXTS or total >= WINDOW_CHARACTERS:
+            yield window
+            window, total = [], 0
+    if window:
+        yield window
