@@ -7,7 +7,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from minilm.config import Pooling
+from minilm.pooling import Pooling
 from minilm.quantization import Precision
 
 # What sentence-transformers takes and a numpy encoder on the CPU has no use for: the values that mean what is

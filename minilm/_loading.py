@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from minilm.checkpoint.config import read_config
 from minilm.checkpoint.heads import Dense, load_dense
 from minilm.checkpoint.weights import ParameterFile
 from minilm.config import ModelConfig
@@ -68,7 +69,7 @@ def load(
 
 
 def _read(directory: Path) -> Parts:
-    config = ModelConfig.from_directory(directory)
+    config = read_config(directory)
     parameters = pack_parameters(
         ParameterFile(directory / "model.safetensors", config), config, in_panels=has_small_matrix_kernels()
     )
@@ -84,7 +85,7 @@ def _read(directory: Path) -> Parts:
 
 
 def _check_widths(config: ModelConfig, dense: list[Dense], directory: Path) -> None:
-    width = config.hidden_size * (1 if isinstance(config.pooling, str) else len(config.pooling))
+    width = config.hidden_size * len(config.pooling)
     for folder, module in zip(config.dense, dense, strict=True):
         if module.weight.shape[0] != width:
             takes = f"takes embeddings of width {module.weight.shape[0]}"

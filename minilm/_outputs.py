@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm._arguments import positive_int
-from minilm.config import Pooling
 from minilm.fast.engine import Finish
 from minilm.heads import EmbeddingHead
+from minilm.pooling import Pooling
 from minilm.pooling import normalize as scale_to_one
 from minilm.quantization import truncate_embeddings
 

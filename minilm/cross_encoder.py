@@ -23,10 +23,10 @@ import numpy.typing as npt
 
 from minilm._arguments import TorchOnly, positive_int, refuse_torch_only
 from minilm._progress import progress_bar
-from minilm.checkpoint.files import is_there, read_json, shown
+from minilm.checkpoint.config import read_config
+from minilm.checkpoint.files import is_there, quoted, read_json
 from minilm.checkpoint.prompts import UseSettings
 from minilm.checkpoint.weights import ParameterFile
-from minilm.config import ModelConfig
 from minilm.encoder import softmax
 from minilm.errors import CheckpointError, TruncationWarning
 from minilm.fast.blas import has_small_matrix_kernels
@@ -124,7 +124,7 @@ class CrossEncoder:
             token=token,
         )
         directory = self.checkpoint.directory
-        self.config = ModelConfig.from_directory(directory, is_cross_encoder=True)
+        self.config = read_config(directory, is_cross_encoder=True)
         self.num_labels = _num_labels(directory)
         self.activation_fn = _numpy_only(activation_fn) or _activation(directory, self.num_labels)
         self._use = UseSettings.from_directory(directory)
@@ -423,7 +423,7 @@ def _num_labels(directory: Path) -> int:
     count = len(labels) if isinstance(labels, dict) else fields.get("num_labels", 2)
     if isinstance(count, bool) or not isinstance(count, int) or not 0 < count < 2**31:
         raise CheckpointError(
-            f"{directory / 'config.json'}: num_labels must lie in 1 to {2**31 - 1}, not {shown(count)}"
+            f"{directory / 'config.json'}: num_labels must lie in 1 to {2**31 - 1}, not {quoted(count)}"
         )
     return count
 
@@ -443,7 +443,9 @@ def _activation(directory: Path, num_labels: int) -> Activation:
     name = named.rpartition(".")[2] if isinstance(named, str) else ""
     if name not in _ACTIVATIONS:
         known = ", ".join(_ACTIVATIONS)
-        raise CheckpointError(f"{directory}: activation_fn {shown(named)} is not supported, only {known} are")
+        raise CheckpointError(
+            f"{directory}: activation_fn {quoted(named)} is not supported, only {known} are"
+        )
     return _ACTIVATIONS[name]
 
 
@@ -453,6 +455,6 @@ def _has_token_types(directory: Path) -> bool:
     fields = read_json(path, dict) if is_there(path) else {}
     if "model_input_names" in fields:
         if not isinstance(names := fields["model_input_names"], list):
-            raise CheckpointError(f"{path}: model_input_names must be a list, not {shown(names)}")
+            raise CheckpointError(f"{path}: model_input_names must be a list, not {quoted(names)}")
         return "token_type_ids" in names
     return fields.get("tokenizer_class", "BertTokenizer") in ("BertTokenizer", "BertTokenizerFast")

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm.checkpoint.heads import Dense
-from minilm.config import ModelConfig, Pooling
-from minilm.pooling import POOLING
+from minilm.config import ModelConfig
+from minilm.pooling import POOLING, Pooling
 from minilm.pooling import normalize as scale_to_one
 
 Array = npt.NDArray[np.float32]

@@ -23,7 +23,6 @@ from minilm._loading import load
 from minilm._outputs import Features, OutputValue, keep_tokens, output_of
 from minilm._progress import progress_bar
 from minilm.checkpoint.prompts import DOCUMENT_PROMPTS, QUERY_PROMPTS, UseSettings
-from minilm.config import Pooling
 from minilm.errors import TruncationWarning
 from minilm.explanation import Explanation, explain_score
 from minilm.fast.blas import blas_info, kernel_advice
@@ -31,6 +30,7 @@ from minilm.fast.engine import TOKENS_PER_TEXT, Engine
 from minilm.fast.threads import available_cores
 from minilm.heads import EmbeddingHead
 from minilm.hub import DEFAULT_MODEL, is_pinned
+from minilm.pooling import Pooling
 from minilm.quantization import PRECISIONS, Precision, quantize_embeddings
 from minilm.similarity import SIMILARITY, as_floats
 from minilm.text.inputs import as_texts, check_encodable, check_text, is_text, windows
@@ -194,7 +194,7 @@ class MiniLM:
         return (
             f"MiniLM({str(self.checkpoint.directory)!r}: {c.num_hidden_layers} layers, "
             f"{c.num_attention_heads} heads, {c.hidden_size} wide, {self.max_seq_length} tokens, "
-            f"{c.pooling} pooling)"
+            f"{' + '.join(c.pooling)} pooling)"
         )
 
     @property

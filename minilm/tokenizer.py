@@ -75,7 +75,7 @@ class Tokenizer:
         self, path: str | Path, *, vocab_size: int, max_seq_length: int, do_lower_case: bool = False
     ) -> None:
         self._path = Path(path)
-        check_regular(self._path, most=MAX_BYTES)
+        check_regular(self._path, max_bytes=MAX_BYTES)
         try:
             self._tokenizer = _Tokenizer.from_file(str(path))
         except BaseException as error:  # the library raises bare Exception for every kind of bad file

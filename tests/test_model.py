@@ -137,7 +137,7 @@ def test_none_means_as_the_checkpoint_says(make_checkpoint: MakeCheckpoint) -> N
     from dataclasses import replace
 
     for i, (pooling, is_normalized) in enumerate([("cls", False), ("max", True), ("mean", False)]):
-        config = replace(TINY, pooling=pooling, normalize=is_normalized)  # type: ignore[arg-type]
+        config = replace(TINY, pooling=(pooling,), normalize=is_normalized)  # type: ignore[arg-type]
         model = MiniLM(make_checkpoint(f"c{i}", config=config))
         expected = model.encode("a b c", pooling=pooling, normalize_embeddings=is_normalized)  # type: ignore[arg-type]
         np.testing.assert_array_equal(model.encode("a b c"), expected)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm.activations import gelu, relu
-from minilm.checkpoint.files import is_there, read_json, shown
+from minilm.checkpoint.files import is_there, quoted, read_json
 from minilm.checkpoint.tensors import TensorFile
 from minilm.errors import CheckpointError
 
@@ -60,26 +60,29 @@ def load_dense(directory: Path) -> Dense:
     ):
         if fields.get(name, supported) not in (supported, None):
             raise CheckpointError(
-                f"{path}: {name} {shown(fields[name])} is not supported, only {supported!r} is"
+                f"{path}: {name} {quoted(fields[name])} is not supported, only {supported!r} is"
             )
     given = fields.get("activation_function", "Tanh")
     activation = given.rpartition(".")[2] if isinstance(given, str) else ""
     if activation not in _ACTIVATIONS:
         known = ", ".join(_ACTIVATIONS)
         raise CheckpointError(
-            f"{path}: activation_function {shown(given)} is not supported, only {known} are"
+            f"{path}: activation_function {quoted(given)} is not supported, only {known} are"
         )
     if not is_there(weights):
         raise CheckpointError(f"{weights} is missing; minilm opens safetensors only, no pickles")
     for name in ("in_features", "out_features"):
         size = fields.get(name)
         if isinstance(size, bool) or not isinstance(size, int) or not 0 < size < 2**31:
-            raise CheckpointError(f"{path}: {name} must be a positive whole number, not {shown(size)}")
+            raise CheckpointError(f"{path}: {name} must be a positive whole number, not {quoted(size)}")
     if not isinstance(has_bias := fields.get("bias", True), bool):
-        raise CheckpointError(f"{path}: bias must be true or false, not {shown(has_bias)}")
+        raise CheckpointError(f"{path}: bias must be true or false, not {quoted(has_bias)}")
     into, out = fields["in_features"], fields["out_features"]
     tensors = TensorFile(
-        weights, {"linear.weight": (out, into)} | ({"linear.bias": (out,)} if has_bias else {})
+        weights,
+        {"linear.weight": (out, into)} | ({"linear.bias": (out,)} if has_bias else {}),
+        linear=["linear.weight"],
+        nonzero=["linear.weight"],
     )
     weight = np.ascontiguousarray(tensors["linear.weight"], np.float32)  # (in, out)
     bias = np.asarray(tensors["linear.bias"] if has_bias else np.zeros(out), np.float32)  # (out,)

@@ -1,4 +1,4 @@
-"""What a checkpoint says about its use: prompts, and how its embeddings are compared.
+"""Prompts and the similarity function of a checkpoint.
 
 sentence-transformers keeps them in ``config_sentence_transformers.json``, beside the encoder's configuration.
 """
@@ -8,15 +8,53 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-from minilm.checkpoint.files import is_there, read_json, shown
-from minilm.errors import CheckpointError
+from minilm.checkpoint.files import Fields, quoted
 from minilm.similarity import SIMILARITY
 from minilm.text.inputs import check_text, is_encodable
 
 # The names under which encode_query and encode_document look for their prompt, in order.
 QUERY_PROMPTS = ("query",)
 DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+
+
+class PromptFields(NamedTuple):
+    """Prompts by name, the default prompt's name, and the name of the similarity function.
+
+    The prompts "query" and "document" always exist, as in sentence-transformers. They are empty unless the
+    checkpoint sets them.
+    """
+
+    prompts: dict[str, str]
+    default_prompt_name: str | None
+    similarity_fn_name: str
+
+
+def read_prompts(directory: Path) -> PromptFields:
+    """Read ``config_sentence_transformers.json``; a missing file or a null field means the defaults.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is not JSON, a prompt is not text, the default prompt does not exist, or the similarity
+        function is unknown.
+    """
+    fields = Fields(directory / "config_sentence_transformers.json", optional=True)
+    prompts = {"query": "", "document": ""}
+    for name, text in (fields.mapping("prompts") or {}).items():
+        if not isinstance(text, str | None):
+            raise fields.error(f"prompts must map names to texts, not {quoted(fields.get('prompts'))}")
+        if not is_encodable(name + (text or "")):
+            raise fields.error(f"the prompt {quoted(name)} holds a lone surrogate")
+        if text is not None:
+            prompts[name] = text
+    has_default = "default_prompt_name" in fields
+    return PromptFields(
+        prompts,
+        fields.one_of("default_prompt_name", prompts, default="") if has_default else None,
+        fields.one_of("similarity_fn_name", SIMILARITY, default="cosine"),
+    )
 
 
 @dataclass
@@ -33,38 +71,8 @@ class UseSettings:
 
     @classmethod
     def from_directory(cls, directory: Path) -> UseSettings:
-        """Read ``config_sentence_transformers.json``; without one everything is at its default.
-
-        Raises
-        ------
-        CheckpointError
-            If the file is not JSON, or asks for a prompt or a similarity that does not exist.
-        """
-        path = directory / "config_sentence_transformers.json"
-        if not is_there(path):
-            return cls()
-        fields = read_json(path, dict)
-        settings = cls()
-        prompts = {} if fields.get("prompts") is None else fields["prompts"]
-        if not isinstance(prompts, dict) or not all(
-            p is None or isinstance(p, str) for p in prompts.values()
-        ):
-            raise CheckpointError(f"{path}: prompts must map names to texts, not {shown(prompts)}")
-        for name, text in prompts.items():
-            if not is_encodable(name + (text or "")):
-                raise CheckpointError(f"{path}: the prompt {shown(name)} holds a lone surrogate")
-        for name in ("default_prompt_name", "similarity_fn_name"):
-            if not isinstance(fields.get(name), str | None):
-                raise CheckpointError(f"{path}: {name} must be a name, not {shown(fields[name])}")
-        settings.prompts |= {name: text for name, text in prompts.items() if text is not None}
-        try:
-            settings.change(
-                default_prompt_name=fields.get("default_prompt_name"),
-                similarity_fn_name=fields.get("similarity_fn_name"),
-            )
-        except ValueError as error:
-            raise CheckpointError(f"{path}: {error}") from None
-        return settings
+        """Read them from a checkpoint, as :func:`read_prompts` does."""
+        return cls(*read_prompts(directory))
 
     def change(
         self,
@@ -125,4 +133,4 @@ def _is_among(name: object, known: Mapping[str, object]) -> bool:
 
 
 def _unknown(what: str, value: object, known: Mapping[str, object]) -> str:
-    return f"{what} must be one of {', '.join(known)}, not {shown(value)}"
+    return f"{what} must be one of {', '.join(known)}, not {quoted(value)}"

@@ -14,7 +14,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from minilm.checkpoint.files import shown
+from minilm.checkpoint.files import quoted
 from minilm.errors import CheckpointError
 
 
@@ -69,11 +69,11 @@ def _template_ids(template: dict[str, Any], path: Path) -> list[int]:
         found = sorted(piece["Sequence"]["id"] for piece in pieces if "Sequence" in piece)
         if found != texts:
             raise CheckpointError(
-                f"{path}: the template {name!r} takes the texts {shown(found)}, not {texts}"
+                f"{path}: the template {name!r} takes the texts {quoted(found)}, not {texts}"
             )
         for piece in pieces:
             if "SpecialToken" in piece and (unknown := piece["SpecialToken"]["id"]) not in special:
                 raise CheckpointError(
-                    f"{path}: the template {name!r} names {shown(unknown)}, which is no token"
+                    f"{path}: the template {name!r} names {quoted(unknown)}, which is no token"
                 )
     return [token_id for token in special.values() for token_id in token["ids"]]

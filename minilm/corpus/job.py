@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from minilm._files import atomic_write, json_bytes, rename_durably, sync, write_json
-from minilm.config import Pooling
 from minilm.corpus.dedupe import Distinct
 from minilm.corpus.formats import EMBEDDING, Shard, Vectors, make_sink
 from minilm.corpus.manifest import (
@@ -36,6 +35,7 @@ from minilm.corpus.manifest import (
 from minilm.corpus.rows import Corpus, Row
 from minilm.errors import CorpusError
 from minilm.model import MiniLM
+from minilm.pooling import Pooling
 from minilm.quantization import truncate_embeddings
 from minilm.text.inputs import WINDOW_CHARACTERS, WINDOW_TEXTS
 

@@ -39,7 +39,7 @@ def test_the_layer_by_hand(tmp_path: Path) -> None:
         (
             {"linear.weight": DENSE_WEIGHT * np.nan, "linear.bias": DENSE_BIAS},
             {},
-            "linear.weight holds nan, and a weight is finite",
+            "linear.weight holds nan; a weight is finite",
         ),
     ],
 )
