@@ -106,7 +106,7 @@ def variants(threads: int) -> list[Variant]:
 
     def with_parameters(parameters: PackedParameters) -> MiniLM:
         model = MiniLM(threads=threads)
-        model._engine.parameters = parameters
+        model.pipeline.engine.parameters = parameters
         return model
 
     def repacked(*, in_panels: bool) -> PackedParameters:
@@ -115,7 +115,7 @@ def variants(threads: int) -> list[Variant]:
 
     with mock.patch.object(packed, "LONGEST_SUM", 10**9):
         one_sum = with_parameters(repacked(in_panels=panels))
-    unscaled = with_parameters(_without_scale(full._engine.parameters))
+    unscaled = with_parameters(_without_scale(full.pipeline.engine.parameters))
     no_panels = with_parameters(repacked(in_panels=False))
     found = [
         Variant("full version", full.encode),
@@ -155,7 +155,7 @@ class _Padded:
 
     def __call__(self, texts: Sequence[str]) -> Array:
         model = self._model
-        token_ids = model._tokenizer(texts).input_ids
+        token_ids = model.tokenizer(texts).input_ids
         lengths = np.array([len(ids) for ids in token_ids])
         order = np.argsort(-lengths, kind="stable") if self._sort else np.arange(len(texts))
         batches = [order[start : start + 32] for start in range(0, len(texts), 32)]
@@ -163,14 +163,16 @@ class _Padded:
         embeddings = np.empty((len(texts), model.embedding_dimension), np.float32)
 
         def make_worker() -> Callable[[np.ndarray], None]:
-            workspace = Workspace(room, model._engine.parameters)
+            workspace = Workspace(room, model.pipeline.engine.parameters)
 
             def encode_batch(rows: np.ndarray) -> None:
                 ids, mask = pad([token_ids[row] for row in rows])  # (B, L), (B, L)
                 # added to the scores (key, text, head, query): 0, or low enough to vanish
                 self._here.mask = np.where(mask.T[:, :, None, None] != 0, np.float32(0), np.float32(-1e30))
                 groups = [Group(0, *ids.shape)]
-                hidden_states = packed.encode(ids.ravel(), groups, model._engine.parameters, workspace)
+                hidden_states = packed.encode(
+                    ids.ravel(), groups, model.pipeline.engine.parameters, workspace
+                )
                 by_text = hidden_states.reshape(*ids.shape, -1)  # (B, L, E)
                 embeddings[rows] = normalize(mean_pooling(by_text, mask))
 

@@ -167,8 +167,8 @@ def breakdown(model: MiniLM, texts: list[str]) -> tuple[dict[str, float], float]
         for stage, name in STAGES.items():
             wrapper = timed(stage, getattr(packed, name))
             patches.enter_context(mock.patch.object(packed, name, wrapper))
-        wrapper = timed("tokenizer", model._token_ids)
-        patches.enter_context(mock.patch.object(model, "_token_ids", wrapper))
+        wrapper = timed("tokenizer", model.pipeline.tokenize_window)
+        patches.enter_context(mock.patch.object(model.pipeline, "tokenize_window", wrapper))
         start = time.perf_counter()
         model.encode(texts)
         wall = time.perf_counter() - start

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, cast, overl
 import numpy as np
 
 from minilm._arrays import AnyArray, Float32Array
-from minilm.config import Pooling
-from minilm.quantization import Precision
+from minilm.pooling import Pooling
+from minilm.quantization import PRECISIONS, Precision
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -90,10 +90,6 @@ class TorchOnlyCall(TypedDict, total=False):
 class EncodeOptions(TorchOnlyCall, total=False):
     """Arguments of :meth:`minilm.MiniLM.encode` that do not decide what type it returns."""
 
-    prompt_name: str | None
-    prompt: str | None
-    batch_size: int
-    show_progress_bar: bool | None
     precision: Precision
     normalize_embeddings: bool
     truncate_dim: int | None
@@ -107,6 +103,10 @@ class EncodeMethod(Protocol):
     def __call__(  # type: ignore[overload-overlap] # a str is an iterable of str, but means one text
         self,
         inputs: str,
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
         *,
         output_value: Literal["sentence_embedding", "token_embeddings"] = ...,
         **options: Unpack[EncodeOptions],
@@ -115,6 +115,10 @@ class EncodeMethod(Protocol):
     def __call__(
         self,
         inputs: Iterable[str],
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
         *,
         output_value: Literal["sentence_embedding"] = ...,
         **options: Unpack[EncodeOptions],
@@ -123,17 +127,37 @@ class EncodeMethod(Protocol):
     def __call__(
         self,
         inputs: Iterable[str],
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
         *,
         output_value: Literal["token_embeddings"],
         **options: Unpack[EncodeOptions],
     ) -> list[Float32Array]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap] # as above
-        self, inputs: str, *, output_value: None, **options: Unpack[EncodeOptions]
+        self,
+        inputs: str,
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
+        *,
+        output_value: None,
+        **options: Unpack[EncodeOptions],
     ) -> Features: ...
     @overload
     def __call__(
-        self, inputs: Iterable[str], *, output_value: None, **options: Unpack[EncodeOptions]
+        self,
+        inputs: Iterable[str],
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
+        *,
+        output_value: None,
+        **options: Unpack[EncodeOptions],
     ) -> list[Features]: ...
 
 
@@ -159,6 +183,28 @@ def refuse_torch_only(**arguments: object) -> None:
         # by type and value: 1 is not True here
         if not any(type(value) is type(one) and value == one for one in accepted):
             raise ValueError(f"{name}={value!r} is not supported: {reason}")
+
+
+def check_output(
+    output_value: object, precision: object, pooling: object, normalize_embeddings: bool
+) -> None:
+    """Refuse arguments of encode that are unknown, or that have no meaning together.
+
+    Raises
+    ------
+    ValueError
+        With the argument and its value.
+    """
+    if precision not in PRECISIONS:
+        raise unknown_name("precision", precision, PRECISIONS)
+    if output_value not in ("sentence_embedding", "token_embeddings", None):
+        raise ValueError(
+            f"output_value must be 'sentence_embedding', 'token_embeddings' or None, not {output_value!r}"
+        )
+    if output_value is None and precision != "float32":
+        raise ValueError("precision has no meaning for output_value None")
+    if output_value == "token_embeddings" and (pooling is not None or normalize_embeddings):
+        raise ValueError("pooling and normalize_embeddings have no meaning for token_embeddings")
 
 
 def positive_int(name: str, value: object) -> int:

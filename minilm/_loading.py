@@ -7,8 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from minilm.checkpoint.config import read_config
 from minilm.checkpoint.heads import (
     Activation,
     classifier_shapes,
@@ -18,7 +19,7 @@ from minilm.checkpoint.heads import (
     read_num_labels,
     read_score_activation,
 )
-from minilm.checkpoint.prompts import UseSettings as PromptFields
+from minilm.checkpoint.prompts import PromptFields, read_prompts
 from minilm.checkpoint.tokenizer import open_tokenizer
 from minilm.checkpoint.weights import ParameterFile
 from minilm.config import ModelConfig
@@ -80,11 +81,12 @@ def load(
     CheckpointError
         If it is damaged, or of a kind that is not supported.
     """
+    where: dict[str, Any] = {"cache_dir" if n == "cache_folder" else n: v for n, v in source.items()}
     likely = likely_directory(
-        model_name_or_path, revision=source.get("revision"), cache_dir=source.get("cache_folder")
+        model_name_or_path, revision=source.get("revision"), cache_dir=where.get("cache_dir")
     )
     if likely is None:
-        checkpoint = find_checkpoint(model_name_or_path, **_old(source))
+        checkpoint = find_checkpoint(model_name_or_path, **where)
         return checkpoint, _read_prompts(checkpoint), read(checkpoint.directory)
     identity = _file_identity(likely)
     parts = None
@@ -92,7 +94,7 @@ def load(
     # main thread hashes: what may wait for a network or for another process stays where Ctrl-C is heard.
     with ThreadPoolExecutor(1) as executor:
         reading = executor.submit(read, likely)
-        checkpoint = find_checkpoint(model_name_or_path, **_old(source))
+        checkpoint = find_checkpoint(model_name_or_path, **where)
         with suppress(CheckpointError):
             parts = reading.result()
     if parts is None or identity is None or identity != _file_identity(checkpoint.directory):
@@ -102,16 +104,17 @@ def load(
 
 def read_embedder(directory: Path) -> EmbedderParts:
     """Read the parts of a sentence encoder."""
-    config = ModelConfig.from_directory(directory)
+    config = read_config(directory)
     parameters = _pack(ParameterFile(directory / "model.safetensors", config), config)
     tokenizer = _open_tokenizer(directory, config)
-    head = EmbeddingHead(config.hidden_size, config.pooling, read_dense_modules(directory, config))
+    dense = read_dense_modules(directory, config) if config.dense else ()
+    head = EmbeddingHead(config.hidden_size, config.pooling, dense)
     return EmbedderParts(config, parameters, tokenizer, head)
 
 
 def read_cross_encoder(directory: Path) -> CrossEncoderParts:
     """Read the parts of a cross-encoder."""
-    config = ModelConfig.from_directory(directory, is_cross_encoder=True)
+    config = read_config(directory, is_cross_encoder=True)
     num_labels = read_num_labels(directory)
     tensors = ParameterFile(
         directory / "model.safetensors", config, head=classifier_shapes(config, num_labels)
@@ -131,7 +134,11 @@ def read_cross_encoder(directory: Path) -> CrossEncoderParts:
 
 def _read_prompts(checkpoint: Checkpoint) -> PromptFields:
     # a file beside the default model's that its manifest does not name has no checksum, and is not read
-    return PromptFields() if is_pinned(checkpoint) else PromptFields.from_directory(checkpoint.directory)
+    return (
+        PromptFields({"query": "", "document": ""})
+        if is_pinned(checkpoint)
+        else read_prompts(checkpoint.directory)
+    )
 
 
 def _pack(tensors: ParameterFile, config: ModelConfig) -> PackedParameters:
@@ -154,7 +161,3 @@ def _file_identity(directory: Path) -> list[tuple[int, int, int]] | None:
     except OSError:
         return None
     return [(stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats]
-
-
-def _old(source):
-    return {"cache_dir" if k == "cache_folder" else k: v for k, v in source.items()}

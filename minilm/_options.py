@@ -8,6 +8,7 @@ from minilm._arguments import positive_int, unknown_name
 from minilm._pipeline import Pipeline
 from minilm.config import ModelConfig
 from minilm.heads import EmbeddingHead
+from minilm.hub import Checkpoint
 from minilm.similarity import SIMILARITY
 from minilm.tokenizer import Tokenizer
 
@@ -17,12 +18,15 @@ class PipelineOptions:
 
     Attributes
     ----------
+    checkpoint : Checkpoint
+        Where the files are and where they came from.
     config : ModelConfig
         What the checkpoint says about itself.
     pipeline : Pipeline
         Turns texts into token ids and runs the encoder.
     """
 
+    checkpoint: Checkpoint
     config: ModelConfig
     pipeline: Pipeline
 
@@ -63,14 +67,16 @@ class PipelineOptions:
 
     @max_seq_length.setter
     def max_seq_length(self, value: int) -> None:
-        longest = self.config.max_position_embeddings
+        self.tokenizer.max_seq_length = self.checked_length("max_seq_length", value)
+
+    def checked_length(self, argument: str, value: object) -> int:
+        """Return a length that the model can have, or raise an error that names the argument."""
+        least, most = self.shortest_input, self.config.max_position_embeddings
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise TypeError(f"max_seq_length must be an int, not {type(value).__name__}")
-        if not self.shortest_input <= value <= longest:
-            raise ValueError(
-                f"max_seq_length must lie in {self.shortest_input} to {longest} for this model, not {value}"
-            )
-        self.tokenizer.max_seq_length = int(value)
+            raise TypeError(f"{argument} must be an int, not {type(value).__name__}")
+        if not least <= value <= most:
+            raise ValueError(f"{argument} must lie in {least} to {most} for this model, not {value}")
+        return int(value)
 
     def get_max_seq_length(self) -> int:
         """:attr:`max_seq_length`, as sentence-transformers also calls it."""

@@ -72,18 +72,5 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 }
 """By the names of Hugging Face's ``hidden_act``."""
 
-_TORCH = {"Identity": identity, "Tanh": tanh, "Sigmoid": sigmoid, "ReLU": relu, "GELU": gelu}
-
-
-def activation_of_torch(name: object) -> Callable[[Array], Array]:
-    """The function of a torch module, named as "torch.nn.modules.activation.Tanh" or by the last part of that.
-
-    Raises
-    ------
-    ValueError
-        If there is none; the message names those that there are.
-    """
-    last = name.rpartition(".")[2] if isinstance(name, str) else ""
-    if last not in _TORCH:
-        raise ValueError(f"{name!r:.60} is not supported, only {', '.join(_TORCH)} are")
-    return _TORCH[last]
+TORCH_ACTIVATIONS = {"Identity": identity, "Tanh": tanh, "Sigmoid": sigmoid, "ReLU": relu, "GELU": gelu}
+"""By the names of torch's classes, as Dense modules and classifiers name them."""

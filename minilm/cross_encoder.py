@@ -26,8 +26,8 @@ from minilm._options import PipelineOptions
 from minilm._pipeline import Counts, PairPipeline
 from minilm.encoder import softmax
 from minilm.errors import TruncationWarning
-from minilm.fast.cores import available_cores
 from minilm.fast.engine import TOKENS_PER_TEXT, Engine
+from minilm.fast.threads import available_cores
 from minilm.text.inputs import check_iterable, check_text
 
 if TYPE_CHECKING:
@@ -50,19 +50,10 @@ class Ranked(TypedDict, total=False):
     text: str
 
 
-class RankOptions(TorchOnlyCall, total=False):
-    """Arguments that :meth:`CrossEncoder.predict` and :meth:`CrossEncoder.rank` have in common."""
+class PredictOptions(TorchOnlyCall, total=False):
+    """Further arguments of :meth:`CrossEncoder.predict`."""
 
-    prompt_name: str | None
-    prompt: str | None
-    batch_size: int
-    show_progress_bar: bool | None
     activation_fn: Activation | None
-
-
-class PredictOptions(RankOptions, total=False):
-    """Arguments of :meth:`CrossEncoder.predict`, its first excepted."""
-
     apply_softmax: bool
 
 
@@ -130,11 +121,12 @@ class CrossEncoder(PipelineOptions):
         self.activation_fn = _numpy_only(activation_fn) or parts.activation_fn
         cores = available_cores() if threads is None else positive_int("threads", threads)
         engine = Engine(parameters, cores, self.checkpoint.directory / "model.safetensors")
-        self.pipeline = PairPipeline(tokenizer, engine, settings.prompts, settings.default_prompt_name)
-        self.pipeline.has_token_types = parts.has_token_types
+        self.pipeline: PairPipeline = PairPipeline(
+            tokenizer, engine, settings.prompts, settings.default_prompt_name, parts.has_token_types
+        )
         self.pipeline.update_prompts(prompts, default_prompt_name)
         if max_length is not None:
-            self.max_seq_length = max_length
+            self.tokenizer.max_seq_length = self.checked_length("max_length", max_length)
 
     def __repr__(self) -> str:
         return f"CrossEncoder({str(self.checkpoint.directory)!r}: {self.num_labels} labels)"
@@ -146,10 +138,24 @@ class CrossEncoder(PipelineOptions):
 
     @overload
     def predict(
-        self, inputs: tuple[str, str], **options: Unpack[PredictOptions]
+        self,
+        inputs: tuple[str, str],
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
+        **options: Unpack[PredictOptions],
     ) -> np.float32 | Float32Array: ...
     @overload
-    def predict(self, inputs: Iterable[Pair], **options: Unpack[PredictOptions]) -> Float32Array: ...
+    def predict(
+        self,
+        inputs: Iterable[Pair],
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
+        **options: Unpack[PredictOptions],
+    ) -> Float32Array: ...
     def predict(
         self,
         inputs: Iterable[Pair] | Pair,
@@ -231,7 +237,12 @@ class CrossEncoder(PipelineOptions):
         documents: Iterable[str],
         top_k: int | None = None,
         return_documents: bool = False,
-        **options: Unpack[RankOptions],
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = None,
+        activation_fn: Activation | None = None,
+        **torch_only: Unpack[TorchOnlyCall],
     ) -> list[Ranked]:
         """Documents by how well they match a query.
 
@@ -243,7 +254,7 @@ class CrossEncoder(PipelineOptions):
             Return only this many, the best.
         return_documents : bool
             Return the texts as well.
-        **options
+        prompt_name, prompt, batch_size, show_progress_bar, activation_fn, **torch_only
             As for :meth:`predict`.
 
         Returns
@@ -269,7 +280,15 @@ class CrossEncoder(PipelineOptions):
             check_text(f"documents[{index}]", text)
             for index, text in enumerate(check_iterable("documents", documents, "a sequence of str"))
         ]
-        scores = np.asarray(self.predict([(query, document) for document in documents], **options))
+        scores = self.predict(
+            [(query, document) for document in documents],
+            prompt_name,
+            prompt,
+            batch_size,
+            show_progress_bar,
+            activation_fn=activation_fn,
+            **torch_only,
+        )
         ranking: list[Ranked] = []
         for index in np.argsort(-scores, kind="stable")[:top_k]:
             ranked: Ranked = {"corpus_id": int(index), "score": float(scores[index])}

@@ -1,9 +1,9 @@
-"""Why two texts have the score they have: a cosine as an exact sum over pairs of their tokens.
+"""Why two texts have the score they have: their cosine as an exact sum over pairs of tokens.
 
-An embedding is a sum of one vector a token (mean pooling adds the token vectors divided by their number), and
-the dot product of two sums is the sum of all dot products. So every pair of tokens, one of each text, has a
-share in the score, and nothing is left over. What the shares do not say is why a token has the vector it has:
-through attention each has read all the others of its text.
+An embedding is a sum of one vector per token: mean pooling adds the token vectors divided by their number.
+The dot product of two sums is the sum of all dot products. So every pair of tokens, one from each text, has a
+share in the score, and nothing is left over. The shares do not say why a token has the vector it has: through
+attention, each token has read all the others of its text.
 
 Shapes: M and N tokens of the two texts, E hidden width (of one text: N tokens).
 """
@@ -12,43 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.floating]
-
-
-class Token(NamedTuple):
-    """A token and the characters it stands for.
-
-    ``start`` and ``end`` count Unicode code points, as Python's slices do; a token that the model itself puts
-    around a text (``[CLS]``, ``[SEP]``) is special and stands for none.
-    """
-
-    token: str
-    start: int
-    end: int
-    is_special: bool
-
-
-class Word(NamedTuple):
-    """A word: the characters ``start`` to ``end`` of its text, and the text's tokens that are its pieces."""
-
-    start: int
-    end: int
-    tokens: range
-
-
-@dataclass(frozen=True)
-class ExplainedText:
-    """One of the two texts, as the encoder saw it."""
-
-    text: str
-    tokens: tuple[Token, ...]
-    words: tuple[Word, ...]
-    is_truncated: bool
+from minilm._arrays import Float64Array, FloatArray
+from minilm.text.spans import TextSpans
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,20 +28,20 @@ class Explanation:
     ----------
     score : float
         Cosine of the two embeddings.
-    a, b : ExplainedText
+    a, b : TextSpans
         The texts, of M and N tokens.
     contributions : ndarray of float64, shape (M, N)
-        What each pair of tokens adds to the score (less than 0: takes from it). Their sum is the score, to
-        the rounding of the float32 embeddings (1e-6).
+        What each pair of tokens adds to the score; a negative number reduces it. Their sum is the score, up
+        to the rounding of the float32 embeddings (1e-6).
     """
 
     score: float
-    a: ExplainedText
-    b: ExplainedText
-    contributions: npt.NDArray[np.float64]
+    a: TextSpans
+    b: TextSpans
+    contributions: Float64Array
 
-    def word_shares(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """What each word of ``a`` and each of ``b`` adds to the score; special tokens have the rest.
+    def word_shares(self) -> tuple[Float64Array, Float64Array]:
+        """What each word of ``a`` and each of ``b`` adds to the score. Special tokens have the rest.
 
         Returns
         -------
@@ -86,7 +55,7 @@ class Explanation:
         return of_a, of_b
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain lists and numbers, as the command line and the HTTP service write it to JSON."""
+        """Plain lists and numbers, as the command line and the HTTP service write them to JSON."""
         sides = {}
         for name, side, shares in zip("ab", (self.a, self.b), self.word_shares(), strict=True):
             special = [index for index, token in enumerate(side.tokens) if token.is_special]
@@ -103,22 +72,22 @@ class Explanation:
 
 
 def explain_score(
-    texts: Sequence[ExplainedText],
-    hidden_states: Sequence[Array],
-    embeddings: Sequence[Array],
-    pooling: str | Sequence[str],
+    texts: Sequence[TextSpans],
+    hidden_states: Sequence[FloatArray],
+    embeddings: Sequence[FloatArray],
+    pooling: Sequence[str],
 ) -> Explanation:
     """Why two texts have the score they have.
 
     Parameters
     ----------
-    texts : sequence of two ExplainedText
+    texts : sequence of two TextSpans
     hidden_states : sequence of two ndarray, shapes (M, E) and (N, E)
-        Each text's token vectors, as the last layer leaves them.
+        Each text's token vectors, as they leave the last layer.
     embeddings : sequence of two ndarray, shape (E,)
-        What the model makes of them, scaled to length 1; nothing but ``pooling`` may come before that.
-    pooling : str or sequence of str
-        How the model makes one vector of a text's.
+        What the model makes of them by ``pooling`` alone, scaled to length 1.
+    pooling : tuple of str
+        How the model makes one vector of a text's token vectors.
     """
     a, b = texts
     first, second = (np.asarray(embedding, np.float64) for embedding in embeddings)  # (E,), (E,)
@@ -126,20 +95,19 @@ def explain_score(
     return Explanation(float(first @ second), a, b, contributions(parts_a, parts_b))
 
 
-def token_parts(hidden_states: Array, pooling: str | Sequence[str]) -> npt.NDArray[np.float64]:
+def token_parts(hidden_states: FloatArray, pooling: Sequence[str]) -> Float64Array:
     """What each token of a text adds to its pooled embedding: (N, E) -> (N, E), whose rows sum to it.
 
-    Mean pooling takes an equal part of each token, cls the first whole, and max each component from the token
-    that has the largest (the first of equals). Of several poolings the parts stand side by side.
+    Mean pooling takes an equal part of each token, and cls pooling the whole first token. Max pooling takes
+    each component from the token with the largest value (the first of equals). The parts of several poolings
+    are concatenated, as the poolings are.
 
     Examples
     --------
-    >>> token_parts(np.array([[1.0, 5.0], [3.0, 4.0]]), "max")
+    >>> token_parts(np.array([[1.0, 5.0], [3.0, 4.0]]), ["max"])
     array([[0., 5.],
            [3., 0.]])
     """
-    if not isinstance(pooling, str):
-        return np.concatenate([token_parts(hidden_states, mode) for mode in pooling], axis=1)
     tokens = hidden_states.astype(np.float64)  # (N, E)
     number = np.arange(1, len(tokens) + 1)[:, None]  # (N, 1): 1, 2, 3, ...
     weights: dict[str, Any] = {  # of each token, as in pooling.py: (), (N, 1) or (N, E)
@@ -150,25 +118,11 @@ def token_parts(hidden_states: Array, pooling: str | Sequence[str]) -> npt.NDArr
         "weightedmean": number / number.sum(),
         "lasttoken": number == len(tokens),
     }
-    return np.asarray(tokens * weights[pooling])
+    return np.concatenate([tokens * weights[mode] for mode in pooling], axis=1)
 
 
-def contributions(parts_a: Array, parts_b: Array) -> npt.NDArray[np.float64]:
+def contributions(parts_a: FloatArray, parts_b: FloatArray) -> Float64Array:
     """What each pair of tokens adds to the cosine of the two texts: (M, E), (N, E) -> (M, N)."""
     # the pooled embeddings' lengths, as pooling.normalize takes them
     lengths = [max(float(np.linalg.norm(parts.sum(axis=0))), 1e-12) for parts in (parts_a, parts_b)]
     return np.asarray(parts_a @ parts_b.T / (lengths[0] * lengths[1]), dtype=np.float64)
-
-
-def words_of(word_ids: Sequence[int | None], tokens: Sequence[Token]) -> tuple[Word, ...]:
-    """Words from the number of the word that each token belongs to; special tokens belong to none."""
-    words: list[Word] = []
-    previous: int | None = None
-    for index, (number, token) in enumerate(zip(word_ids, tokens, strict=True)):
-        if number is not None and not token.is_special:
-            if number == previous:
-                words[-1] = Word(words[-1].start, token.end, range(words[-1].tokens.start, index + 1))
-            else:
-                words.append(Word(token.start, token.end, range(index, index + 1)))
-        previous = number
-    return tuple(words)

@@ -68,8 +68,7 @@ class EmbeddingHead:
     def embedder(
         self,
         pooling: Pooling | Sequence[Pooling] | None = None,
-        *,
-        normalize_first: bool,
+        normalize_first: bool = False,
         truncate_dim: int | None = None,
         normalize_last: bool = False,
     ) -> Embed:
@@ -131,7 +130,7 @@ class EmbeddingHead:
         for mode in modes or ("",):
             if mode not in POOLING:
                 raise unknown_name("pooling", mode, POOLING)
-        return cast(tuple[Pooling, ...], modes)
+        return modes
 
 
 @dataclass(frozen=True, eq=False)

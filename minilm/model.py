@@ -1,8 +1,7 @@
 """MiniLM: texts in, embeddings out. The class that most people import.
 
 A text becomes token ids in ``tokenizer.py``, hidden states in ``fast/packed.py`` and an embedding in
-``heads.py``; ``similarity.py`` compares embeddings. ``_pipeline.py`` takes texts along that path, and
-``_loading.py`` reads the checkpoint.
+``heads.py``. ``_pipeline.py`` takes texts along that path; ``_loading.py`` reads the checkpoint.
 """
 
 from __future__ import annotations
@@ -17,20 +16,20 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from minilm._arguments import OutputValue, encode_signature, positive_int, refuse_torch_only, unknown_name
+from minilm._arguments import OutputValue, check_output, encode_signature, positive_int, refuse_torch_only
 from minilm._arrays import Float32Array, GrowingArray, Int64Array
 from minilm._loading import load, read_embedder
 from minilm._options import EmbedderOptions
 from minilm._pipeline import Counts, Pipeline
-from minilm.config import Pooling
 from minilm.errors import TruncationWarning
 from minilm.explanation import Explanation
 from minilm.fast.blas import blas_info, kernel_advice
-from minilm.fast.cores import available_cores
 from minilm.fast.engine import Engine
-from minilm.heads import Embed, features, token_vectors
+from minilm.fast.threads import available_cores
+from minilm.heads import features, token_vectors
 from minilm.hub import DEFAULT_MODEL
-from minilm.quantization import PRECISIONS, Precision, quantize_embeddings
+from minilm.pooling import Pooling
+from minilm.quantization import Precision, quantize_embeddings
 from minilm.similarity import SIMILARITY, as_floats
 from minilm.text.inputs import as_texts, check_text, is_text
 from minilm.tokenizer import pad
@@ -81,17 +80,6 @@ class MiniLM(EmbedderOptions):
         The other arguments of sentence-transformers' constructor (``device``, ``backend``, ``model_kwargs``,
         ``trust_remote_code`` ...). Any value but the default is refused, with the reason.
 
-    Attributes
-    ----------
-    config : ModelConfig
-        What the checkpoint says about itself.
-    checkpoint : Checkpoint
-        Where the files are and where they came from.
-    normalize : bool
-        Whether embeddings are scaled to length 1, as the checkpoint's Normalize module says; may be set.
-    truncate_dim : int or None
-        Components that are kept; may be set.
-
     Raises
     ------
     CheckpointNotFoundError
@@ -114,6 +102,8 @@ class MiniLM(EmbedderOptions):
     (2, 384)
     >>> round(float(embeddings[0] @ embeddings[1]), 4)
     0.8052
+    >>> [tokens.shape for tokens in model.encode(["one text"], output_value="token_embeddings")]
+    [(4, 384)]
     """
 
     def __init__(
@@ -156,16 +146,14 @@ class MiniLM(EmbedderOptions):
         self.truncate_dim = None if truncate_dim is None else positive_int("truncate_dim", truncate_dim)
         self.normalize = self.config.normalize
         if logger.isEnabledFor(logging.INFO):
-            advice = kernel_advice() or "nothing to improve"
-            logger.info(
-                "%s from %s; BLAS: %s; %d cores; %s", self, self.checkpoint.source, blas_info(), cores, advice
-            )
+            blas = f"{blas_info()}; {cores} cores; {kernel_advice() or 'nothing to improve'}"
+            logger.info("%s from %s; BLAS: %s", self, self.checkpoint.source, blas)
 
     @classmethod
     def from_pretrained(
         cls, model_name_or_path: str | os.PathLike[str] = DEFAULT_MODEL, **options: Unpack[MiniLMOptions]
     ) -> Self:
-        """Load a checkpoint by name or directory: the constructor, under the name that transformers gave it."""
+        """Load a checkpoint by name or directory: the constructor, as transformers calls it."""
         return cls(model_name_or_path, **options)
 
     def __repr__(self) -> str:
@@ -247,26 +235,19 @@ class MiniLM(EmbedderOptions):
         -----
         TruncationWarning
             Once per call, if texts were cut at ``max_seq_length``, with their number.
-
-        Examples
-        --------
-        >>> model = MiniLM()
-        >>> model.encode("one text").shape
-        (384,)
-        >>> [tokens.shape for tokens in model.encode(["one text"], output_value="token_embeddings")]
-        [(4, 384)]
         """
         if torch_only:
             refuse_torch_only(**torch_only)
-        embed = self._embedder(output_value, precision, pooling, normalize_embeddings, truncate_dim)
-        prompt_text = self.pipeline.prompt_text(prompt, prompt_name)
+        check_output(output_value, precision, pooling, normalize_embeddings)
+        kept = self.truncate_dim if truncate_dim is None else positive_int("truncate_dim", truncate_dim)
+        embed = self.head.embedder(pooling, self.normalize, kept, normalize_embeddings)
         texts, is_single = ([inputs], True) if isinstance(inputs, str) else as_texts(inputs)
         counts = Counts()
         run = self.pipeline.run(
             texts,
             embed if output_value == "sentence_embedding" else token_vectors,
             counts=counts,
-            prompt_text=prompt_text,
+            prompt_text=self.pipeline.prompt_text(prompt, prompt_name),
             batch_size=batch_size,
             show_progress_bar=show_progress_bar,
         )
@@ -281,7 +262,7 @@ class MiniLM(EmbedderOptions):
         elif is_single:
             [(_, results)] = run
         else:
-            width = min(self.head.width(pooling), truncate_dim or self.truncate_dim or sys.maxsize)
+            width = min(self.head.width(pooling), kept or sys.maxsize)
             rows = GrowingArray(len(texts) if isinstance(texts, Sized) else 0, width)
             for _, window in run:
                 rows.extend(window)
@@ -293,34 +274,6 @@ class MiniLM(EmbedderOptions):
             results = quantize_embeddings(results, precision)
         return results[0] if is_single else results
 
-    def _embedder(
-        self,
-        output_value: OutputValue | None,
-        precision: Precision,
-        pooling: Pooling | Sequence[Pooling] | None,
-        normalize_embeddings: bool,
-        truncate_dim: int | None,
-    ) -> Embed:
-        """Return what makes embeddings of hidden states, if these arguments of encode go together."""
-        if precision not in PRECISIONS:
-            raise unknown_name("precision", precision, PRECISIONS)
-        if output_value not in ("sentence_embedding", "token_embeddings", None):
-            raise ValueError(
-                f"output_value must be 'sentence_embedding', 'token_embeddings' or None, not {output_value!r}"
-            )
-        if output_value is None and precision != "float32":
-            raise ValueError("precision has no meaning for output_value None")
-        if output_value == "token_embeddings" and (pooling is not None or normalize_embeddings):
-            raise ValueError("pooling and normalize_embeddings have no meaning for token_embeddings")
-        if truncate_dim is not None:
-            truncate_dim = positive_int("truncate_dim", truncate_dim)
-        return self.head.embedder(
-            pooling,
-            normalize_first=self.normalize,
-            truncate_dim=self.truncate_dim if truncate_dim is None else truncate_dim,
-            normalize_last=normalize_embeddings,
-        )
-
     @encode_signature
     def encode_query(self, inputs: str | Iterable[str], **options: Any) -> Any:  # noqa: ANN401 - as encode
         """Like :meth:`encode`, for queries: with the prompt "query", unless a prompt is given."""
@@ -330,15 +283,12 @@ class MiniLM(EmbedderOptions):
     def encode_document(self, inputs: str | Iterable[str], **options: Any) -> Any:  # noqa: ANN401 - as encode
         """Like :meth:`encode`, for documents: with the prompt "document", "passage" or "corpus".
 
-        "document" always exists, and is empty unless the checkpoint or the caller has set it. For a
-        checkpoint whose prompt is called "passage", give ``prompt_name="passage"``, here as in
-        sentence-transformers.
+        "document" always exists, and may be empty. For a checkpoint whose prompt is called "passage", give
+        ``prompt_name="passage"``, here as in sentence-transformers.
         """
         return self._encode_with(DOCUMENT_PROMPTS, inputs, options)
 
-    def _encode_with(
-        self, names: tuple[str, ...], inputs: str | Iterable[str], options: dict[str, Any]
-    ) -> Any:  # noqa: ANN401 - as encode
+    def _encode_with(self, names: tuple[str, ...], inputs: Any, options: dict[str, Any]) -> Any:  # noqa: ANN401
         if options.get("prompt_name") is None and options.get("prompt") is None:
             options["prompt_name"] = next((name for name in names if name in self.prompts), None)
         return self.encode(inputs, **options)
@@ -366,26 +316,18 @@ class MiniLM(EmbedderOptions):
         ------
         ValueError
             If a text has no tokens, too many, or an id that is not in the vocabulary.
-
-        Examples
-        --------
-        >>> model = MiniLM()
-        >>> [ids] = model.tokenizer(["one text"]).input_ids
-        >>> bool((model.encode_tokens([ids])[0] == model.encode("one text")).all())
-        True
         """
-        embed = self.head.embedder(
-            pooling, normalize_first=self.normalize if normalize is None else normalize
-        )
+        is_normalized = self.normalize if normalize is None else normalize
+        embed = self.head.embedder(pooling, is_normalized)
         rows = self.pipeline.run_tokens(input_ids, embed, batch_size=batch_size)
         return np.stack(rows) if rows else np.empty((0, self.head.width(pooling)), np.float32)
 
     def token_embeddings(self, input_ids: Sequence[Sequence[int]]) -> list[Float32Array]:
-        """Hidden states (n_tokens, E) of each of n texts that are token ids already: see :meth:`encode_tokens`."""
+        """Hidden states (n_tokens, E) of texts that are token ids already: see :meth:`encode_tokens`."""
         return self.pipeline.run_tokens(input_ids, token_vectors)
 
     def similarity(self, embeddings1: npt.ArrayLike, embeddings2: npt.ArrayLike) -> Float32Array:
-        """Similarity of every text or embedding with every other, by :attr:`similarity_fn_name`: shape (n, m).
+        """Similarity of each text or embedding with each, by :attr:`similarity_fn_name`: (n, m).
 
         Parameters
         ----------
@@ -398,17 +340,13 @@ class MiniLM(EmbedderOptions):
         >>> model.similarity("A girl is styling her hair.", ["A girl is brushing her hair."]).round(4)
         array([[0.8052]], dtype=float32)
         """
-        of_all_pairs, _ = SIMILARITY[self.similarity_fn_name]
-        return cast(
-            Float32Array, of_all_pairs(self._as_embeddings(embeddings1), self._as_embeddings(embeddings2))
-        )
+        measure, _ = SIMILARITY[self.similarity_fn_name]
+        return cast(Float32Array, measure(*map(self._as_embeddings, (embeddings1, embeddings2))))
 
     def similarity_pairwise(self, embeddings1: npt.ArrayLike, embeddings2: npt.ArrayLike) -> Float32Array:
-        """Similarity of the texts or embeddings at the same place, n of each: shape (n,). See :meth:`similarity`."""
-        _, of_pairs = SIMILARITY[self.similarity_fn_name]
-        return cast(
-            Float32Array, of_pairs(self._as_embeddings(embeddings1), self._as_embeddings(embeddings2))
-        )
+        """Similarity of those at the same place, n of each: (n,). Takes what :meth:`similarity` does."""
+        _, measure = SIMILARITY[self.similarity_fn_name]
+        return cast(Float32Array, measure(*map(self._as_embeddings, (embeddings1, embeddings2))))
 
     def _as_embeddings(self, x: npt.ArrayLike) -> Float32Array:
         return self.encode(x) if is_text(x) else np.asarray(as_floats(x), np.float32)
@@ -456,9 +394,5 @@ class MiniLM(EmbedderOptions):
         """
         inputs, _ = as_texts(texts)
         ids = [row for window in self.pipeline.tokenize(inputs, Counts()) for row in window.input_ids]
-        input_ids, attention_mask = pad(ids)
-        return {
-            "input_ids": input_ids,
-            "token_type_ids": np.zeros_like(input_ids),
-            "attention_mask": attention_mask,
-        }
+        input_ids, mask = pad(ids)
+        return {"input_ids": input_ids, "token_type_ids": np.zeros_like(input_ids), "attention_mask": mask}

@@ -15,11 +15,15 @@ References
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
+
+Pooling = Literal["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
 
 
 def mean_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:

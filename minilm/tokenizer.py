@@ -98,8 +98,15 @@ class Tokenizer:
         ]
         return TokenizedTexts([e.ids for e in encodings], [span.is_truncated for span in spans]), spans
 
+    def spans(self, text: str) -> TextSpans:
+        """Where the tokens and words of one text stand in it."""
+        _, [spans] = self.with_spans([text])
+        return spans
+
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> TokenizedTexts:
-        """Token ids and token types of each pair as one sequence; of a pair that is too long the longer text is cut first.
+        """Token ids and token types of each pair as one sequence, cut at ``max_seq_length``.
+
+        Of a pair that is too long, the longer text is cut first.
 
         Raises
         ------

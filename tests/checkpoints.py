@@ -56,7 +56,7 @@ def write_checkpoint(directory: Path, config: ModelConfig) -> None:
         ],
         "1_Pooling/config.json": {
             "word_embedding_dimension": config.hidden_size,
-            "pooling_mode": config.pooling,
+            "pooling_mode": list(config.pooling),
         },
         "sentence_bert_config.json": {"max_seq_length": config.max_seq_length, "do_lower_case": False},
     }

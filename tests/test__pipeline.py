@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,10 +11,10 @@ import numpy as np
 import pytest
 
 from minilm import MiniLM
+from minilm._pipeline import WINDOW_TEXTS, windows
 from minilm.corpus.job import encode_corpus
 from minilm.corpus.rows import Corpus as FileCorpus
 from minilm.fast import packed
-from minilm.text.inputs import WINDOW_TEXTS
 from tests.checkpoints import TINY, MakeCheckpoint
 
 FEW, MANY = 5_000, 50_000
@@ -136,3 +137,29 @@ def test_a_corpus_in_files_is_never_all_in_memory(suffix: str, tiny: MiniLM, tmp
     few, many = (FEW, MANY) if suffix != "parquet" else (4 * FEW, MANY)  # a row group is held, 16,384 rows
     encode(few)  # what is imported and built once
     assert encode(many) < encode(few) + SLACK
+
+
+def test_windows_hold_every_text_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 3)
+    monkeypatch.setattr("minilm._pipeline.WINDOW_CHARACTERS", 10)
+    given = ["a", "b", "c", "d", "e" * 10, "f", "g" * 4, "h" * 5, "i"]
+    assert list(windows(given, len)) == [
+        ["a", "b", "c"],  # full by number
+        ["d", "e" * 10],  # full by characters
+        ["f", "g" * 4, "h" * 5],
+        ["i"],
+    ]
+
+
+def test_a_window_is_given_before_the_next_text_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 2)
+    taken: Counter[str] = Counter()
+
+    def stream() -> object:
+        for _ in range(5):
+            taken["texts"] += 1
+            yield "text"
+
+    window = windows(stream(), len)  # type: ignore[arg-type]
+    next(window)
+    assert taken["texts"] == 2

@@ -11,8 +11,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from minilm import CheckpointError, CrossEncoder, TruncationWarning, encoder
+from minilm.activations import sigmoid
 from minilm.checkpoint.weights import load_parameters
-from minilm.cross_encoder import sigmoid
 from tests.checkpoints import MakeCheckpoint, write_cross_encoder
 
 PAIRS = [("a b c", "d e f"), ("a", ""), ("", "b"), ("x y z", "a b c d e f g"), ("q", "r")]
@@ -28,9 +28,9 @@ def truth(directory: Path, ours: CrossEncoder) -> np.ndarray:
     body = {n[5:]: t for n, t in tensors.items() if n.startswith("bert.") and "pooler" not in n}
     save_file(body, plain)
     parameters = load_parameters(plain, ours.config, dtype=np.float64)
-    (ids, _), types = ours._tokenizer.pairs(PAIRS)
+    ids, _, types = ours.tokenizer.pairs(PAIRS)
     rows = []
-    for row, kinds in zip(ids, types, strict=True):
+    for row, kinds in zip(ids, types or [], strict=True):
         mask = np.ones((1, len(row)), int)
         given = np.array([row]), mask, parameters, ours.config
         states = encoder.encode(*given, token_type_ids=np.array([kinds]))
@@ -99,7 +99,8 @@ def test_what_is_asked_wrongly(make_checkpoint: MakeCheckpoint) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"id2label": {}}, "num_labels must lie in 1 to 2147483647, not 0"),
+        ({"id2label": {}}, "id2label names no labels"),
+        ({"id2label": None, "num_labels": 0}, "num_labels must be a positive whole number, not 0"),
         (
             {"id2label": {"0": "a", "1": "b"}},
             r"classifier\.weight has shape \(1, 16\), config\.json says \(2, 16\)",
@@ -144,7 +145,7 @@ def write_again(directory: Path) -> Path:
 
 def test_token_ids_give_the_logits(make_checkpoint: MakeCheckpoint) -> None:
     ours = CrossEncoder(write_cross_encoder(make_checkpoint))
-    (ids, _), types = ours.tokenizer.pairs(PAIRS)
+    ids, _, types = ours.tokenizer.pairs(PAIRS)
     logits = ours.predict(PAIRS, activation_fn=lambda x: x)
-    np.testing.assert_allclose(ours.predict_tokens(ids, types)[:, 0], logits, rtol=0, atol=BOUND)
+    np.testing.assert_allclose(ours.predict_tokens(ids, types or [])[:, 0], logits, rtol=0, atol=BOUND)
     assert ours.predict_tokens([], []).shape == (0, 1)

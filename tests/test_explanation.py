@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from minilm import MiniLM, TruncationWarning
 from minilm.cli.explain import explanation_text
 from minilm.cli.main import main
-from minilm.config import Pooling
 from minilm.explanation import token_parts
-from minilm.pooling import POOLING
+from minilm.pooling import POOLING, Pooling
 from tests.checkpoints import TINY, MakeCheckpoint
 from tests.parity.texts import of_length
 
@@ -68,12 +67,12 @@ def test_any_two_texts_are_explained(model: MiniLM, a: str, b: str) -> None:
 def test_every_pooling_is_a_sum_over_tokens(pooling: str) -> None:
     hidden_states = np.random.default_rng(0).normal(size=(7, 5))
     pooled = POOLING[pooling](hidden_states[None], np.ones((1, 7), dtype=np.int64))[0]
-    np.testing.assert_allclose(token_parts(hidden_states, pooling).sum(axis=0), pooled, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(token_parts(hidden_states, [pooling]).sum(axis=0), pooled, rtol=0, atol=1e-15)
 
 
 @pytest.mark.parametrize("pooling", POOLING)
 def test_other_poolings_are_explained_as_well(make_checkpoint: MakeCheckpoint, pooling: Pooling) -> None:
-    directory = make_checkpoint(config=replace(TINY, pooling=pooling, normalize=False))
+    directory = make_checkpoint(config=replace(TINY, pooling=(pooling,), normalize=False))
     explanation = MiniLM(directory).explain("a b c", "c d")
     assert abs(explanation.contributions.sum() - explanation.score) < BOUND
     assert abs(explanation.score) <= 1 + BOUND  # a cosine, whether or not the checkpoint normalizes

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from minilm import CheckpointNotFoundError, MiniLM, TruncationWarning, encoder
 from minilm.checkpoint.weights import Parameters
 from minilm.fast.blas import blas_info
-from minilm.text import inputs as texts
 from minilm.tokenizer import pad
 from tests.checkpoints import TINY, MakeCheckpoint
 from tests.parity.texts import PLAIN, of_length
@@ -99,7 +98,7 @@ def test_any_text_gives_a_finite_unit_vector(model: MiniLM, text: str) -> None:
 def test_long_input_goes_through_in_windows(
     model: MiniLM, plain: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(texts, "WINDOW_TEXTS", 5)
+    monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 5)
     np.testing.assert_allclose(model.encode(PLAIN), plain, rtol=0, atol=SAME)
     np.testing.assert_allclose(model.encode(iter(PLAIN)), plain, rtol=0, atol=SAME)
 
@@ -108,7 +107,7 @@ def test_token_embeddings_are_the_last_hidden_states(model: MiniLM, float64_para
     given = [PLAIN[0], "", PLAIN[13]]
     tokens = model.encode(given, output_value="token_embeddings")
     for text, ours in zip(given, tokens, strict=True):
-        ids, mask = pad(model._tokenizer([text]).input_ids)
+        ids, mask = pad(model.tokenizer([text]).input_ids)
         truth = encoder.encode(ids, mask, float64_parameters, model.config)[0]
         assert (ours.shape, ours.dtype) == (truth.shape, FLOAT32)
         # unnormalized states reach 5, so float32's rounding is 25 times that of the embeddings
@@ -137,7 +136,7 @@ def test_none_means_as_the_checkpoint_says(make_checkpoint: MakeCheckpoint) -> N
     from dataclasses import replace
 
     for i, (pooling, is_normalized) in enumerate([("cls", False), ("max", True), ("mean", False)]):
-        config = replace(TINY, pooling=pooling, normalize=is_normalized)  # type: ignore[arg-type]
+        config = replace(TINY, pooling=(pooling,), normalize=is_normalized)  # type: ignore[arg-type]
         model = MiniLM(make_checkpoint(f"c{i}", config=config))
         expected = model.encode("a b c", pooling=pooling, normalize_embeddings=is_normalized)  # type: ignore[arg-type]
         np.testing.assert_array_equal(model.encode("a b c"), expected)
@@ -317,3 +316,8 @@ def test_importing_minilm_loads_nothing_heavy() -> None:
     code = f"import sys, minilm; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_token_ids_give_the_embedding_of_their_text(model: MiniLM) -> None:
+    [ids] = model.tokenizer(["one text"]).input_ids
+    assert (model.encode_tokens([ids])[0] == model.encode("one text")).all()

@@ -1,8 +1,8 @@
-"""The files of a checkpoint, opened with care, because a checkpoint may come from anybody.
+"""Files of a checkpoint, read with checks, because a checkpoint may come from anybody.
 
-Only regular files are read (a pipe would be waited for without end), none that is larger than its kind can
-rightly be, and what a message quotes of one is cut short. A link that leads nowhere or a folder that may not
-be searched is a fault: to take its file for missing would be to run another model than was meant.
+Only regular files are read, because reading a pipe may wait forever. A file has a maximum size, and error
+messages quote little of it. A broken link or a folder without search permission is an error. To treat its
+file as missing would load another model than the intended one.
 """
 
 from __future__ import annotations
@@ -10,14 +10,19 @@ from __future__ import annotations
 import json
 import reprlib
 import stat
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from minilm.errors import CheckpointError, one_line
 
-# A config.json has a few hundred bytes, with a hundred thousand labels a few million. Parsed, JSON can take
-# thirty times its bytes.
+# A usual config.json has a few hundred bytes, one with a hundred thousand labels a few million. Parsed JSON
+# can take thirty times as much memory as its text.
 MAX_JSON_BYTES = 10 << 20
+
+# Every framework that writes checkpoints stores sizes as int32 and layer_norm_eps as float32.
+LARGEST_INT = 2**31 - 1
+_SMALLEST_FLOAT, _LARGEST_FLOAT = 1.2e-38, 3.4e38
 
 _T = TypeVar("_T")
 
@@ -34,42 +39,42 @@ _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother, _SHORT.maxlong = 3, 60, 60, 
 
 
 def is_there(path: Path) -> bool:
-    """Whether a file of this name is there, if only as a link that leads nowhere.
+    """Whether a file of this name exists; a broken link counts as one.
 
     Raises
     ------
     CheckpointError
-        If that cannot be told.
+        If the file system cannot answer.
     """
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _access_error(path, error) from error
     return True
 
 
-def check_regular(path: Path, *, most: int | None = None) -> None:
-    """Raise a CheckpointError unless ``path`` is a regular file, of at most so many bytes."""
+def check_regular(path: Path, *, max_bytes: int | None = None) -> None:
+    """Raise a CheckpointError unless ``path`` is a regular file of at most ``max_bytes`` bytes."""
     try:
         status = path.stat()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _access_error(path, error) from error
     if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
         raise CheckpointError(f"{path}: is {kind}, not a regular file")
-    if most is not None and status.st_size > most:
-        raise CheckpointError(f"{path}: has {status.st_size} bytes, and such a file may have {most} at most")
+    if max_bytes is not None and status.st_size > max_bytes:
+        raise CheckpointError(f"{path}: has {status.st_size} bytes; the limit for this file is {max_bytes}")
 
 
 def read_json(path: Path, kind: type[_T]) -> _T:
-    """The JSON value in a checkpoint's file; a CheckpointError names the file if it is not of ``kind``."""
-    check_regular(path, most=MAX_JSON_BYTES)
+    """The JSON value in a file; a CheckpointError names the file if the value is not of type ``kind``."""
+    check_regular(path, max_bytes=MAX_JSON_BYTES)
     try:
         value = json.loads(path.read_bytes())
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _access_error(path, error) from error
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: is not valid JSON: {one_line(error)}") from error
     if not isinstance(value, kind):
@@ -77,18 +82,121 @@ def read_json(path: Path, kind: type[_T]) -> _T:
     return value
 
 
-def shown(value: object) -> str:
-    """A value out of a checkpoint as a message shows it: one line, and not all of it if it is long.
+def quoted(value: object) -> str:
+    """A value from a checkpoint, as an error message quotes it: on one line, and cut if it is long.
 
     Examples
     --------
-    >>> shown([1, 2.5, "three"])
+    >>> quoted([1, 2.5, "three"])
     "[1, 2.5, 'three']"
-    >>> len(shown("x" * 1_000_000))
+    >>> len(quoted("x" * 1_000_000))
     60
     """
     return one_line(_SHORT.repr(value))
 
 
-def _unreadable(path: Path, error: OSError) -> CheckpointError:
+class Fields:
+    """The fields of one JSON file. Each is read with a check, and an error names file, field and value.
+
+    Parameters
+    ----------
+    path : Path
+        A file that holds one JSON object.
+    optional : bool
+        The file may be missing, and then it has no fields. A field that is null counts as missing.
+
+    Raises
+    ------
+    CheckpointError
+        From every method: if a required field is missing, or a value has the wrong type or range.
+    """
+
+    def __init__(self, path: Path, *, optional: bool = False) -> None:
+        self.path = path
+        self._values: dict[str, Any] = {} if optional and not is_there(path) else read_json(path, dict)
+        if optional:
+            self._values = {name: value for name, value in self._values.items() if value is not None}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def names(self) -> list[str]:
+        """Names of all fields, in the order of the file."""
+        return list(self._values)
+
+    def get(self, name: str) -> Any:  # noqa: ANN401 - any JSON value
+        """The value of a field without a check; None if it is missing."""
+        return self._values.get(name)
+
+    def error(self, message: str) -> CheckpointError:
+        """An error about this file, to be raised."""
+        return CheckpointError(f"{self.path}: {message}")
+
+    def refuse_unless(self, name: str, supported: object, *, allow_null: bool = False) -> None:
+        """Refuse every value of a field but one; a missing field has this value."""
+        value = self._values.get(name, supported)
+        if value != supported and not (value is None and allow_null):
+            raise self.error(f"{name} {quoted(value)} is not supported, only {supported!r} is")
+
+    def one_of(self, name: str, supported: Iterable[str], *, default: str, is_class: bool = False) -> str:
+        """A field with one of several names; of a class path such as "torch.nn.Tanh" the last part counts."""
+        value = self._values.get(name, default)
+        choice = value.rpartition(".")[2] if is_class and isinstance(value, str) else value
+        if not isinstance(choice, str) or choice not in supported:
+            choices = ", ".join(map(repr, supported))
+            raise self.error(f"{name} {quoted(value)} is not supported, only {choices} are")
+        return choice
+
+    def positive_int(
+        self, name: str, *, least: int = 1, most: int | None = LARGEST_INT, default: int | None = None
+    ) -> int:
+        """A whole number from ``least`` to ``most``; without a ``default`` the field is required."""
+        value = self._required(name, default)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            kind = "a positive whole number" if least == 1 else f"a whole number of at least {least}"
+            raise self.error(f"{name} must be {kind}, not {quoted(value)}")
+        if most is not None and value > most:
+            raise self.error(f"{name} must be at most {most}, not {quoted(value)}")
+        return value
+
+    def positive_float(self, name: str) -> float:
+        """A positive number that float32 can hold."""
+        value = self._required(name)
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not _SMALLEST_FLOAT <= value <= _LARGEST_FLOAT:
+            raise self.error(f"{name} must be a positive number, not {quoted(value)}")
+        return float(value)
+
+    def boolean(self, name: str, *, default: bool) -> bool:
+        """True or false."""
+        value = self._values.get(name, default)
+        if not isinstance(value, bool):
+            raise self.error(f"{name} must be true or false, not {quoted(value)}")
+        return value
+
+    def string(self, name: str) -> str | None:
+        """A text; None if the field is missing."""
+        return self._typed(name, str, "a string")
+
+    def array(self, name: str) -> list[Any] | None:
+        """A JSON array; None if the field is missing."""
+        return self._typed(name, list, "a list")
+
+    def mapping(self, name: str) -> dict[str, Any] | None:
+        """A JSON object; None if the field is missing."""
+        return self._typed(name, dict, "an object")
+
+    def _typed(self, name: str, kind: type[_T], description: str) -> _T | None:
+        value = self._values.get(name)
+        if name in self._values and not isinstance(value, kind):
+            raise self.error(f"{name} must be {description}, not {quoted(value)}")
+        return value
+
+    def _required(self, name: str, default: object = None) -> Any:  # noqa: ANN401 - any JSON value
+        if name not in self._values and default is None:
+            raise self.error(f"{name} is missing")
+        return self._values.get(name, default)
+
+
+def _access_error(path: Path, error: OSError) -> CheckpointError:
     return CheckpointError(f"{path}: cannot be read: {error.strerror or one_line(error)}")

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from minilm._arrays import Float32Array
-from minilm.activations import activation_of_torch, identity, sigmoid
-from minilm.checkpoint.files import is_there, read_json, shown
+from minilm.activations import TORCH_ACTIVATIONS, identity, sigmoid
+from minilm.checkpoint.files import Fields, is_there, quoted
 from minilm.checkpoint.tensors import TensorFile
 from minilm.config import ModelConfig
 from minilm.errors import CheckpointError
@@ -47,37 +47,24 @@ def read_dense(directory: Path) -> Dense:
         If a file is missing or damaged, its tensors do not fit its ``config.json``, or it asks for what is
         not computed here (another activation, a residual connection, other inputs than the embedding).
     """
-    path, weights = directory / "config.json", directory / "model.safetensors"
-    fields = read_json(path, dict)
+    fields, weights = Fields(directory / "config.json"), directory / "model.safetensors"
     for name, supported in (
         ("use_residual", False),
         ("module_input_name", "sentence_embedding"),
         ("module_output_name", "sentence_embedding"),
     ):
-        if fields.get(name, supported) not in (supported, None):
-            raise CheckpointError(
-                f"{path}: {name} {shown(fields[name])} is not supported, only {supported!r} is"
-            )
-    try:
-        activation = activation_of_torch(fields.get("activation_function", "Tanh"))
-    except ValueError as error:
-        raise CheckpointError(f"{path}: activation_function {error}") from None
+        fields.refuse_unless(name, supported, allow_null=True)
+    activation = fields.one_of("activation_function", TORCH_ACTIVATIONS, default="Tanh", is_class=True)
     if not is_there(weights):
         raise CheckpointError(f"{weights} is missing; minilm opens safetensors only, no pickles")
-    for name in ("in_features", "out_features"):
-        size = fields.get(name)
-        if isinstance(size, bool) or not isinstance(size, int) or not 0 < size < 2**31:
-            raise CheckpointError(f"{path}: {name} must be a positive whole number, not {shown(size)}")
-    if not isinstance(has_bias := fields.get("bias", True), bool):
-        raise CheckpointError(f"{path}: bias must be true or false, not {shown(has_bias)}")
-    inputs, outputs = fields["in_features"], fields["out_features"]
+    inputs, outputs = fields.positive_int("in_features"), fields.positive_int("out_features")
     shapes: dict[str, tuple[int, ...]] = {"linear.weight": (outputs, inputs)}
-    if has_bias:
+    if fields.boolean("bias", default=True):
         shapes["linear.bias"] = (outputs,)
-    tensors = TensorFile(weights, shapes)
+    tensors = TensorFile(weights, shapes, linear=["linear.weight"], nonzero=["linear.weight"])
     weight = np.ascontiguousarray(tensors["linear.weight"], np.float32)  # (in, out)
-    bias = np.asarray(tensors["linear.bias"] if has_bias else np.zeros(outputs), np.float32)  # (out,)
-    return Dense(weight, bias, activation, str(weights))
+    bias = tensors["linear.bias"] if "linear.bias" in shapes else np.zeros(outputs)  # (out,)
+    return Dense(weight, np.asarray(bias, np.float32), TORCH_ACTIVATIONS[activation], str(weights))
 
 
 def classifier_shapes(config: ModelConfig, num_labels: int) -> dict[str, tuple[int, ...]]:
@@ -105,14 +92,13 @@ def read_num_labels(directory: Path) -> int:
     CheckpointError
         If ``config.json`` has something else than a positive whole number.
     """
-    fields = read_json(directory / "config.json", dict)
+    fields = Fields(directory / "config.json")
     labels = fields.get("id2label")
-    count = len(labels) if isinstance(labels, dict) else fields.get("num_labels", 2)
-    if isinstance(count, bool) or not isinstance(count, int) or not 0 < count < 2**31:
-        raise CheckpointError(
-            f"{directory / 'config.json'}: num_labels must lie in 1 to {2**31 - 1}, not {shown(count)}"
-        )
-    return count
+    if labels == {}:
+        raise fields.error("id2label names no labels")
+    return (
+        len(labels) if isinstance(labels, dict) and labels else fields.positive_int("num_labels", default=2)
+    )
 
 
 def read_score_activation(directory: Path, num_labels: int) -> Activation:
@@ -125,28 +111,28 @@ def read_score_activation(directory: Path, num_labels: int) -> Activation:
     CheckpointError
         If a function is named that minilm does not know.
     """
-    config, own = directory / "config.json", directory / "config_sentence_transformers.json"
-    fields = read_json(config, dict)
-    nested = fields.get("sentence_transformers")
-    name = (
-        (read_json(own, dict).get("activation_fn") if is_there(own) else None)
-        or (nested.get("activation_fn") if isinstance(nested, dict) else None)
-        or fields.get("sbert_ce_default_activation_function")
+    config = Fields(directory / "config.json")
+    own = Fields(directory / "config_sentence_transformers.json", optional=True)
+    nested = config.get("sentence_transformers")
+    places: tuple[tuple[Fields, str, object], ...] = (
+        (own, "activation_fn", own.get("activation_fn")),
+        (config, "activation_fn", nested.get("activation_fn") if isinstance(nested, dict) else None),
+        (config, "sbert_ce_default_activation_function", config.get("sbert_ce_default_activation_function")),
     )
-    if name is None:
-        return sigmoid if num_labels == 1 else identity
-    try:
-        return activation_of_torch(name)
-    except ValueError as error:
-        raise CheckpointError(f"{directory}: activation_fn {error}") from None
+    for fields, field, name in places:
+        if name:
+            last = name.rpartition(".")[2] if isinstance(name, str) else ""
+            if last not in TORCH_ACTIVATIONS:
+                choices = ", ".join(TORCH_ACTIVATIONS)
+                raise fields.error(f"{field} {quoted(name)} is not supported, only {choices} are")
+            return TORCH_ACTIVATIONS[last]
+    return sigmoid if num_labels == 1 else identity
 
 
 def has_token_types(directory: Path) -> bool:
     """Whether the original's tokenizer tells the encoder which text a token belongs to; BERT's own does."""
-    path = directory / "tokenizer_config.json"
-    fields = read_json(path, dict) if is_there(path) else {}
-    if "model_input_names" in fields:
-        if not isinstance(names := fields["model_input_names"], list):
-            raise CheckpointError(f"{path}: model_input_names must be a list, not {shown(names)}")
+    fields = Fields(directory / "tokenizer_config.json", optional=True)
+    names = fields.array("model_input_names")
+    if names is not None:
         return "token_type_ids" in names
-    return fields.get("tokenizer_class", "BertTokenizer") in ("BertTokenizer", "BertTokenizerFast")
+    return fields.get("tokenizer_class") in (None, "BertTokenizer", "BertTokenizerFast")

@@ -1,8 +1,8 @@
-"""A safetensors file, held to the tensors that it must contain, and to numbers that weights can have.
+"""A safetensors file, checked against the expected tensors and against the range of trained weights.
 
-The ``safetensors`` library checks that the header and the bytes fit each other. Here is checked what it
-leaves open: how long the header may be, that no name stands in it twice, that it is the tensors that are
-needed, and that their numbers are finite and of a size that float32 can compute with.
+The ``safetensors`` library checks that header and data agree. This module adds the checks that the library
+leaves out. The header is short and repeats no name, and the tensors are the expected ones. All numbers are
+finite and small enough for float32 arithmetic.
 """
 
 from __future__ import annotations
@@ -17,40 +17,45 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, deserialize, safe_open
 
-from minilm.checkpoint.files import check_regular, shown
+from minilm._arrays import Float32Array, FloatArray
+from minilm.checkpoint.files import check_regular, quoted
 from minilm.errors import CheckpointError, one_line
 
-# The header of BERT's largest has 60,000 bytes. The library would read 100 million, which takes it half a
-# minute and 2 GB.
+# The header of the largest BERT has 60,000 bytes. The library would accept 100 million bytes, which take half
+# a minute and 2 GB to parse.
 MAX_HEADER_BYTES = 4 << 20
 
-# Trained weights are below a hundred. From 1e17 the square of a few thousand of them, summed, leaves float32.
-# One flipped bit, the highest of the exponent, makes 1e36 and more of a usual weight.
+# Trained weights are below a hundred. From 1e17 on, the sum of a few thousand squares exceeds float32. One
+# flipped bit, the highest of the exponent, turns a usual weight into 1e36 or more.
 LARGEST_WEIGHT = 1e16
 
 _FLOAT_DTYPES = ("F64", "F32", "F16", "BF16")  # by safetensors' names
 
 
-class TensorFile(Mapping[str, npt.NDArray[np.floating]]):
-    """A checked safetensors file whose tensors are read when they are asked for, and not kept.
+class TensorFile(Mapping[str, FloatArray]):
+    """A checked safetensors file. A tensor is read on each access and is not kept.
 
     Parameters
     ----------
     path : Path
     expected : mapping of str to tuple of int
-        The tensors that are needed, with their shapes in the file (linear weights (out, in)).
+        Names and shapes of the required tensors, with the shapes in the file.
+    linear : collection of str
+        Weights of linear layers. torch stores them as (out, in); they are returned as (in, out).
+    nonzero : collection of str
+        Tensors that are damaged if all their numbers are zero. An incomplete copy often holds zeros.
     dtype : {float32, float64}
-        What they are converted to.
+        The dtype of the returned arrays.
     ignored : collection of str
-        Tensors that may be there and are not needed.
+        Tensors that the file may hold besides the required ones.
     prefix : str
-        What may stand before each name in the file.
+        A prefix that names in the file may have.
 
     Raises
     ------
     CheckpointError
-        If the file cannot be read as safetensors, if tensors are missing, unexpected, of the wrong shape or
-        not floating point, or later, if the numbers of one that is read are not those of a weight.
+        If the file is not valid safetensors, or if a tensor is missing, unexpected, of the wrong shape or not
+        floating point. On access, if a tensor holds numbers that a weight cannot have.
     """
 
     def __init__(
@@ -58,37 +63,39 @@ class TensorFile(Mapping[str, npt.NDArray[np.floating]]):
         path: Path,
         expected: Mapping[str, tuple[int, ...]],
         *,
+        linear: Collection[str] = (),
+        nonzero: Collection[str] = (),
         dtype: npt.DTypeLike = np.float32,
         ignored: Collection[str] = (),
         prefix: str = "",
     ) -> None:
         self._path, self._dtype, self._expected = path, dtype, dict(expected)
-        self._names: dict[str, str] = {}
-        for in_file in _tensor_names(path):
-            name = in_file.removeprefix(prefix)
+        self._linear, self._nonzero = frozenset(linear), frozenset(nonzero)
+        self._names: dict[str, str] = {}  # name to name in the file
+        for name_in_file in _tensor_names(path):
+            name = name_in_file.removeprefix(prefix)
             if name in self._names:
                 raise CheckpointError(
-                    f"{path} has {shown(name)} twice, with and without {prefix!r} before it"
+                    f"{path} has {quoted(name)} twice, with and without the prefix {prefix!r}"
                 )
-            self._names[name] = in_file
-        with self._errors_named():
+            self._names[name] = name_in_file
+        with self._library_errors():
             self._file = _open(path)
             slices = {name: self._file.get_slice(in_file) for name, in_file in self._names.items()}
-            found = {name: (tuple(s.get_shape()), s.get_dtype()) for name, s in slices.items()}
-        _check(path, self._expected, found, ignored)
-        is_bfloat16 = {self._names[name]: name for name in self._expected if found[name][1] == "BF16"}
-        with self._errors_named():
-            self._bfloat16 = {is_bfloat16[n]: t for n, t in _read_bfloat16(path, set(is_bfloat16))}
+            contents = {name: (tuple(s.get_shape()), s.get_dtype()) for name, s in slices.items()}
+        _check_header(path, self._expected, contents, ignored)
+        bfloat16 = {self._names[name]: name for name in self._expected if contents[name][1] == "BF16"}
+        with self._library_errors():
+            self._bfloat16 = {bfloat16[n]: tensor for n, tensor in _read_bfloat16(path, bfloat16)}
 
-    def __getitem__(self, name: str) -> npt.NDArray[np.floating]:
+    def __getitem__(self, name: str) -> FloatArray:
         if name not in self._expected:
             raise KeyError(name)
-        with self._errors_named(), np.errstate(over="ignore"):
+        with self._library_errors(), np.errstate(over="ignore"):
             tensor = (
                 self._bfloat16[name] if name in self._bfloat16 else self._file.get_tensor(self._names[name])
             )
-            is_linear = tensor.ndim == 2 and not name.startswith("embeddings.")
-            tensor = np.asarray(tensor.T if is_linear else tensor, dtype=self._dtype)
+            tensor = np.asarray(tensor.T if name in self._linear else tensor, dtype=self._dtype)
         self._check_numbers(name, tensor)
         return tensor
 
@@ -98,50 +105,47 @@ class TensorFile(Mapping[str, npt.NDArray[np.floating]]):
     def __len__(self) -> int:
         return len(self._expected)
 
-    def _check_numbers(self, name: str, tensor: npt.NDArray[np.floating]) -> None:
-        lowest, highest = tensor.min(), tensor.max()  # NaN if there is one
+    def _check_numbers(self, name: str, tensor: FloatArray) -> None:
+        lowest, highest = tensor.min(), tensor.max()  # NaN if the tensor holds one
         if not (lowest >= -LARGEST_WEIGHT and highest <= LARGEST_WEIGHT):
             bad = highest if not highest <= LARGEST_WEIGHT else lowest
             raise CheckpointError(
-                f"{self._path} is damaged: {name} holds {bad:.6g}, and a weight is finite and below "
-                f"{LARGEST_WEIGHT:g}"
+                f"{self._path} is damaged: {name} holds {bad:.6g}; a weight is finite and at most "
+                f"{LARGEST_WEIGHT:g} in size"
             )
-        if lowest == highest == 0 and name.endswith(".weight") and "token_type" not in name:
-            # what a file that was not written to its end often holds there
-            raise CheckpointError(f"{self._path} is damaged: {name} holds nothing but zeros")
+        if lowest == highest == 0 and name in self._nonzero:
+            raise CheckpointError(f"{self._path} is damaged: {name} holds only zeros")
 
     @contextmanager
-    def _errors_named(self) -> Iterator[None]:
+    def _library_errors(self) -> Iterator[None]:
         try:
             yield
         except (SafetensorError, OSError) as error:
-            raise _unreadable(self._path, error) from error
+            raise _invalid(self._path, error) from error
         except MemoryError as error:
             raise CheckpointError(f"{self._path} does not fit into memory") from error
 
 
 def _tensor_names(path: Path) -> list[str]:
-    """The names in a safetensors file's header: 8 bytes that say how long it is, then JSON."""
+    """The names in a safetensors header: 8 bytes with its length, then JSON."""
     check_regular(path)
     try:
         with path.open("rb") as file:
             if len(prefix := file.read(8)) < 8:
-                raise _unreadable(path, f"it has {len(prefix)} bytes, and its header's length alone has 8")
+                raise _invalid(path, f"it has {len(prefix)} bytes; the length of the header alone takes 8")
             length = int.from_bytes(prefix, "little")
             if length > MAX_HEADER_BYTES:
-                raise _unreadable(
-                    path, f"its header claims {length} bytes, and may have {MAX_HEADER_BYTES} at most"
-                )
+                raise _invalid(path, f"its header claims {length} bytes; the limit is {MAX_HEADER_BYTES}")
             header = file.read(length)
         if len(header) < length:
-            raise _unreadable(path, f"it ends within its header, {length} bytes long")
+            raise _invalid(path, f"it ends within its header of {length} bytes")
         tensors = json.loads(header, object_pairs_hook=_without_duplicates)
     except OSError as error:
-        raise _unreadable(path, error.strerror) from error
+        raise _invalid(path, error.strerror) from error
     except (ValueError, RecursionError) as error:
-        raise _unreadable(path, f"in its header: {error}") from error
+        raise _invalid(path, f"in its header: {error}") from error
     if not isinstance(tensors, dict):
-        raise _unreadable(path, f"its header holds a JSON {type(tensors).__name__}, not a dict")
+        raise _invalid(path, f"its header holds a JSON {type(tensors).__name__}, not a dict")
     return [name for name in tensors if name != "__metadata__"]
 
 
@@ -149,38 +153,38 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in pairs:
         if name in values:
-            raise ValueError(f"{shown(name)} stands there twice")
+            raise ValueError(f"the name {quoted(name)} is repeated")
         values[name] = value
     return values
 
 
-def _open(path: Path) -> Any:  # noqa: ANN401 - safetensors has no type for what it returns
+def _open(path: Path) -> Any:  # noqa: ANN401 - safetensors does not annotate its return type
     try:
-        # a mapped file counts as the process's memory: it would double the peak while loading
+        # A memory-mapped file counts as memory of the process and would double the peak of a load.
         return safe_open(path, framework="numpy", backend="pread")
-    except TypeError:  # safetensors before 0.8 maps it
+    except TypeError:  # safetensors before 0.8 always maps the file
         return safe_open(path, framework="numpy")
 
 
-def _unreadable(path: Path, why: object) -> CheckpointError:
-    return CheckpointError(f"{path} cannot be read as safetensors: {one_line(why)}")
+def _invalid(path: Path, reason: object) -> CheckpointError:
+    return CheckpointError(f"{path} cannot be read as safetensors: {one_line(reason)}")
 
 
-def _check(
+def _check_header(
     path: Path,
     expected: Mapping[str, tuple[int, ...]],
-    found: Mapping[str, tuple[tuple[int, ...], str]],
+    contents: Mapping[str, tuple[tuple[int, ...], str]],
     ignored: Collection[str],
 ) -> None:
-    faults = [f"missing: {name}" for name in expected if name not in found]
+    faults = [f"missing: {name}" for name in expected if name not in contents]
     faults += [
-        f"unexpected: {_plain(name)}" for name in found if name not in expected and name not in ignored
+        f"unexpected: {_readable(name)}" for name in contents if name not in expected and name not in ignored
     ]
     for name in expected:
-        if name in found:
-            shape, dtype = found[name]
+        if name in contents:
+            shape, dtype = contents[name]
             if shape != expected[name]:
-                faults.append(f"{name} has shape {shown(shape)}, config.json says {expected[name]}")
+                faults.append(f"{name} has shape {quoted(shape)}, config.json says {expected[name]}")
             if dtype not in _FLOAT_DTYPES:
                 faults.append(f"{name} has dtype {dtype}, not one of {', '.join(_FLOAT_DTYPES)}")
     if faults:
@@ -188,13 +192,13 @@ def _check(
         raise CheckpointError(f"{path} does not fit its config.json: {'; '.join(faults[:8])}{more}")
 
 
-def _plain(name: str) -> str:
-    """A tensor's name as it is, so long as it looks like one."""
-    return name if name.isprintable() and len(name) < 100 else shown(name)
+def _readable(name: str) -> str:
+    """A tensor's name, quoted only if it is long or not printable."""
+    return name if name.isprintable() and len(name) < 100 else quoted(name)
 
 
-def _read_bfloat16(path: Path, names: set[str]) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
-    """Tensors that numpy has no dtype for: a bfloat16 is the upper half of a float32."""
+def _read_bfloat16(path: Path, names: Collection[str]) -> Iterator[tuple[str, Float32Array]]:
+    """Tensors of a dtype that numpy lacks: a bfloat16 is the upper half of a float32."""
     if not names:
         return
     for name, tensor in deserialize(path.read_bytes()):  # type: ignore[no-untyped-call]

@@ -16,7 +16,7 @@ from typing import Any
 from tokenizers import Tokenizer as Backend
 from tokenizers import normalizers
 
-from minilm.checkpoint.files import check_regular, shown
+from minilm.checkpoint.files import check_regular, quoted
 from minilm.errors import CheckpointError, one_line
 from minilm.tokenizer import Tokenizer, is_panic
 
@@ -52,7 +52,7 @@ def open_tokenizer(
         If the file cannot be read as a tokenizer, has ids from ``vocab_size`` on, or does not put special
         tokens around a text.
     """
-    check_regular(path, most=MAX_BYTES)
+    check_regular(path, max_bytes=MAX_BYTES)
     try:
         backend = Backend.from_file(str(path))
         largest_id = max(backend.get_vocab(with_added_tokens=True).values(), default=-1)
@@ -119,11 +119,11 @@ def _template_ids(template: dict[str, Any], path: Path) -> list[int]:
         found = sorted(piece["Sequence"]["id"] for piece in pieces if "Sequence" in piece)
         if found != texts:
             raise CheckpointError(
-                f"{path}: the template {name!r} takes the texts {shown(found)}, not {texts}"
+                f"{path}: the template {name!r} takes the texts {quoted(found)}, not {texts}"
             )
         for piece in pieces:
             if "SpecialToken" in piece and (unknown := piece["SpecialToken"]["id"]) not in special:
                 raise CheckpointError(
-                    f"{path}: the template {name!r} names {shown(unknown)}, which is no token"
+                    f"{path}: the template {name!r} names {quoted(unknown)}, which is no token"
                 )
     return [token_id for token in special.values() for token_id in token["ids"]]

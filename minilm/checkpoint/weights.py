@@ -1,8 +1,8 @@
-"""From ``model.safetensors`` to the encoder's parameters, every name and shape checked.
+"""From ``model.safetensors`` to the encoder's parameters, with every name and shape checked.
 
-The parameters keep the checkpoint's tensor names, so that the file and ``encoder.py`` can be read side by
-side. One thing changes on the way in: torch stores a linear layer's weight as (out, in) and multiplies by
-its transpose; here it is transposed once, to (in, out), so that a layer is ``x @ W + b``.
+The parameters keep the tensor names of the checkpoint, so the file and ``encoder.py`` can be read side by
+side. Only the linear layers change. torch stores their weights as (out, in) and multiplies by the transpose.
+Here each weight is transposed once, to (in, out), and a layer is ``x @ W + b``.
 """
 
 from __future__ import annotations
@@ -14,49 +14,56 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from minilm._arrays import FloatArray
 from minilm.checkpoint.tensors import TensorFile
 from minilm.config import ModelConfig
 
-Parameters = Mapping[str, npt.NDArray[np.floating]]
+Parameters = Mapping[str, FloatArray]
 
-# Present in many checkpoints and not part of the path from text to embedding: the positions 0, 1, 2, ... that
-# older versions of transformers saved, and the pooler, a layer over [CLS] that only classifiers use.
+# Many checkpoints hold these tensors, and no embedding depends on them. Older versions of transformers saved
+# the positions 0, 1, 2, ... The pooler is a layer over [CLS] that only classifiers use.
 _UNUSED = ("embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias")
 
 
 def load_parameters(
     path: str | Path, config: ModelConfig, *, dtype: npt.DTypeLike = np.float32
-) -> dict[str, npt.NDArray[np.floating]]:
+) -> dict[str, FloatArray]:
     """Read a BERT encoder's parameters from a safetensors file.
 
     Parameters
     ----------
     path : str or Path
-        The file. float16, bfloat16, float32 and float64 tensors are read.
+        The file. It may hold float16, bfloat16, float32 and float64 tensors.
     config : ModelConfig
-        What the tensors must look like.
+        Decides the names and shapes of the tensors.
     dtype : {float32, float64}
-        What the parameters are converted to, and so what the encoder computes in.
+        The dtype of the parameters, and so of the encoder's arithmetic.
 
     Returns
     -------
     dict of str to ndarray
-        Tensor name to array; linear weights (in, out).
+        Tensor name to array; linear weights have shape (in, out).
 
     Raises
     ------
     CheckpointError
-        If the file cannot be read as safetensors, or if tensors are missing, unexpected, of the wrong shape,
-        not floating point, not finite or too large for float32; the message names them.
+        If the file is not valid safetensors, or if tensors are missing, unexpected, of the wrong shape, not
+        floating point, not finite or too large for float32. The message names them.
     """
     return dict(ParameterFile(path, config, dtype=dtype))
 
 
 class ParameterFile(TensorFile):
-    """A checked safetensors file whose parameters are read when they are asked for, and not kept.
+    """A checked file of BERT parameters. A parameter is read on each access and is not kept.
 
-    Takes and raises what :func:`load_parameters` does, and ``head``, the shapes of more tensors that are
-    wanted. Who needs each parameter once, to store it in another form, never holds the weights twice.
+    A caller that converts the parameters one by one never holds the weights twice.
+
+    Parameters
+    ----------
+    path, config, dtype
+        As for :func:`load_parameters`, with the same exceptions.
+    head : mapping of str to tuple of int, optional
+        Names and shapes of further required tensors. Those with two dimensions are linear weights.
     """
 
     def __init__(
@@ -68,12 +75,22 @@ class ParameterFile(TensorFile):
         head: Mapping[str, tuple[int, ...]] | None = None,
     ) -> None:
         expected = expected_shapes(config) | dict(head or {})
-        # a model with a head of its own has its encoder's tensors under "bert."
-        super().__init__(Path(path), expected, dtype=dtype, ignored=_UNUSED, prefix="bert.")
+        super().__init__(
+            Path(path),
+            expected,
+            linear=[
+                n for n, shape in expected.items() if len(shape) == 2 and not n.startswith("embeddings.")
+            ],
+            # a model without a second text may have token types of zero
+            nonzero=[n for n in expected if n.endswith(".weight") and "token_type" not in n],
+            dtype=dtype,
+            ignored=_UNUSED,
+            prefix="bert.",  # of the encoder's tensors in a model with a head
+        )
 
 
 def expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Every tensor the encoder needs, by its name in the file, with its shape there (linear: (out, in))."""
+    """Name and shape in the file of every tensor that the encoder needs; linear weights have (out, in)."""
     hidden, intermediate = config.hidden_size, config.intermediate_size
     shapes: dict[str, tuple[int, ...]] = {
         "embeddings.word_embeddings.weight": (config.vocab_size, hidden),
@@ -102,5 +119,5 @@ def expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 
 
 def count_parameters(config: ModelConfig) -> int:
-    """How many numbers the encoder has: 22,565,376 for all-MiniLM-L6-v2, its unused pooler not counted."""
+    """Number of the encoder's parameters: 22,565,376 for all-MiniLM-L6-v2, without the unused pooler."""
     return sum(math.prod(shape) for shape in expected_shapes(config).values())

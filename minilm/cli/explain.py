@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from minilm.cli.terminal import printable
-from minilm.explanation import ExplainedText, Explanation
+from minilm.explanation import Explanation
+from minilm.text.spans import TextSpans
 
 STRONGEST = 8
 
@@ -42,7 +43,7 @@ def explanation_text(explanation: Explanation, *, in_colour: bool) -> str:
 
 
 def _shaded(
-    side: ExplainedText, shares: np.ndarray[tuple[int, ...], np.dtype[np.float64]], in_colour: bool
+    side: TextSpans, shares: np.ndarray[tuple[int, ...], np.dtype[np.float64]], in_colour: bool
 ) -> str:
     largest = max(np.abs(shares).max(initial=0.0), 1e-12)
     parts, position = [], 0

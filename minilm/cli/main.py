@@ -293,7 +293,7 @@ def _load(options: argparse.Namespace) -> MiniLM:
     model = MiniLM.from_pretrained(
         options.model,
         revision=options.revision,
-        cache_dir=options.cache_dir,
+        cache_folder=options.cache_dir,
         local_files_only=options.local_files_only,
     )
     if options.max_seq_length is not None:

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from minilm.config import POOLING_MODES
 from minilm.corpus.formats import EMBEDDING
 from minilm.corpus.manifest import manifest_path, named
 from minilm.corpus.rows import _pyarrow
 from minilm.errors import CorpusError
+from minilm.pooling import POOLING
 
 Array = npt.NDArray[np.float32]
 BLOCK_ROWS = 16_384  # 24 MiB of 384 float32: more does not make the product faster
@@ -191,7 +191,7 @@ def _manifest(manifest: Path) -> tuple[dict[str, Any], int | None]:
         for name, kind in kinds.items():
             if name in options and not isinstance(options[name], kind):
                 raise CorpusError(f"{manifest}: {name} cannot be {options[name]!r}")
-        unknown = [mode for mode in options.get("pooling", []) if mode not in POOLING_MODES]
+        unknown = [mode for mode in options.get("pooling", []) if mode not in POOLING]
         if unknown or options.get("pooling") == []:
             raise CorpusError(f"{manifest}: pooling cannot be {options['pooling']!r}")
         return dict(options), rows

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from minilm._files import atomic_write, json_bytes, rename_durably, sync, write_json
-from minilm.config import Pooling
+from minilm._pipeline import WINDOW_CHARACTERS, WINDOW_TEXTS
 from minilm.corpus.dedupe import Distinct
 from minilm.corpus.formats import EMBEDDING, Shard, Vectors, make_sink
 from minilm.corpus.manifest import (
@@ -36,8 +36,8 @@ from minilm.corpus.manifest import (
 from minilm.corpus.rows import Corpus, Row
 from minilm.errors import CorpusError
 from minilm.model import MiniLM
+from minilm.pooling import Pooling
 from minilm.quantization import truncate_embeddings
-from minilm.text.inputs import WINDOW_CHARACTERS, WINDOW_TEXTS
 
 
 def encode_corpus(
@@ -228,7 +228,7 @@ def encode_texts(
     batch_size: int,
 ) -> Vectors:
     """A vector of each text, (n, E); the report counts what went through the encoder."""
-    ids, is_cut = model.tokenizer([prompt + text for text in texts])
+    ids, is_cut, _ = model.pipeline.tokenize_window(texts, prompt)
     report.truncated += sum(is_cut)
     report.tokens += sum(map(len, ids))
     report.encoded += len(texts)

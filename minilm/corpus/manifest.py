@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from minilm.config import Pooling
 from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError, one_line
 from minilm.model import MiniLM
+from minilm.pooling import Pooling
 
 OnError = Literal["raise", "skip", "empty"]
 ON_ERROR: tuple[OnError, ...] = ("raise", "skip", "empty")

@@ -17,7 +17,8 @@ import numpy as np
 
 from minilm._arrays import AnyArray, Float32Array
 from minilm.errors import CheckpointError
-from minilm.fast.packed import Group, PackedParameters, Workspace, encode
+from minilm.fast import packed
+from minilm.fast.packed import Group, PackedParameters, Workspace
 from minilm.fast.packing import Pack, make_packs
 from minilm.fast.threads import blas_threads, run_jobs, run_together
 
@@ -151,7 +152,7 @@ class Engine:
             limit.leave()
 
     def _encode(self, pack: Pack, workspace: Workspace) -> Float32Array:
-        return encode(
+        return packed.encode(
             pack.input_ids, pack.groups, self.parameters, workspace, token_type_ids=pack.token_type_ids
         )
 
@@ -170,7 +171,7 @@ class Engine:
             rows = slice(bounds[number], bounds[number + 1])
             workspace = Workspace(rows.stop - rows.start, self.parameters, query_key_value=query_key_value)
             with _no_warnings():
-                hidden_states[rows] = encode(
+                hidden_states[rows] = packed.encode(
                     pack.input_ids,
                     pack.groups,
                     self.parameters,

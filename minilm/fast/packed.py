@@ -208,6 +208,7 @@ def pack_parameters(
     coefficients = _GELU if activation is gelu else _GELU_TANH if activation is gelu_tanh else None  # ReLU
     half = np.float32(1 if coefficients is None else 0.5)  # what _double_gelu leaves over
     layers = []
+    head_size = config.hidden_size // config.num_attention_heads
     parts = -(-config.intermediate_size // LONGEST_SUM)  # (7), rounded up
     for i in range(config.num_hidden_layers):
         layer = f"encoder.layer.{i}"
@@ -216,7 +217,7 @@ def pack_parameters(
         layers.append(
             PackedLayer(
                 query_key_value=pack(
-                    linear(f"{attention}.self.query", scale=1 / math.sqrt(config.head_size)),  # (3)
+                    linear(f"{attention}.self.query", scale=1 / math.sqrt(head_size)),  # (3)
                     linear(f"{attention}.self.key"),
                     linear(f"{attention}.self.value"),
                 ),

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from minilm.config import Pooling
 from minilm.fast.threads import ray_cores
 from minilm.hub import DEFAULT_MODEL
 from minilm.model import MiniLM
+from minilm.pooling import Pooling
 
 Table = TypeVar("Table")  # a mapping of arrays, a pandas.DataFrame or a pyarrow.Table
 

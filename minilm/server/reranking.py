@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from minilm.cross_encoder import CrossEncoder, sigmoid
+from minilm.activations import sigmoid
+from minilm.cross_encoder import CrossEncoder
 from minilm.server.batching import Gatherer
 from minilm.server.service import Service, check_texts, gathered, tokenize
 
@@ -59,7 +60,7 @@ class Reranking:
         pairs = [(before + query, text) for text in texts]
         # the query is read again with each text, and so counts as often
         self._service.hold_to_limits([first + second for first, second in pairs], "texts")
-        (ids, is_cut), types = await tokenize(self.reranker.tokenizer.pairs, pairs)
+        ids, is_cut, types = await tokenize(self.reranker.tokenizer.pairs, pairs)
         self._service.note_truncated(
             [i for i, cut in enumerate(is_cut) if cut],
             len(texts),
@@ -67,5 +68,5 @@ class Reranking:
             longest=self.reranker.max_seq_length,
             is_allowed=truncate,
         )
-        logits = await gathered(self.gatherer, list(map(_Pair, ids, types)))  # (n, 1)
+        logits = await gathered(self.gatherer, list(map(_Pair, ids, types or [])))  # (n, 1)
         return logits[:, 0] if is_raw else sigmoid(logits[:, 0])

@@ -73,7 +73,7 @@ class Service:
             rows = tokenized.input_ids
             truncated = [i for i, is_cut in enumerate(tokenized.is_truncated) if is_cut]
         else:
-            before_ids, behind_ids = self.model.tokenizer.around  # [CLS] and [SEP]
+            before_ids, behind_ids = self.model.tokenizer.special_token_ids
             room = longest - len(before_ids) - len(behind_ids)
             rows, truncated = [], []
             for index, row in enumerate(ids or []):

@@ -97,7 +97,7 @@ class PrefixCutter:
 
 
 def _word_end(tokenizer: Tokenizer) -> re.Pattern[str] | None:
-    """Return a pattern of the characters after which texts may be cut; None if the tokenizer is not BERT's."""
+    """Return a pattern of the characters that may end a prefix; None if the tokenizer is not BERT's."""
     added = tokenizer.get_added_tokens_decoder().values()
     steps = _steps(_fields_of(tokenizer.normalizer))
     is_bert = (

@@ -1,4 +1,4 @@
-"""config.py: what is read, and what is refused by name."""
+"""checkpoint/config.py: which settings are read, and which are refused by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from minilm import CheckpointError, MiniLM, ModelConfig
+from minilm import CheckpointError
+from minilm.checkpoint.config import Modules, read_config, read_modules
 from tests.checkpoints import TINY, MakeCheckpoint
 
 
@@ -18,25 +19,8 @@ def edit(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps({key: value for key, value in fields.items() if value is not ...}))
 
 
-def test_the_default_model_is_what_the_papers_say(model: MiniLM) -> None:
-    assert model.config == ModelConfig(
-        vocab_size=30522,
-        hidden_size=384,
-        num_hidden_layers=6,
-        num_attention_heads=12,
-        intermediate_size=1536,
-        max_position_embeddings=512,
-        type_vocab_size=2,
-        layer_norm_eps=1e-12,
-        max_seq_length=256,
-        pooling="mean",
-        normalize=True,
-    )
-    assert model.config.head_size == 32
-
-
 def test_a_checkpoint_reads_back_as_it_was_written(make_checkpoint: MakeCheckpoint) -> None:
-    assert ModelConfig.from_directory(make_checkpoint()) == TINY
+    assert read_config(make_checkpoint()) == TINY
 
 
 @pytest.mark.parametrize(
@@ -61,7 +45,7 @@ def test_what_config_json_may_not_say(
     directory = make_checkpoint()
     edit(directory / "config.json", **changes)
     with pytest.raises(CheckpointError) as error:
-        ModelConfig.from_directory(directory)
+        read_config(directory)
     assert message in str(error.value)
     assert str(directory / "config.json") in str(error.value)
 
@@ -71,7 +55,7 @@ def test_a_file_that_is_not_a_json_object_is_named(make_checkpoint: MakeCheckpoi
     directory = make_checkpoint()
     (directory / "config.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(CheckpointError, match=r"config\.json"):
-        ModelConfig.from_directory(directory)
+        read_config(directory)
 
 
 def test_a_plain_bert_directory_is_pooled_by_the_mean_and_not_normalized(
@@ -80,8 +64,8 @@ def test_a_plain_bert_directory_is_pooled_by_the_mean_and_not_normalized(
     directory = make_checkpoint()
     for name in ("modules.json", "sentence_bert_config.json"):
         (directory / name).unlink()
-    config = ModelConfig.from_directory(directory)
-    assert (config.pooling, config.normalize) == ("mean", False)
+    config = read_config(directory)
+    assert (config.pooling, config.normalize) == (("mean",), False)
     assert config.max_seq_length == TINY.max_position_embeddings
 
 
@@ -89,7 +73,7 @@ def test_a_plain_bert_directory_is_pooled_by_the_mean_and_not_normalized(
 def test_the_newer_form_of_the_pooling_file_is_read(make_checkpoint: MakeCheckpoint, mode: str) -> None:
     directory = make_checkpoint()
     (directory / "1_Pooling/config.json").write_text(json.dumps({"pooling_mode": mode}))
-    assert ModelConfig.from_directory(directory).pooling == mode
+    assert read_config(directory).pooling == (mode,)
 
 
 @pytest.mark.parametrize(
@@ -110,8 +94,26 @@ def test_other_poolings_are_refused_by_name(
     directory = make_checkpoint()
     (directory / "1_Pooling/config.json").write_text(json.dumps(fields))
     with pytest.raises(CheckpointError) as error:
-        ModelConfig.from_directory(directory)
+        read_config(directory)
     assert message in str(error.value)
+
+
+def test_the_modules_are_read_with_their_folders(make_checkpoint: MakeCheckpoint) -> None:
+    directory = make_checkpoint()
+    assert read_modules(directory) == Modules("1_Pooling", (), True)
+    kinds = {"": "Transformer", "pool": "Pooling", "a_Dense": "Dense", "b_Dense": "Dense"}
+    modules = [{"path": path, "type": f"a.b.{kind}"} for path, kind in kinds.items()]
+    (directory / "modules.json").write_text(json.dumps(modules))
+    assert read_modules(directory) == Modules("pool", ("a_Dense", "b_Dense"), False)
+    (directory / "modules.json").unlink()
+    assert read_modules(directory) is None
+
+
+def test_a_cross_encoder_has_no_pooling_and_its_modules_are_not_read(make_checkpoint: MakeCheckpoint) -> None:
+    directory = make_checkpoint()
+    (directory / "modules.json").write_text("not JSON")
+    config = read_config(directory, is_cross_encoder=True)
+    assert (config.pooling, config.dense, config.normalize) == ((), (), False)
 
 
 def test_other_modules_are_refused_by_name(make_checkpoint: MakeCheckpoint) -> None:
@@ -120,7 +122,7 @@ def test_other_modules_are_refused_by_name(make_checkpoint: MakeCheckpoint) -> N
     modules[2]["type"] = "sentence_transformers.models.LSTM"
     (directory / "modules.json").write_text(json.dumps(modules))
     with pytest.raises(CheckpointError, match=r"\['Transformer', 'Pooling', 'LSTM'\] are not supported"):
-        ModelConfig.from_directory(directory)
+        read_config(directory)
 
 
 def test_modules_lie_in_the_checkpoint(make_checkpoint: MakeCheckpoint) -> None:
@@ -128,26 +130,26 @@ def test_modules_lie_in_the_checkpoint(make_checkpoint: MakeCheckpoint) -> None:
     modules = json.loads((directory / "modules.json").read_text())
     modules[1]["path"] = "../elsewhere"
     (directory / "modules.json").write_text(json.dumps(modules))
-    with pytest.raises(CheckpointError, match=r"'../elsewhere', which is no plain folder's name"):
-        ModelConfig.from_directory(directory)
+    with pytest.raises(CheckpointError, match=r"must be a plain folder name, not '../elsewhere'"):
+        read_config(directory)
 
 
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"pooling_mode_lasttoken": True}, "lasttoken"),
+        ({"pooling_mode_lasttoken": True}, ("lasttoken",)),
         # in this order whatever theirs, as sentence-transformers concatenates them
         ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True}, ("cls", "mean")),
         ({"pooling_mode": ["mean", "cls"]}, ("mean", "cls")),
-        ({"pooling_mode": ["mean"]}, "mean"),
+        ({"pooling_mode": ["mean"]}, ("mean",)),
     ],
 )
 def test_poolings_are_read_in_either_form(
-    make_checkpoint: MakeCheckpoint, fields: dict[str, Any], expected: str | tuple[str, ...]
+    make_checkpoint: MakeCheckpoint, fields: dict[str, Any], expected: tuple[str, ...]
 ) -> None:
     directory = make_checkpoint()
     (directory / "1_Pooling/config.json").write_text(json.dumps(fields))
-    assert ModelConfig.from_directory(directory).pooling == expected
+    assert read_config(directory).pooling == expected
 
 
 @pytest.mark.parametrize(
@@ -159,19 +161,19 @@ def test_max_seq_length_never_exceeds_the_position_table(
 ) -> None:
     directory = make_checkpoint()
     edit(directory / "sentence_bert_config.json", max_seq_length=value)
-    assert ModelConfig.from_directory(directory).max_seq_length == expected
+    assert read_config(directory).max_seq_length == expected
 
 
 def test_without_a_sentence_bert_config_the_tokenizers_length_counts(make_checkpoint: MakeCheckpoint) -> None:
     directory = make_checkpoint()
     (directory / "sentence_bert_config.json").unlink()
     (directory / "tokenizer_config.json").write_text('{"model_max_length": 12}')
-    assert ModelConfig.from_directory(directory).max_seq_length == 12
+    assert read_config(directory).max_seq_length == 12
 
 
 @pytest.mark.parametrize("value", [0, 2, -5, "256", 7.5])
 def test_a_nonsensical_max_seq_length_is_refused(make_checkpoint: MakeCheckpoint, value: object) -> None:
     directory = make_checkpoint()
     edit(directory / "sentence_bert_config.json", max_seq_length=value)
-    with pytest.raises(CheckpointError, match="max_seq_length must be a whole number above 2"):
-        ModelConfig.from_directory(directory)
+    with pytest.raises(CheckpointError, match="max_seq_length must be a whole number of at least 3"):
+        read_config(directory)

@@ -10,16 +10,16 @@ import pytest
 
 from minilm import CheckpointError, MiniLM
 from minilm.activations import gelu, gelu_tanh, relu
-from minilm.checkpoint.heads import load_dense
+from minilm.checkpoint.heads import read_dense
 from tests.checkpoints import DENSE_BIAS, DENSE_WEIGHT, TINY, MakeCheckpoint, add_dense, write_dense
 
 
 def test_the_layer_by_hand(tmp_path: Path) -> None:
-    dense = load_dense(write_dense(tmp_path))
+    dense = read_dense(write_dense(tmp_path))
     np.testing.assert_array_equal(dense(np.array([[1, 1, 1]], np.float32)), [[3.5, -0.5]])
-    through_relu = load_dense(write_dense(tmp_path, activation_function="torch.nn.modules.activation.ReLU"))
+    through_relu = read_dense(write_dense(tmp_path, activation_function="torch.nn.modules.activation.ReLU"))
     np.testing.assert_array_equal(through_relu(np.array([[1, 1, 1]], np.float32)), [[3.5, 0]])
-    without = load_dense(write_dense(tmp_path, {"linear.weight": DENSE_WEIGHT}, bias=False))
+    without = read_dense(write_dense(tmp_path, {"linear.weight": DENSE_WEIGHT}, bias=False))
     np.testing.assert_array_equal(without(np.array([[1, 1, 1]], np.float32)), [[3, 0]])
 
 
@@ -31,7 +31,7 @@ def test_the_layer_by_hand(tmp_path: Path) -> None:
         (
             None,
             {"activation_function": "torch.nn.SELU"},
-            r"'torch\.nn\.SELU' is not supported, only Tanh, Ident",
+            r"'torch\.nn\.SELU' is not supported, only 'Identity', 'Tanh'",
         ),
         (None, {"in_features": 4}, r"has shape \(2, 3\), config.json says \(2, 4\)"),
         (None, {"bias": False}, "does not fit its config.json: unexpected: linear.bias"),
@@ -39,7 +39,7 @@ def test_the_layer_by_hand(tmp_path: Path) -> None:
         (
             {"linear.weight": DENSE_WEIGHT * np.nan, "linear.bias": DENSE_BIAS},
             {},
-            "linear.weight holds nan, and a weight is finite",
+            "linear.weight holds nan; a weight is finite",
         ),
     ],
 )
@@ -47,17 +47,17 @@ def test_what_cannot_be_computed_is_refused(
     tmp_path: Path, tensors: Any, fields: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(CheckpointError, match=message):
-        load_dense(write_dense(tmp_path, tensors, **fields))
+        read_dense(write_dense(tmp_path, tensors, **fields))
 
 
 def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
     directory = write_dense(tmp_path)
     (directory / "model.safetensors").rename(directory / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match="opens safetensors only, no pickles"):
-        load_dense(directory)
+        read_dense(directory)
     (directory / "model.safetensors").write_bytes(b"\x80\x04pickle")
     with pytest.raises(CheckpointError, match="cannot be read as safetensors"):
-        load_dense(directory)
+        read_dense(directory)
 
 
 def test_a_layer_must_fit_what_comes_before_it(make_checkpoint: MakeCheckpoint) -> None:

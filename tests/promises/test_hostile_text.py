@@ -132,7 +132,7 @@ def test_any_pair_of_texts_has_a_score_from_the_librarys_ids(
     assert scores.shape == (len(pairs),)
     assert ((scores >= 0) & (scores <= 1)).all()
     expected = library(cross_encoder).encode_batch(pairs)
-    (ids, _), types = cross_encoder.tokenizer.pairs(pairs)
+    ids, _, types = cross_encoder.tokenizer.pairs(pairs)
     assert (ids, types) == ([e.ids for e in expected], [e.type_ids for e in expected])
 
 

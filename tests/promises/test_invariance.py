@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 
 from minilm import MiniLM, TruncationWarning
-from minilm.config import Pooling
 from minilm.fast.blas import has_small_matrix_kernels
 from minilm.fast.engine import SHARED_TOKENS
+from minilm.pooling import Pooling
 from tests.parity.texts import PLAIN, TEXTS, of_length
 
 # Three units in the last place of 0.25, the size of the largest components of an embedding.

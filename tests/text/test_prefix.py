@@ -1,4 +1,4 @@
-"""beginnings.py: a long text is read no further than its first tokens need, and those are the same."""
+"""prefix.py: a long text is read no further than its first tokens need, and those are the same."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from tokenizers import Tokenizer as Library
 
 from minilm import MiniLM
-from minilm.text import prefix as beginnings
-from minilm.text.prefix import Beginnings
-from minilm.tokenizer import Tokenizer
+from minilm.checkpoint.tokenizer import open_tokenizer
+from minilm.text import prefix as prefixes
+from minilm.text.prefix import PrefixCutter
 from tests.hostile import GIANTS, assert_ids_of, assert_unit_vectors, giant, library, long_text
 
 pytestmark = pytest.mark.filterwarnings("ignore::minilm.TruncationWarning")
@@ -39,8 +39,8 @@ class Counting:
 
 @pytest.fixture
 def counting(model: MiniLM, monkeypatch: pytest.MonkeyPatch) -> Counting:
-    counter = Counting(model.tokenizer._tokenizer)
-    monkeypatch.setattr(model.tokenizer, "_tokenizer", counter)
+    counter = Counting(model.tokenizer.backend)
+    monkeypatch.setattr(model.tokenizer, "backend", counter)
     return counter
 
 
@@ -99,7 +99,7 @@ def test_a_text_that_is_not_read_to_its_end_has_the_ids_of_the_whole(
     model: MiniLM, max_seq_length: int
 ) -> None:
     path = model.checkpoint.directory / "tokenizer.json"
-    ours = Tokenizer(path, vocab_size=30522, max_seq_length=max_seq_length)
+    ours = open_tokenizer(path, vocab_size=30522, max_seq_length=max_seq_length)
     theirs = Library.from_file(str(path))
     theirs.no_padding()
     theirs.enable_truncation(max_length=max_seq_length)
@@ -107,17 +107,18 @@ def test_a_text_that_is_not_read_to_its_end_has_the_ids_of_the_whole(
     for _ in range(10):
         many = [long_text(random, 60 * max_seq_length) for _ in range(50)]
         assert_ids_of(theirs, ours, many)
-        cut += sum(len(part) < len(text) for part, text in zip(ours._read(many)[0], many, strict=True))
+        cutter = PrefixCutter(ours.backend)
+        cut += sum(len(cutter.initial(text, max_seq_length)) < len(text) for text in many)
     assert cut > 100  # or nothing was tested
 
 
 def test_the_parts_of_a_text_have_its_tokens(model: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(beginnings, "_PART", 100)
+    monkeypatch.setattr(prefixes, "_PART", 100)
     whole, random, seen = library(model), Random(5), 0
     whole.no_truncation()
     for _ in range(200):
         text = long_text(random, 200)
-        parts = list(Beginnings(whole).parts(text))
+        parts = list(PrefixCutter(whole).parts(text))
         assert "".join(parts) == text
         ids = [whole.encode(part, add_special_tokens=False).ids for part in parts]
         assert [i for row in ids for i in row] == whole.encode(text, add_special_tokens=False).ids
@@ -144,13 +145,13 @@ def test_texts_are_cut_early_only_for_a_tokenizer_that_is_berts(
 ) -> None:
     pipeline = json.loads(library(model).to_str())
     text = "a b, " * 1000
-    assert len(Beginnings(Library.from_str(json.dumps(pipeline))).cut(text, 100)) == 100
+    assert len(PrefixCutter(Library.from_str(json.dumps(pipeline))).cut(text, 100)) == 100
     change(pipeline)
-    assert Beginnings(Library.from_str(json.dumps(pipeline))).cut(text, 100) == text
+    assert PrefixCutter(Library.from_str(json.dumps(pipeline))).cut(text, 100) == text
 
 
 def test_no_text_is_cut_after_a_character_of_an_added_token(model: MiniLM) -> None:
     theirs = library(model)
-    assert len(Beginnings(theirs).cut("ab[MASK].ab" * 100, 100)) == 108  # after the full stop
+    assert len(PrefixCutter(theirs).cut("ab[MASK].ab" * 100, 100)) == 108  # after the full stop
     theirs.add_special_tokens(["a.b"])
-    assert Beginnings(theirs).cut("ab[MASK].ab" * 100, 100) == "ab[MASK].ab" * 100
+    assert PrefixCutter(theirs).cut("ab[MASK].ab" * 100, 100) == "ab[MASK].ab" * 100

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from minilm._files import rename_durably, sync, write_json
-from minilm.config import Pooling
 from minilm.corpus.formats import Shard, Tables
 from minilm.corpus.job import encode_texts, shards, sift
 from minilm.corpus.manifest import OnError, Report
@@ -26,6 +25,7 @@ from minilm.errors import CorpusError, MiniLMError
 from minilm.fast.threads import ray_cores
 from minilm.hub import different_files, sha256_of_files
 from minilm.model import MiniLM
+from minilm.pooling import Pooling
 
 Record = dict[str, Any]  # of a block that is done: counts, lines, bytes of its file, rows that are no text
 

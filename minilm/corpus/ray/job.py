@@ -26,7 +26,6 @@ from typing import Any, Literal
 import numpy as np
 
 from minilm._files import atomic_write, rename_durably, write_json
-from minilm.config import Pooling
 from minilm.corpus.formats import Shard, Tables
 from minilm.corpus.job import check_name, error_line, refusal, shards, sift, width_of
 from minilm.corpus.manifest import (
@@ -47,6 +46,7 @@ from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError
 from minilm.fast.threads import available_cores
 from minilm.model import MiniLM
+from minilm.pooling import Pooling
 
 _MOST_TASKS = 8192  # of Ray: of a longer list of blocks each has several
 _COUNTS = [field.name for field in fields(Report)]

@@ -83,36 +83,36 @@ def sparse_rows(directory: Path) -> str:
 
 def claimed_layers(directory: Path) -> str:
     change_json(directory / "config.json", lambda fields: fields.update(num_hidden_layers=10**9))
-    return "num_hidden_layers can be 1000 at most, not 1000000000"
+    return "num_hidden_layers must be at most 1000, not 1000000000"
 
 
 def sparse_config(directory: Path) -> str:
     grow(directory / "config.json", 100 * GIBIBYTE)
-    return f"config.json: has {100 * GIBIBYTE} bytes, and such a file may have"
+    return f"config.json: has {100 * GIBIBYTE} bytes; the limit for this file is"
 
 
 def sparse_modules(directory: Path) -> str:
     grow(directory / "modules.json", 100 * GIBIBYTE)
-    return f"modules.json: has {100 * GIBIBYTE} bytes, and such a file may have"
+    return f"modules.json: has {100 * GIBIBYTE} bytes; the limit for this file is"
 
 
 def sparse_tokenizer(directory: Path) -> str:
     grow(directory / "tokenizer.json", 100 * GIBIBYTE)
-    return f"tokenizer.json: has {100 * GIBIBYTE} bytes, and such a file may have"
+    return f"tokenizer.json: has {100 * GIBIBYTE} bytes; the limit for this file is"
 
 
 def many_poolings(directory: Path) -> str:
     change_json(
         directory / "1_Pooling/config.json", lambda fields: fields.update(pooling_mode=["mean"] * 400_000)
     )
-    return "a pooling mode stands twice"
+    return "a pooling mode is repeated"
 
 
 def many_modules(directory: Path) -> str:
     modules = [{"type": "a.Transformer"}, {"type": "a.Pooling", "path": "1_Pooling"}]
     modules += [{"type": "a.Dense", "path": "2_Dense"}] * 100_000
     (directory / "modules.json").write_text(json.dumps(modules))
-    return "two modules lie in the same folder"
+    return "two modules have the same folder"
 
 
 def grow(path: Path, size: int) -> None:

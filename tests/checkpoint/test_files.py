@@ -1,0 +1,127 @@
+"""checkpoint/files.py: files and JSON fields, each with an error that names the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minilm import CheckpointError
+from minilm.checkpoint.files import LARGEST_INT, Fields, check_regular, is_there, quoted, read_json
+
+
+def fields_of(path: Path, values: Any, **options: Any) -> Fields:
+    path.write_text(json.dumps(values))
+    return Fields(path, **options)
+
+
+def test_a_broken_link_counts_as_a_file_that_is_there(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nothing")
+    assert is_there(tmp_path / "link")
+    assert not is_there(tmp_path / "nothing")
+    assert not is_there(tmp_path / "nothing" / "below")
+
+
+def test_a_file_has_at_most_so_many_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"1234")
+    check_regular(path, max_bytes=4)
+    with pytest.raises(CheckpointError, match="has 4 bytes; the limit for this file is 3"):
+        check_regular(path, max_bytes=3)
+    with pytest.raises(CheckpointError, match="is a directory, not a regular file"):
+        check_regular(tmp_path)
+
+
+def test_json_of_another_type_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[1]")
+    assert read_json(tmp_path / "a.json", list) == [1]
+    with pytest.raises(CheckpointError, match=r"a\.json: holds a JSON list, not a dict"):
+        read_json(tmp_path / "a.json", dict)
+
+
+def test_a_quoted_value_is_short_and_on_one_line() -> None:
+    assert quoted({"a": ["b\n"]}) == r"{'a': ['b\n']}"
+    assert len(quoted(list(range(10_000)))) < 60
+
+
+READS: list[tuple[Callable[[Fields], object], object, object]] = [
+    (lambda f: f.positive_int("x"), 7, 7),
+    (lambda f: f.positive_int("x"), LARGEST_INT, LARGEST_INT),
+    (lambda f: f.positive_int("x", least=3, most=None), 10**30, 10**30),
+    (lambda f: f.positive_int("x", default=2), ..., 2),
+    (lambda f: f.positive_float("x"), 1, 1.0),
+    (lambda f: f.positive_float("x"), 1e-12, 1e-12),
+    (lambda f: f.boolean("x", default=True), ..., True),
+    (lambda f: f.boolean("x", default=True), False, False),
+    (lambda f: f.one_of("x", ("a", "b"), default="b"), ..., "b"),
+    (lambda f: f.one_of("x", ("a", "b"), default="b"), "a", "a"),
+    (lambda f: f.one_of("x", ("Tanh",), default="Tanh", is_class=True), "torch.nn.Tanh", "Tanh"),
+    (lambda f: f.string("x"), "text", "text"),
+    (lambda f: f.string("x"), ..., None),
+    (lambda f: f.array("x"), [1], [1]),
+    (lambda f: f.array("x"), ..., None),
+    (lambda f: f.mapping("x"), {"a": 1}, {"a": 1}),
+    (lambda f: f.mapping("x"), ..., None),
+    (lambda f: f.get("x"), ..., None),
+    (lambda f: f.refuse_unless("x", False), ..., None),
+    (lambda f: f.refuse_unless("x", False, allow_null=True), None, None),
+]
+
+
+@pytest.mark.parametrize(("read", "value", "expected"), READS)
+def test_a_field_is_read_or_has_its_default(
+    tmp_path: Path, read: Callable[[Fields], object], value: object, expected: object
+) -> None:
+    fields = fields_of(tmp_path / "a.json", {} if value is ... else {"x": value})
+    assert ("x" in fields) == (value is not ...)
+    assert read(fields) == expected
+
+
+REFUSALS: list[tuple[Callable[[Fields], object], object, str]] = [
+    (lambda f: f.positive_int("x"), ..., "x is missing"),
+    (lambda f: f.positive_int("x"), True, "x must be a positive whole number, not True"),
+    (lambda f: f.positive_int("x"), 0, "x must be a positive whole number, not 0"),
+    (lambda f: f.positive_int("x"), 2.0, "x must be a positive whole number, not 2.0"),
+    (lambda f: f.positive_int("x"), 2**31, f"x must be at most {LARGEST_INT}, not {2**31}"),
+    (lambda f: f.positive_int("x", least=3), 2, "x must be a whole number of at least 3, not 2"),
+    (lambda f: f.positive_int("x", default=2), None, "x must be a positive whole number, not None"),
+    (lambda f: f.positive_float("x"), ..., "x is missing"),
+    (lambda f: f.positive_float("x"), 1e-40, "x must be a positive number, not 1e-40"),
+    (lambda f: f.positive_float("x"), True, "x must be a positive number, not True"),
+    (lambda f: f.boolean("x", default=True), None, "x must be true or false, not None"),
+    (lambda f: f.boolean("x", default=True), 1, "x must be true or false, not 1"),
+    (lambda f: f.one_of("x", ("a", "b"), default="a"), "c", "x 'c' is not supported, only 'a', 'b' are"),
+    (lambda f: f.one_of("x", ("a", "b"), default="a"), "c.a", "x 'c.a' is not supported, only 'a', 'b' are"),
+    (lambda f: f.one_of("x", ("a",), default="a", is_class=True), ["a"], "x ['a'] is not supported, only"),
+    (lambda f: f.one_of("x", ("a",), default="a"), None, "x None is not supported, only 'a' are"),
+    (lambda f: f.string("x"), 7, "x must be a string, not 7"),
+    (lambda f: f.string("x"), None, "x must be a string, not None"),
+    (lambda f: f.array("x"), {}, "x must be a list, not {}"),
+    (lambda f: f.mapping("x"), [], "x must be an object, not []"),
+    (lambda f: f.refuse_unless("x", False), True, "x True is not supported, only False is"),
+    (lambda f: f.refuse_unless("x", False), None, "x None is not supported, only False is"),
+]
+
+
+@pytest.mark.parametrize(("read", "value", "message"), REFUSALS)
+def test_a_field_of_another_type_or_range_is_refused_with_file_name_and_value(
+    tmp_path: Path, read: Callable[[Fields], object], value: object, message: str
+) -> None:
+    fields = fields_of(tmp_path / "a.json", {} if value is ... else {"x": value})
+    with pytest.raises(CheckpointError) as error:
+        read(fields)
+    assert str(error.value).startswith(f"{tmp_path / 'a.json'}: {message}")
+
+
+def test_an_optional_file_may_be_missing_and_null_means_missing(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    assert Fields(path, optional=True).names() == []
+    fields = fields_of(path, {"x": None, "y": 1}, optional=True)
+    assert fields.names() == ["y"]
+    assert fields.boolean("x", default=True) is True
+    path.unlink()
+    with pytest.raises(CheckpointError, match="cannot be read: No such file"):
+        Fields(path)
