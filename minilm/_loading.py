@@ -32,7 +32,7 @@ def load(
     model_name_or_path: str | os.PathLike[str],
     *,
     revision: str | None = None,
-    cache_dir: str | Path | None = None,
+    cache_folder: str | Path | None = None,
     local_files_only: bool = False,
     token: str | bool | None = None,
 ) -> tuple[Checkpoint, Parts]:
@@ -45,7 +45,7 @@ def load(
     CheckpointError
         If it is damaged or of a kind that is not supported.
     """
-    likely = likely_directory(model_name_or_path, revision=revision, cache_dir=cache_dir)
+    likely = likely_directory(model_name_or_path, revision=revision, cache_folder=cache_folder)
     before = _file_identity(likely)
     parts = None
     # The files are read while they are hashed; what was read counts only if it was those very files. It is
@@ -56,7 +56,7 @@ def load(
         checkpoint = find_checkpoint(
             model_name_or_path,
             revision=revision,
-            cache_dir=cache_dir,
+            cache_folder=cache_folder,
             local_files_only=local_files_only,
             token=token,
         )

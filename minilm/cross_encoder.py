@@ -119,7 +119,7 @@ class CrossEncoder:
         self.checkpoint: Checkpoint = find_checkpoint(
             model_name_or_path,
             revision=revision,
-            cache_dir=cache_folder,
+            cache_folder=cache_folder,
             local_files_only=local_files_only,
             token=token,
         )

@@ -29,7 +29,7 @@ from minilm.fast.blas import blas_info, kernel_advice
 from minilm.fast.engine import TOKENS_PER_TEXT, Engine
 from minilm.fast.threads import available_cores
 from minilm.heads import EmbeddingHead
-from minilm.hub import DEFAULT_MODEL, is_pinned
+from minilm.hub import DEFAULT_MODEL
 from minilm.pooling import Pooling
 from minilm.quantization import PRECISIONS, Precision, quantize_embeddings
 from minilm.similarity import SIMILARITY, as_floats
@@ -139,7 +139,7 @@ class MiniLM:
         self.checkpoint, (self.config, parameters, self._tokenizer, dense) = load(
             model_name_or_path,
             revision=revision,
-            cache_dir=cache_folder,
+            cache_folder=cache_folder,
             local_files_only=local_files_only,
             token=token,
         )
@@ -152,8 +152,11 @@ class MiniLM:
         if max_seq_length is not None:
             self.max_seq_length = max_seq_length
         # a file beside the default model's that the manifest does not name has no checksum, and no say
-        is_default = is_pinned(self.checkpoint)
-        self._use = UseSettings() if is_default else UseSettings.from_directory(self.checkpoint.directory)
+        self._use = (
+            UseSettings()
+            if self.checkpoint.is_default
+            else UseSettings.from_directory(self.checkpoint.directory)
+        )
         self._use.change(
             prompts=prompts, default_prompt_name=default_prompt_name, similarity_fn_name=similarity_fn_name
         )
@@ -174,7 +177,7 @@ class MiniLM:
         name_or_path: str | os.PathLike[str] = DEFAULT_MODEL,
         *,
         revision: str | None = None,
-        cache_dir: str | Path | None = None,
+        cache_folder: str | Path | None = None,
         local_files_only: bool = False,
         max_seq_length: int | None = None,
         threads: int | None = None,
@@ -183,7 +186,7 @@ class MiniLM:
         return cls(
             name_or_path,
             revision=revision,
-            cache_folder=cache_dir,
+            cache_folder=cache_folder,
             local_files_only=local_files_only,
             max_seq_length=max_seq_length,
             threads=threads,
