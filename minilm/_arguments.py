@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, cast, overload
 
 import numpy as np
@@ -61,7 +61,7 @@ class Source(TypedDict, total=False):
     """Where a checkpoint comes from: arguments of :func:`minilm.hub.find_checkpoint`."""
 
     revision: str | None
-    cache_folder: str | os.PathLike[str] | None
+    cache_folder: str | Path | None
     local_files_only: bool
     token: str | bool | None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from minilm.checkpoint.config import read_config
 from minilm.checkpoint.heads import (
@@ -27,7 +27,7 @@ from minilm.errors import CheckpointError
 from minilm.fast.blas import has_small_matrix_kernels
 from minilm.fast.packed import PackedParameters, pack_parameters
 from minilm.heads import ClassificationHead, EmbeddingHead
-from minilm.hub import REQUIRED_FILES, Checkpoint, find_checkpoint, is_pinned, likely_directory
+from minilm.hub import REQUIRED_FILES, Checkpoint, find_checkpoint, likely_directory
 from minilm.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -81,12 +81,11 @@ def load(
     CheckpointError
         If it is damaged, or of a kind that is not supported.
     """
-    where: dict[str, Any] = {"cache_dir" if n == "cache_folder" else n: v for n, v in source.items()}
     likely = likely_directory(
-        model_name_or_path, revision=source.get("revision"), cache_dir=where.get("cache_dir")
+        model_name_or_path, revision=source.get("revision"), cache_folder=source.get("cache_folder")
     )
     if likely is None:
-        checkpoint = find_checkpoint(model_name_or_path, **where)
+        checkpoint = find_checkpoint(model_name_or_path, **source)
         return checkpoint, _read_prompts(checkpoint), read(checkpoint.directory)
     identity = _file_identity(likely)
     parts = None
@@ -94,7 +93,7 @@ def load(
     # main thread hashes: what may wait for a network or for another process stays where Ctrl-C is heard.
     with ThreadPoolExecutor(1) as executor:
         reading = executor.submit(read, likely)
-        checkpoint = find_checkpoint(model_name_or_path, **where)
+        checkpoint = find_checkpoint(model_name_or_path, **source)
         with suppress(CheckpointError):
             parts = reading.result()
     if parts is None or identity is None or identity != _file_identity(checkpoint.directory):
@@ -133,12 +132,10 @@ def read_cross_encoder(directory: Path) -> CrossEncoderParts:
 
 
 def _read_prompts(checkpoint: Checkpoint) -> PromptFields:
-    # a file beside the default model's that its manifest does not name has no checksum, and is not read
-    return (
-        PromptFields({"query": "", "document": ""})
-        if is_pinned(checkpoint)
-        else read_prompts(checkpoint.directory)
-    )
+    # the default model's manifest does not name this file, so it has no checksum and is not read
+    if checkpoint.is_default:
+        return PromptFields({"query": "", "document": ""})
+    return read_prompts(checkpoint.directory)
 
 
 def _pack(tensors: ParameterFile, config: ModelConfig) -> PackedParameters:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 import numpy as np
@@ -101,7 +102,7 @@ class CrossEncoder(PipelineOptions):
         prompts: Mapping[str, str] | None = None,
         default_prompt_name: str | None = None,
         revision: str | None = None,
-        cache_folder: str | os.PathLike[str] | None = None,
+        cache_folder: str | Path | None = None,
         local_files_only: bool = False,
         token: str | bool | None = None,
         threads: int | None = None,

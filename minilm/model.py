@@ -11,6 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence, Sized
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -58,7 +59,7 @@ class MiniLM(EmbedderOptions):
         A directory, or a name on the Hugging Face Hub; :func:`minilm.hub.find_checkpoint` has the details.
     revision : str, optional
         Branch, tag or commit on the Hub. A directory has none.
-    cache_folder : str or PathLike, optional
+    cache_folder : str or Path, optional
         A Hugging Face cache other than the user's own.
     local_files_only : bool
         Never use the network.
@@ -111,7 +112,7 @@ class MiniLM(EmbedderOptions):
         model_name_or_path: str | os.PathLike[str] = DEFAULT_MODEL,
         *,
         revision: str | None = None,
-        cache_folder: str | os.PathLike[str] | None = None,
+        cache_folder: str | Path | None = None,
         local_files_only: bool = False,
         token: str | bool | None = None,
         max_seq_length: int | None = None,

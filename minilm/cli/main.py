@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         "--model", default=DEFAULT_MODEL, help="a directory or a name on the Hugging Face Hub (%(default)s)"
     )
     source.add_argument("--revision", help="branch, tag or commit on the Hub")
-    source.add_argument("--cache-dir", help="a Hugging Face cache other than your own")
+    source.add_argument("--cache-folder", help="a Hugging Face cache other than your own")
     source.add_argument("--local-files-only", action="store_true", help="never go to the network")
     loading = _Parser(add_help=False, parents=[source])
     loading.add_argument(
@@ -280,7 +280,7 @@ def _serve(options: argparse.Namespace) -> None:
             if options.reranker:
                 reranker = CrossEncoder(
                     options.reranker,
-                    cache_folder=options.cache_dir,
+                    cache_folder=options.cache_folder,
                     local_files_only=options.local_files_only,
                     threads=model.threads,
                 )
@@ -293,7 +293,7 @@ def _load(options: argparse.Namespace) -> MiniLM:
     model = MiniLM.from_pretrained(
         options.model,
         revision=options.revision,
-        cache_folder=options.cache_dir,
+        cache_folder=options.cache_folder,
         local_files_only=options.local_files_only,
     )
     if options.max_seq_length is not None:
@@ -308,7 +308,7 @@ def _find(options: argparse.Namespace, local_files_only: bool) -> Checkpoint:
     return find_checkpoint(
         options.model,
         revision=options.revision,
-        cache_dir=options.cache_dir,
+        cache_folder=options.cache_folder,
         local_files_only=local_files_only,
     )
 

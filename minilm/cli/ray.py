@@ -60,8 +60,8 @@ def arguments(options: argparse.Namespace) -> dict[str, Any]:
     if options.block_mib is not None:
         given["block_bytes"] = max(1, int(options.block_mib * (1 << 20)))
     loading: dict[str, Any] = {"local_files_only": options.local_files_only}
-    if options.cache_dir:
-        loading["cache_folder"] = str(Path(options.cache_dir).expanduser().resolve())
+    if options.cache_folder:
+        loading["cache_folder"] = str(Path(options.cache_folder).expanduser().resolve())
     return {**{name: value for name, value in given.items() if value is not None}, "loading": loading}
 
 

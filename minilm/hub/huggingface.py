@@ -1,4 +1,4 @@
-"""The Hugging Face Hub: whether it answers, its cache, and the default model's files from it."""
+"""The Hugging Face Hub: whether it answers, its cache, and a download of the default model."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import logging
 import threading
 from pathlib import Path
 
-from minilm.hub.errors import Unavailable, one_line
-from minilm.hub.landing import is_full
-from minilm.hub.manifest import Manifest, megabytes
+from minilm.hub.errors import Unavailable, reason_text
+from minilm.hub.manifest import ModelManifest
+from minilm.hub.staging import is_full
 
-# An unreachable Hub may cost five seconds in all, the start of a thread and an import included.
+# An unreachable Hub may delay a load by five seconds, with the start of a thread and an import.
 HUB_PATIENCE_SECONDS = 4.0
 
 logger = logging.getLogger(__name__)
 
 
-def download_from_hub(manifest: Manifest, staging: Path, token: str | bool | None = None) -> None:
-    """Fetch the manifest's files into ``staging``; Unavailable says why they did not come."""
+def download_from_hub(manifest: ModelManifest, staging: Path, token: str | bool | None = None) -> None:
+    """Download the manifest's files into ``staging``; Unavailable says why this failed."""
     probe(manifest.repo_id, manifest.revision, token)
     from huggingface_hub import hf_hub_download
 
-    logger.info("%s: fetching %s from the Hugging Face Hub", manifest.name, megabytes(manifest))
+    logger.info("%s: fetching %s from the Hugging Face Hub", manifest.name, manifest.download_size)
     try:
         for name in manifest.sha256:
-            # An empty cache, or else huggingface_hub would copy the very file that was found to be damaged
-            # from the user's cache. (force_download=True would also turn every network error into
-            # "Force download failed due to the above error".)
+            # With an empty cache huggingface_hub cannot copy a damaged file from the user's cache.
+            # (force_download=True would turn every network error into "Force download failed due to the
+            # above error".)
             hf_hub_download(
                 manifest.repo_id,
                 name,
@@ -36,17 +36,17 @@ def download_from_hub(manifest: Manifest, staging: Path, token: str | bool | Non
                 token=token,
             )
     except Exception as error:
-        if isinstance(error, OSError) and is_full(error):  # which no mirror would change
+        if isinstance(error, OSError) and is_full(error):  # the mirror needs the same room
             raise
-        # whatever failed on the way (network, proxy, TLS), the mirror may still work
-        raise Unavailable(f"download failed: {one_line(error)}") from error
+        # network, proxy, TLS: the mirror may still work
+        raise Unavailable(f"download failed: {reason_text(error)}") from error
 
 
 def probe(repo_id: str, revision: str, token: str | bool | None = None) -> None:
     """Raise Unavailable unless the Hub answers for this revision within HUB_PATIENCE_SECONDS.
 
-    huggingface_hub retries for 23 seconds before it gives up, and a name lookup obeys no timeout at all, so
-    one request without retries runs in a thread that is abandoned when the time is over.
+    huggingface_hub retries for 23 seconds, and a name lookup has no timeout at all. So one request without
+    retries runs in a thread, and the thread is abandoned when the time is over.
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
@@ -66,22 +66,22 @@ def probe(repo_id: str, revision: str, token: str | bool | None = None) -> None:
     if not answer:
         raise Unavailable(f"no answer within {HUB_PATIENCE_SECONDS:g} seconds")
     if answer[0] is not None:
-        raise Unavailable(f"not available: {one_line(answer[0])}")
+        raise Unavailable(f"not available: {reason_text(answer[0])}")
 
 
-def repo_cache(repo_id: str, cache_dir: str | Path | None) -> Path:
-    """A repository's folder in the Hugging Face cache, laid out as huggingface_hub does."""
+def repo_cache(repo_id: str, cache_folder: str | Path | None) -> Path:
+    """A repository's folder in the Hugging Face cache, in huggingface_hub's layout."""
     from huggingface_hub import constants
 
     try:
-        root = Path(cache_dir if cache_dir is not None else constants.HF_HUB_CACHE).expanduser()
-    except RuntimeError as error:  # a user without a home, in a container say
+        root = Path(cache_folder if cache_folder is not None else constants.HF_HUB_CACHE).expanduser()
+    except RuntimeError as error:  # a user without a home directory, for example in a container
         raise Unavailable(f"{error} Set HF_HOME to a directory for it") from None
     return root / f"models--{repo_id.replace('/', '--')}"
 
 
 def is_offline(local_files_only: bool) -> bool:
-    """Whether the network is out of bounds, by the argument or by ``HF_HUB_OFFLINE``."""
+    """Whether the network must not be used, because of the argument or ``HF_HUB_OFFLINE``."""
     from huggingface_hub import constants
 
     return local_files_only or constants.HF_HUB_OFFLINE

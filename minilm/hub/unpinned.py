@@ -1,88 +1,128 @@
-"""Repositories that minilm knows nothing of beforehand: the Hub's own cache, and its own hashes."""
+"""Repositories without a manifest: the Hugging Face cache, and the hashes in its file names."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from minilm.hub.errors import Unavailable, not_found, one_line
+from minilm.hub.errors import Unavailable, not_found, reason_text
 from minilm.hub.huggingface import is_offline, probe, repo_cache
-from minilm.hub.landing import is_full
 from minilm.hub.manifest import OPTIONAL_FILES, REQUIRED_FILES, Checkpoint, dense_files
+from minilm.hub.staging import is_full
 from minilm.hub.verification import check_blob_name
 
 
 def find_unpinned(
     repo_id: str,
     revision: str,
-    cache_dir: str | Path | None,
+    cache_folder: str | Path | None,
     local_files_only: bool,
     token: str | bool | None,
 ) -> Checkpoint:
-    """A checkpoint without a manifest: the Hub's own cache, its files checked against their blobs' names."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+    """Find a repository at any revision in the cache or on the Hub, and check its files.
 
-    reasons: list[str] = []
-    asked = revision
-    offline = is_offline(local_files_only)
-    cache = _cache(repo_id, cache_dir)
-    if offline:
-        reasons.append("Hugging Face Hub: not asked, because offline use was requested")
-    else:
-        try:
-            probe(repo_id, revision, token)
-        except Unavailable as reason:
-            reasons.append(f"Hugging Face Hub: {reason}")
-            offline = True
-    place = f"Hugging Face cache ({cache})" if offline else "Hugging Face Hub"
-    found: list[Path] = []
-    verified = True
-    names = [*REQUIRED_FILES, *OPTIONAL_FILES]
-    for name in names:  # which grows by what modules.json names
-        try:
-            path = hf_hub_download(
-                repo_id,
-                name,
-                revision=revision,
-                cache_dir=cache_dir,
-                local_files_only=offline,
-                token=token,
-            )
-        except LocalEntryNotFoundError as error:
-            # An optional file may be skipped only if the repository is known to lack it: a bge model read
-            # without its modules.json would be pooled wrongly, and nobody would notice.
-            if name in OPTIONAL_FILES and _known_absent(repo_id, name, revision, cache_dir):
-                continue
-            reasons.append(f"{place}: {name} of revision {revision} is not there")
-            raise not_found(repo_id, reasons, asked) from error
-        except EntryNotFoundError as error:
-            if name in OPTIONAL_FILES:
-                continue
-            reasons.append(f"{place}: the repository has no {name} at revision {revision}")
-            raise not_found(repo_id, reasons, asked) from error
-        except Exception as error:  # network, disk, a gated repository: huggingface_hub raises many kinds
-            if isinstance(error, OSError) and is_full(error):
-                place = f"Hugging Face cache ({cache})"
-            reasons.append(f"{place}: {name} of revision {revision}: {one_line(error)}")
-            raise not_found(repo_id, reasons, asked) from error
-        if not found:
-            revision = Path(path).parent.name  # the commit, or else a branch that moves meanwhile mixes two
-        found.append(Path(path))
-        verified = check_blob_name(found[-1]) and verified
-        if name == "modules.json":
-            names += dense_files(found[-1].parent)
-    directory = found[0].parent
-    return Checkpoint(directory, place.partition(" (")[0], repo_id, directory.name, verified=verified)
-
-
-def _cache(repo_id: str, cache_dir: str | Path | None) -> Path:
+    Raises
+    ------
+    CheckpointNotFoundError
+        If a required file is neither in the cache nor on the Hub.
+    CheckpointError
+        If a cached file is damaged.
+    """
     try:
-        return repo_cache(repo_id, cache_dir)
+        cache = repo_cache(repo_id, cache_folder)
     except Unavailable as reason:
         raise not_found(repo_id, [f"Hugging Face cache: {reason}"]) from None
+    reasons = _offline_reasons(repo_id, revision, local_files_only, token)
+    repository = _Repository(repo_id, cache_folder, cache, token, offline=bool(reasons))
+    directory, verified = None, True
+    try:
+        for path in repository.files(revision):
+            directory = directory or path.parent  # config.json comes first
+            verified = check_blob_name(path) and verified
+    except Unavailable as reason:
+        raise not_found(repo_id, [*reasons, str(reason)], revision) from reason
+    assert directory is not None  # noqa: S101 - config.json is required
+    source = "Hugging Face cache" if repository.offline else "Hugging Face Hub"
+    return Checkpoint(directory, source, repo_id, directory.name, verified=verified)
 
 
-def _known_absent(repo_id: str, name: str, revision: str, cache_dir: str | Path | None) -> bool:
-    from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache
+def _offline_reasons(
+    repo_id: str, revision: str, local_files_only: bool, token: str | bool | None
+) -> list[str]:
+    """Why only the cache can be used; an empty list if the Hub answers."""
+    if is_offline(local_files_only):
+        return ["Hugging Face Hub: not asked, because offline use was requested"]
+    try:
+        probe(repo_id, revision, token)
+    except Unavailable as reason:
+        return [f"Hugging Face Hub: {reason}"]
+    return []
 
-    return try_to_load_from_cache(repo_id, name, revision=revision, cache_dir=cache_dir) is _CACHED_NO_EXIST
+
+class _Absent(Unavailable):
+    """The repository does not have the file, at this revision."""
+
+
+@dataclass
+class _Repository:
+    """The files of one repository, through huggingface_hub."""
+
+    repo_id: str
+    cache_folder: str | Path | None
+    cache: Path
+    token: str | bool | None
+    offline: bool
+
+    def files(self, revision: str) -> Iterator[Path]:
+        """Paths of the files in the cache, ``config.json`` first; Unavailable if a required one is missing.
+
+        A branch may move during the download. So the other files come from the commit of the first one.
+        """
+        first, *required = REQUIRED_FILES
+        yield (config := self._download(first, revision))
+        commit = config.parent.name
+        for name in required:
+            yield self._download(name, commit)
+        for name in OPTIONAL_FILES:
+            with suppress(_Absent):
+                yield self._download(name, commit)
+        for name in dense_files(config.parent):
+            yield self._download(name, commit)
+
+    def _download(self, name: str, revision: str) -> Path:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+        cache = f"Hugging Face cache ({self.cache})"
+        place = cache if self.offline else "Hugging Face Hub"
+        try:
+            return Path(
+                hf_hub_download(
+                    self.repo_id,
+                    name,
+                    revision=revision,
+                    cache_dir=self.cache_folder,
+                    local_files_only=self.offline,
+                    token=self.token,
+                )
+            )
+        except LocalEntryNotFoundError as error:
+            # Offline, an optional file may be skipped only if the repository is known to lack it. Without
+            # its modules.json a model would be pooled wrongly, and nobody would notice.
+            kind = _Absent if self._is_known_absent(name, revision) else Unavailable
+            raise kind(f"{place}: {name} of revision {revision} is not there") from error
+        except EntryNotFoundError as error:
+            raise _Absent(f"{place}: the repository has no {name} at revision {revision}") from error
+        except Exception as error:  # network, disk, a gated repository: huggingface_hub raises many types
+            if isinstance(error, OSError) and is_full(error):
+                place = cache
+            raise Unavailable(f"{place}: {name} of revision {revision}: {reason_text(error)}") from error
+
+    def _is_known_absent(self, name: str, revision: str) -> bool:
+        from huggingface_hub import try_to_load_from_cache
+
+        entry = try_to_load_from_cache(self.repo_id, name, revision=revision, cache_dir=self.cache_folder)
+        # The result is a path, or None if the cache knows nothing, or else a marker for an absent file.
+        return entry is not None and not isinstance(entry, str)

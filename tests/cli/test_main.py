@@ -239,7 +239,7 @@ def test_info_reads_a_directory_of_ones_own_to_its_end(
 
 
 def test_info_answers_without_weights(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert main(["info", "--cache-dir", str(tmp_path)]) == 0
+    assert main(["info", "--cache-folder", str(tmp_path)]) == 0
     assert "not on this machine; `minilm download` fetches them" in capsys.readouterr().out
 
 

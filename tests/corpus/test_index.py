@@ -255,7 +255,7 @@ def test_what_an_index_names_is_not_downloaded(
 ) -> None:
     monkeypatch.setattr("minilm.hub.unpinned.probe", lambda *_: pytest.fail("the Hub was asked"))
     index = with_manifest(tmp_path, model, **options)
-    assert main(["search", str(index), "cats", "--cache-dir", str(tmp_path)]) == 1
+    assert main(["search", str(index), "cats", "--cache-folder", str(tmp_path)]) == 1
     assert "offline use was requested" in capsys.readouterr().err
 
 

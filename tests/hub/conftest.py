@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from minilm import hub
-from minilm.hub import mirror
+from minilm.hub import manifest, mirror
 from tests.fake_hub import FakeHub
 from tests.hub.world import (
     FILES,
@@ -21,7 +19,7 @@ from tests.hub.world import (
     FakePip,
     World,
     close_connections,
-    manifest_fields,
+    make_checkout,
     point_at,
     set_constant,
 )
@@ -30,14 +28,9 @@ from tests.hub.world import (
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     store, cache = tmp_path / "weights", tmp_path / "cache"
-    store.mkdir()
-    (store / "manifest.json").write_text(json.dumps(manifest_fields()))
+    make_checkout(tmp_path, monkeypatch)
     with FakeHub() as fake_hub:
         fake_hub.add(REPO_ID, REVISION, FILES)
-        monkeypatch.setattr(hub, "_SOURCE_STORE", store)
-        hub.default_manifest.cache_clear()
-        manifest = hub.default_manifest()
-        monkeypatch.setattr(hub, "default_manifest", lambda: manifest)
         pip = FakePip(tmp_path / "pip")
         monkeypatch.setattr(mirror, "_pip", lambda: pip.command)
 
@@ -53,7 +46,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         close_connections()
     monkeypatch.undo()
     # or else other tests would get this manifest for the real one
-    hub.default_manifest.cache_clear()
+    manifest.default_manifest.cache_clear()
 
 
 @pytest.fixture

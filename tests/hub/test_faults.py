@@ -6,7 +6,6 @@ How often is set by MINILM_KILLS and MINILM_PAIRS: little by default, 100 and 50
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import random
@@ -18,15 +17,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from minilm import CheckpointNotFoundError, hub
 from minilm.cli.main import main
-from minilm.hub import copy_checkpoint, find_checkpoint, huggingface
-from minilm.hub.landing import locked
+from minilm.hub import copy_checkpoint, find_checkpoint, huggingface, pinned
+from minilm.hub.staging import locked
 from tests.fake_hub import PATIENCE_SECONDS
 from tests.hub.world import (
     COMMAND,
@@ -42,10 +40,12 @@ from tests.hub.world import (
     contents,
     last_words,
     leftovers,
+    make_checkout,
     make_wheel,
     model_files,
     reason_of_failure,
     words,
+    write_manifest,
 )
 
 KILLS = int(os.environ.get("MINILM_KILLS", "10"))
@@ -219,14 +219,9 @@ def small_disk(directory: Path, size: int) -> Iterator[Path]:
 
 
 @pytest.fixture
-def large(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+def large(world: World) -> World:
     """The same world with files that do not fit everywhere."""
-    manifest = replace(
-        hub.default_manifest(),
-        sha256={name: hashlib.sha256(content).hexdigest() for name, content in LARGE.items()},
-        sizes={name: len(content) for name, content in LARGE.items()},
-    )
-    monkeypatch.setattr(hub, "default_manifest", lambda: manifest)
+    write_manifest(world.store / "manifest.json", LARGE)
     world.hub.add(REPO_ID, REVISION, LARGE)
     world.hub.add(OTHER, OLD, LARGE)
     return world
@@ -236,7 +231,7 @@ def test_without_room_for_the_files_nothing_is_fetched_and_the_message_says_how_
     large: World, tmp_path: Path
 ) -> None:
     with small_disk(tmp_path / "small", 100 * PAGE) as disk:
-        message = reason_of_failure(cache_dir=disk)
+        message = reason_of_failure(cache_folder=disk)
         assert "cannot be written: 0 MiB are needed, and 0 MiB are free" in message
         assert "\n" not in message
         assert large.hub.requests == []
@@ -251,7 +246,7 @@ def test_a_disk_that_fills_up_at_any_moment_of_a_download_is_left_as_it_was(
     large: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
     # the room is asked for beforehand; others may take it meanwhile
-    monkeypatch.setattr(hub, "check_room", lambda *_: None)
+    monkeypatch.setattr(pinned, "check_room", lambda *_: None)
     if source == "mirror":
         large.hub.status = 503
         large.pip.offer(make_wheel(LARGE))
@@ -260,7 +255,7 @@ def test_a_disk_that_fills_up_at_any_moment_of_a_download_is_left_as_it_was(
     for pages in [1, 2, 3, 4, 5, 8, 16, *range(20, 300, 20)]:
         with small_disk(tmp_path / f"{pages}", pages * PAGE) as disk:
             try:
-                outcomes[pages] = contents(find_checkpoint(cache_dir=disk).directory)
+                outcomes[pages] = contents(find_checkpoint(cache_folder=disk).directory)
             except CheckpointNotFoundError as error:
                 outcomes[pages] = str(error)
                 left[pages] = [*model_files(disk), *leftovers(disk)]
@@ -276,9 +271,9 @@ def test_a_disk_that_fills_up_at_any_moment_of_a_download_is_left_as_it_was(
 def test_a_full_store_is_passed_over_for_a_cache_with_room(
     large: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with small_disk(tmp_path / "small", 20 * PAGE) as disk:
-        (disk / "manifest.json").write_text("{}")
-        monkeypatch.setattr(hub, "_SOURCE_STORE", disk)
+    (tmp_path / "small").mkdir()
+    with small_disk(tmp_path / "small" / "weights", 20 * PAGE) as disk:
+        make_checkout(disk.parent, monkeypatch, files=LARGE)
         checkpoint = find_checkpoint()
         assert checkpoint.directory == large.cached
         assert contents(large.cached) == LARGE
@@ -291,7 +286,7 @@ def test_a_full_store_is_passed_over_for_a_cache_with_room(
 def test_another_repository_on_a_full_disk_is_refused_and_no_file_is_half_there(tmp_path: Path) -> None:
     for pages in (1, 4, 16, 64, 120):
         with small_disk(tmp_path / f"{pages}", pages * PAGE) as disk:
-            message = reason_of_failure(name_or_path=OTHER, cache_dir=disk)
+            message = reason_of_failure(name_or_path=OTHER, cache_folder=disk)
             assert "No space left on device" in message
             assert "\n" not in message
             for path in model_files(disk):
@@ -325,10 +320,10 @@ def test_the_command_says_in_one_line_that_there_is_no_room(
 ) -> None:
     for has_check in (True, False):
         if not has_check:
-            monkeypatch.setattr(hub, "check_room", lambda *_: None)
+            monkeypatch.setattr(pinned, "check_room", lambda *_: None)
         for model in ("all-MiniLM-L6-v2", OTHER):
             with small_disk(tmp_path / f"{has_check} {model.replace('/', ' ')}", 100 * PAGE) as disk:
-                assert main(["download", "--model", model, "--cache-dir", str(disk)]) == 1
+                assert main(["download", "--model", model, "--cache-folder", str(disk)]) == 1
                 captured = capsys.readouterr()
                 assert captured.out == ""
                 assert captured.err.count("\n") == 1
@@ -341,14 +336,14 @@ def test_a_disk_that_only_says_it_is_full_is_believed_and_nothing_stays(
 ) -> None:
     real, full = huggingface.download_from_hub, [True]
 
-    def fill_up(manifest: hub.Manifest, staging: Path, token: str | bool | None) -> None:
+    def fill_up(manifest: hub.ModelManifest, staging: Path, token: str | bool | None) -> None:
         real(manifest, staging, token)
         if full:
             full.pop()
             os.truncate(staging / "model.safetensors", 10)
             raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
 
-    monkeypatch.setattr(hub, "download_from_hub", fill_up)
+    monkeypatch.setattr(pinned, "download_from_hub", fill_up)
     assert find_checkpoint().directory == world.cached  # the next place, and not the mirror
     assert world.pip.calls == []
     assert contents(world.cached) == FILES

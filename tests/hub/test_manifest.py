@@ -1,16 +1,24 @@
-"""hub/manifest.py: what the real manifest pins."""
+"""hub/manifest.py: what the real manifest pins, which files count, and which manifest a package uses."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from minilm import hub
+import minilm
+from minilm import CheckpointError, hub
+from minilm.checkpoint.config import read_modules
 from minilm.checkpoint.files import MAX_JSON_BYTES
-from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES, Manifest
-from minilm.hub.manifest import dense_files, megabytes
+from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES, ModelManifest
+from minilm.hub.manifest import checkpoint_files, dense_files
+from tests.hub.world import PROJECT, fill
 
 
 def test_the_manifest_pins_the_published_files() -> None:
@@ -45,24 +53,23 @@ def test_the_mirror_is_pinned_to_one_version() -> None:
 
 
 def test_what_there_is_to_fetch_is_said_in_whole_mebibytes() -> None:
-    manifest = Manifest("m", "o/m", "r", {}, {"a": 3 * 2**20, "b": 2**20 - 1}, "m==1", "m/")
-    assert megabytes(manifest) == "4 MiB"
+    manifest = ModelManifest("m", "o/m", "r", {}, {"a": 3 * 2**20, "b": 2**20 - 1}, "m==1", "m/")
+    assert manifest.download_size == "4 MiB"
+
+
+GOOD = [
+    {"path": "", "type": "sentence_transformers.models.Transformer"},
+    {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+    {"path": "2_Dense", "type": "sentence_transformers.models.Dense"},
+    {"path": "3_Dense", "type": "someone.else.Dense"},
+]
 
 
 def test_the_files_of_dense_modules_are_those_that_the_modules_name(tmp_path: Path) -> None:
     assert dense_files(tmp_path) == []
-    modules = [
-        {"path": "", "type": "sentence_transformers.models.Transformer"},
-        {"path": "2_Dense", "type": "sentence_transformers.models.Dense"},
-        {"path": "3_Dense", "type": "someone.else.Dense"},
-        {"path": "../4_Dense", "type": "sentence_transformers.models.Dense"},
-        {"path": "5_NotDense", "type": "sentence_transformers.models.NotDense"},
-        {"type": "sentence_transformers.models.Dense"},
-        {"path": None, "type": "sentence_transformers.models.Dense"},
-        {"path": "6_Dense"},
-        "7_Dense",
-    ]
-    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    (tmp_path / "modules.json").write_text(json.dumps(GOOD[:2]))
+    assert dense_files(tmp_path) == []
+    (tmp_path / "modules.json").write_text(json.dumps(GOOD))
     assert dense_files(tmp_path) == [
         "2_Dense/config.json",
         "2_Dense/model.safetensors",
@@ -71,8 +78,27 @@ def test_the_files_of_dense_modules_are_those_that_the_modules_name(tmp_path: Pa
     ]
 
 
+@pytest.mark.parametrize(
+    "module",
+    [
+        {"path": "../4_Dense", "type": "sentence_transformers.models.Dense"},
+        {"path": "x" * 100, "type": "sentence_transformers.models.Dense"},
+        {"path": "5_NotDense", "type": "sentence_transformers.models.NotDense"},
+        {"type": "sentence_transformers.models.Dense"},
+        {"path": None, "type": "sentence_transformers.models.Dense"},
+        {"path": "6_Dense"},
+        "7_Dense",
+    ],
+)
+def test_modules_that_no_load_would_accept_name_no_file(tmp_path: Path, module: object) -> None:
+    (tmp_path / "modules.json").write_text(json.dumps([*GOOD, module]))
+    assert dense_files(tmp_path) == []
+    with pytest.raises(CheckpointError, match=r"modules\.json"):
+        read_modules(tmp_path)
+
+
 def test_modules_of_more_bytes_than_they_may_have_are_not_read(tmp_path: Path) -> None:
-    modules = b'[{"path": "2_Dense", "type": "a.Dense"}]'
+    modules = json.dumps(GOOD[:3]).encode()
     (tmp_path / "modules.json").write_bytes(modules.ljust(MAX_JSON_BYTES))
     assert dense_files(tmp_path) == ["2_Dense/config.json", "2_Dense/model.safetensors"]
     (tmp_path / "modules.json").write_bytes(modules.ljust(MAX_JSON_BYTES + 1))
@@ -83,3 +109,72 @@ def test_modules_of_more_bytes_than_they_may_have_are_not_read(tmp_path: Path) -
 def test_modules_that_are_no_list_name_no_dense_module(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "modules.json").write_bytes(content)
     assert dense_files(tmp_path) == []
+
+
+def test_the_files_of_a_checkpoint_are_those_that_minilm_reads(tmp_path: Path) -> None:
+    fill(tmp_path, {"config.json": b"{}", "README.md": b"", "config_sentence_transformers.json": b"{}"})
+    fill(tmp_path / "2_Dense", {"config.json": b"{}"})
+    (tmp_path / "modules.json").write_text(json.dumps(GOOD))
+    directory = hub.Checkpoint(tmp_path, "directory")
+    assert checkpoint_files(directory) == [
+        "config.json",
+        "modules.json",
+        "config_sentence_transformers.json",
+        "2_Dense/config.json",
+    ]
+    # of the default model only the files in the manifest count
+    assert checkpoint_files(replace(directory, is_default=True)) == ["config.json", "modules.json"]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# A source checkout, and an installed package
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """The package in a folder like site-packages, with its manifest inside."""
+    site = tmp_path / "site"
+    package = Path(minilm.__file__).parent
+    shutil.copytree(package, site / "minilm", ignore=shutil.ignore_patterns("__pycache__"))
+    if not (site / "minilm" / "manifest.json").exists():
+        shutil.copy(package.parent / "weights" / "manifest.json", site / "minilm")
+    return site
+
+
+def manifest_in(site: Path) -> tuple[str, str]:
+    """The repository and the store in the manifest that a package in ``site`` uses."""
+    code = "from minilm.hub import default_manifest as m; print(m().repo_id, m().store, sep='\\n')"
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=site, capture_output=True, text=True, check=True
+    )
+    repo_id, store = result.stdout.splitlines()
+    return repo_id, store
+
+
+@pytest.mark.parametrize("has_project", [False, True], ids=["", "and a pyproject.toml"])
+@pytest.mark.parametrize("is_valid", [False, True], ids=["of something else", "with a valid manifest"])
+def test_a_folder_called_weights_beside_an_installed_package_is_not_its_store(
+    site: Path, is_valid: bool, has_project: bool
+) -> None:
+    (site / "weights").mkdir()
+    fields: dict[str, object] = {"layers": 3}
+    if is_valid:
+        fields = json.loads((site / "minilm" / "manifest.json").read_text()) | {"repo_id": "someone/else"}
+    (site / "weights" / "manifest.json").write_text(json.dumps(fields))
+    if has_project:
+        (site / "pyproject.toml").write_text('[project]\nname = "minilm-tools"\ndependencies = ["minilm"]\n')
+    assert manifest_in(site) == (hub.DEFAULT_MODEL, "None")
+
+
+def test_a_checkout_has_its_store_in_the_folder_weights(site: Path) -> None:
+    (site / "weights").mkdir()
+    fields = json.loads((site / "minilm" / "manifest.json").read_text()) | {"repo_id": "someone/else"}
+    (site / "weights" / "manifest.json").write_text(json.dumps(fields))
+    (site / "pyproject.toml").write_text(PROJECT)
+    assert manifest_in(site) == ("someone/else", str(site / "weights"))
+    (site / "pyproject.toml").write_bytes(b"\xff")
+    assert manifest_in(site) == (hub.DEFAULT_MODEL, "None")
+    (site / "pyproject.toml").write_text(PROJECT)
+    (site / "weights" / "manifest.json").unlink()
+    assert manifest_in(site) == (hub.DEFAULT_MODEL, "None")

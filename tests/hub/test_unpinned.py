@@ -47,7 +47,7 @@ def test_another_repository_is_downloaded_into_the_cache(other: World) -> None:
 
 
 def test_another_repository_goes_into_a_given_cache(other: World, tmp_path: Path) -> None:
-    checkpoint = find_checkpoint(OTHER, cache_dir=tmp_path / "mine")
+    checkpoint = find_checkpoint(OTHER, cache_folder=tmp_path / "mine")
     assert checkpoint.directory == snapshot(tmp_path / "mine", OTHER, OLD)
     assert model_files(other.cache) == []
 
@@ -133,7 +133,7 @@ def test_another_repository_that_cannot_be_written_is_refused_with_the_reason(
     other: World, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    message = reason_of_failure(name_or_path=OTHER, cache_dir=tmp_path / "file" / "cache")
+    message = reason_of_failure(name_or_path=OTHER, cache_folder=tmp_path / "file" / "cache")
     assert message.startswith(
         f"{OTHER} is not on this machine and could not be fetched. Looked in: Hugging Face Hub: config.json"
     )
@@ -221,7 +221,11 @@ def test_a_token_opens_a_gated_repository(
     set_constant(monkeypatch, "HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
     monkeypatch.setenv("HF_TOKEN", "hf_right")
     for token, opens in ((None, True), (True, True), (False, False)):
-        options: dict[str, Any] = {"name_or_path": OTHER, "token": token, "cache_dir": tmp_path / str(token)}
+        options: dict[str, Any] = {
+            "name_or_path": OTHER,
+            "token": token,
+            "cache_folder": tmp_path / str(token),
+        }
         if opens:
             assert contents(find_checkpoint(**options).directory) == OLD_FILES
         else:
@@ -244,9 +248,9 @@ def test_the_revision_is_what_the_hub_is_asked_for_first(
 
 
 def test_dense_modules_come_along_wherever_they_lie(world: World, tmp_path: Path) -> None:
-    paths = {"": "Transformer", "1_Pooling": "Pooling", "2_Dense": "Dense", "3_Dense": "Dense", "..": "Dense"}
+    paths = {"": "Transformer", "1_Pooling": "Pooling", "2_Dense": "Dense", "a_Dense": "Dense"}
     modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in paths.items()]
-    dense = {f"{n}_Dense/{name}": b"%d" % n for n in (2, 3) for name in ("config.json", "model.safetensors")}
+    dense = {f"{n}_Dense/{name}": n.encode() for n in "2a" for name in ("config.json", "model.safetensors")}
     files = {**FILES, "modules.json": json.dumps(modules).encode(), **dense}
     world.hub.add(OTHER, OLD, files)
     checkpoint = find_checkpoint(OTHER)
@@ -256,18 +260,18 @@ def test_dense_modules_come_along_wherever_they_lie(world: World, tmp_path: Path
     assert world.hub.requests == []
     copy = copy_checkpoint(checkpoint, tmp_path / "copy")
     assert {name: (copy / name).read_bytes() for name in dense} == dense
-    (checkpoint.directory / "3_Dense" / "model.safetensors").unlink()
+    (checkpoint.directory / "a_Dense" / "model.safetensors").unlink()
     message = reason_of_failure(name_or_path=OTHER, local_files_only=True)
-    assert "3_Dense/model.safetensors of revision" in message
+    assert "a_Dense/model.safetensors of revision" in message
 
 
-def test_offline_a_cache_dir_may_begin_with_a_tilde(
+def test_offline_a_cache_folder_may_begin_with_a_tilde(
     other: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_home(tmp_path, monkeypatch)
-    find_checkpoint(OTHER, cache_dir="~/mine")
+    find_checkpoint(OTHER, cache_folder="~/mine")
     other.hub.requests.clear()
-    found = find_checkpoint(OTHER, cache_dir="~/mine", local_files_only=True)
+    found = find_checkpoint(OTHER, cache_folder="~/mine", local_files_only=True)
     assert found.directory == snapshot(tmp_path / "mine", OTHER, OLD)
     assert other.hub.requests == []
 

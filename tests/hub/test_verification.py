@@ -9,13 +9,12 @@ import shutil
 import subprocess
 import tracemalloc
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
-from minilm import CheckpointError, CheckpointNotFoundError, hub
+from minilm import CheckpointError, CheckpointNotFoundError
 from minilm.hub import REQUIRED_FILES, find_checkpoint, huggingface, verification
 from minilm.hub.errors import Unavailable
 from tests.fake_hub import flipped
@@ -34,6 +33,7 @@ from tests.hub.world import (
     model_files,
     reason_of_failure,
     snapshot,
+    write_manifest,
 )
 
 
@@ -56,7 +56,7 @@ def test_one_flipped_bit_in_the_cache_sends_the_search_to_the_hub(world: World, 
 def test_one_flipped_bit_in_a_given_cache_is_repaired_from_the_hub(tmp_path: Path) -> None:
     mine = fill(snapshot(tmp_path / "mine", REPO_ID, REVISION))
     flip(mine / "tokenizer.json")
-    assert find_checkpoint(cache_dir=tmp_path / "mine").source == "Hugging Face Hub"
+    assert find_checkpoint(cache_folder=tmp_path / "mine").source == "Hugging Face Hub"
     assert contents(mine) == FILES
 
 
@@ -106,7 +106,7 @@ def test_who_has_a_damaged_file_is_told_though_another_place_has_it(
     assert record.levelname == "WARNING"
     assert record.getMessage() == (
         f"store weights/ ({world.stored}): tokenizer.json is damaged (sha256 {actual}, not {expected}); "
-        "not used, but that of the Hugging Face cache"
+        "the copy from the Hugging Face cache is used instead"
     )
 
 
@@ -141,11 +141,6 @@ def test_no_flipped_bit_anywhere_in_the_wheel_gets_past_the_checks(
     # few and short files, so that each byte of the wheel can be tried
     files = {name: FILES[name][:8] for name in REQUIRED_FILES}
     wheel = make_wheel(files, compression)
-    small = replace(
-        hub.default_manifest(),
-        sha256={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
-        sizes={name: len(content) for name, content in files.items()},
-    )
     damaged = b""
 
     def bring_damaged_wheel(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
@@ -155,7 +150,7 @@ def test_no_flipped_bit_anywhere_in_the_wheel_gets_past_the_checks(
     def no_hub(*_: Any) -> NoReturn:
         raise Unavailable
 
-    monkeypatch.setattr(hub, "default_manifest", lambda: small)
+    write_manifest(world.store / "manifest.json", files)
     monkeypatch.setattr(huggingface, "probe", no_hub)
     monkeypatch.setattr(subprocess, "run", bring_damaged_wheel)
     outcomes = []

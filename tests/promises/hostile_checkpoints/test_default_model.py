@@ -19,6 +19,7 @@ from huggingface_hub import constants
 
 from minilm import CheckpointNotFoundError, MiniLM, hub
 from minilm.cli.main import main
+from minilm.hub import find
 from tests.checkpoints import MakeCheckpoint
 from tests.promises.hostile_checkpoints.refusing import deadline
 from tests.promises.hostile_checkpoints.test_directories import KINDS
@@ -44,7 +45,7 @@ class Places:
 def places(make_checkpoint: MakeCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
     store = make_checkpoint("weights/tiny")
     names = [path.relative_to(store).as_posix() for path in store.rglob("*") if path.is_file()]
-    manifest = hub.Manifest(
+    manifest = hub.ModelManifest(
         name="tiny",
         repo_id=hub.DEFAULT_MODEL,
         revision="r",
@@ -52,10 +53,9 @@ def places(make_checkpoint: MakeCheckpoint, tmp_path: Path, monkeypatch: pytest.
         sizes={name: (store / name).stat().st_size for name in names},
         mirror_requirement="none",
         mirror_folder="",
+        store=tmp_path / "weights",
     )
-    (tmp_path / "weights/manifest.json").write_text("{}")
-    monkeypatch.setattr(hub, "default_manifest", lambda: manifest)
-    monkeypatch.setattr(hub, "_SOURCE_STORE", tmp_path / "weights")
+    monkeypatch.setattr(find, "default_manifest", lambda: manifest)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     model = MiniLM()
@@ -142,7 +142,7 @@ def test_damage_is_told_once_as_an_error_or_if_another_place_helps_as_a_warning(
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert record.getMessage().startswith(f"store weights/ ({places.store}): tokenizer.json is damaged (")
-    assert record.getMessage().endswith("; not used, but that of the Hugging Face cache")
+    assert record.getMessage().endswith("; the copy from the Hugging Face cache is used instead")
     caplog.clear()
     shutil.rmtree(places.cache)
     with pytest.raises(CheckpointNotFoundError, match=r"tokenizer\.json is damaged \("):

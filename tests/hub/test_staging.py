@@ -1,4 +1,4 @@
-"""hub/landing.py: files land whole or not at all, also when several fetch them at once."""
+"""hub/staging.py: files appear whole or not at all, also when several processes fetch them at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from minilm.hub import find_checkpoint, landing
+from minilm.hub import find_checkpoint, staging
 from tests.fake_hub import PATIENCE_SECONDS
 from tests.hub.world import (
     FILES,
@@ -38,10 +38,10 @@ from tests.hub.world import (
 
 def test_a_lock_makes_its_directory_and_sweeps_up_what_killed_processes_left(tmp_path: Path) -> None:
     root = tmp_path / "deep" / "root"
-    with landing.locked(root):
+    with staging.locked(root):
         fill(root / ".incoming-dead")
         (root / "else").write_text("not ours")
-    with landing.locked(root):
+    with staging.locked(root):
         assert leftovers(root) == []
         assert (root / "else").exists()
 
@@ -51,7 +51,7 @@ def test_a_lock_waits_for_who_holds_it_and_says_so_once(
 ) -> None:
     caplog.set_level(logging.INFO, "minilm")
     order = []
-    with landing.locked(tmp_path):
+    with staging.locked(tmp_path):
         waiting = threading.Event()
 
         def notice(_: logging.LogRecord) -> bool:
@@ -59,7 +59,7 @@ def test_a_lock_waits_for_who_holds_it_and_says_so_once(
             return True
 
         def follow() -> None:
-            with landing.locked(tmp_path):
+            with staging.locked(tmp_path):
                 order.append("second")
 
         caplog.handler.addFilter(notice)
@@ -74,44 +74,44 @@ def test_a_lock_waits_for_who_holds_it_and_says_so_once(
 
 
 def test_a_lock_is_free_again_after_an_error(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), landing.locked(tmp_path):
+    with pytest.raises(KeyError), staging.locked(tmp_path):
         raise KeyError
-    with landing.locked(tmp_path):
+    with staging.locked(tmp_path):
         pass
 
 
 def test_there_is_room_for_what_fits_to_the_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = {tmp_path: 3 * 2**20}
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free[path]))
-    landing.check_room(tmp_path, 3 * 2**20)
+    staging.check_room(tmp_path, 3 * 2**20)
     with pytest.raises(OSError, match=r"^\[Errno \d+\] 4 MiB are needed, and 3 MiB are free$") as error:
-        landing.check_room(tmp_path, 4 * 2**20)
+        staging.check_room(tmp_path, 4 * 2**20)
     assert error.value.errno == errno.ENOSPC
     with pytest.raises(OSError, match="3 MiB are needed, and 3 MiB are free"):
-        landing.check_room(tmp_path, 3 * 2**20 + 1)
+        staging.check_room(tmp_path, 3 * 2**20 + 1)
 
 
 def test_a_disk_is_full_when_it_or_the_users_share_of_it_is() -> None:
-    full = [number for number in errno.errorcode if landing.is_full(OSError(number, os.strerror(number)))]
+    full = [number for number in errno.errorcode if staging.is_full(OSError(number, os.strerror(number)))]
     assert set(full) == {errno.ENOSPC, errno.EDQUOT}
 
 
 def test_a_staging_directory_lies_where_the_files_will_and_goes_in_the_end(tmp_path: Path) -> None:
-    with landing.staging_directory(tmp_path) as staging:
-        assert staging.parent == tmp_path
-        assert staging in leftovers(tmp_path)
-        fill(staging)
+    with staging.staging_directory(tmp_path) as directory:
+        assert directory.parent == tmp_path
+        assert directory in leftovers(tmp_path)
+        fill(directory)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_files_land_over_those_that_were_there_and_nothing_else_is_touched(tmp_path: Path) -> None:
-    staging = fill(tmp_path / "staging")
+    source = fill(tmp_path / "staging")
     directory = fill(tmp_path / "deep" / "model", {"config.json": b"old", "else": b"kept"})
     names = [name for name in FILES if name != "tokenizer.json"]
-    landing.land(staging, directory, names)
+    staging.move_into_place(source, directory, names)
     assert contents(directory) == {name: FILES[name] for name in names}
     assert (directory / "else").read_bytes() == b"kept"
-    assert contents(staging) == {"tokenizer.json": FILES["tokenizer.json"]}
+    assert contents(source) == {"tokenizer.json": FILES["tokenizer.json"]}
 
 
 # ---------------------------------------------------------------------------------------------------------

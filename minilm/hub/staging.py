@@ -1,4 +1,4 @@
-"""Files that land whole, or not at all: a lock, a staging directory, and a rename."""
+"""Files that appear whole or not at all: a lock, a staging directory, and a rename."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Hold the lock of ``root`` across processes; the operating system frees it if this one dies."""
+    """Hold the lock of ``root`` against other processes; the system frees it when this process ends."""
     from filelock import FileLock, Timeout
 
     root.mkdir(parents=True, exist_ok=True)
@@ -26,7 +26,7 @@ def locked(root: Path) -> Iterator[None]:
         logger.info("waiting for another process that is writing to %s", root)
         lock.acquire()
     try:
-        # what a killed process left behind; nobody else is writing while the lock is held
+        # Only the holder of the lock writes here, so these are leftovers of processes that were killed.
         for stale in root.glob(".incoming-*"):
             shutil.rmtree(stale, ignore_errors=True)
         yield
@@ -35,26 +35,26 @@ def locked(root: Path) -> Iterator[None]:
 
 
 def check_room(root: Path, size: int) -> None:
-    """Raise an OSError, before anything is fetched, if there is less room on the disk than ``size`` bytes."""
+    """Raise an OSError if the disk has less room than ``size`` bytes. Call it before a download."""
     free = shutil.disk_usage(root).free
     if free < size:
         raise OSError(errno.ENOSPC, f"{size / 2**20:.0f} MiB are needed, and {free / 2**20:.0f} MiB are free")
 
 
 def is_full(error: OSError) -> bool:
-    """Whether the disk, or this user's share of it, has no more room."""
+    """Whether an error means that the disk, or the user's quota on it, is full."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
 def staging_directory(root: Path) -> Iterator[Path]:
-    """A directory under ``root`` for files that are not checked yet, gone in the end."""
+    """A temporary directory under ``root`` for files that are not checked yet."""
     with tempfile.TemporaryDirectory(dir=root, prefix=".incoming-", ignore_cleanup_errors=True) as staging:
         yield Path(staging)
 
 
-def land(staging: Path, directory: Path, names: Mapping[str, str] | list[str]) -> None:
-    """Rename the files from ``staging`` to where they belong."""
+def move_into_place(staging: Path, directory: Path, names: Iterable[str]) -> None:
+    """Rename files from the staging directory to their final place, over older files."""
     for name in names:
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (staging / name).replace(directory / name)

