@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 
-from minilm import CheckpointError, CrossEncoder, MiniLM, TruncationWarning, tokenizer
+from minilm import CheckpointError, CrossEncoder, MiniLM, TruncationWarning
+from minilm.checkpoint import tokenizer
 from minilm.cli.main import main
 from tests.checkpoints import TINY
 from tests.promises.hostile_checkpoints.refusing import Refusal, change_json
@@ -114,9 +115,12 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "a model of no kind": (part(model={"type": "Python", "code": "exit()"}), "cannot be read as a tokenizer"),
     "a Unigram without the unknown": (
         part(model={"type": "Unigram", "unk_id": None, "vocab": [["a", -1.0]]}),
-        "is damaged: Encountered an unknown token but `unk_id` is missing",
+        "cannot be read as a tokenizer: Encountered an unknown token but `unk_id` is missing",
     ),
-    "a Unigram that is empty": (part(model={"type": "Unigram", "unk_id": None, "vocab": []}), "is damaged: "),
+    "a Unigram that is empty": (
+        part(model={"type": "Unigram", "unk_id": None, "vocab": []}),
+        "cannot be read as a tokenizer: ",
+    ),
     "an expression that is none": (
         part(normalizer={"type": "Replace", "pattern": {"Regex": "("}, "content": ""}),
         "cannot be read as a tokenizer",
@@ -161,7 +165,7 @@ def test_ctrl_c_while_a_file_is_read_is_no_fault_of_the_file(
     def interrupted(_: str) -> NoReturn:
         raise kind
 
-    monkeypatch.setattr(tokenizer, "_Tokenizer", SimpleNamespace(from_file=interrupted))
+    monkeypatch.setattr(tokenizer, "Backend", SimpleNamespace(from_file=interrupted))
     with pytest.raises(kind):
         MiniLM(directory)
 
