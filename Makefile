@@ -6,9 +6,10 @@ install:  ## everything to work on minilm
 test:  ## the whole suite
 	pytest
 
-lint:  ## format, lint and types, as CI checks them
+lint:  ## format, lint, import contracts and types, as CI checks them
 	ruff format --check .
 	ruff check .
+	lint-imports
 	mypy
 
 format:  ## put the code into the form that lint asks for
@@ -67,4 +68,4 @@ build:  ## wheel and sdist
 	python -m build
 
 clean:
-	rm -rf build dist mutants site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist mutants site *.egg-info .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
