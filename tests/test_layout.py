@@ -1,0 +1,237 @@
+"""The layout of the package: its wings, the sizes of its files, its names, and a test file per module.
+
+The contracts about imports are in pyproject.toml; ``lint-imports`` checks them.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import minilm
+
+PACKAGE = Path(minilm.__file__).parent
+TESTS = Path(__file__).parent
+WINGS = {"checkpoint", "cli", "corpus", "fast", "hub", "integrations", "server", "text"}
+MAX_FILES = 24
+MAX_LINES = 400
+MAX_FUNCTION_LINES = 60
+
+MODULES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in MODULES.items()}
+
+# What does not hold yet, by the name of the test without its "test_".
+TODAY: dict[str, set[str]] = {
+    "no_module_is_long": {
+        "corpus/rows.py",
+        "cross_encoder.py",
+        "fast/packed.py",
+        "hub/__init__.py",
+        "model.py",
+    },
+    "no_function_is_long": {
+        "cli/main.py _parser",
+        "corpus/job.py run",
+        "corpus/ray/job.py encode_on_ray",
+        "cross_encoder.py __init__",
+        "fast/packed.py pack_parameters",
+        "hub/unpinned.py find_unpinned",
+        "model.py encode",
+        "server/app.py _add_page",
+    },
+    "no_init_defines_anything": {
+        "hub/__init__.py",
+    },
+    "no_name_is_defined_in_two_modules": {
+        "Hit in ",
+        "Manifest in ",
+        "Usage in ",
+        "_Best in ",
+        "_bar in ",
+        "_finish in ",
+        "_loaded in ",
+        "_rows in ",
+        "_unreadable in ",
+        "encode in ",
+        "one_line in ",
+        "refusal in ",
+    },
+    "every_module_has_its_test_file": {
+        "checkpoint/test_files.py",
+        "checkpoint/test_prompts.py",
+        "checkpoint/test_tensors.py",
+        "checkpoint/test_tokenizer.py",
+        "cli/test_corpus.py",
+        "cli/test_errors.py",
+        "cli/test_explain.py",
+        "cli/test_ray.py",
+        "cli/test_terminal.py",
+        "corpus/ray/test_actor.py",
+        "corpus/test_dedupe.py",
+        "corpus/test_formats.py",
+        "fast/test_engine.py",
+        "integrations/test_chroma.py",
+        "integrations/test_clusters.py",
+        "integrations/test_haystack.py",
+        "integrations/test_langchain.py",
+        "integrations/test_llama_index.py",
+        "integrations/test_models.py",
+        "integrations/test_mteb.py",
+        "integrations/test_scikit_learn.py",
+        "server/test_answers.py",
+        "server/test_batching.py",
+        "server/test_errors.py",
+        "server/test_limits.py",
+        "server/test_metrics.py",
+        "server/test_middleware.py",
+        "server/test_reranking.py",
+        "server/test_run.py",
+        "server/test_service.py",
+        "test__arguments.py",
+        "test__arrays.py",
+        "test__files.py",
+        "test__loading.py",
+        "test__outputs.py",
+        "test__progress.py",
+        "test_activations.py",
+        "test_config.py",
+        "test_errors.py",
+        "test_heads.py",
+        "test_quantization.py",
+        "test_search.py",
+    },
+    "no_test_imports_another_test": {
+        "promises/hostile_checkpoints/test_default_model.py",
+        "promises/hostile_checkpoints/test_tokenizers.py",
+    },
+    "nothing_private_is_imported": {
+        "corpus/formats.py minilm.corpus.rows._pyarrow",
+        "corpus/index.py minilm.corpus.rows._pyarrow",
+        "corpus/ray/blocks.py minilm.corpus.rows._pyarrow",
+    },
+}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Definition = Function | ast.ClassDef
+
+
+def check(test: str, violations: Iterable[str], remedy: str) -> None:
+    """Fail with all violations that are not in TODAY, one per line, and what to do about them."""
+    new = sorted(v for v in violations if not v.startswith(tuple(TODAY.get(test, ()))))
+    assert not new, "\n  ".join([f"{remedy}:", *new])
+
+
+def code_lines(function: Function) -> int:
+    """The lines of a function from its ``def`` to its end, without its docstring."""
+    lines = (function.end_lineno or 0) - function.lineno + 1
+    if ast.get_docstring(function, clean=False) is not None:
+        docstring = function.body[0]
+        lines -= (docstring.end_lineno or 0) - docstring.lineno + 1
+    return lines
+
+
+def imported_names(tree: ast.Module) -> Iterator[str]:
+    """The full dotted name of everything that a module imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def test_the_package_has_eight_wings_and_few_files_beside_them() -> None:
+    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == WINGS
+    # an installed package has a manifest.json as well
+    files = [path.name for path in PACKAGE.iterdir() if path.suffix == ".py" or path.name == "py.typed"]
+    assert len(files) <= MAX_FILES, f"more than {MAX_FILES} files in minilm/: {sorted(files)}"
+
+
+def test_no_module_is_long() -> None:
+    lengths = {name: len(path.read_text("utf-8").splitlines()) for name, path in MODULES.items()}
+    long = {name for name, lines in lengths.items() if lines > MAX_LINES}
+    check("no_module_is_long", long, f"over {MAX_LINES} lines; split the module by idea")
+
+
+def test_no_function_is_long() -> None:
+    long = {
+        f"{name} {node.name}"
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, Function) and code_lines(node) > MAX_FUNCTION_LINES
+    }
+    remedy = f"over {MAX_FUNCTION_LINES} lines without its docstring; split the function"
+    check("no_function_is_long", long, remedy)
+
+
+def test_no_init_defines_anything() -> None:
+    assignments = {"__all__", "__version__"}
+    defining = set()
+    for name, tree in TREES.items():
+        for node in tree.body if name.endswith("__init__.py") else []:
+            is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            names = {ast.unparse(t) for t in node.targets} if isinstance(node, ast.Assign) else {""}
+            is_allowed = names <= assignments
+            if not (is_docstring or is_allowed or isinstance(node, ast.Import | ast.ImportFrom)):
+                defining.add(name)
+    remedy = "an __init__ has a docstring, imports, __all__ and __version__ only; move the code to a module"
+    check("no_init_defines_anything", defining, remedy)
+
+
+def test_no_name_is_defined_in_two_modules() -> None:
+    """A name means one thing, so that a search for it has one answer."""
+    modules = defaultdict(set)
+    for name, tree in TREES.items():
+        for node in tree.body:
+            if isinstance(node, Definition):
+                modules[node.name].add(name)
+    shared = {
+        f"{name} in {' and '.join(sorted(places))}" for name, places in modules.items() if len(places) > 1
+    }
+    check("no_name_is_defined_in_two_modules", shared, "a class or function name in two modules; rename one")
+
+
+def test_every_module_has_its_test_file() -> None:
+    expected = {str(Path(name).with_name(f"test_{Path(name).name}")) for name in MODULES}
+    missing = {name for name in expected if not (TESTS / name).is_file() and not name.endswith("__init__.py")}
+    missing.discard("test___main__.py")  # tests/cli/test_main.py runs `python -m minilm`
+    check("every_module_has_its_test_file", missing, "a module without its test file; add it to tests/")
+
+
+def test_no_test_imports_another_test() -> None:
+    imports = {
+        f"{path.relative_to(TESTS)} {name}"
+        for path in TESTS.rglob("*.py")
+        for name in imported_names(ast.parse(path.read_text("utf-8")))
+        if name.startswith("tests.") and any(part.startswith("test_") for part in name.split(".")[:-1])
+    }
+    remedy = "a test imports another test; move what they share to a helper module with a name of its own"
+    check("no_test_imports_another_test", imports, remedy)
+
+
+def test_import_star_brings_what_all_names() -> None:
+    names: dict[str, object] = {}
+    exec("from minilm import *", names)
+    names.pop("__builtins__")
+    assert set(names) == set(minilm.__all__)
+    assert len(minilm.__all__) == len(set(minilm.__all__))
+    public = {name for name in vars(minilm) if not name.startswith("_")}
+    modules = {name.partition("/")[0].removesuffix(".py") for name in MODULES}
+    assert public - modules <= {*minilm.__all__, "annotations"}
+
+
+def test_imports_are_absolute_and_take_nothing_private() -> None:
+    relative, private = set(), set()
+    for module, tree in TREES.items():
+        for name in imported_names(tree):
+            if name.startswith("."):
+                relative.add(f"{module} {name}")
+            is_private = name.startswith("minilm.") and re.search(r"\._(?!_)\w+$", name)
+            if is_private and not (PACKAGE.parent / f"{name.replace('.', '/')}.py").is_file():
+                private.add(f"{module} {name}")
+    check("imports_are_absolute", relative, "a relative import; write it from minilm on")
+    check("nothing_private_is_imported", private, "a private name of another module; make it public there")
