@@ -1,31 +1,34 @@
-.PHONY: install test lint format parity golden bench notebooks docs fuzz long mutants picture build clean
+.PHONY: install fast test lint format parity golden bench notebooks docs fuzz long mutants picture build clean
 
-install:  ## everything to work on minilm
+install:  ## install minilm with all that its development needs
 	pip install -e ".[dev]"
 
-test:  ## the whole suite
+fast:  ## run the tests that take about a minute: the layout, the story from text to score, checkpoints
+	pytest -q minilm tests/*.py tests/checkpoint tests/text
+
+test:  ## run the whole suite
 	pytest
 
-lint:  ## format, lint, import contracts and types, as CI checks them
+lint:  ## check format, lint, import contracts and types, as CI does
 	ruff format --check .
 	ruff check .
 	lint-imports
 	mypy
 
-format:  ## put the code into the form that lint asks for
+format:  ## format the code, and fix what ruff can fix
 	ruff format .
 	ruff check --fix .
 
-parity:  ## the tables of errors and differences against the original; needs the extra "golden"
+parity:  ## compare with the original, and fill the tables of docs/parity.md; needs the extra "golden"
 	python -m benchmarks.exactness
 	MINILM_DIFFERENCES=benchmarks/results/parity.json pytest -q tests/parity
 	python -m benchmarks.report
 
-golden:  ## make the golden outputs again; needs the extra "golden"
+golden:  ## generate the golden outputs; needs the extra "golden"
 	python -m tests.parity.make_golden
 	python -m tests.parity.make_golden_onnxruntime
 
-bench:  ## speed against the peers, and the README's picture; needs the extra "bench"
+bench:  ## measure the speed against the peers, and draw the README's plot; needs the extra "bench"
 	python -m benchmarks.throughput
 	python -m benchmarks.latency
 	python -m benchmarks.cold_start
@@ -38,15 +41,15 @@ bench:  ## speed against the peers, and the README's picture; needs the extra "b
 	python -m benchmarks.plot
 	python -m benchmarks.report
 
-notebooks:  ## execute the notebooks in place, with their outputs; needs the extra "notebooks"
+notebooks:  ## execute the notebooks in place; needs the extra "notebooks"
 	python -m tests.promises.execute_notebooks
 
-fuzz:  ## each fuzz target for a minute, guided by coverage; needs the extra "fuzz"
+fuzz:  ## coverage-guided fuzzing, one minute per target; needs the extra "fuzz"
 	python -m fuzz.run encode -max_total_time=60
 	python -m fuzz.run checkpoint -max_total_time=60
 	python -m fuzz.run http_body -max_total_time=60
 
-long:  ## what CI tries a few times, as often as CONTRIBUTING.md says under "Long runs"
+long:  ## repeat hundreds of times what CI tries a few times; see "Long runs" in docs/testing.md
 	MINILM_KILLS=200 pytest -q -k killed tests/corpus/test_job.py
 	MINILM_KILLS=100 MINILM_PAIRS=50 pytest -q -k "killed or two_processes" tests/hub/test_faults.py
 	MINILM_FAULT_CALLS=1800 pytest -q -k eight_threads tests/promises/test_faults.py
@@ -54,17 +57,17 @@ long:  ## what CI tries a few times, as often as CONTRIBUTING.md says under "Lon
 	MINILM_CASES=500000 pytest -q -k thousands tests/promises/test_hostile_text.py
 	MINILM_INDICES=8000 pytest -q -k damaged_index tests/corpus/test_index.py
 
-mutants:  ## the encoder and hub/ with a mistake at a time, which the tests must notice; needs the extra "mutation"
+mutants:  ## mutation testing of the encoder and hub/; needs the extra "mutation"
 	OPENBLAS_NUM_THREADS=1 MINILM_KILLS=1 MINILM_PAIRS=1 mutmut run
 	mutmut results
 
-picture:  ## the README's picture of the page; needs chromium
+picture:  ## take the README's picture of the page; needs chromium
 	MINILM_SCREENSHOT=docs/page.png pytest tests/server/test_page.py -k shows_the_score
 
-docs:  ## the documentation, into site/; needs the extra "docs"
+docs:  ## build the documentation into site/; needs the extra "docs"
 	NO_MKDOCS_2_WARNING=1 mkdocs build
 
-build:  ## wheel and sdist
+build:  ## build the wheel and the sdist
 	python -m build
 
 clean:
