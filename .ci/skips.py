@@ -1,7 +1,7 @@
-"""Which tests were skipped in every run, from pytest's records: ``skips.py RECORD.xml ...``.
+"""Find the tests that were skipped in every run, from pytest's records: ``skips.py RECORD.xml ...``.
 
-A test may be skipped here and there, for another step has what it needs. Prints every reason for which a test
-ran nowhere, and exits 1 if one is not allowed below.
+A test may be skipped in one step if another step runs it. The script prints the reason of every test that
+never ran, and exits with 1 if a reason is not in ALLOWED.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from collections import Counter, defaultdict
 from xml.etree import ElementTree as ET
 
-# What the machine is, what lies beside the checkout, what a library tests: nothing that can be installed.
+# What CI cannot install: properties of the machine, data outside the checkout, parts of a library.
 ALLOWED = (
     r"MINILM_SHARED names the folder that holds ",
     r"numpy does not run on OpenBLAS",
@@ -21,7 +21,7 @@ ALLOWED = (
     r"this OpenBLAS has no \w+ kernels",
     r"numpy by itself crashes on OpenBLAS's \w+ kernels",
     r"this version of scikit-learn has no ",
-    r"a small disk cannot be mounted here",  # in a container, root may not either
+    r"a small disk cannot be mounted here",  # in a container not even root may do so
     r"a file system can be mounted by root on Linux only",
     r"only root on Linux can mount a small disk",
     r"a mount namespace cannot be had here",
@@ -29,18 +29,18 @@ ALLOWED = (
 
 
 def main(records: list[str]) -> int:
-    """Compare the records."""
+    """Compare the records, and return the exit code."""
     ran: set[str] = set()
     modules: set[str] = set()
     skipped: defaultdict[str, set[str]] = defaultdict(set)
     for record in records:
         for case in ET.parse(record).iter("testcase"):
             module, name, skip = case.get("classname", ""), case.get("name", ""), case.find("skipped")
-            test = f"{module}::{name}" if module else name  # one that is skipped whole has but a name
+            test = f"{module}::{name}" if module else name  # a module that is skipped whole has only a name
             if skip is None or skip.get("type") == "pytest.xfail":
                 ran.add(test)
                 modules.add(module)
-            else:  # of a module the message says nothing, the text more
+            else:  # for a module the reason is in the text, not in the message
                 skipped[test].add(str(skip.text if not module else skip.get("message")))
     reasons: Counter[str] = Counter()
     failed = False
@@ -51,9 +51,7 @@ def main(records: list[str]) -> int:
         else:
             print(f"RAN NOWHERE: {test}: {'; '.join(sorted(skipped[test]))}")
             failed = True
-    print(
-        f"{len(ran)} tests ran in at least one of {len(records)} runs; allowed to in none: {reasons.total()}"
-    )
+    print(f"{len(ran)} tests ran in at least one of {len(records)} runs; allowed skips: {reasons.total()}")
     for reason, number in reasons.items():
         print(f"  {number}: {reason}")
     return 1 if failed or not ran else 0

@@ -1,7 +1,7 @@
-"""One file of a small checkpoint changed, and the checkpoint loaded, by MiniLM or by CrossEncoder.
+"""Change one file of a small checkpoint, then load the checkpoint with MiniLM or CrossEncoder.
 
-The first byte says which file, the second how it is changed; then four bytes of position, and the rest is
-what is put there.
+The first byte of an input selects the file, the second the kind of change. Four bytes of position follow, and
+the rest is the new content.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ SEEDS = [
 
 
 def one_input(data: bytes) -> None:
-    """Raise if the change that ``data`` stands for does anything but load or be refused with a reason."""
+    """Raise if the changed checkpoint neither loads nor is refused with a reason."""
     if len(data) < 6:
         return
     path = FILES[data[0] % len(FILES)]
@@ -88,14 +88,14 @@ def one_input(data: bytes) -> None:
     except MiniLMError as error:
         assert "\n" not in str(error), error
         assert str(error).startswith(str(_DIRECTORY[path])), error
-        # a file that contradicts another is named beside it; of modules.json, the module that is not there
+        # the message names the file, but for modules.json it names the missing module
         assert path.name in str(error) or path.name == "modules.json", error
     finally:
         path.write_bytes(_CONTENT[path])
 
 
 def load_and_use(directory: Path) -> None:
-    """Give two texts to the model there, and hold what comes of them to its shape and to be numbers."""
+    """Load the model, encode two texts, and check the shape of the result and that it is finite."""
     if directory == _PAIRS:
         reranker = CrossEncoder(directory, threads=1)
         with np.errstate(all="ignore"):  # weights may be anything
@@ -110,28 +110,30 @@ def load_and_use(directory: Path) -> None:
     assert np.isfinite(embeddings).all()
 
 
-def changed(content: bytes, how: int, place: int, given: bytes, path: Path) -> bytes:
+def changed(content: bytes, how: int, place: int, replacement: bytes, path: Path) -> bytes:
     """The content of a file after one change."""
     if how % 4 == REPLACED:
-        return given
+        return replacement
     if how % 4 == OVERWRITTEN:
         place %= len(content)
-        return content[:place] + given + content[place + len(given) :]
+        return content[:place] + replacement + content[place + len(replacement) :]
     if how % 4 == CUT:
         return content[: place % len(content)]
     try:
-        value = json.loads(given)
+        value = json.loads(replacement)
     except (ValueError, RecursionError):
-        value = given.decode("latin-1")
+        value = replacement.decode("latin-1")
     if path.suffix == ".json":
         return json.dumps(with_field(json.loads(content), place, value)).encode()
-    length = struct.unpack("<Q", content[:8])[0]  # of the JSON at the head of a safetensors file
+    length = struct.unpack("<Q", content[:8])[
+        0
+    ]  # a safetensors file starts with the length of its JSON header
     head = json.dumps(with_field(json.loads(content[8 : 8 + length]), place, value)).encode()
     return struct.pack("<Q", len(head)) + head + content[8 + length :]
 
 
 def with_field(document: Any, place: int, value: Any) -> Any:
-    """A JSON document with another value at one place, the places counted from the top down."""
+    """Replace the value at one place of a JSON document; places are counted breadth first."""
     places: list[tuple[Any, Any]] = []
     waiting = [document]
     while waiting:

@@ -1,4 +1,4 @@
-"""Small checkpoints with random weights for the targets, in a folder that goes when the process ends."""
+"""Small checkpoints with random weights for the targets, in a temporary folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from tests.checkpoints import TINY, add_dense, write_checkpoint, write_cross_encoder
 
-_folder = tempfile.TemporaryDirectory(prefix="minilm-fuzz-")  # held: it goes with the module
+_folder = tempfile.TemporaryDirectory(prefix="minilm-fuzz-")  # deleted when the process ends
 
 
 @cache

@@ -1,7 +1,7 @@
-"""Bytes as texts, through everything that takes text.
+"""Read bytes as texts, and give these to every function that takes text.
 
-The first byte says how the others are read (UTF-8, UTF-16 or UTF-32, all with lone surrogates) and how often
-they are repeated. A record separator (U+001E) ends a text.
+The first byte says how the others are decoded (UTF-8, UTF-16 or UTF-32, all with lone surrogates) and how
+often the text is repeated. A record separator (U+001E) ends a text.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _library.enable_truncation(max_length=_model.max_seq_length)
 
 
 def one_input(data: bytes) -> None:
-    """Raise if the texts that ``data`` stands for break a promise."""
+    """Raise if the texts that ``data`` encodes break a promise."""
     texts = texts_of(data)
     surrogates = [
         (i, p) for i, text in enumerate(texts) for p, c in enumerate(text) if "\ud800" <= c <= "\udfff"
@@ -53,7 +53,7 @@ def one_input(data: bytes) -> None:
             assert f" at position {position}, " in str(error), error
             return
         assert not surrogates
-        # the squares of 16 float32 components, each rounded once
+        # each of the 16 float32 components is rounded once
         assert np.abs(np.linalg.norm(embeddings.astype(np.float64), axis=1) - 1).max(initial=0) < 3e-7
         assert _model.tokenizer(texts).input_ids == [e.ids for e in _library.encode_batch(texts)]
         pairs = list(itertools.pairwise(texts))[:2]
@@ -68,7 +68,7 @@ def one_input(data: bytes) -> None:
 
 
 def texts_of(data: bytes) -> list[str]:
-    """The texts that ``data`` stands for; every str that Python can hold is some text's."""
+    """The texts that ``data`` encodes; every possible str can occur."""
     which, rest = data[:1], data[1:]
     times, codec = divmod(which[0] if which else 0, len(CODECS))
     if CODECS[codec] == "utf-8":

@@ -1,6 +1,6 @@
-"""Bodies of requests, through the application as an ASGI server calls it.
+"""Send request bodies to the application, as an ASGI server does.
 
-The first byte says which route and which content type; the rest is the body.
+The first byte selects the route and the content type; the rest is the body.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _loop = asyncio.new_event_loop()
 
 
 def one_input(data: bytes) -> None:
-    """Raise if the answer is neither a success nor a refusal as documented."""
+    """Raise if the answer is neither a success nor a documented error."""
     which = data[0] if data else 0
     content_type, route = divmod(which, len(ROUTES))
     status, answer = ask(ROUTES[route], CONTENT_TYPES[content_type % len(CONTENT_TYPES)], data[1:])
@@ -77,7 +77,7 @@ def one_input(data: bytes) -> None:
 
 
 def ask(path: str, content_type: bytes, body: bytes) -> tuple[int, bytes]:
-    """Status and body of the answer; an exception that the application lets through is raised."""
+    """The status and the body of the answer. An exception of the application is raised."""
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},

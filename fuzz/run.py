@@ -1,4 +1,4 @@
-"""``python -m fuzz.run TARGET [option of libFuzzer ...]``: fuzz one target, guided by coverage."""
+"""Coverage-guided fuzzing of one target: ``python -m fuzz.run TARGET [option of libFuzzer ...]``."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ INSTRUMENTED = ["minilm", "fastapi"]
 
 
 def main(arguments: list[str]) -> None:
-    """Run until libFuzzer's options say stop, or a promise is broken."""
+    """Run until libFuzzer's options end the run, or a promise is broken."""
     if not arguments or arguments[0] not in TARGETS:
         sys.exit(f"usage: python -m fuzz.run {{{','.join(TARGETS)}}} [option of libFuzzer ...]")
-    logging.getLogger("minilm").setLevel(
-        logging.CRITICAL
-    )  # what is refused is logged, thousands of times a second
+    # refused inputs are logged, thousands of times per second
+    logging.getLogger("minilm").setLevel(logging.CRITICAL)
     with atheris.instrument_imports(include=INSTRUMENTED):
         target = importlib.import_module(f"fuzz.{arguments[0]}")
     options = arguments[1:]
-    if not any(Path(option).is_file() for option in options):  # else: only those inputs are run
+    if not any(Path(option).is_file() for option in options):  # with a file, only that input is run
         corpus = Path(__file__).with_name("corpus") / arguments[0]
         corpus.mkdir(parents=True, exist_ok=True)
         for seed in target.SEEDS:

@@ -1,4 +1,4 @@
-"""What the docstrings say in reStructuredText, as Markdown: roles, citations, lists of references."""
+"""Convert the reStructuredText of docstrings to Markdown: roles, citations, lists of references."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ import griffe
 ROLE = re.compile(r":(?:py:)?(?:class|func|meth|attr|mod|exc|data):`~?([\w.]+)`")
 CITATION = re.compile(r"\[(\d+)\]_")
 REFERENCES = re.compile(r"^References\n-+\n(.*?)(?=^\S+\n-{3,}\n|\Z)", re.MULTILINE | re.DOTALL)
-# "a, b : int" with its description, and "a : {"x", "y"}, optional"
+# "a, b : int" with its description
 SEVERAL = re.compile(r"^(\w+(?:, \w+)+)( : .*)?\n((?: {4}.*\n?)+)", re.MULTILINE)
+# "a : {"x", "y"}, optional"
 CHOICES = re.compile(r"^(\w+ : )\{(.*)\}(.*)$", re.MULTILINE)
-RETURNED = re.compile(r"^((?:Returns|Yields)\n-+\n)(.*)$", re.MULTILINE)  # is shown as code as a whole
+# the type of a result, which the site shows as code already
+RETURNED = re.compile(r"^((?:Returns|Yields)\n-+\n)(.*)$", re.MULTILINE)
 ADDRESS = re.compile(r"(https?://[^ ,]+)")
 LITERAL_BLOCK = re.compile(r"(?<=\S)::$", re.MULTILINE)
 
 
 class Docstrings(griffe.Extension):
-    """Rewrites every docstring once the package is loaded, before any is parsed."""
+    """Rewrite every docstring after the package is loaded and before docstrings are parsed."""
 
     def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:  # noqa: ANN401 - griffe's protocol
         """Rewrite the docstrings of a package."""
@@ -27,16 +29,16 @@ class Docstrings(griffe.Extension):
 
 
 def rewrite(thing: griffe.Object) -> None:
-    """Rewrite the docstring of an object and of all that is in it."""
+    """Rewrite the docstrings of an object and of all its members."""
     if thing.docstring:
         thing.docstring.value = as_markdown(thing.docstring.value, thing)
     for member in thing.members.values():
-        if isinstance(member, griffe.Object):  # aliases are looked at where they come from
+        if isinstance(member, griffe.Object):  # an alias is rewritten where it is defined
             rewrite(member)
 
 
 def as_markdown(text: str, where: griffe.Object) -> str:
-    """The docstring of ``where`` with links for roles, and its references as a list."""
+    """The docstring of ``where`` in Markdown, with links for roles and its references as a list."""
     text = REFERENCES.sub(lambda match: f"References\n----------\n{references(match[1])}\n\n", text)
     text = SEVERAL.sub(each, text)
     text = CHOICES.sub(lambda match: f"{match[1]}{choices(match[2])}{match[3]}", text)
@@ -47,27 +49,27 @@ def as_markdown(text: str, where: griffe.Object) -> str:
 
 
 def each(match: re.Match[str]) -> str:
-    """Parameters that share a description, one by one: else all get the type and default of the first."""
+    """One entry per parameter for parameters that share a description, each with its type."""
     names = match[1].split(", ")
     return "".join(f"{name}{match[2] or ''}\n{match[3].rstrip()}\n" for name in names)
 
 
 def choices(values: str) -> str:
-    """``"x", "y"`` as ``"x" or "y"``: of a set of choices the first would be taken for the default."""
+    """``"x" or "y"`` for ``"x", "y"``: the parser takes the first of several choices for the default."""
     return " or ".join(values.rsplit(", ", 1))
 
 
 def references(text: str) -> str:
-    """``.. [1] Somebody 2019`` as an item of a numbered list."""
+    """A numbered list of references such as ``.. [1] Somebody 2019``."""
     items = re.split(r"^\.\. \[\d+\] ", text.strip(), flags=re.MULTILINE)
     lines = [ADDRESS.sub(r"<\1>", " ".join(item.split())) for item in items if item.strip()]
     return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
 
 
 def link(name: str, where: griffe.Object) -> str:
-    """A link to an object, by its full name or as the class or module calls it where it is spoken of.
+    """A link to an object, by its full name or by its name in the class or module ``where``.
 
-    What has no docstring of its own has no place to link to, and stays a name.
+    An object without a docstring has no page, so its name is not linked.
     """
     target = None
     scope: griffe.Object | None = where.package if name.startswith("minilm.") else where

@@ -1,4 +1,4 @@
-"""Formulas as MathML, which every browser draws by itself: no script, no fonts from elsewhere."""
+"""Convert formulas to MathML, which every browser draws without scripts and without fonts from elsewhere."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ DISPLAYED = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.
 
 
 def on_page_content(content: str, **_: object) -> str:
-    """Replace every formula of a page."""
+    """Replace every formula of a page by MathML."""
     content = DISPLAYED.sub(lambda match: convert(html.unescape(match[1]), display="block"), content)
     return INLINE.sub(lambda match: convert(html.unescape(match[1])), content)

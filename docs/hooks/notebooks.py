@@ -1,4 +1,4 @@
-"""The notebooks as pages, with the outputs they were committed with: nothing is executed here."""
+"""Add the notebooks as pages, with their committed outputs. Nothing is executed here."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from mkdocs.structure.files import File, Files
 from nbconvert import MarkdownExporter
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-FOLDER = "notebooks/"  # what stands for them in mkdocs.yml
+FOLDER = "notebooks/"  # the placeholder in the navigation of mkdocs.yml
 
-# What was printed in a fence of its own, as on every page; no prompts.
+# Printed output is in a fence of its own, as on every page, and there are no prompts.
 TEMPLATE = """{% extends 'markdown/index.md.j2' %}
 {% block stream %}
 ```text
@@ -30,7 +30,7 @@ TEMPLATE = """{% extends 'markdown/index.md.j2' %}
 
 
 def on_config(config: MkDocsConfig) -> None:
-    """Put the notebooks into the navigation, by their first headings; or nothing, if there are none."""
+    """Put the notebooks into the navigation, with their first headings as titles."""
     entries: list[Any] = []
     for entry in config.nav or []:
         if isinstance(entry, dict) and list(entry.values()) == [FOLDER]:

@@ -1,7 +1,7 @@
-"""Pages of the site that lie elsewhere in the repository, and links as they are in the repository.
+"""Add pages from outside docs/ to the site, and adapt links that are relative to the repository.
 
-README.md is the home page; every file that a page links to becomes a page too (source code, JSON) or is
-copied (pictures, data). So the same Markdown reads well where it lies and in the site.
+README.md is the home page. A file that a page links to becomes a page too (source code, JSON) or is copied
+(pictures, data). So the same Markdown works in the repository and in the site.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ PAGES = {
     "benchmarks/README.md": "benchmarks.md",
     "weights/README.md": "weights.md",
 }
-ALONE = "---\nhide: [navigation]\n---\n\n"  # no menu beside the home page and the files of source code
-# Files that become pages when they are linked to; all others are copied.
+ALONE = "---\nhide: [navigation]\n---\n\n"  # no menu beside the home page and the pages of source code
+# Linked files with these endings become pages; all others are copied.
 LANGUAGES = {
     "": "text",
     ".js": "js",
@@ -36,18 +36,18 @@ LANGUAGES = {
     ".txt": "text",
 }
 
-# [text](target "title") and ![text](target), but neither a link to elsewhere nor one within the page
-LINK = re.compile(r"(?P<before>\]\()(?P<target>[^)\s#:]+)(?P<after>(?:#[^)\s]*)?(?:\s+\"[^\"]*\")?\))")
+# [text](target "title") and ![text](target), but no link to another site or within the page
+LINK = re.compile(r"(?P<start>\]\()(?P<target>[^)\s#:]+)(?P<end>(?:#[^)\s]*)?(?:\s+\"[^\"]*\")?\))")
 FENCE = re.compile(r"^( *)(```+|~~~+).*?^\1\2[ \t]*$", re.MULTILINE | re.DOTALL)
 
 
 def on_config(config: MkDocsConfig) -> None:
-    """Leave out the entries of the navigation whose pages are not there (yet)."""
+    """Leave out the entries of the navigation whose pages do not exist (yet)."""
     config.nav = [entry for entry in (_present(entry) for entry in config.nav or []) if entry is not None]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that lie elsewhere, and all they link to."""
+    """Add the pages from outside docs/, and all files that they link to."""
     for source, page in PAGES.items():
         text = (ROOT / source).read_text("utf-8")
         files.append(File.generated(config, page, content=ALONE + text if page == "index.md" else text))
@@ -58,31 +58,31 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
-    """Turn the repository's links into the site's."""
+    """Turn links within the repository into links within the site."""
     if page.file.src_uri.startswith("source/"):
         return markdown
     return with_links(markdown, source_of(page.file.src_uri), page.file.src_uri)
 
 
 def with_links(markdown: str, source: str, page: str) -> str:
-    """The Markdown of ``source``, with its links as they must be on ``page``."""
+    """The Markdown of ``source`` with the links that it needs as ``page``."""
 
     def replace(match: re.Match[str]) -> str:
         target = posixpath.normpath(posixpath.join(posixpath.dirname(source), match["target"]))
         moved = posixpath.relpath(in_site(target), posixpath.dirname(page) or ".")
-        return f"{match['before']}{moved}{match['after']}"
+        return f"{match['start']}{moved}{match['end']}"
 
     parts, end = [], 0
-    for fence in FENCE.finditer(markdown):  # code is left as it is
+    for fence in FENCE.finditer(markdown):  # links in code are not changed
         parts += [LINK.sub(replace, markdown[end : fence.start()]), fence[0]]
         end = fence.end()
     return "".join([*parts, LINK.sub(replace, markdown[end:])])
 
 
 def source_of(page: str) -> str:
-    """Where in the repository a page of the site lies."""
-    for source, made in PAGES.items():
-        if made == page:
+    """The path in the repository of a page of the site."""
+    for source, name in PAGES.items():
+        if name == page:
             return source
     if page.startswith("notebooks/"):
         return page.removesuffix(".md") + ".ipynb"
@@ -90,7 +90,7 @@ def source_of(page: str) -> str:
 
 
 def in_site(path: str) -> str:
-    """Where in the site a file of the repository lies."""
+    """The path in the site of a file of the repository."""
     if path in PAGES:
         return PAGES[path]
     if path.startswith("docs/"):
@@ -102,18 +102,18 @@ def in_site(path: str) -> str:
 
 def targets(text: str, source: Path) -> set[Path]:
     """The files of the repository that a page links to."""
-    found = LINK.finditer(FENCE.sub("", text))
-    return {(source.parent / match["target"]).resolve() for match in found}
+    links = LINK.finditer(FENCE.sub("", text))
+    return {(source.parent / match["target"]).resolve() for match in links}
 
 
 def add(path: Path, files: Files, config: MkDocsConfig) -> None:
-    """Add a file that is linked to, unless it is a page already."""
+    """Add a linked file, unless it is a page already."""
     relative = path.relative_to(ROOT).as_posix()
     uri = in_site(relative)
     if files.get_file_from_path(uri) is not None or not uri.startswith("source/"):
         return
     if not path.is_file():
-        raise PluginError(f"a page links to {relative}, which is no file")
+        raise PluginError(f"a page links to {relative}, which is not a file")
     if language := LANGUAGES.get(path.suffix):
         code = f"{ALONE}# {relative}\n\n~~~~{language}\n{path.read_text('utf-8')}~~~~\n"
         file = File.generated(config, uri, content=code, inclusion=InclusionLevel.NOT_IN_NAV)
@@ -128,7 +128,7 @@ def _present(entry: Any) -> Any:  # noqa: ANN401 - a path, {title: path} or {tit
     [(title, value)] = entry.items()
     if isinstance(value, str):
         return entry if _is_there(value) else None
-    inside = [kept for kept in map(_present, value) if kept is not None]
+    inside = [page for page in map(_present, value) if page is not None]
     return {title: inside} if inside else None
 
 

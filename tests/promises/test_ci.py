@@ -1,4 +1,4 @@
-"""What .ci/ makes of skipped tests and of an audit: nothing is called clean that was not looked at."""
+"""The scripts in .ci/: which skipped tests are allowed, and when an audit counts as clean."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not CI.is_dir(), reason="only a source checkout 
 
 
 def record(path: Path, *cases: tuple[str, str, str | None]) -> str:
-    """A record as pytest writes it; of each test module, name and why it was skipped, if it was."""
+    """Write a record as pytest does, with module, name and reason to skip of each test."""
     skip = '<skipped type="pytest.skip" message="{0}">{0}</skipped>'
     lines = [
         f'<testcase classname="{module}" name="{name}">{skip.format(why) if why else ""}</testcase>'
@@ -41,9 +41,7 @@ def test_a_test_that_was_skipped_in_every_run_fails_unless_its_reason_is_allowed
     two = record(tmp_path / "2.xml", ("tests.a", "test_y", "only root"), ("tests.b", "test_w", None))
     three = record(tmp_path / "3.xml", ("tests.a", "test_y", None))
     assert skips([one, two, three]) == 0
-    assert capsys.readouterr().out.startswith(
-        "3 tests ran in at least one of 3 runs; allowed to in none: 1\n"
-    )
+    assert capsys.readouterr().out.startswith("3 tests ran in at least one of 3 runs; allowed skips: 1\n")
     assert skips([one, two]) == 1
     assert "RAN NOWHERE: tests.a::test_y: only root" in capsys.readouterr().out
     assert skips([one, three]) == 1
@@ -56,10 +54,10 @@ Audit = Callable[[dict[str, list[dict[str, Any]] | None]], tuple[int, str]]
 
 @pytest.fixture
 def audit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Audit:
-    """What audit.py says where the services answer so; one that cannot be reached answers None."""
+    """A function that runs audit.py with these answers of the services; None means unreachable."""
     module = runpy.run_path(str(CI / "audit.py"))
 
-    def given(answers: dict[str, list[dict[str, Any]] | None]) -> tuple[int, str]:
+    def audit_with(answers: dict[str, list[dict[str, Any]] | None]) -> tuple[int, str]:
         def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
             packages = answers[command[command.index("--vulnerability-service") + 1]]
             if packages is None:
@@ -70,7 +68,7 @@ def audit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         code = module["main"]()
         return code, capsys.readouterr().out
 
-    return given
+    return audit_with
 
 
 KNOWN = [{"name": name, "version": "1", "vulns": []} for name in "abc"]
@@ -83,12 +81,12 @@ def test_an_audit_is_clean_only_if_every_package_was_looked_up(audit: Audit) -> 
         0,
         "clean: pypi has looked up 3 of 3 packages\n",
     )
-    code, said = audit({"pypi": KNOWN + UNKNOWN, "osv": None})
+    code, printed = audit({"pypi": KNOWN + UNKNOWN, "osv": None})
     assert code == 0
-    assert "pypi has looked up 3 of 4 packages only, not d\n" in said
-    assert "AUDITED IN PART: no vulnerability in the 3 packages that could be looked up" in said
-    assert "clean" not in said
+    assert "pypi has looked up 3 of 4 packages only, not d\n" in printed
+    assert "AUDITED IN PART: no vulnerability in the 3 packages that could be looked up" in printed
+    assert "clean" not in printed
     assert "clean: osv has looked up 3 of 3" in audit({"pypi": KNOWN + UNKNOWN, "osv": KNOWN})[1]
     assert "NOT AUDITED" in audit({"pypi": UNKNOWN, "osv": None})[1]
-    code, said = audit({"pypi": UNKNOWN + FAULTY, "osv": None})
-    assert (code, said) == (1, "e 1: CVE-1, mended in ['2']\n")
+    code, printed = audit({"pypi": UNKNOWN + FAULTY, "osv": None})
+    assert (code, printed) == (1, "e 1: CVE-1, fixed in ['2']\n")
