@@ -1,4 +1,4 @@
-"""Small checkpoints with random weights, as other people's tools write them."""
+"""Small checkpoints with random weights, in the layout of sentence-transformers and transformers."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def write_checkpoint(directory: Path, config: ModelConfig) -> None:
 
 
 def random_tensors(config: ModelConfig, seed: int = 0) -> dict[str, np.ndarray]:
-    """Tensors as a checkpoint holds them (linear weights (out, in)), small enough to stay well-behaved."""
+    """Random tensors as in a checkpoint (linear weights (out, in)), so small that activations stay finite."""
     random = np.random.default_rng(seed)
     tensors = {
         name: random.normal(0, 0.2, shape).astype(np.float32)
@@ -106,7 +106,7 @@ def tiny_tokenizer(vocab_size: int) -> Tokenizer:
 
 
 def write_cross_encoder(make_checkpoint: MakeCheckpoint, *, labels: int = 1, **fields: Any) -> Path:
-    """A checkpoint as BertForSequenceClassification is saved: everything under "bert." but the classifier."""
+    """A checkpoint of BertForSequenceClassification: all tensors but the classifier begin with "bert."."""
     directory = make_checkpoint()
     random = np.random.default_rng(labels)
     tensors = {f"bert.{name}": t for name, t in load_file(directory / "model.safetensors").items()}
@@ -124,7 +124,7 @@ def write_cross_encoder(make_checkpoint: MakeCheckpoint, *, labels: int = 1, **f
     return directory
 
 
-DENSE_WEIGHT = np.array([[1.0, 2.0, 0.0], [0.0, -1.0, 1.0]], np.float32)  # (out, in), as torch has it
+DENSE_WEIGHT = np.array([[1.0, 2.0, 0.0], [0.0, -1.0, 1.0]], np.float32)  # (out, in), as in torch
 
 
 DENSE_BIAS = np.array([0.5, -0.5], np.float32)
@@ -141,7 +141,7 @@ def write_dense(directory: Path, tensors: dict[str, Any] | None = None, **fields
 
 
 def add_dense(directory: Path, tensors: dict[str, Any] | None = None, **fields: Any) -> None:
-    """Put the module between pooling and normalization."""
+    """Insert a Dense module between pooling and normalization."""
     modules = json.loads((directory / "modules.json").read_text())
     modules.insert(2, {"path": "2_Dense", "type": "sentence_transformers.models.Dense"})
     (directory / "modules.json").write_text(json.dumps(modules))

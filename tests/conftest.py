@@ -13,26 +13,26 @@ from minilm import MiniLM, ModelConfig
 from minilm.checkpoint.weights import load_parameters
 from tests.checkpoints import TINY, MakeCheckpoint, write_checkpoint
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, and with them the processes that
-# they start, some of which are to be interrupted.
+# A shell that starts the tests in the background makes them ignore Ctrl-C. The processes that they start
+# would ignore it too, but some tests interrupt such a process.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# a deadline, or a complaint of slowness, would make the clock part of a test
+# no test may depend on the clock
 settings.register_profile("without a clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("without a clock")
 
 
 @pytest.fixture(scope="session")
 def model() -> MiniLM:
-    """The real model. Not skipped where it cannot be had: everything else rests on it."""
+    """The real model. Tests fail if it cannot be loaded, because everything else depends on it."""
     return MiniLM()
 
 
 @pytest.fixture(scope="session")
 def float64_parameters(model: MiniLM) -> dict[str, np.ndarray]:
-    """The real model's weights in double precision, for the encoder as the oracle."""
+    """The real model's weights in double precision, for the reference encoder."""
     return load_parameters(model.checkpoint.directory / "model.safetensors", model.config, dtype=np.float64)
 
 

@@ -1,4 +1,4 @@
-"""A Hugging Face Hub on 127.0.0.1: repositories of a few bytes, and every way in which a Hub can fail."""
+"""A Hugging Face Hub on 127.0.0.1, with repositories of a few bytes and every way to fail."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PATIENCE_SECONDS = 30
 
 
 def flipped(content: bytes) -> bytes:
-    """The same bytes but for one bit, in the middle."""
+    """The same bytes with one bit flipped in the middle."""
     middle = len(content) // 2
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
 def etag(name: str, content: bytes) -> str:
-    """What the Hub says a file is called: sha256 for large files, git's sha1 for others."""
+    """The ETag of a file: sha256 for large files, git's sha1 for others."""
     if name.endswith(".safetensors"):
         return hashlib.sha256(content).hexdigest()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
@@ -30,17 +30,17 @@ def etag(name: str, content: bytes) -> str:
 
 @dataclass
 class FakeHub:
-    """The server. Its fields may be changed while it runs; ``requests`` are the files asked for, in order."""
+    """The server. Its fields may change while it runs. ``requests`` lists the requested files in order."""
 
-    status: int | None = None  # answer everything with this status
+    status: int | None = None  # answer every request with this status
     damaged: set[str] = field(default_factory=set)  # serve these files with one bit flipped
     cut: set[str] = field(default_factory=set)  # close the connection in the middle of these files
     stalled: set[str] = field(default_factory=set)  # stop in the middle of these files until `resume` is set
     move_main: tuple[str, str] | None = None  # after the first file from main, main becomes this commit
-    gated: dict[str, str] = field(default_factory=dict)  # what token opens a repository
+    gated: dict[str, str] = field(default_factory=dict)  # the token that a repository needs
     drip: float = 0  # seconds to wait between eighths of each file
     requests: list[tuple[str, str]] = field(default_factory=list)
-    credentials: set[str | None] = field(default_factory=set)  # those that came with them
+    credentials: set[str | None] = field(default_factory=set)  # the tokens of the requests
     half_sent: threading.Event = field(default_factory=threading.Event)
     resume: threading.Event = field(default_factory=threading.Event)
     _repositories: dict[str, dict[str, Mapping[str, bytes]]] = field(default_factory=dict)
@@ -52,14 +52,14 @@ class FakeHub:
         self._refs[repo_id, ref] = commit
 
     def downloads(self, name: str) -> int:
-        """How often the content of a file was asked for."""
+        """How often the content of a file was requested."""
         return self.requests.count(("GET", name))
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        """Answer one request, as ``/{repo_id}/resolve/{revision}/{file}`` is answered by the Hub."""
+        """Answer one request for ``/{repo_id}/resolve/{revision}/{file}`` as the Hub does."""
         repo_id, found, rest = unquote(handler.path).lstrip("/").partition("/resolve/")
         revision, _, name = rest.partition("/")
-        if not found:  # huggingface_hub also asks for things that are not files
+        if not found:  # huggingface_hub also sends requests that are not for files
             return _refuse(handler, 404)
         self.requests.append((handler.command, name))
         self.credentials.add(handler.headers["Authorization"])
@@ -108,7 +108,7 @@ class FakeHub:
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.hub = self
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
-        # a short poll: shutting down waits for it once a test
+        # a short poll, because shutting down waits for it once per test
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
         return self
@@ -127,11 +127,11 @@ class _Server(ThreadingHTTPServer):
     hub: FakeHub
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a client that is killed in the middle of a file is what some tests are about."""
+        """Print nothing, because some tests kill a client in the middle of a file."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    # HTTP/1.0: one request a connection, so that none is left open between tests
+    # HTTP/1.0 has one request per connection, so none is left open between tests
     def do_HEAD(self) -> None:
         self._answer()
 
@@ -143,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.hub.answer(self)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the inherited name
-        """Say nothing on stderr."""
+        """Print nothing on stderr."""
 
 
 def _refuse(handler: BaseHTTPRequestHandler, status: int, headers: Mapping[str, str] | None = None) -> None:

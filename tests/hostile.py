@@ -1,4 +1,4 @@
-"""Texts made to hurt: a strategy for hypothesis, and the same from a seed, for volume."""
+"""Difficult texts: a strategy for hypothesis, and a faster generator from a seed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tokenizers import Tokenizer as Library
 from minilm import CrossEncoder, MiniLM
 from minilm.tokenizer import Tokenizer
 
-# How many texts the tests of volume make. CI's number is the default; a longer run sets its own.
+# The number of texts per test of volume. The default is for CI; long runs set more.
 CASES = int(os.environ.get("MINILM_CASES", "20000"))
 
 MARKS = "\u0301\u0308\u0323\u0338\u064b\u05b7\u0f39\u302a\u20dd\ufe0f\U0001d165\U000e0100"
 BIDI = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 SPACES = " \t\n\r\x0b\x0c\x1c\x85\xa0\u1680\u2003\u2028\u2029\u202f\u3000\u200b\ufeff"
 CONTROLS = "\0\x01\x1b\x7f\x9f\xad\ufffd\ufffe\uffff\u2060\U000e0041\U0010ffff"
-# letters that become several, or none, or others: by case, by decomposition, by neighbours
+# letters that lower-casing, decomposition or their neighbours change to several, none, or others
 CHANGING = (
     "\u0130\u0131\xdf\u1e9e\u03a3\u03c2\ufb03\u01c6\u0149\ufdfa\uac00\u1100\u1161\u2126\u212b\u037e\u1fef"
 )
@@ -50,23 +50,23 @@ def _by_category() -> dict[str, list[str]]:
 
 
 class HostileTexts:
-    """Texts without lone surrogates, as a seed has them: most short, some thousands of characters long."""
+    """Texts without lone surrogates, from a seed. Most are short, some have thousands of characters."""
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)
 
     def text(self) -> str:
-        """The next one."""
+        """The next text."""
         random = self._random
         pools = random.sample(POOLS, random.randint(1, 4))
         count = random.choice((0, 1, 2, 3, 5, 8, 13, 21, 40))
         text = "".join(random.choice(random.choice(pools)) for _ in range(count))
-        if random.random() < 0.05:  # one thing, very often
+        if random.random() < 0.05:  # one piece, repeated very often
             text = text[:8] * random.randint(2, 400) + text
         return text
 
     def texts(self, count: int) -> list[str]:
-        """The next ones."""
+        """The next texts."""
         return [self.text() for _ in range(count)]
 
 
@@ -84,9 +84,9 @@ POOLS: list[list[str]] = [
     [chr(point) for point in range(128)],
 ]
 
-# Every str that Python can hold: lone surrogates as well.
+# Every possible str, lone surrogates included.
 strings = st.text(st.characters(exclude_categories=()), max_size=60)
-# Every text: what has a UTF-8 form.
+# Every text that can be written in UTF-8.
 texts = st.one_of(
     st.text(max_size=60),
     st.lists(st.sampled_from([*WORDS, *SPECIAL, *MARKS, *BIDI, *SPACES, *CHINESE, ". "]), max_size=40).map(
@@ -95,7 +95,7 @@ texts = st.one_of(
     st.builds(lambda piece, times: piece * times, st.text(min_size=1, max_size=6), st.integers(2, 400)),
 )
 
-# Ten million characters, or so many of one kind: a piece, how often, and what comes last.
+# Texts of up to ten million characters: a piece, its number of repetitions, and the end.
 GIANTS: dict[str, tuple[str, int, str]] = {
     "one word of ten million letters": ("a", 10_000_000, ""),
     "two million words": ("word ", 2_000_000, ""),
@@ -117,17 +117,17 @@ GIANTS: dict[str, tuple[str, int, str]] = {
 
 
 def giant(name: str) -> str:
-    """One of them; every one begins with a letter, which the marks stand on."""
+    """One of these texts. Each begins with a letter for the marks to combine with."""
     piece, times, end = GIANTS[name]
     return "e" + piece * times + end
 
 
-# The squares of up to 384 float32 components, each rounded once; seen at 1.1e-7.
+# Each of up to 384 float32 components is rounded once; the largest error measured was 1.1e-7.
 UNIT = 3e-7
 
 
 def library(model: MiniLM | CrossEncoder) -> Library:
-    """The library's own tokenizer, from the same file, with nothing of ours between."""
+    """The tokenizer of the library, from the same file, without any code of minilm."""
     theirs = Library.from_file(str(model.checkpoint.directory / "tokenizer.json"))
     theirs.no_padding()
     theirs.enable_truncation(max_length=model.max_seq_length)
@@ -147,7 +147,7 @@ def assert_ids_of(theirs: Library, ours: Tokenizer, given_texts: Sequence[str]) 
         assert (row, cut) == (encoding.ids, bool(encoding.overflowing)), ascii(text)
 
 
-# Texts that fit together badly: words, marks and special tokens across every place where a text might be cut.
+# Words, marks and special tokens across every place where a text might be cut.
 PIECES = (
     *("a", "b ", "unaffable ", ". ", "\u4e2d", "\xe9", "e\u0301", "\u0301", "[MASK]", "[MA", "SK]", "[", "]"),
     *(" ", "\n", "\0", "\uac00", "\xdf", "\u0130", "1,", "\u3000", "\u202e", "x" * 99, "x" * 101, "\u3001"),

@@ -1,10 +1,10 @@
-"""BERT's uncased tokenizer in plain Python, from its definition: slow, short, and no library's.
+"""BERT's uncased tokenizer in plain Python, written from its definition: slow and short.
 
 References
 ----------
-.. [1] Devlin et al. 2019, https://github.com/google-research/bert, tokenization.py: what is cleaned, what is
-   a word, and WordPiece. Letters are lower-cased one at a time and after the accents are gone, as the
-   ``tokenizers`` library has it.
+.. [1] Devlin et al. 2019, https://github.com/google-research/bert, tokenization.py: cleaning, words and
+   WordPiece. Letters are lower-cased one at a time, after the accents are removed, as in the ``tokenizers``
+   library.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def token_ids(text: str, vocab: Mapping[str, int], max_seq_length: int) -> list[int]:
-    """Ids of a text, [CLS] and [SEP] included, cut at ``max_seq_length``."""
+    """The token ids of a text with [CLS] and [SEP], cut at ``max_seq_length``."""
     pieces: list[int] = []
     for part in _split_special(text):
         if part in _SPECIAL:
@@ -41,7 +41,7 @@ def token_ids(text: str, vocab: Mapping[str, int], max_seq_length: int) -> list[
 
 
 def _split_special(text: str) -> list[str]:
-    """The text in parts, each a special token or free of them; the first to begin is taken first."""
+    """Split the text into special tokens and the parts between them; the first to begin wins."""
     parts, start = [], 0
     while found := [(at, token) for token in _SPECIAL if (at := text.find(token, start)) >= 0]:
         at, token = min(found)
@@ -56,7 +56,7 @@ def _words(text: str) -> list[str]:
 
 @cache
 def _cleaned(character: str) -> str:
-    """Nothing for a control character, and spaces around a Chinese one."""
+    """Remove a control character, and put spaces around a Chinese character."""
     if character in "\t\n\r":
         return " "
     if character in "\0\ufffd" or unicodedata.category(character) in ("Cc", "Cf", "Co"):
@@ -67,7 +67,7 @@ def _cleaned(character: str) -> str:
 
 @cache
 def _plain(character: str) -> str:
-    """Nothing for an accent, lower case for a letter, and spaces around a punctuation mark."""
+    """Remove an accent, lower-case a letter, and put spaces around a punctuation mark."""
     category = unicodedata.category(character)
     if category == "Mn":
         return ""
@@ -76,7 +76,7 @@ def _plain(character: str) -> str:
 
 
 def _word_pieces(word: str, vocab: Mapping[str, int]) -> list[int]:
-    """The longest piece that the word begins with, then the longest that the rest begins with, and so on."""
+    """Take the longest piece at the start of the word, then at the start of the rest, and so on."""
     pieces: list[int] = []
     start = 0
     while start < len(word) <= LONGEST_WORD:

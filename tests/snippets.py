@@ -1,4 +1,4 @@
-"""The code blocks of a Markdown page, by section, and how each kind of block is run."""
+"""Find the code blocks of a Markdown page, by section, and run each kind of block."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 from tests.serving import Server
 
 ROOT = Path(__file__).resolve().parent.parent
-ADDRESS = "http://127.0.0.1:8000"  # where the pages say that a server is; a test's is at another port
+ADDRESS = "http://127.0.0.1:8000"  # the server's address in the pages; a test uses another port
 
 FENCE = re.compile(r"^```([\w-]*)[^\n]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^##? (.*)$", re.MULTILINE)
@@ -28,7 +28,7 @@ NUMBER = r"-?\d+\.\d+(?:e[+-]?\d+)?"
 
 
 class Block(NamedTuple):
-    """A fenced block, and the block of text that follows it at once: what it prints."""
+    """A fenced block, and the block of text that directly follows it, which is what it prints."""
 
     language: str
     code: str
@@ -36,7 +36,7 @@ class Block(NamedTuple):
 
 
 class Section(NamedTuple):
-    """What stands under a heading, and so is run in one directory and one namespace."""
+    """The blocks below one heading, which are run in one directory and one namespace."""
 
     page: str
     heading: str
@@ -47,9 +47,11 @@ class Section(NamedTuple):
 
 
 def sections(page: str) -> list[Section]:
-    """The sections of a page of the repository that have blocks, by headings of the first two levels."""
+    """The sections of a page that have blocks, by headings of the first two levels."""
     text = (ROOT / page).read_text("utf-8")
-    hidden = FENCE.sub(lambda fence: re.sub("#", " ", fence[0]), text)  # a comment in a block is no heading
+    hidden = FENCE.sub(
+        lambda fence: re.sub("#", " ", fence[0]), text
+    )  # a comment in a block is not a heading
     starts = [(0, "")] + [(match.start(), match[1]) for match in HEADING.finditer(hidden)]
     ends = [start for start, _ in starts[1:]] + [len(text)]
     parts = [
@@ -60,7 +62,7 @@ def sections(page: str) -> list[Section]:
 
 
 def blocks(text: str) -> list[Block]:
-    """The blocks of a text, each with what follows it."""
+    """The blocks of a text, each with what it prints."""
     fences = list(FENCE.finditer(text))
     found = []
     for fence, following in zip_longest(fences, fences[1:]):
@@ -71,12 +73,12 @@ def blocks(text: str) -> list[Block]:
 
 
 class Runner:
-    """Runs the blocks of one section, in their order.
+    """Run the blocks of one section in their order.
 
-    Python blocks share a namespace; ``sh`` blocks run in bash, which stops at the first command that fails.
-    ``pip install`` of minilm itself is left out, once its extras are known to exist. A block that is
-    ``minilm serve`` starts a server, and what follows in the section asks that server, or one with the
-    defaults if it started none.
+    Python blocks share a namespace. ``sh`` blocks run in bash, which stops at the first command that fails.
+    ``pip install`` of minilm itself is skipped, after a check that its extras exist. A block with
+    ``minilm serve`` starts a server for the following blocks of the section. Without one, they use a server
+    with the defaults.
     """
 
     def __init__(self, directory: Path, replaced: dict[str, str] | None = None) -> None:
@@ -86,14 +88,14 @@ class Runner:
         self._server: Server | None = None
 
     def stop(self) -> None:
-        """Stop what was started: a server, which must end well, and Ray."""
+        """Stop the server, which must exit with 0, and Ray."""
         if ray := sys.modules.get("ray"):
             ray.shutdown()
         if self._server:
             assert self._server.stop() == 0
 
     def run(self, block: Block) -> str:
-        """What a block prints."""
+        """Run a block, and return what it prints."""
         code = block.code
         for shown, actual in self._replaced.items():
             code = code.replace(shown, actual)
@@ -155,7 +157,7 @@ class Runner:
 
 
 def without_pip(code: str) -> str:
-    """A shell block without the lines that install minilm, whose extras must be in pyproject.toml."""
+    """A shell block without the lines that install minilm. Their extras must be in pyproject.toml."""
     declared = re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text("utf-8"), flags=re.MULTILINE)
     kept = []
     for line in code.splitlines(keepends=True):
@@ -168,16 +170,16 @@ def without_pip(code: str) -> str:
 
 
 def environment() -> dict[str, str]:
-    """The environment with the commands of this Python first."""
+    """The environment, with the commands of this Python first in the PATH."""
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def assert_prints(actual: str, expected: str) -> None:
-    """That a block printed what stands below it.
+    """Assert that a block printed the text below it.
 
-    ``...`` stands for anything, and a line that is indented may go on where the last one ended. Numbers with
-    a decimal point may differ by one in the last digit shown, or 1e-6 if that is more: other BLAS kernels sum
-    in other orders.
+    ``...`` matches anything, and an indented line may continue the previous one. Numbers with a decimal point
+    may differ by one in the last digit shown, or by 1e-6 if that is more, because BLAS kernels sum in
+    different orders.
     """
     pieces = re.split(rf"({NUMBER}|\.\.\.|\n +)", expected.rstrip())
     shown = [piece for piece in pieces if re.fullmatch(NUMBER, piece)]

@@ -1,7 +1,7 @@
-"""Executes the notebooks, each from its first cell to its last in a fresh kernel, with minimal metadata.
+"""Execute the notebooks, each from its first cell to its last in a fresh kernel, with minimal metadata.
 
-``python -m tests.promises.execute_notebooks`` does so in place, which is how their outputs are made; with
-names or the beginnings of names (``01``), those notebooks only.
+``python -m tests.promises.execute_notebooks`` does so in place, which makes their outputs. Names, or the
+beginnings of names (``01``), select notebooks.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 Notebook = Any  # nbformat's NotebookNode: nested dictionaries with attributes
 
-# No version of Python, no path, no extension's state: they would be other ones on every machine.
+# No version of Python, path or state of an extension, because these differ between machines.
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-_SECONDS_A_CELL = 600  # nothing here takes so long: an end for a kernel that hangs
+_SECONDS_A_CELL = 600  # a limit for a kernel that hangs; no cell takes so long
 
 
 def paths() -> list[Path]:
-    """Every notebook, in the order in which to read them."""
+    """Every notebook, in reading order."""
     return sorted(NOTEBOOKS.glob("*.ipynb"))
 
 
 def read(path: Path) -> Notebook:
-    """A notebook as it is stored."""
+    """Read a notebook."""
     import nbformat
 
     return nbformat.read(path, as_version=4)
 
 
 def execute(notebook: Notebook) -> Notebook:
-    """The notebook with the outputs that it has now, executed in its own directory.
+    """Execute the notebook in its own directory, and return it with its new outputs.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def execute(notebook: Notebook) -> Notebook:
 
 
 def in_256_colours(png: str) -> str:
-    """A picture in base64 with a palette, not 32 bits a pixel: the same to the eye, at half the size."""
+    """A picture in base64 with a palette instead of 32 bits per pixel: it looks the same at half the size."""
     from PIL import Image
 
     picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
@@ -77,7 +77,7 @@ def in_256_colours(png: str) -> str:
 
 
 def execute_in_place(path: Path) -> None:
-    """Execute a notebook and store it with its outputs, whole or not at all."""
+    """Execute a notebook and store it with its outputs, completely or not at all."""
     import nbformat
 
     notebook = execute(read(path))
@@ -94,7 +94,7 @@ def execute_in_place(path: Path) -> None:
 
 
 def main(names: list[str]) -> None:
-    """Execute the notebooks whose names begin like one of ``names``, or all."""
+    """Execute the notebooks whose names begin with one of ``names``, or all."""
     unknown = [name for name in names if not any(path.name.startswith(name) for path in paths())]
     if unknown:
         raise SystemExit(f"no notebook's name begins with {', '.join(unknown)}")

@@ -1,7 +1,7 @@
-"""Every code block of the README and of docs/ is run, section by section, and prints what stands below it.
+"""Run every code block of the README and of docs/, section by section, and compare what it prints.
 
-A new page needs nothing here: its ``python`` and ``sh`` blocks are run (tests/snippets.py says how), and a
-``text`` block that follows one is what it must print. What cannot be run is named below, with the reason.
+A new page needs no change here. Its ``python`` and ``sh`` blocks are run (tests/snippets.py says how), and a
+``text`` block below one is what it must print. The blocks that cannot be run are listed with the reason.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ PAGES = sorted(
     for pattern in ("*.md", "docs/*.md", "docs/api/*.md", "benchmarks/*.md", "weights/*.md")
     for path in ROOT.glob(pattern)
 )
-# Two columns, before and after: the left needs what people come from, and has tests of its own below.
+# This page has two columns. The left one needs other libraries, and has tests of its own below.
 COMING_FROM = "docs/coming-from.md"
 
-# By the beginning of the block.
+# The keys are the beginnings of the blocks.
 NOT_RUN = {
     'pip install -e ".[test]" && pytest': "it is the run that this test is part of",
     "python -m venv": "it makes an environment and hooks of git; .ci/run makes its own",
@@ -39,7 +39,7 @@ NOT_RUN = {
 }
 LANGUAGES = {"python", "sh", "text", "json", "js", "toml", "yaml", "ini", "dockerfile"}
 
-# what frameworks warn of while they are imported is their affair
+# frameworks give warnings of their own while they are imported
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
@@ -56,14 +56,14 @@ RUN = [section for page in PAGES if page != COMING_FROM for section in sections(
 
 @pytest.fixture
 def runner(tmp_path: Path, make_checkpoint: MakeCheckpoint) -> Iterator[Callable[[Section], Runner]]:
-    """What runs a section, in a directory with the one file that the README takes for granted."""
+    """A function that makes a runner for a section, in a directory with the file that the README assumes."""
     directory = tmp_path / "reader"
     directory.mkdir()
     (directory / "texts.txt").write_text("first text\nsecond text\n")
     runners = []
 
     def make(section: Section) -> Runner:
-        # no cross-encoder's weights are to be had without the Hub: a small random one takes its place
+        # the weights of a cross-encoder need the Hub, so a small random one replaces them
         name = "cross-encoder/ms-marco-MiniLM-L6-v2"
         is_used = any(name in block.code for block in to_run(section))
         runners.append(
@@ -72,8 +72,8 @@ def runner(tmp_path: Path, make_checkpoint: MakeCheckpoint) -> Iterator[Callable
         return runners[-1]
 
     yield make
-    for made in runners:
-        made.stop()
+    for one in runners:
+        one.stop()
 
 
 @pytest.mark.parametrize("section", RUN, ids=str)
@@ -81,7 +81,8 @@ def test_the_blocks_of_a_section_print_what_they_say(
     section: Section, runner: Callable[[Section], Runner], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     run = runner(section)
-    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)  # or it takes the first python3 of the PATH
+    # otherwise Spark takes the first python3 of the PATH
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.chdir(tmp_path / "reader")
     for block in to_run(section):
@@ -89,19 +90,19 @@ def test_the_blocks_of_a_section_print_what_they_say(
         if block.printed is not None:
             assert_prints(printed, block.printed)
         elif block.language == "python" and section.page != "README.md":  # see test_readme.py
-            assert not printed, f"nothing says that it prints\n{printed}"
+            assert not printed, f"the page does not show what it prints\n{printed}"
 
 
 def test_every_block_says_its_language_and_what_is_not_run_is_there() -> None:
-    found = [block for page in PAGES for section in sections(page) for block in section.blocks]
-    assert {block.language for block in found} <= LANGUAGES
-    assert len([block for block in found if block.language in ("python", "sh")]) > 50
+    blocks = [block for page in PAGES for section in sections(page) for block in section.blocks]
+    assert {block.language for block in blocks} <= LANGUAGES
+    assert len([block for block in blocks if block.language in ("python", "sh")]) > 50
     for start in NOT_RUN:
-        assert any(block.code.startswith(start) for block in found), f"no page has {start!r} any more"
+        assert any(block.code.startswith(start) for block in blocks), f"no page has {start!r} any more"
 
 
 def sides(name: str) -> tuple[Block, Block]:
-    """What stands before and after."""
+    """The left and the right column of a section."""
     [section] = [section for section in sections(COMING_FROM) if section.heading == name]
     before, after = section.blocks
     return before, after
@@ -160,7 +161,7 @@ def test_the_http_page_names_every_route_field_limit_and_error(model: MiniLM) ->
         if name.endswith("Request"):
             for field in request["properties"]:
                 assert f"`{field}`" in page, f"{field} of {name}"
-    source = "".join(path.read_text("utf-8") for path in (ROOT / "minilm" / "server").glob("*.py"))
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "minilm" / "server").rglob("*.py"))
     for code in re.findall(r'code="(\w+)"', source):
         assert f"`{code}`" in page, code
 

@@ -20,15 +20,15 @@ from minilm import MiniLM
 from tests.parity.texts import PLAIN, of_length
 
 ROOT = Path(__file__).resolve().parents[2]
-# Short ones and long ones, so that packs for several threads and threads that share a text are both at work.
+# Short and long texts, so that some threads have packs of their own and some share a text.
 TEXTS = [*PLAIN[:40], *(of_length(n) for n in (5, 60, 100, 250))]
 
-CALLS = int(os.environ.get("MINILM_FAULT_CALLS", "40"))  # of each thread, or forks; more of them by hand
-PATIENCE = 120.0  # seconds after which what waits is taken to wait for ever; nothing is measured
+CALLS = int(os.environ.get("MINILM_FAULT_CALLS", "40"))  # calls per thread, or forks; long runs set more
+PATIENCE = 120.0  # seconds after which a wait counts as a deadlock; no time is measured
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
-# What the same call gave before. Its packs are the same, so that its bits are, under any kernels.
+# The result of the same call. Its packs are the same, so its bits are the same under any kernels.
 Expected = np.ndarray
 
 
@@ -38,8 +38,8 @@ def expected(model: MiniLM) -> Expected:
 
 
 def run(program: str) -> None:
-    """Run a program that has to end by itself, with nothing to say on stderr."""
-    # from 3.12 on Python itself has a word for whoever forks a process of several threads, which BLAS starts
+    """Run a program, which must end by itself and print nothing on stderr."""
+    # Python 3.12 and later warn of a fork in a process with several threads, which BLAS starts
     switches = ["-W", "error::UserWarning", "-W", "ignore:This process:DeprecationWarning"]
     done = subprocess.run(
         [sys.executable, *switches, "-c", PRELUDE + textwrap.dedent(program)],
@@ -93,7 +93,7 @@ def test_a_child_forked_after_use_encodes_as_its_parent() -> None:
 
 @needs_fork
 def test_workers_forked_from_a_server_that_has_loaded_the_model_encode_at_once() -> None:
-    """As gunicorn's --preload does it."""
+    """Fork as gunicorn's --preload does."""
     run(
         body("""
         pids = []
@@ -113,7 +113,7 @@ def test_workers_forked_from_a_server_that_has_loaded_the_model_encode_at_once()
 @needs_fork
 @pytest.mark.parametrize("is_used", [False, True], ids=["made", "used"])
 def test_workers_forked_from_a_server_that_has_made_the_application_answer(is_used: bool) -> None:
-    """As gunicorn's --preload does it: the threads that encode do not come along."""
+    """Fork as gunicorn's --preload does; the threads that encode are not in the child."""
     pytest.importorskip("fastapi", reason="the extra serve is not installed")
     run(
         body(f"""
@@ -231,7 +231,7 @@ def test_blas_has_its_threads_back_in_a_child_that_was_forked_while_they_were_he
 
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_a_pool_of_processes_of_any_kind_encodes_as_its_parent(method: str, tmp_path: Path) -> None:
-    """The model goes to a spawned process as a pickle."""
+    """A spawned process gets the model as a pickle."""
     script = tmp_path / "script.py"
     program = f"""
         import functools
@@ -240,7 +240,7 @@ def test_a_pool_of_processes_of_any_kind_encodes_as_its_parent(method: str, tmp_
         assert all(np.array_equal(part, expected) for part in parts)
     """
     script.write_text(PRELUDE + body(program))
-    # from a file, because spawn imports it again
+    # from a file, because a spawned process imports it again
     done = subprocess.run(
         [sys.executable, str(script)],
         cwd=ROOT,
@@ -260,7 +260,7 @@ def test_a_pickled_model_is_the_same_model(model: MiniLM, expected: Expected) ->
 
 
 def at_the_same_time(calls: list[Callable[[], object]]) -> list[BaseException]:
-    """What was raised by calls that are under way at a time."""
+    """The exceptions of calls that run at the same time."""
     errors: list[BaseException] = []
 
     def guarded(call: Callable[[], object]) -> None:
@@ -315,7 +315,7 @@ def test_signals_that_are_handled_change_nothing(model: MiniLM, expected: Expect
 def test_after_an_interrupt_at_any_moment_the_model_works_as_before(
     model: MiniLM, expected: Expected
 ) -> None:
-    """Ctrl-C between any two steps of encode: raised, not swallowed, and nothing is left behind."""
+    """Ctrl-C between any two steps of encode is raised, not swallowed, and nothing is left behind."""
     generator = np.random.default_rng(0)
     threads_before = threading.active_count()
     interrupted = 0
@@ -332,7 +332,8 @@ def test_after_an_interrupt_at_any_moment_the_model_works_as_before(
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert interrupted == CALLS
-    for thread in threading.enumerate():  # the last interrupt may have come while a helper was waited for
+    # the last interrupt may have come during the wait for a helper thread
+    for thread in threading.enumerate():
         if thread.name.startswith("minilm"):
             thread.join(60)
     assert threading.active_count() == threads_before

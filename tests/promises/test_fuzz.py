@@ -1,4 +1,4 @@
-"""The fuzz targets over random changes to their seeds: what coverage-guided fuzzing runs, without atheris."""
+"""Run the fuzz targets over random changes to their seeds, without atheris."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-# How many inputs each target is given.
+# The number of inputs per target.
 INPUTS = 3000
 
 _NASTY = [
@@ -29,7 +29,7 @@ _NASTY = [
 
 
 def changes(seeds: Sequence[bytes], count: int) -> Iterator[bytes]:
-    """The seeds, then seeds with bytes changed, put in, taken out, or joined to another's."""
+    """The seeds, then seeds with bytes changed, inserted, deleted, or joined to another seed's."""
     yield from seeds[:count]
     random = Random(8)
     for _ in range(count - len(seeds)):

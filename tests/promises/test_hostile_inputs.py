@@ -1,4 +1,4 @@
-"""What is no text, no pair and no prompt: an error that says which and where, never a wrong vector."""
+"""An input that is not a text, a pair or a prompt gives an error that names it, never a wrong vector."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def cross_encoder(make_checkpoint: MakeCheckpoint) -> CrossEncoder:
 
 
 class Lying(str):
-    """A str that says of itself what is not so."""
+    """A str whose methods return wrong answers."""
 
     def __len__(self) -> int:
         return 1 << 40
@@ -49,7 +49,7 @@ class Word(str, enum.Enum):
 @pytest.mark.parametrize(
     "text",
     [Lying("hello"), Word.HELLO, np.str_("hello"), np.array(["hello", "x"])[0], np.array("hello").item()],
-    ids=["lying", "enum", "numpy", "of an array", "item"],  # pytest would call the liar's methods for one
+    ids=["lying", "enum", "numpy", "of an array", "item"],  # pytest would call these methods to name the test
 )
 @pytest.mark.parametrize("prompt", [None, "query: "])
 def test_a_kind_of_str_counts_by_its_characters(tiny: MiniLM, text: str, prompt: str | None) -> None:
@@ -86,7 +86,7 @@ def recursive() -> list[Any]:
         (recursive(), "inputs[1] is list, not str"),
         (("a", ("b",)), "inputs[1] is tuple, not str"),
         (["a", 3j], "inputs[1] is complex, not str"),
-        (["a"] * 5000 + [None], "inputs[5000] is NoneType, not str"),  # in the second window
+        (["a"] * 5000 + [None], "inputs[5000] is NoneType, not str"),  # the text is in the second window
         ((text for text in ("a", 2)), "inputs[1] is int, not str"),
         ([collections.UserString("a")], "inputs[0] is UserString, not str"),
     ],
@@ -105,7 +105,7 @@ def test_an_error_of_the_callers_generator_is_the_callers(tiny: MiniLM) -> None:
     for call in (tiny.encode, tiny.tokenize):
         with pytest.raises(KeyError, match="the caller's"):
             call(broken())
-    assert_unit_vectors(tiny, ["a"])  # and nothing is left locked
+    assert_unit_vectors(tiny, ["a"])  # and no lock is left held
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_what_is_neither_text_nor_numbers_has_no_similarity(tiny: MiniLM, x: Any
 
 
 def test_the_command_line_takes_any_bytes(tiny: MiniLM, capsys: pytest.CaptureFixture[str]) -> None:
-    """Arguments that are not UTF-8 come to Python as lone surrogates."""
+    """Python receives arguments that are not UTF-8 as lone surrogates."""
     model = ["--model", str(tiny.checkpoint.directory)]
     assert main(["compare", "\udcff", "b", *model]) in (1, 2)
     captured = capsys.readouterr()

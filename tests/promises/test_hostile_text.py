@@ -1,4 +1,4 @@
-"""Whatever text is given: a finite unit vector or one clear error, and the library's token ids."""
+"""Any text gives a finite unit vector or one clear error, and the token ids of the library."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from tests.reference_tokenizer import token_ids
 
 pytestmark = pytest.mark.filterwarnings("ignore::minilm.TruncationWarning")
 
-AT_ONCE = 250  # texts a call
+AT_ONCE = 250  # texts per call
 
-# How many examples hypothesis makes of all of Unicode, for the four properties below together. One takes
-# twenty times as long as a text of HostileTexts, so that a longer run has a number of its own.
+# The number of examples that hypothesis makes from all of Unicode, for the four properties below together.
+# An example takes twenty times as long as a text of HostileTexts, so its number is set separately.
 EXAMPLES = int(os.environ.get("MINILM_EXAMPLES", "20000"))
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> MiniLM:
-    """A model with random weights that takes 16 tokens: fast, and nearly everything is too long for it."""
+    """A fast model with random weights and at most 16 tokens, so nearly every text is too long."""
     directory = tmp_path_factory.mktemp("hostile") / "tiny"
     write_checkpoint(directory, TINY)
     return MiniLM(directory)
@@ -88,8 +88,8 @@ def test_a_surrogate_is_named_even_where_the_text_would_be_cut(tiny: MiniLM, mod
 
 
 def test_every_character_that_unicode_has_long_had_is_tokenized_by_the_definition(model: MiniLM) -> None:
-    # The library's tables are older than Python's: only characters of Unicode 3.2 whose kind never changed
-    # are the same to everybody. Under Unicode 14 there are 232,504.
+    # The library's tables are older than Python's. They agree on characters of Unicode 3.2 whose category
+    # never changed. With Unicode 14 there are 232,504 of these.
     then = unicodedata.ucd_3_2_0.category
     points = (point for point in range(sys.maxunicode + 1) if not 0xD800 <= point < 0xE000)
     characters = [c for c in map(chr, points) if then(c) == unicodedata.category(c) != "Cn"]
@@ -124,7 +124,7 @@ def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> CrossEncoder:
 
 
 @given(pairs=st.lists(st.tuples(texts, texts), max_size=8))
-@settings(max_examples=EXAMPLES * 5 // 100)  # the library takes long for pairs of long texts
+@settings(max_examples=EXAMPLES * 5 // 100)  # the library is slow on pairs of long texts
 def test_any_pair_of_texts_has_a_score_from_the_librarys_ids(
     cross_encoder: CrossEncoder, pairs: list[tuple[str, str]]
 ) -> None:
@@ -140,7 +140,7 @@ def test_any_pair_of_texts_has_a_score_from_the_librarys_ids(
 @settings(max_examples=EXAMPLES * 20 // 100)
 def test_the_score_of_any_two_texts_is_explained_with_places_in_them(tiny: MiniLM, a: str, b: str) -> None:
     explanation = tiny.explain(a, b)
-    # 16 components of embeddings rounded to float32, each near 0.25
+    # an embedding has 16 components rounded to float32, each near 0.25
     assert abs(explanation.contributions.sum() - explanation.score) < 1e-6
     assert abs(tiny.similarity(a, b).item() - explanation.score) < 1e-6
     for side, text in ((explanation.a, a), (explanation.b, b)):

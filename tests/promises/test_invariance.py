@@ -1,7 +1,7 @@
-"""The promise: what a text's numbers are depends on the text, and on nothing that comes with it.
+"""The numbers of a text depend on the text alone, not on the other texts of the call.
 
-Under OpenBLAS's AVX-512 kernels they are the same bit for bit. Its other kernels round a sum by where its
-row stands in the matrix, so that the last bits differ there.
+Under OpenBLAS's AVX-512 kernels they are the same bit for bit. Its other kernels round a sum by the position
+of its row in the matrix, so the last bits differ.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from minilm.fast.engine import SHARED_TOKENS
 from minilm.pooling import Pooling
 from tests.parity.texts import PLAIN, TEXTS, of_length
 
-# Three units in the last place of 0.25, the size of the largest components of an embedding.
+# Three units in the last place of 0.25; the largest components of an embedding are of that size.
 SAME = 3e-7
-# Hidden states reach 5, so that their last place is worth 16 times as much; and pooling, which averages the
-# errors of a text's tokens, has not been done yet.
+# Hidden states reach 5, so their last place is worth 16 times as much. And pooling, which averages the errors
+# of a text's tokens, has not happened yet.
 SAME_STATES = 1e-5
 
 Differences = dict[str, float]
@@ -35,7 +35,7 @@ Vectors = list[np.ndarray]
 
 
 def word_salads(count: int, seed: int) -> list[str]:
-    """Texts of 1 to 120 random words, so that some are long enough for threads to share."""
+    """Texts of 1 to 120 random words. Some are so long that threads share them."""
     random = np.random.default_rng(seed)
     words = sorted({word for text in PLAIN for word in text.split()})
     return [" ".join(random.choice(words, length)) for length in random.integers(1, 121, count)]
@@ -48,7 +48,7 @@ def largest_difference(ours: Vectors | np.ndarray, theirs: Vectors | np.ndarray)
 
 
 def at_once(calls: list[Callable[[], Vectors]]) -> list[Vectors]:
-    """What each call returns, all of them under way at a time."""
+    """The results of calls that run at the same time."""
     results: dict[int, Vectors] = {}
     together = threading.Barrier(len(calls))
 
@@ -65,7 +65,7 @@ def at_once(calls: list[Callable[[], Vectors]]) -> list[Vectors]:
 
 
 def differences() -> Differences:
-    """How far each way to encode some texts is from encoding each of them alone, on one thread."""
+    """The differences between each way to encode some texts and encoding each text alone on one thread."""
     texts = [*TEXTS, *word_salads(30, seed=1), *map(of_length, range(SHARED_TOKENS - 2, 257, 24))]
     order = np.random.default_rng(2).permutation(len(texts))
     shuffled = [texts[i] for i in order]
@@ -73,7 +73,7 @@ def differences() -> Differences:
     alone = [model.encode(text) for text in texts]
     states_alone = [model.encode(text, output_value="token_embeddings") for text in texts]
     by_length = sorted(range(len(texts)), key=lambda i: len(states_alone[i]))
-    # a short text alone on more threads than there are cores is slow, so that two of them must do
+    # a single short text on more threads than cores is slow, so two texts are enough
     first_long = sum(len(states) < SHARED_TOKENS for states in states_alone)
     few = [by_length[first_long // 2], *by_length[first_long - 1 :: 9]]
 
@@ -128,7 +128,7 @@ WAYS = [
 
 
 def print_differences() -> None:
-    """What the process that the tests start prints: as JSON, nothing unless the kernel is an AVX-512 one."""
+    """Print the differences as JSON if the kernels are AVX-512; the tests start this as a process."""
     warnings.simplefilter("ignore", TruncationWarning)
     np.ones((4, 4)) @ np.ones((4, 4))
     print(json.dumps(differences() if has_small_matrix_kernels() else None))
@@ -136,7 +136,7 @@ def print_differences() -> None:
 
 @pytest.fixture(scope="module")
 def under_avx512(request: pytest.FixtureRequest) -> Differences:
-    """The differences in a process whose OpenBLAS is free to choose the kernels for this CPU."""
+    """The differences in a process whose OpenBLAS chooses the kernels for this CPU."""
     chosen_by_hand = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
     if has_small_matrix_kernels() and not any(name in os.environ for name in chosen_by_hand):
         here: Differences = request.getfixturevalue("as_it_is")
@@ -187,5 +187,5 @@ def test_a_later_pack_leaves_an_embedding_as_it_was(pooling: Pooling, model: Min
     texts = PLAIN[:30]
     alone = [unscaled.encode(text, pooling=pooling) for text in texts]
     in_packs = unscaled.encode(texts, pooling=pooling, batch_size=1)
-    # summed over a text's tokens, which are up to 50, or a token's own: not yet averaged, nor scaled
+    # a sum over the up to 50 tokens of a text, or one token's own error: neither averaged nor scaled
     assert largest_difference(in_packs, alone) <= (0 if has_small_matrix_kernels() else 50 * SAME_STATES)

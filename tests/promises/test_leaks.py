@@ -1,4 +1,4 @@
-"""Memory, file handles and threads are what they were after any number of calls and requests."""
+"""Memory, file handles and threads do not grow with the number of calls and requests."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ import pytest
 from tests.parity.texts import PLAIN
 from tests.serving import Server
 
-CALLS = int(os.environ.get("MINILM_LEAK_CALLS", "1000"))  # of encode; ten times as many by hand
-REQUESTS = int(os.environ.get("MINILM_LEAK_REQUESTS", "2000"))  # fifty times as many by hand
+CALLS = int(os.environ.get("MINILM_LEAK_CALLS", "1000"))  # calls of encode; long runs make ten times as many
+REQUESTS = int(os.environ.get("MINILM_LEAK_REQUESTS", "2000"))  # long runs send fifty times as many
 
-# Allocators keep some memory back, and how much varies by 2 MiB from run to run. A leak of a single vector a
-# call (1.5 KiB) would show at 6,000 calls, one of a text's hidden states (10 KiB and more) at 1,000.
+# Allocators keep some memory, and the amount varies by 2 MiB between runs. A leak of one vector per call
+# (1.5 KiB) shows at 6,000 calls, a leak of a text's hidden states (10 KiB and more) at 1,000.
 GROWTH_MIB = 8.0
 
 pytestmark = pytest.mark.skipif(
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Held(NamedTuple):
-    """What a process has in hand."""
+    """The memory, handles and threads of a process."""
 
     mib: float
     handles: int
@@ -51,9 +51,9 @@ def held(pid: int | str = "self") -> Held:
 
 
 def settled(hold: Callable[[], Held], before: Held | None = None) -> Held:
-    """What is held once connections are closed and threads have ended, which they do in their own time.
+    """What a process holds after its connections are closed and its threads have ended.
 
-    More time, up to a minute, if there is more than ``before``.
+    Waits up to a minute while there is more than ``before``.
     """
     seen: list[Held] = []
     while len(seen) < 40 or (before and not is_within(before, seen) and len(seen) < 3000):
@@ -98,7 +98,7 @@ print(json.dumps([before, settled(held, before)]))
 
 
 def test_calls_of_encode_leave_nothing_behind(capsys: pytest.CaptureFixture[str]) -> None:
-    # a process of its own: other tests' garbage would count as ours, or hide it
+    # a process of its own, so that the garbage of other tests does not count
     done = subprocess.run(
         [sys.executable, "-c", ENCODING],
         cwd=Path(__file__).resolve().parents[2],
@@ -121,10 +121,10 @@ def test_requests_leave_nothing_behind(capsys: pytest.CaptureFixture[str]) -> No
 
         def client(requests: int) -> None:
             connection = http.client.HTTPConnection(host, port)
-            given = [text[:40] for text in texts(50)]  # what is slow is the encoder, which is not in question
+            given = [text[:40] for text in texts(50)]  # the encoder is slow, and is not what is tested
             for number in range(requests):
                 paths = ("/v1/embeddings", {"input": given[number % 50]}), ("/embed", {"inputs": given[:3]})
-                bad = "/v1/embeddings", {"input": None}  # those that are refused must not stay either
+                bad = "/v1/embeddings", {"input": None}  # refused requests must leave nothing behind either
                 path, body = bad if number % 20 == 0 else paths[number % 2]
                 connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
                 answer = connection.getresponse()

@@ -1,4 +1,4 @@
-"""Every notebook runs from its first cell to its last, without a warning, and prints what is committed."""
+"""Every notebook runs from its first cell to its last without a warning, and prints what is committed."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def code_cells(notebook: Notebook) -> list[Notebook]:
 
 
 def varies(cell: Notebook) -> bool:
-    """Whether a cell prints what is another thing on every machine: seconds, versions."""
+    """Whether the output of a cell differs between machines (seconds, versions)."""
     return "varies" in cell.metadata.get("tags", [])
 
 
 def kinds(cell: Notebook) -> list[list[str]]:
-    """What a cell has put out: streams by name, everything else by its MIME types."""
+    """The outputs of a cell: streams by name, everything else by its MIME types."""
     return [[out.name] if out.output_type == "stream" else sorted(out.data) for out in cell.outputs]
 
 
 def text_of(cell: Notebook) -> str:
-    """All that a cell says in text; a picture's own "<Figure ...>" is not among it."""
+    """All text in the outputs of a cell, without the "<Figure ...>" of a picture."""
     parts = []
     for output in cell.outputs:
         if output.output_type == "stream":
@@ -48,10 +48,10 @@ NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d*)?(?:e[-+]?\d+)?")
 
 
 def differences(committed: str, now: str) -> list[str]:
-    """Where two texts differ, numbers being equal that are one unit in the last committed digit apart.
+    """The differences of two texts, where numbers may differ by one unit in the last committed digit.
 
-    BLAS kernels add in different orders, so a number may fall to the other side of a rounding boundary; where
-    numpy aligns columns, spaces may then differ as well.
+    BLAS kernels sum in different orders, so a number may be rounded to the other side. Where numpy aligns
+    columns, spaces may then differ as well.
     """
     old_words, new_words = (" ".join(NUMBER.sub(" # ", text).split()) for text in (committed, now))
     if old_words != new_words:
@@ -65,7 +65,7 @@ def same_number(old: str, new: str) -> bool:
     decimals = len(mantissa.partition(".")[2])
     unit = 10.0 ** (int(exponent or 0) - decimals)
     is_whole = not decimals and not exponent
-    # an integer is a count or an id; half a unit more, for the sum is done in binary
+    # an integer is a count or an id; half a unit more, because the sum is binary
     allowed = 0.0 if is_whole else 1.5 * unit
     return abs(float(old.replace(",", "")) - float(new.replace(",", ""))) <= allowed
 
@@ -92,19 +92,19 @@ def test_what_is_committed_is_whole_and_small(path: Path) -> None:
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert any("image/png" in kind for cell in cells for kind in kinds(cell))
     assert all(set(cell.metadata) <= {"tags"} for cell in notebook.cells)
-    # where it was executed, and by whom
+    # the machine and the user that executed it
     assert not re.search(r"/(?:home|Users|root|tmp)/|[A-Z]:\\\\", path.read_text("utf-8"))
 
 
 @pytest.fixture
 def ready(model: MiniLM) -> None:  # noqa: ARG001 - loaded here first, should it have to be downloaded
-    """Nothing is left to fetch or to build whose progress on stderr would be taken for a warning."""
-    importlib.import_module("matplotlib.font_manager")  # lists the machine's fonts, the first time
+    """Do downloads and builds first, because their progress on stderr would count as a warning."""
+    importlib.import_module("matplotlib.font_manager")  # builds the list of fonts the first time
 
 
 @every_notebook
 @pytest.mark.usefixtures("ready")
-# what Jupyter warns of in this process is its own affair; what the notebook does is on its stderr
+# ignore Jupyter's warnings in this process; those of the notebook are on its stderr
 @pytest.mark.filterwarnings("ignore")
 def test_it_runs_and_says_what_is_committed(path: Path) -> None:
     notebook = read(path)

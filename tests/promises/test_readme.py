@@ -1,4 +1,4 @@
-"""What the README shows is what happens; test_docs.py runs its blocks, as those of every page."""
+"""The figures in the README are right. test_docs.py runs its code blocks, like those of every page."""
 
 from __future__ import annotations
 

@@ -22,10 +22,10 @@ def test_the_page_has_the_scripts_tables(
 
 
 def test_the_arithmetic() -> None:
-    # 1e9 texts of 64 tokens at 1e4 tokens a second are 6.4e6 seconds
+    # 1e9 texts of 64 tokens at 1e4 tokens per second are 6.4e6 seconds
     assert sizing.in_seconds(6.4e6) == "1,777.8 h"
     assert [sizing.in_bytes(size) for size in (384, 1536, 1.536e13)] == ["384 B", "1.54 kB", "15.4 TB"]
-    # six layers of four 384 x 384 and two 384 x 1536 matrices of float32
+    # float32: six layers, each with four 384 x 384 and two 384 x 1536 matrices
     assert sizing.WEIGHTS == 42_467_328
     assert sizing.BYTES == {"float32": 1536, "float16": 768, "int8": 384, "binary": 48}
 

@@ -1,4 +1,4 @@
-"""What reaches a user: the wheel and the sdist to the file, and of the model nothing without a checksum."""
+"""The wheel and the sdist hold exactly the right files, and no file of the model lacks a checksum."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAME = f"minilm-{__version__}"
 
 
 class Built(NamedTuple):
-    """What `python -m build` makes, and the wheel made of the checkout itself."""
+    """What `python -m build` makes, and a wheel made directly from the checkout."""
 
     sdist: Path
     wheel: Path
@@ -38,7 +38,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     if not (ROOT / "weights" / "manifest.json").is_file() or not (ROOT / "pyproject.toml").is_file():
         pytest.skip("only a source checkout can be built")
     directory = tmp_path_factory.mktemp("dist")
-    # without isolation, so that the network is not needed
+    # without isolation, because that would need the network
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir"]
     subprocess.run([*command, str(directory), str(ROOT)], check=True, capture_output=True)
     subprocess.run([*command, str(directory / "of"), "--wheel", str(ROOT)], check=True, capture_output=True)
@@ -53,7 +53,7 @@ def metadata(built: Built) -> Message:
 
 
 def in_checkout(*patterns: str) -> set[str]:
-    """Files that the repository has, or will have once they are added, under these patterns."""
+    """Files that match these patterns and are in the repository, or will be once they are added."""
     git = shutil.which("git")
     if git is None or not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
@@ -75,7 +75,7 @@ def test_the_sdist_holds_the_package_its_tests_and_what_describes_them(built: Bu
     with tarfile.open(built.sdist) as sdist:
         members = sdist.getmembers()
     assert all(member.isfile() for member in members)  # no links, no devices
-    # hatchling adds the .gitignore, by which it was chosen
+    # hatchling adds the .gitignore that it used
     texts = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md", ".gitignore")
     weights = ("weights/README.md", "weights/manifest.json")
     expected = in_checkout("minilm", "tests", "fuzz", *texts, *weights) | {"PKG-INFO"}
@@ -127,7 +127,7 @@ def test_every_file_of_the_default_model_is_pinned_by_size_and_sha256() -> None:
 
 
 def test_a_file_that_the_manifest_does_not_name_has_no_say(model: MiniLM, tmp_path: Path) -> None:
-    """Such a file beside the checked ones could put a prompt before every text, or cut them."""
+    """Such a file could put a prompt before every text, or cut every text."""
     manifest = default_manifest()
     snapshot = tmp_path / f"models--{manifest.repo_id.replace('/', '--')}" / "snapshots" / manifest.revision
     copy_checkpoint(model.checkpoint, snapshot)
@@ -147,7 +147,7 @@ def test_a_file_that_the_manifest_does_not_name_has_no_say(model: MiniLM, tmp_pa
     assert (other.checkpoint.directory, other.checkpoint.verified) == (snapshot, True)
     assert (other.default_prompt_name, other.similarity_fn_name) == (None, "cosine")
     np.testing.assert_array_equal(other.encode("some longer text"), model.encode("some longer text"))
-    # nor is it carried to another machine, where nothing would tell it from the rest
+    # a copy for another machine does not contain it either
     copied = copy_checkpoint(other.checkpoint, tmp_path / "copy")
     files = {path.relative_to(copied).as_posix() for path in copied.rglob("*") if path.is_file()}
     assert files - {".minilm.lock"} == set(manifest.sha256)
