@@ -1,0 +1,105 @@
+"""Options that several commands share, the types of their values, and loading a model by them."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from contextlib import AbstractContextManager
+from shlex import quote
+from typing import NoReturn
+
+from minilm.cli.errors import Usage, argument_errors, option_errors
+from minilm.hub import DEFAULT_MODEL, Checkpoint, find_checkpoint
+from minilm.model import MiniLM
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that raises :class:`Usage` instead of printing the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the error, with the command that explains the options."""
+        message = re.sub("^argument (.*?): must ", r"\1 must ", message)  # from the types below
+        raise Usage(f"{message} (see {self.prog} --help)")
+
+
+def positive_whole_number(argument: str) -> int:
+    """Return the value of an option that counts something."""
+    try:
+        value = int(argument)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be a positive whole number, not {quote(argument)}")
+    return value
+
+
+def positive_number(argument: str) -> float:
+    """Return the value of an option that measures something."""
+    try:
+        value = float(argument)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a positive number, not {quote(argument)}")
+    return value
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where a checkpoint comes from."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model", default=DEFAULT_MODEL, help="a directory or a name on the Hugging Face Hub (%(default)s)"
+    )
+    group.add_argument("--revision", help="a branch, tag or commit on the Hub")
+    group.add_argument("--cache-folder", metavar="DIR", help="use this Hugging Face cache, not your own")
+    group.add_argument("--local-files-only", action="store_true", help="never use the network")
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for loading a model."""
+    add_source_options(parser)
+    parser.add_argument(
+        "--max-seq-length",
+        type=positive_whole_number,
+        metavar="N",
+        help="cut each text after N tokens (default: 256; at most 512)",
+    )
+
+
+def _source_errors() -> AbstractContextManager[None]:
+    names = {"revision": "--revision", "cache_folder": "--cache-folder", "cache_dir": "--cache-folder"}
+    return argument_errors(Usage, names)
+
+
+def load_model(
+    options: argparse.Namespace, *, threads: int | None = None, default_prompt_name: str | None = None
+) -> MiniLM:
+    """Load the model that the options name."""
+    with _source_errors(), option_errors("max_seq_length", "default_prompt_name"):
+        return MiniLM(
+            options.model,
+            revision=options.revision,
+            cache_folder=options.cache_folder,
+            local_files_only=options.local_files_only,
+            max_seq_length=options.max_seq_length,
+            threads=threads,
+            default_prompt_name=default_prompt_name,
+        )
+
+
+def locate_model(options: argparse.Namespace, *, local_files_only: bool) -> Checkpoint:
+    """Find the checkpoint that the options name, or download it."""
+    with _source_errors():
+        return find_checkpoint(
+            options.model,
+            revision=options.revision,
+            cache_folder=options.cache_folder,
+            local_files_only=local_files_only,
+        )
+
+
+def published_checksums(checkpoint: Checkpoint) -> str:
+    """Say whether the files of a checkpoint have been compared with published checksums."""
+    if checkpoint.verified:
+        return "every file has its published checksum"
+    return "complete; there is no published checksum for a directory of your own"
