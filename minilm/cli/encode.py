@@ -63,8 +63,8 @@ def _add_input_options(parser: argparse.ArgumentParser) -> None:
         "--on-error",
         choices=ON_ERROR,
         default="raise",
-        help="what to do with a row without text: stop, leave it out, or encode the empty text. The last two "
-        "list the row in OUTPUT.errors.jsonl, or on stderr (%(default)s)",
+        help="for a row without text: raise stops the job, skip leaves the row out, empty encodes an empty "
+        "text; skip and empty list the row in OUTPUT.errors.jsonl or on stderr (default: %(default)s)",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="start again, and replace the output at the end"
@@ -81,14 +81,14 @@ def _add_vector_options(parser: argparse.ArgumentParser) -> None:
         "--dtype",
         choices=("float32", "float16"),
         default="float32",
-        help="number type of the vectors (%(default)s)",
+        help="number type of the vectors (default: %(default)s)",
     )
     parser.add_argument(
         "--batch-size",
         type=positive_whole_number,
         default=32,
         metavar="N",
-        help="encode about N short texts at once; this changes memory, not results (%(default)s)",
+        help="encode about N short texts at once; this changes memory, not results (default: %(default)s)",
     )
     parser.add_argument(
         "--pooling",
@@ -110,7 +110,7 @@ def _add_ray_options(parser: argparse.ArgumentParser) -> None:
         "--engine",
         choices=("local", "ray"),
         default="local",
-        help="ray encodes on a Ray cluster, and OUTPUT is then a folder of Parquet files (%(default)s)",
+        help="ray encodes on a Ray cluster, and OUTPUT is then a folder of Parquet files (default: local)",
     )
     group = parser.add_argument_group("with --engine ray")
     group.add_argument(
@@ -124,14 +124,17 @@ def _add_ray_options(parser: argparse.ArgumentParser) -> None:
         help="largest number of actors (default: as many as the cores allow)",
     )
     group.add_argument(
-        "--actor-cpus", type=positive_whole_number, metavar="N", help="cores and threads per actor (1)"
+        "--actor-cpus",
+        type=positive_whole_number,
+        metavar="N",
+        help="cores and threads per actor (default: 1)",
     )
     group.add_argument(
         "--block-mib",
         type=positive_number,
         metavar="N",
-        help="size of a block of text in MiB (1); a block is one file of OUTPUT, and is encoded again if its "
-        "actor dies",
+        help="size of a block of text in MiB (default: 1); a block is one file of OUTPUT, and is encoded "
+        "again if its actor dies",
     )
 
 
@@ -140,6 +143,8 @@ def run_encode(options: argparse.Namespace) -> None:
     if options.output == "":
         raise Usage("--output is empty: give the file to write")
     output = Path(options.output) if options.output else None
+    if output and not output.name:
+        raise Usage(f"--output must name a file or folder, not {options.output!r}")
     if options.engine == "ray":
         _check_ray_options(options, output)
     else:
@@ -222,7 +227,7 @@ def ray_arguments(options: argparse.Namespace) -> dict[str, Any]:
     if options.block_mib is not None:
         values["block_bytes"] = max(1, int(options.block_mib * (1 << 20)))
     loading: dict[str, Any] = {"local_files_only": options.local_files_only}
-    if options.cache_folder:
+    if options.cache_folder is not None:
         loading["cache_folder"] = str(Path(options.cache_folder).expanduser().resolve())
     return {**{name: value for name, value in values.items() if value is not None}, "loading": loading}
 

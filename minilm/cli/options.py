@@ -44,21 +44,23 @@ def positive_number(argument: str) -> float:
     return value
 
 
-def add_source_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say where a checkpoint comes from."""
+def add_source_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the options that say where a checkpoint comes from; return their group."""
     group = parser.add_argument_group("model")
     group.add_argument(
-        "--model", default=DEFAULT_MODEL, help="a directory or a name on the Hugging Face Hub (%(default)s)"
+        "--model",
+        default=DEFAULT_MODEL,
+        help="a directory or a name on the Hugging Face Hub (default: %(default)s)",
     )
     group.add_argument("--revision", help="a branch, tag or commit on the Hub")
     group.add_argument("--cache-folder", metavar="DIR", help="use this Hugging Face cache, not your own")
     group.add_argument("--local-files-only", action="store_true", help="never use the network")
+    return group
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for loading a model."""
-    add_source_options(parser)
-    parser.add_argument(
+    add_source_options(parser).add_argument(
         "--max-seq-length",
         type=positive_whole_number,
         metavar="N",

@@ -28,7 +28,7 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         type=positive_whole_number,
         default=10,
         metavar="N",
-        help="number of hits per query (%(default)s)",
+        help="number of hits per query (default: %(default)s)",
     )
     parser.add_argument(
         "--json", action="store_true", help="print one line of JSON per query, with all digits"
@@ -41,7 +41,10 @@ def run_search(options: argparse.Namespace) -> None:
     queries = [*options.query, *_queries_of_file(options.queries)]
     if not queries:
         raise Usage("no query: give one, or --queries FILE")
-    index = Index(Path(options.index))
+    path = Path(options.index)
+    if not path.name:
+        raise Usage(f"INDEX must name a file or folder, not {options.index!r}")
+    index = Index(path)
     if not index.path.exists():
         raise Failure(f"{index.path}: No such file or directory")
     model = _model_of_index(index, options)
@@ -58,8 +61,8 @@ def run_search(options: argparse.Namespace) -> None:
 
 
 def _queries_of_file(path: str | None) -> list[str]:
-    queries = []
-    for row in Corpus([path], format="text") if path else ():
+    queries: list[str] = []
+    for row in () if path is None else Corpus([path], format="text"):
         if row.text is None:
             raise Failure(f"{row.source}, line {row.line}: {row.problem}")
         queries.append(row.text)

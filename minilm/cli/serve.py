@@ -16,20 +16,23 @@ from minilm.errors import import_extra
 
 # The fields of the server's settings that have an option of the same name.
 _LIMITS = {
-    "max_body_bytes": "refuse a request with a longer body (8 MiB)",
-    "max_texts": "refuse a request with more texts (2048)",
-    "max_characters": "refuse a request with more characters (2,000,000)",
-    "max_queue_tokens": "refuse requests while more tokens than this wait (1,000,000)",
+    "max_body_bytes": "refuse a request with a longer body (default: 8 MiB)",
+    "max_texts": "refuse a request with more texts (default: 2048)",
+    "max_characters": "refuse a request with more characters (default: 2,000,000)",
+    "max_queue_tokens": "refuse requests while more tokens than this wait (default: 1,000,000)",
 }
 
 
 def add_serve(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``minilm serve``."""
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (%(default)s: this machine only)"
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)"
     )
     parser.add_argument(
-        "--port", type=port_number, default=8000, help="port to listen on (%(default)s); 0 is any free port"
+        "--port",
+        type=port_number,
+        default=8000,
+        help="port to listen on (default: %(default)s); 0 is any free port",
     )
     parser.add_argument(
         "--reranker", metavar="MODEL", help="a cross-encoder for /rerank: a directory or a name on the Hub"
@@ -43,7 +46,7 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--api-key",
         metavar="KEY",
-        help="clients must send this key; MINILM_API_KEY sets it unseen by other users",
+        help="clients must send this key; other users cannot see it in the variable MINILM_API_KEY",
     )
     parser.add_argument(
         "--cors-origin",
@@ -55,7 +58,10 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     for name, purpose in _LIMITS.items():
         parser.add_argument(flag(name), type=positive_whole_number, metavar="N", help=purpose)
     parser.add_argument(
-        "--body-seconds", type=positive_number, metavar="S", help="time to send the body of a request (30)"
+        "--body-seconds",
+        type=positive_number,
+        metavar="S",
+        help="seconds that a client may take to send the body of a request (default: 30)",
     )
     add_model_options(parser)
 
@@ -79,7 +85,7 @@ def run_serve(options: argparse.Namespace) -> None:
     # The port is bound before the model is loaded, so that a port in use is reported at once.
     with _listen(options.host, options.port) as listener:
         model = load_model(options, threads=options.threads, default_prompt_name=options.default_prompt_name)
-        reranker = _load_reranker(options, model.threads) if options.reranker else None
+        reranker = _load_reranker(options, model.threads) if options.reranker is not None else None
         serve(model, settings, listener, say, reranker)
 
 

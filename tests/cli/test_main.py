@@ -31,6 +31,7 @@ from tests.cli.running import A, B, failure, run
         ),
         (["encode", "-o", "vectors.txt"], "--output must end in .parquet, .npy or .jsonl, not 'vectors.txt'"),
         (["encode", "--batch-size", "0"], "--batch-size must be a positive whole number, not 0"),
+        (["encode", "-o", "."], "--output must name a file or folder, not '.'"),
         (["encode", "--pooling", "sum"], "argument --pooling: invalid choice: 'sum'"),
         (["dance"], "invalid choice: 'dance'"),
         (

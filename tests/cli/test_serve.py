@@ -24,6 +24,11 @@ def test_a_reranker_has_one_label(make_checkpoint: MakeCheckpoint, capfd: pytest
     assert "--default-prompt-name must be one of query" in capfd.readouterr().err
 
 
+def test_an_empty_name_of_a_reranker_is_not_ignored(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--port", "0", "--reranker", ""]) == 1
+    assert capsys.readouterr().err.startswith("minilm: '' is neither a directory on this machine nor")
+
+
 @pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://Example.org", "", "null"])
 def test_an_origin_that_is_no_site_is_refused(origin: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--port", "0", "--cors-origin", origin]) == 2
