@@ -27,16 +27,11 @@ _NEGATIVE = "38;5;16;48;5;215"
 
 def add_compare(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``minilm compare``."""
-    parser.add_argument("text_a", type=text_argument, metavar="TEXT_A", help="the first text")
-    parser.add_argument("text_b", type=text_argument, metavar="TEXT_B", help="the second text")
-    parser.add_argument(
-        "--json", action="store_true", help="print all digits and the numbers of tokens, as JSON"
-    )
-    parser.add_argument(
-        "--explain",
-        action="store_true",
-        help="print what each word adds to the score, in colour on a terminal",
-    )
+    add = parser.add_argument
+    add("text_a", type=text_argument, metavar="TEXT_A", help="the first text")
+    add("text_b", type=text_argument, metavar="TEXT_B", help="the second text")
+    add("--json", action="store_true", help="print all digits and the numbers of tokens, as JSON")
+    add("--explain", action="store_true", help="print what each word adds to the score")
     add_model_options(parser)
 
 

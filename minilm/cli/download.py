@@ -13,9 +13,7 @@ from minilm.hub import copy_checkpoint
 
 def add_download(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``minilm download``."""
-    parser.add_argument(
-        "--local-dir", metavar="DIR", help="also copy the checkpoint here, for a machine without a network"
-    )
+    parser.add_argument("--local-dir", metavar="DIR", help="copy it here, for a machine without a network")
     add_source_options(parser)
 
 

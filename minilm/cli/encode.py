@@ -24,118 +24,73 @@ from minilm.corpus.rows import FORMATS, Corpus, Row
 from minilm.model import MiniLM
 from minilm.pooling import POOLING
 
-_RAY_OPTIONS = ("address", "actors", "actor_cpus", "block_mib")
+RAY_OPTIONS = ("address", "actors", "actor_cpus", "block_mib")
 
 
 def add_encode(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``minilm encode``."""
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "input",
         nargs="*",
         default=["-"],
         metavar="INPUT",
-        help="files or patterns: plain text (one text per line), JSON Lines, CSV, TSV or Parquet, also .gz "
-        "or .zst (default: -, which is stdin)",
+        help="files or patterns: text, JSON Lines, CSV, TSV, Parquet, also .gz or .zst (default: stdin)",
     )
-    parser.add_argument(
+    add(
         "-o",
         "--output",
         metavar="OUTPUT",
-        help="write a .parquet, .npy or .jsonl file; without it, print JSON lines. If the command was "
-        "interrupted, run it again to continue",
+        help="write a .parquet, .npy or .jsonl file (default: print JSON lines)",
     )
-    _add_input_options(parser)
-    _add_vector_options(parser)
-    _add_ray_options(parser)
-    add_model_options(parser)
-
-
-def _add_input_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--format", choices=FORMATS, help="format of the input (default: by the name of each file)"
-    )
-    parser.add_argument(
-        "--column", metavar="NAME", help='column that holds the text (default: "text", or the only column)'
-    )
-    parser.add_argument("--keep", action="store_true", help="write the other columns of the input too")
-    parser.add_argument("--dedupe", action="store_true", help="encode equal texts only once (deduplication)")
-    parser.add_argument(
+    add("--format", choices=FORMATS, help="format of the input (default: by the name of each file)")
+    add("--column", metavar="NAME", help='column that holds the text (default: "text", or the only column)')
+    add("--keep", action="store_true", help="write the other columns of the input too")
+    add("--dedupe", action="store_true", help="encode equal texts only once (deduplication)")
+    add(
         "--on-error",
         choices=ON_ERROR,
         default="raise",
-        help="for a row without text: raise stops the job, skip leaves the row out, empty encodes an empty "
-        "text; skip and empty list the row in OUTPUT.errors.jsonl or on stderr (default: %(default)s)",
+        help="for a row without text: stop, leave it out, or encode an empty text (default: raise)",
     )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="start again, and replace the output at the end"
-    )
-    parser.add_argument(
-        "--progress",
-        action=argparse.BooleanOptionalAction,
-        help="show a progress bar (default: if stderr is a terminal)",
-    )
-
-
-def _add_vector_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--dtype",
-        choices=("float32", "float16"),
-        default="float32",
-        help="number type of the vectors (default: %(default)s)",
-    )
-    parser.add_argument(
+    add("--overwrite", action="store_true", help="start again, and replace the output at the end")
+    toggle = argparse.BooleanOptionalAction
+    add("--progress", action=toggle, help="show a progress bar (default: if stderr is a terminal)")
+    types = ("float32", "float16")
+    add("--dtype", choices=types, default="float32", help="type of the vectors (default: %(default)s)")
+    add(
         "--batch-size",
         type=positive_whole_number,
         default=32,
         metavar="N",
-        help="encode about N short texts at once; this changes memory, not results (default: %(default)s)",
+        help="encode about N short texts at once (default: %(default)s)",
     )
-    parser.add_argument(
-        "--pooling",
-        choices=sorted(POOLING),
-        help="how the vectors of the tokens become one vector (default: as the checkpoint says)",
-    )
-    parser.add_argument(
-        "--prompt-name", metavar="NAME", help="put this prompt of the checkpoint before every text"
-    )
-    parser.add_argument(
-        "--normalize",
-        action=argparse.BooleanOptionalAction,
-        help="scale vectors to length 1 (default: as the checkpoint says)",
-    )
-
-
-def _add_ray_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    add("--pooling", choices=sorted(POOLING), help="how token vectors become one (default: the checkpoint's)")
+    add("--prompt-name", metavar="NAME", help="put this prompt of the checkpoint before every text")
+    add("--normalize", action=toggle, help="scale vectors to length 1 (default: as the checkpoint says)")
+    add(
         "--engine",
         choices=("local", "ray"),
         default="local",
-        help="ray encodes on a Ray cluster, and OUTPUT is then a folder of Parquet files (default: local)",
+        help="ray encodes on a Ray cluster (default: local)",
     )
-    group = parser.add_argument_group("with --engine ray")
-    group.add_argument(
-        "--address",
-        help="address of the Ray cluster (default: RAY_ADDRESS, or else start Ray on this machine)",
-    )
-    group.add_argument(
+    add = parser.add_argument_group("with --engine ray").add_argument
+    add("--address", help="address of the cluster (default: RAY_ADDRESS, or start Ray on this machine)")
+    add(
         "--actors",
         type=positive_whole_number,
         metavar="N",
-        help="largest number of actors (default: as many as the cores allow)",
+        help="number of actors at most (default: all cores)",
     )
-    group.add_argument(
-        "--actor-cpus",
-        type=positive_whole_number,
-        metavar="N",
-        help="cores and threads per actor (default: 1)",
-    )
-    group.add_argument(
+    add("--actor-cpus", type=positive_whole_number, metavar="N", help="cores per actor (default: 1)")
+    add(
         "--block-mib",
         type=positive_number,
         metavar="N",
-        help="size of a block of text in MiB (default: 1); a block is one file of OUTPUT, and is encoded "
-        "again if its actor dies",
+        help="text per block in MiB; a block is one file of OUTPUT (default: 1)",
     )
+    add_model_options(parser)
+    parser.epilog = "If the command is interrupted, run it again to continue."
 
 
 def run_encode(options: argparse.Namespace) -> None:
@@ -165,7 +120,7 @@ def run_encode(options: argparse.Namespace) -> None:
 
 
 def _check_local_options(options: argparse.Namespace, output: Path | None) -> None:
-    for name in _RAY_OPTIONS:
+    for name in RAY_OPTIONS:
         if getattr(options, name) is not None:
             raise Usage(f"{flag(name)} is for --engine ray")
     if output and output.suffix not in (".npy", ".jsonl", ".ndjson", ".parquet", ".pq"):

@@ -47,25 +47,22 @@ def positive_number(argument: str) -> float:
 def add_source_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Add the options that say where a checkpoint comes from; return their group."""
     group = parser.add_argument_group("model")
-    group.add_argument(
+    add = group.add_argument
+    add(
         "--model",
         default=DEFAULT_MODEL,
         help="a directory or a name on the Hugging Face Hub (default: %(default)s)",
     )
-    group.add_argument("--revision", help="a branch, tag or commit on the Hub")
-    group.add_argument("--cache-folder", metavar="DIR", help="use this Hugging Face cache, not your own")
-    group.add_argument("--local-files-only", action="store_true", help="never use the network")
+    add("--revision", help="a branch, tag or commit on the Hub")
+    add("--cache-folder", metavar="DIR", help="use this Hugging Face cache, not your own")
+    add("--local-files-only", action="store_true", help="never use the network")
     return group
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for loading a model."""
-    add_source_options(parser).add_argument(
-        "--max-seq-length",
-        type=positive_whole_number,
-        metavar="N",
-        help="cut each text after N tokens (default: 256; at most 512)",
-    )
+    add, text = add_source_options(parser).add_argument, "most tokens per text (default: 256; at most 512)"
+    add("--max-seq-length", type=positive_whole_number, metavar="N", help=text)
 
 
 def _source_errors() -> AbstractContextManager[None]:

@@ -18,21 +18,18 @@ from minilm.model import MiniLM
 
 def add_search(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``minilm search``."""
-    parser.add_argument("index", metavar="INDEX", help="the output of minilm encode")
-    parser.add_argument(
-        "query", nargs="*", type=text_argument, metavar="QUERY", help="one or more texts to search for"
-    )
-    parser.add_argument("--queries", metavar="FILE", help="read one query per line; - is stdin")
-    parser.add_argument(
+    add = parser.add_argument
+    add("index", metavar="INDEX", help="the output of minilm encode")
+    add("query", nargs="*", type=text_argument, metavar="QUERY", help="one or more texts to search for")
+    add("--queries", metavar="FILE", help="read one query per line; - is stdin")
+    add(
         "-k",
         type=positive_whole_number,
         default=10,
         metavar="N",
-        help="number of hits per query (default: %(default)s)",
+        help="hits per query (default: %(default)s)",
     )
-    parser.add_argument(
-        "--json", action="store_true", help="print one line of JSON per query, with all digits"
-    )
+    add("--json", action="store_true", help="print one line of JSON per query, with all digits")
     add_model_options(parser)
 
 

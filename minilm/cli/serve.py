@@ -15,53 +15,38 @@ from minilm.cross_encoder import CrossEncoder
 from minilm.errors import import_extra
 
 # The fields of the server's settings that have an option of the same name.
-_LIMITS = {
-    "max_body_bytes": "refuse a request with a longer body (default: 8 MiB)",
-    "max_texts": "refuse a request with more texts (default: 2048)",
-    "max_characters": "refuse a request with more characters (default: 2,000,000)",
-    "max_queue_tokens": "refuse requests while more tokens than this wait (default: 1,000,000)",
-}
+LIMITS = ("max_body_bytes", "max_texts", "max_characters", "max_queue_tokens", "body_seconds")
 
 
 def add_serve(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``minilm serve``."""
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)"
-    )
-    parser.add_argument(
-        "--port",
-        type=port_number,
-        default=8000,
-        help="port to listen on (default: %(default)s); 0 is any free port",
-    )
-    parser.add_argument(
-        "--reranker", metavar="MODEL", help="a cross-encoder for /rerank: a directory or a name on the Hub"
-    )
-    parser.add_argument(
-        "--default-prompt-name", metavar="NAME", help="put this prompt of the checkpoint before every text"
-    )
-    parser.add_argument(
-        "--threads", type=positive_whole_number, metavar="N", help="number of cores to use (default: all)"
-    )
-    parser.add_argument(
+    add, count = parser.add_argument, positive_whole_number
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
+    add("--port", type=port_number, default=8000, help="port to listen on (default: %(default)s; 0: any)")
+    add("--reranker", metavar="MODEL", help="a cross-encoder for /rerank: a directory or a name on the Hub")
+    add("--default-prompt-name", metavar="NAME", help="put this prompt of the checkpoint before every text")
+    add("--threads", type=count, metavar="N", help="number of cores to use (default: all)")
+    add(
         "--api-key",
         metavar="KEY",
-        help="clients must send this key; other users cannot see it in the variable MINILM_API_KEY",
+        help="clients must send this key (default: MINILM_API_KEY, which is safer)",
     )
-    parser.add_argument(
+    add(
         "--cors-origin",
         action="append",
         default=[],
         metavar="ORIGIN",
-        help="pages of this site may use the service; repeat it for more sites",
+        help="let pages of this site use the service",
     )
-    for name, purpose in _LIMITS.items():
-        parser.add_argument(flag(name), type=positive_whole_number, metavar="N", help=purpose)
-    parser.add_argument(
+    add("--max-body-bytes", type=count, metavar="N", help="longest body of a request (default: 8 MiB)")
+    add("--max-texts", type=count, metavar="N", help="most texts per request (default: 2048)")
+    add("--max-characters", type=count, metavar="N", help="most characters per request (default: 2,000,000)")
+    add("--max-queue-tokens", type=count, metavar="N", help="most tokens that wait (default: 1,000,000)")
+    add(
         "--body-seconds",
         type=positive_number,
         metavar="S",
-        help="seconds that a client may take to send the body of a request (default: 30)",
+        help="time to send a request's body (default: 30)",
     )
     add_model_options(parser)
 
@@ -72,7 +57,7 @@ def run_serve(options: argparse.Namespace) -> None:
     from minilm.server.limits import Settings
     from minilm.server.run import serve
 
-    limits = {name: getattr(options, name) for name in (*_LIMITS, "body_seconds")}
+    limits = {name: getattr(options, name) for name in LIMITS}
     names = {**{name: flag(name) for name in limits}, "cors_origins": "--cors-origin"}
     api_key = options.api_key if options.api_key is not None else os.environ.get("MINILM_API_KEY")
     _check_access(api_key, options.cors_origin)
