@@ -9,12 +9,13 @@ import numpy as np
 
 from minilm._arrays import FloatArray
 from minilm.cli.errors import Failure, Usage, argument_errors, option_errors
-from minilm.cli.options import add_model_options, load_model
-from minilm.cli.terminal import is_coloured, printable, put, put_json, say_truncated, text_argument
-from minilm.explanation import ExplainedText, Explanation
+from minilm.cli.options import add_model_options, load_model, say_truncated
+from minilm.cli.terminal import is_coloured, printable, put, put_json, text_argument
+from minilm.explanation import Explanation
 from minilm.model import MiniLM
 from minilm.pooling import normalize
 from minilm.similarity import dot_score
+from minilm.text.spans import TextSpans
 
 BLANK_TEXT = "Please enter text to compare."  # the words of the page that this command comes from
 STRONGEST_PAIRS = 8
@@ -47,7 +48,7 @@ def run_compare(options: argparse.Namespace) -> None:
             explanation = model.explain(*texts)
         sides = (explanation.a, explanation.b)
         score, tokens = explanation.score, [len(side.tokens) for side in sides]
-        say_truncated(sum(side.is_truncated for side in sides), 2, model.max_seq_length)
+        say_truncated(model, sum(side.is_truncated for side in sides), 2)
     else:
         with argument_errors(Failure, {"inputs[0]": "TEXT_A", "inputs[1]": "TEXT_B"}):
             score, tokens = _score(model, texts)
@@ -97,7 +98,7 @@ def explanation_text(explanation: Explanation, *, in_colour: bool) -> str:
     return "\n".join(lines[1:])
 
 
-def _shaded(side: ExplainedText, shares: FloatArray, in_colour: bool) -> str:
+def _shaded(side: TextSpans, shares: FloatArray, in_colour: bool) -> str:
     """Return one text with its words shaded, or with their shares beside them."""
     largest = max(np.abs(shares).max(initial=0.0), 1e-12)
     parts, position = [], 0

@@ -15,8 +15,14 @@ from typing import Any
 from minilm._arrays import FloatArray
 from minilm._progress import progress_bar
 from minilm.cli.errors import Failure, Interrupted, Usage, flag, option_errors
-from minilm.cli.options import add_model_options, load_model, positive_number, positive_whole_number
-from minilm.cli.terminal import is_terminal, put_json, say, say_truncated
+from minilm.cli.options import (
+    add_model_options,
+    load_model,
+    positive_number,
+    positive_whole_number,
+    say_truncated,
+)
+from minilm.cli.terminal import is_terminal, put_json, say
 from minilm.corpus.formats import EMBEDDING, check_free
 from minilm.corpus.job import check_name, encode_corpus, encode_texts, refusal, shards, sift
 from minilm.corpus.manifest import ON_ERROR, Report, is_under_way
@@ -173,7 +179,7 @@ def _encode_to_file(options: argparse.Namespace, model: MiniLM, corpus: Corpus, 
         say(f"{report.errors:,} rows had no text and were {what}: {output}.errors.jsonl lists them")
     if options.dedupe:
         say(f"{report.encoded:,} distinct of {report.rows:,} texts were encoded")
-    say_truncated(report.truncated, report.encoded, model.max_seq_length)
+    say_truncated(model, report.truncated, report.encoded)
 
 
 def ray_arguments(options: argparse.Namespace) -> dict[str, Any]:
@@ -211,7 +217,7 @@ def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus
             _put_rows(corpus.column or "text", rows, vectors.astype(options.dtype))
             report.rows += len(rows)
             advance(report)
-    say_truncated(report.truncated, report.encoded, model.max_seq_length)
+    say_truncated(model, report.truncated, report.encoded)
 
 
 def _put_rows(column: str, rows: Sequence[Row], vectors: FloatArray) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-from contextlib import AbstractContextManager
 from shlex import quote
 from typing import NoReturn
 
-from minilm.cli.errors import Usage, argument_errors, option_errors
+from minilm._pipeline import Counts
+from minilm.cli.errors import Usage, option_errors
+from minilm.cli.terminal import say
 from minilm.hub import DEFAULT_MODEL, Checkpoint, find_checkpoint
 from minilm.model import MiniLM
 
@@ -65,16 +66,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add("--max-seq-length", type=positive_whole_number, metavar="N", help=text)
 
 
-def _source_errors() -> AbstractContextManager[None]:
-    names = {"revision": "--revision", "cache_folder": "--cache-folder", "cache_dir": "--cache-folder"}
-    return argument_errors(Usage, names)
-
-
 def load_model(
     options: argparse.Namespace, *, threads: int | None = None, default_prompt_name: str | None = None
 ) -> MiniLM:
     """Load the model that the options name."""
-    with _source_errors(), option_errors("max_seq_length", "default_prompt_name"):
+    with option_errors("revision", "cache_folder", "max_seq_length", "default_prompt_name"):
         return MiniLM(
             options.model,
             revision=options.revision,
@@ -88,13 +84,19 @@ def load_model(
 
 def locate_model(options: argparse.Namespace, *, local_files_only: bool) -> Checkpoint:
     """Find the checkpoint that the options name, or download it."""
-    with _source_errors():
+    with option_errors("revision", "cache_folder"):
         return find_checkpoint(
             options.model,
             revision=options.revision,
             cache_folder=options.cache_folder,
             local_files_only=local_files_only,
         )
+
+
+def say_truncated(model: MiniLM, truncated: int, total: int) -> None:
+    """Say how many texts were cut, if any were."""
+    if truncated:
+        say(model.pipeline.truncation_message(Counts(texts=total, truncated=truncated)))
 
 
 def published_checksums(checkpoint: Checkpoint) -> str:

@@ -47,8 +47,7 @@ def run_search(options: argparse.Namespace) -> None:
     model = _model_of_index(index, options)
     model.normalize = index.made_with.get("normalize", model.normalize)
     pooling = index.made_with.get("pooling")
-    default = model.config.pooling
-    if pooling == ([default] if isinstance(default, str) else list(default)):
+    if pooling == list(model.config.pooling):
         pooling = None
     names = {f"inputs[{number}]": f"query {number + 1}" for number in range(len(queries))}
     with argument_errors(Failure, {**names, "pooling": f"{index.path}: pooling"}):

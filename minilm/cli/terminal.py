@@ -78,15 +78,6 @@ def say(message: str) -> None:
         print(f"minilm: {printable(' '.join(message.split()))}", file=sys.stderr)
 
 
-def say_truncated(truncated: int, total: int, max_seq_length: int) -> None:
-    """Say how many texts were cut, if any were."""
-    if truncated:
-        say(
-            f"{truncated} of {total} texts were cut at {max_seq_length} tokens (max_seq_length); "
-            "the rest of them was not encoded"
-        )
-
-
 def say_traceback(error: BaseException) -> None:
     """Print the traceback of an error to stderr, if stderr is open."""
     if sys.stderr is not None:

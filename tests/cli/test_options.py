@@ -6,6 +6,7 @@ import argparse
 
 import pytest
 
+from minilm import MiniLM
 from minilm.cli.errors import Usage
 from minilm.cli.options import (
     Parser,
@@ -14,6 +15,7 @@ from minilm.cli.options import (
     locate_model,
     positive_number,
     positive_whole_number,
+    say_truncated,
 )
 from tests.checkpoints import MakeCheckpoint
 
@@ -77,3 +79,12 @@ def test_a_cache_in_the_home_of_nobody_is_wrong_usage() -> None:
     for load in (load_model, lambda o: locate_model(o, local_files_only=True)):
         with pytest.raises(Usage, match=r"^--cache-folder '~no-such-user/cache': "):
             load(options)
+
+
+def test_nothing_is_said_of_texts_that_were_not_cut(
+    model: MiniLM, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say_truncated(model, 0, 2)
+    assert capsys.readouterr().err == ""
+    say_truncated(model, 1, 2)
+    assert capsys.readouterr().err.startswith("minilm: 1 of 2 texts were cut at 256 tokens")

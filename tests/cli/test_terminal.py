@@ -20,7 +20,6 @@ from minilm.cli.terminal import (
     put_json,
     say,
     say_traceback,
-    say_truncated,
     text_argument,
 )
 
@@ -86,13 +85,6 @@ def test_warnings_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
             warnings.warn("1 of 2 texts were cut", TruncationWarning, stacklevel=1)
             warnings.warn("another library will change", FutureWarning, stacklevel=1)
     assert capsys.readouterr().err == "minilm: 1 of 2 texts were cut\n" * 2
-
-
-def test_nothing_is_said_of_texts_that_were_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    say_truncated(0, 2, 256)
-    assert capsys.readouterr().err == ""
-    say_truncated(1, 2, 256)
-    assert capsys.readouterr().err.startswith("minilm: 1 of 2 texts were cut at 256 tokens")
 
 
 def test_downloads_are_told_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
