@@ -1,4 +1,4 @@
-"""``python -m minilm``: the same as the ``minilm`` command."""
+"""``python -m minilm`` is the ``minilm`` command."""
 
 from minilm.cli.main import main
 

@@ -1,8 +1,7 @@
-"""explanation.py, MiniLM.explain and compare --explain: the shares of a score add up to it."""
+"""explanation.py and MiniLM.explain: the shares of a score add up to it."""
 
 from __future__ import annotations
 
-import json
 import warnings
 from dataclasses import replace
 
@@ -12,8 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm import MiniLM, TruncationWarning
-from minilm.cli.explain import explanation_text
-from minilm.cli.main import main
 from minilm.explanation import token_parts
 from minilm.pooling import POOLING, Pooling
 from tests.checkpoints import TINY, MakeCheckpoint
@@ -112,24 +109,3 @@ def test_shares_of_words_and_special_tokens_add_up(model: MiniLM) -> None:
 def test_what_is_not_text_is_refused(model: MiniLM, a: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         model.explain(a, B)
-
-
-def test_compare_explains_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", A, B, "--explain"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "Score: 0.8052"
-    assert "girl (+0.121)" in lines[1]
-    assert lines[-1] == "Sum of all 81 pairs: 0.8052"
-    assert "\x1b" not in "".join(lines)  # not a terminal
-
-
-def test_compare_explains_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", A, B, "--explain", "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert abs(np.sum(report["explanation"]["contributions"]) - report["score"]) < BOUND
-
-
-def test_colour_shades_words_and_lets_no_control_character_through(model: MiniLM) -> None:
-    text = explanation_text(model.explain("girl\x1b[2J hair", B), in_colour=True)
-    assert "\x1b[38;5;231;48;5;21mgirl" in text
-    assert "\x1b[2J" not in text

@@ -1,15 +1,50 @@
-"""How a command ends early: each is one line on stderr and an exit code."""
+"""The errors that end a command: each is one line on stderr and an exit code."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 
-class Failure(Exception):  # noqa: N818 - not an error of the program but its answer
-    """The job cannot be done: exit code 1."""
+
+class Failure(Exception):  # noqa: N818 - the answer of the command, not an error of the program
+    """The job failed. The exit code is 1."""
 
 
 class Usage(Exception):  # noqa: N818
-    """The command was given wrongly: exit code 2."""
+    """An option or argument is wrong. The exit code is 2."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, after which something is to be said: exit code 130."""
+    """The user pressed Ctrl-C, and the message says what is left. The exit code is 130."""
+
+
+@contextmanager
+def argument_errors(error_type: type[Failure | Usage], names: Mapping[str, str]) -> Iterator[None]:
+    """Turn the library's complaint about an argument into one about the command line.
+
+    Such a ValueError or TypeError begins with the name of the argument. Any other error passes: it is a bug.
+
+    Parameters
+    ----------
+    error_type : Failure or Usage
+        The error to raise.
+    names : mapping of str to str
+        What the command line calls each argument: ``{"max_texts": "--max-texts"}``.
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        name, space, rest = str(error).partition(" ")
+        if name not in names:
+            raise
+        raise error_type(names[name] + space + rest) from error
+
+
+def option_errors(*names: str) -> AbstractContextManager[None]:
+    """Turn the library's complaint about these arguments into a :class:`Usage` that names the option."""
+    return argument_errors(Usage, {name: flag(name) for name in names})
+
+
+def flag(name: str) -> str:
+    """Return the option for an argument of the library: ``--max-texts`` for ``max_texts``."""
+    return "--" + name.replace("_", "-")

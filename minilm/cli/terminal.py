@@ -1,56 +1,64 @@
-"""Text on its way into and out of a command, whatever the locale, and whichever of its streams are there."""
+"""Input and output of a command: any locale, and standard streams that may be closed."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import sys
+import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 
 from minilm.cli.errors import Failure
+from minilm.errors import TruncationWarning
+
+# C1 controls, line separators, and the marks that change the direction of writing. JSON does not escape them,
+# and they steer a terminal just as the control characters of ASCII do.
+_STEERING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
-def text_argument(given: str) -> str:
-    r"""A text from the command line: UTF-8, even where the locale (C, say) knows only ASCII.
+def text_argument(argument: str) -> str:
+    r"""Return a text from the command line, decoded as UTF-8 even where the locale is ASCII.
 
-    Python gives bytes that the locale cannot decode as lone surrogates; if together they are UTF-8, that is
-    what was meant. If not, they are left for the encoder to refuse.
+    Python turns bytes that the locale cannot decode into lone surrogates. If those bytes are UTF-8, they are
+    decoded here. If not, the surrogates stay, and the tokenizer refuses them.
 
     Examples
     --------
     >>> text_argument("caf\udcc3\udca9") == "caf\u00e9"
     True
     """
-    if given.isascii():
-        return given
+    if argument.isascii():
+        return argument
     try:
-        return given.encode("utf-8", "surrogateescape").decode()
+        return argument.encode("utf-8", "surrogateescape").decode()
     except UnicodeError:
-        return given
+        return argument
 
 
 def printable(text: str) -> str:
-    r"""The text without control characters, which could steer the terminal.
+    r"""Return the text with spaces for control characters, which could steer the terminal.
 
     Examples
     --------
     >>> printable("red \x1b[31malert")
     'red  [31malert'
     """
-    # half a character stands for a byte of a file's name, and is printed as an escape
+    # A lone surrogate stands for a byte of a file name. It is printed as an escape.
     return "".join(c if c.isprintable() or "\ud800" <= c <= "\udfff" else " " for c in text)
 
 
 def put(text: str) -> None:
-    """Print a line to stdout.
+    """Print one line to stdout.
 
     Raises
     ------
     Failure
-        If stdout is closed: an answer that nobody gets is no success.
+        If stdout is closed: then nobody receives the answer.
     """
     if sys.stdout is None:
         raise Failure("there is nowhere to write to: stdout is closed")
@@ -58,54 +66,114 @@ def put(text: str) -> None:
 
 
 def put_json(value: object) -> None:
-    """Print ``value`` as a line of JSON, in ASCII where stdout is not UTF-8.
-
-    JSON escapes the control characters of ASCII; those beyond, and marks that turn the line around, would
-    steer the terminal as well.
-    """
+    """Print ``value`` as one line of JSON, in ASCII unless stdout is UTF-8."""
     encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("_", "-")
     line = json.dumps(value, ensure_ascii=encoding not in ("utf-8", "utf8"), default=str)
     put(_STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", line))
 
 
-# C1 controls, separators of lines, and what embeds, overrides or isolates a direction of writing
-_STEERING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-
 def say(message: str) -> None:
-    """Print one line to stderr, if that is open."""
-    if sys.stderr is not None:  # print would take stdout instead
+    """Print one line to stderr, if stderr is open."""
+    if sys.stderr is not None:  # print would write to stdout instead
         print(f"minilm: {printable(' '.join(message.split()))}", file=sys.stderr)
 
 
+def say_traceback(error: BaseException) -> None:
+    """Print the traceback of an error to stderr, if stderr is open."""
+    if sys.stderr is not None:
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            print(printable(line), file=sys.stderr)
+
+
 def is_terminal(stream: IO[str] | None) -> bool:
-    """Whether someone sits before it."""
+    """Return whether the stream is a terminal."""
     return stream is not None and stream.isatty()
 
 
+def is_coloured() -> bool:
+    """Return whether to print colours: stdout is a terminal and NO_COLOR is not set (https://no-color.org)."""
+    is_refused = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return is_terminal(sys.stdout) and not is_refused
+
+
 @contextmanager
-def any_locale() -> Iterator[None]:
-    r"""What stdout cannot encode is printed as an escape, ``\u4e2d``, instead of ending the command."""
-    before = getattr(sys.stdout, "errors", None)
+def output_streams() -> Iterator[None]:
+    """Write what a command and its libraries say to stdout and stderr, in any locale, and flush it."""
+    with _escaped_stdout(), warnings.catch_warnings(), _downloads_on_terminal():
+        warnings.simplefilter("always", TruncationWarning)
+        # If the disk is really full, an error follows.
+        warnings.filterwarnings("ignore", message="Not enough free disk space", category=UserWarning)
+        # These tell programmers what will change in another library. A user of the command can do nothing.
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        warnings.showwarning = lambda message, *_: say(str(message))
+        try:
+            yield
+        except SystemExit:  # --help and --version have printed, too
+            flush_stdout()
+            raise
+        flush_stdout()
+
+
+def flush_stdout() -> None:
+    """Write out what stdout still holds, if it is open."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def flush_or_discard_stdout() -> None:
+    """Write out what stdout still holds, or send it to the null device if that fails.
+
+    Otherwise Python would try again at exit, complain, and change the exit code.
+    """
+    try:
+        flush_stdout()
+    except OSError:  # a full disk, or a reader that has gone
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _escaped_stdout() -> Iterator[None]:
+    r"""Print a character that stdout cannot encode as an escape, such as ``\u4e2d``."""
+    previous = getattr(sys.stdout, "errors", None)
     reconfigure = getattr(sys.stdout, "reconfigure", None)
-    if before is None or reconfigure is None:
+    if previous is None or reconfigure is None:
         yield
         return
     reconfigure(errors="backslashreplace")
     try:
         yield
     finally:
-        with suppress(ValueError):  # whoever called has closed it meanwhile
-            reconfigure(errors=before)
+        with suppress(ValueError):  # the caller has closed it
+            reconfigure(errors=previous)
+
+
+@contextmanager
+def _downloads_on_terminal() -> Iterator[None]:
+    """Say on a terminal what is being downloaded: 87 MiB, for which the first run waits."""
+    if not is_terminal(sys.stderr):
+        yield
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("minilm: %(message)s"))
+    logger = logging.getLogger("minilm.hub")
+    previous = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(previous)
 
 
 def hold_standard_streams() -> None:
-    """Put the null device where stdin, stdout or stderr is closed.
+    """Open the null device in the place of a closed stdin, stdout or stderr.
 
-    Otherwise the next file to be opened, a model or an output, takes the number, and what a library
-    writes to "stderr" goes into it.
+    Otherwise the next file that is opened, such as a model or an output, would get the free descriptor. What
+    a library writes to stderr would then go into that file.
     """
     with suppress(OSError):
-        while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # the lowest that is free
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # the lowest free descriptor
             pass
         os.close(descriptor)

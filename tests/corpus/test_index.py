@@ -17,7 +17,6 @@ from minilm import MiniLM
 from minilm.cli.main import main
 from minilm.corpus.index import Index
 from minilm.errors import CorpusError
-from minilm.hub import DEFAULT_MODEL
 
 ROWS, WIDTH = 50, 8
 VECTORS = np.random.default_rng(0).normal(size=(ROWS, WIDTH)).astype(np.float32)
@@ -217,51 +216,3 @@ def test_a_line_without_a_vector_is_named(tmp_path: Path) -> None:
     with pytest.raises(CorpusError) as error:
         Index(path).search(VECTORS[:1], 1)
     assert str(error.value) == f"{path}, line {ROWS + 1}: no 'embedding'"
-
-
-def with_manifest(tmp_path: Path, encoder: MiniLM, **options: object) -> Path:
-    np.save(tmp_path / "index.npy", encoder.encode(["cats", "dogs"]))
-    (tmp_path / "index.npy.manifest.json").write_text(json.dumps({"options": options}), "utf-8")
-    return tmp_path / "index.npy"
-
-
-@pytest.mark.parametrize("named", ["/tmp", "//server/share", "../x", "~/x", "a/b/c", "", "\x1b[31m"])
-def test_a_directory_that_an_index_names_is_not_opened(
-    named: str, model: MiniLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    index = with_manifest(tmp_path, model, model=named)
-    assert main(["search", str(index), "cats"]) == 2
-    assert f"was made with the checkpoint {named!r}: give --model" in capsys.readouterr().err
-
-
-def test_a_directory_with_the_name_of_a_repository_is_not_opened_either(
-    model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "someone" / "model").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    assert main(["search", str(with_manifest(tmp_path, model, model="someone/model")), "cats"]) == 2
-    assert "give --model" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    "options", [{"model": "someone/model", "revision": None}, {"model": DEFAULT_MODEL, "revision": "other"}]
-)
-def test_what_an_index_names_is_not_downloaded(
-    options: dict[str, object],
-    model: MiniLM,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr("minilm.hub.unpinned.probe", lambda *_: pytest.fail("the Hub was asked"))
-    index = with_manifest(tmp_path, model, **options)
-    assert main(["search", str(index), "cats", "--cache-folder", str(tmp_path)]) == 1
-    assert "offline use was requested" in capsys.readouterr().err
-
-
-def test_an_index_of_other_weights_is_refused(
-    model: MiniLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    index = with_manifest(tmp_path, model, model=DEFAULT_MODEL, sha256="0" * 64)
-    assert main(["search", str(index), "cats"]) == 1
-    assert "was made with other weights than those of" in capsys.readouterr().err

@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks import report
 from minilm import MiniLM
-from minilm.cli.main import _parser
+from minilm.cli.main import make_parser
 from tests.checkpoints import MakeCheckpoint, write_cross_encoder
 from tests.snippets import ROOT, Block, Runner, Section, assert_prints, sections
 
@@ -140,7 +140,7 @@ def test_coming_from_has_no_section_without_a_test() -> None:
 def test_the_command_line_page_names_every_command_and_every_option() -> None:
     page = (ROOT / "docs" / "command-line.md").read_text("utf-8")
     parts = dict(zip(*[iter(re.split(r"^## (.*)$", page, flags=re.MULTILINE)[1:])] * 2, strict=True))
-    [commands] = [action.choices for action in _parser()._actions if action.choices]
+    [commands] = [action.choices for action in make_parser()._actions if action.choices]
     common = parts["Options of every command"]
     for name, parser in dict(commands).items():
         for action in parser._actions:

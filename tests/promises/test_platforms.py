@@ -235,7 +235,7 @@ def test_no_module_branches_on_the_platforms_name_but_where_nothing_else_tells()
         if name.search(path.read_text("utf-8"))
     }
     # that a directory cannot be opened, and what SO_REUSEADDR means; both are faked below
-    assert branching == {"corpus/files.py", "server/serve.py"}
+    assert branching == {"_files.py", "server/run.py"}
 
 
 @linux

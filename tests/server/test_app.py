@@ -9,8 +9,6 @@ import os
 import re
 import shutil
 import socket
-import subprocess
-import sys
 import threading
 import tracemalloc
 from collections.abc import Iterator, Sequence
@@ -23,7 +21,6 @@ import pytest
 from tokenizers import Tokenizer, processors
 
 from minilm import CrossEncoder, MiniLM
-from minilm.cli.main import main
 from tests.checkpoints import TINY, MakeCheckpoint
 from tests.serving import Server
 
@@ -158,14 +155,6 @@ def test_rerank(prompted: tuple[Server, Path]) -> None:
     assert b"minilm_queue_tokens 0.0" in metrics
 
 
-def test_a_reranker_has_one_label(make_checkpoint: MakeCheckpoint, capfd: pytest.CaptureFixture[str]) -> None:
-    directory = write_cross_encoder(make_checkpoint, labels=2)
-    assert main(["serve", "--port", "0", "--reranker", str(directory)]) == 1
-    assert "a reranker has one label" in capfd.readouterr().err
-    assert main(["serve", "--port", "0", "--default-prompt-name", "nothing"]) == 2
-    assert "--default-prompt-name: default_prompt_name must be one of query" in capfd.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("template", "before", "behind"),
     [
@@ -287,12 +276,6 @@ def test_refusals_say_what_to_change(
     answered, content, _ = server.ask(path, body, **headers)
     assert (answered, content["error"]["param"]) == (status, param)
     assert message in content["error"]["message"]
-
-
-@pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://Example.org", "", "null"])
-def test_an_origin_that_is_no_site_is_refused(origin: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["serve", "--port", "0", "--cors-origin", origin]) == 2
-    assert f"--cors-origin must be like https://example.org, or *, not {origin!r}" in capsys.readouterr().err
 
 
 def test_the_page_brings_everything_itself(server: Server) -> None:
@@ -453,38 +436,6 @@ def test_sigterm_finishes_what_was_accepted() -> None:
     for thread in threads:
         thread.join()
     assert answers == [200] * 4
-
-
-def test_a_port_in_use_is_one_line(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    port = server.url.rpartition(":")[2]
-    assert main(["serve", "--port", port]) == 1
-    assert capsys.readouterr().err == f"minilm: 127.0.0.1:{port}: Address already in use\n"
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        ["--port", "70000"],
-        ["--max-texts", "0"],
-        ["--threads", "0"],
-        ["--api-key", ""],
-        ["--body-seconds", "nan"],
-    ],
-)
-def test_wrong_options_exit_2(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["serve", *options]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
-
-
-def test_without_the_extra_the_command_says_what_to_install() -> None:
-    code = "import sys; sys.modules['fastapi'] = None; from minilm.cli.main import main; "
-    code += "sys.exit(main(['serve']))"
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ
-    )
-    assert result.returncode == 1
-    assert "serve needs fastapi, which is not installed" in result.stderr
-    assert 'pip install "minilm[serve]"' in result.stderr
 
 
 def slow_encode(gate: threading.Event, sizes: list[int]) -> Any:

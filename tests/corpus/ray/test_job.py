@@ -21,8 +21,7 @@ import numpy as np
 import pytest
 
 from minilm import CorpusError, MiniLM
-from minilm.cli import ray as cli_ray
-from minilm.cli.main import _parser, main
+from minilm.cli.main import main
 from minilm.corpus.job import encode_corpus
 from minilm.corpus.manifest import Report
 from minilm.corpus.ray import job as on_ray
@@ -420,28 +419,6 @@ def test_what_goes_wrong_on_a_machine_is_told(model: MiniLM, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["in.txt"], "--engine ray needs --output DIRECTORY"),
-        (["in.txt", "-o", "out.npy"], "--engine ray needs --output DIRECTORY"),
-        (["-o", "out"], "--engine ray reads files that every machine sees, not stdin"),
-        (["in.txt", "-", "-o", "out"], "--engine ray reads files that every machine sees, not stdin"),
-        (["in.txt", "-o", "out", "--dedupe"], "--dedupe is not for --engine ray"),
-        (["in.txt", "-o", "out", "--actors", "0"], "--actors must be positive, not 0"),
-        (["in.txt", "-o", "out", "--actor-cpus", "-1"], "--actor-cpus must be positive, not -1"),
-        (["in.txt", "-o", "out", "--block-mib", "nan"], "--block-mib must be positive, not nan"),
-        (["in.txt", "-o", "out.npy", "--engine", "local", "--actors", "2"], "--actors is for --engine ray"),
-        (["in.txt", "-o", "out.npy", "--engine", "local", "--address", "x"], "--address is for --engine ray"),
-    ],
-)
-def test_what_it_cannot_do_is_refused(
-    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["encode", "--engine", "ray", *options]) == 2
-    assert message in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
     ("address", "error", "message"),
     [
         ("{here}", None, "minilm: no connection to Ray at {here}: [Errno"),
@@ -545,15 +522,6 @@ def test_without_ray_it_is_said_what_brings_it(
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(command) == 1
     assert 'which is not installed: pip install "minilm[ray]"' in capsys.readouterr().err
-
-
-def test_a_home_that_no_shell_expanded_is_expanded_before_it_is_sent(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    options = _parser().parse_args(["encode", "--cache-folder=~/hf"])
-    assert cli_ray.arguments(options)["loading"]["cache_folder"] == str((tmp_path / "hf").resolve())
 
 
 @pytest.mark.usefixtures("machines")

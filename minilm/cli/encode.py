@@ -1,0 +1,268 @@
+"""``minilm encode``: one vector per text of a corpus, on this machine or on a Ray cluster."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from minilm._arrays import FloatArray
+from minilm._progress import progress_bar
+from minilm.cli.errors import Failure, Interrupted, Usage, flag, option_errors
+from minilm.cli.options import (
+    add_model_options,
+    load_model,
+    positive_number,
+    positive_whole_number,
+    say_truncated,
+)
+from minilm.cli.terminal import is_terminal, put_json, say
+from minilm.corpus.formats import EMBEDDING, check_free
+from minilm.corpus.job import check_name, encode_corpus, encode_texts, refusal, shards, sift
+from minilm.corpus.manifest import ON_ERROR, Report, is_under_way
+from minilm.corpus.rows import FORMATS, Corpus, Row
+from minilm.model import MiniLM
+from minilm.pooling import POOLING
+
+RAY_OPTIONS = ("address", "actors", "actor_cpus", "block_mib")
+
+
+def add_encode(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``minilm encode``."""
+    add = parser.add_argument
+    add(
+        "input",
+        nargs="*",
+        default=["-"],
+        metavar="INPUT",
+        help="files or patterns: text, JSON Lines, CSV, TSV, Parquet, also .gz or .zst (default: stdin)",
+    )
+    add(
+        "-o",
+        "--output",
+        metavar="OUTPUT",
+        help="write a .parquet, .npy or .jsonl file (default: print JSON lines)",
+    )
+    add("--format", choices=FORMATS, help="format of the input (default: by the name of each file)")
+    add("--column", metavar="NAME", help='column that holds the text (default: "text", or the only column)')
+    add("--keep", action="store_true", help="write the other columns of the input too")
+    add("--dedupe", action="store_true", help="encode equal texts only once (deduplication)")
+    add(
+        "--on-error",
+        choices=ON_ERROR,
+        default="raise",
+        help="for a row without text: stop, leave it out, or encode an empty text (default: raise)",
+    )
+    add("--overwrite", action="store_true", help="start again, and replace the output at the end")
+    toggle = argparse.BooleanOptionalAction
+    add("--progress", action=toggle, help="show a progress bar (default: if stderr is a terminal)")
+    types = ("float32", "float16")
+    add("--dtype", choices=types, default="float32", help="type of the vectors (default: %(default)s)")
+    add(
+        "--batch-size",
+        type=positive_whole_number,
+        default=32,
+        metavar="N",
+        help="encode about N short texts at once (default: %(default)s)",
+    )
+    add("--pooling", choices=sorted(POOLING), help="how token vectors become one (default: the checkpoint's)")
+    add("--prompt-name", metavar="NAME", help="put this prompt of the checkpoint before every text")
+    add("--normalize", action=toggle, help="scale vectors to length 1 (default: as the checkpoint says)")
+    add(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="ray encodes on a Ray cluster (default: local)",
+    )
+    add = parser.add_argument_group("with --engine ray").add_argument
+    add("--address", help="address of the cluster (default: RAY_ADDRESS, or start Ray on this machine)")
+    add(
+        "--actors",
+        type=positive_whole_number,
+        metavar="N",
+        help="number of actors at most (default: all cores)",
+    )
+    add("--actor-cpus", type=positive_whole_number, metavar="N", help="cores per actor (default: 1)")
+    add(
+        "--block-mib",
+        type=positive_number,
+        metavar="N",
+        help="text per block in MiB; a block is one file of OUTPUT (default: 1)",
+    )
+    add_model_options(parser)
+    parser.epilog = "If the command is interrupted, run it again to continue."
+
+
+def run_encode(options: argparse.Namespace) -> None:
+    """Run ``minilm encode``."""
+    if options.output == "":
+        raise Usage("--output is empty: give the file to write")
+    output = Path(options.output) if options.output else None
+    if output and not output.name:
+        raise Usage(f"--output must name a file or folder, not {options.output!r}")
+    if options.engine == "ray":
+        _check_ray_options(options, output)
+    else:
+        _check_local_options(options, output)
+    corpus = Corpus(options.input, format=options.format, column=options.column, keep=options.keep)
+    _check_columns(options, corpus)
+    if output and not output.parent.is_dir():
+        raise Failure(f"{output.parent}: No such directory")
+    model = load_model(options)
+    if options.normalize is not None:
+        model.normalize = options.normalize
+    with option_errors("prompt_name", "pooling", "address"):
+        model.resolve_prompt(prompt_name=options.prompt_name)
+        if output:
+            _encode_to_file(options, model, corpus, output)
+        else:
+            _encode_to_stdout(options, model, corpus)
+
+
+def _check_local_options(options: argparse.Namespace, output: Path | None) -> None:
+    for name in RAY_OPTIONS:
+        if getattr(options, name) is not None:
+            raise Usage(f"{flag(name)} is for --engine ray")
+    if output and output.suffix not in (".npy", ".jsonl", ".ndjson", ".parquet", ".pq"):
+        raise Usage(f"--output must end in .parquet, .npy or .jsonl, not {output.name!r}")
+    if output and output.suffix == ".npy" and options.keep:
+        raise Usage("--keep has no meaning for .npy, which holds vectors only")
+    if not output and (options.dedupe or options.overwrite):
+        raise Usage("--dedupe and --overwrite are for --output")
+
+
+def _check_ray_options(options: argparse.Namespace, output: Path | None) -> None:
+    if not output or output.suffix in (".npy", ".jsonl", ".ndjson"):
+        raise Usage("--engine ray needs --output DIRECTORY, which it fills with Parquet files")
+    if "-" in options.input:
+        raise Usage("--engine ray reads files that every machine sees, not stdin: give INPUT")
+    if options.dedupe:
+        raise Usage("--dedupe is not for --engine ray: its machines do not know each other's texts")
+
+
+def _check_columns(options: argparse.Namespace, corpus: Corpus) -> None:
+    """Raise if an option is about columns but the input is plain text: its name may hide that it is CSV."""
+    if (options.column is not None or options.keep) and set(corpus.formats) == {"text"}:
+        option = "--keep" if options.column is None else "--column"
+        raise Usage(f"{option} is for input that has columns, and this is read as plain text (see --format)")
+
+
+def _encode_to_file(options: argparse.Namespace, model: MiniLM, corpus: Corpus, output: Path) -> None:
+    with _stop_at_interrupt() as stop, _progress(corpus, options.progress) as advance:
+        arguments: dict[str, Any] = {
+            "on_error": options.on_error,
+            "dtype": options.dtype,
+            "pooling": options.pooling,
+            "prompt_name": options.prompt_name,
+            "batch_size": options.batch_size,
+            "overwrite": options.overwrite,
+            "advance": advance,
+            "stop": stop,
+        }
+        if options.engine == "ray":
+            from minilm.corpus.ray.job import encode_on_ray
+
+            report = encode_on_ray(model, corpus, output, **arguments, **ray_arguments(options))
+        else:
+            report = encode_corpus(model, corpus, output, dedupe=options.dedupe, **arguments)
+    if stop.is_set() and is_under_way(output):
+        command = "the same command without --overwrite" if options.overwrite else "the same command"
+        raise Interrupted(f"interrupted after {report.inputs:,} rows; {command} goes on from there")
+    if report.errors:
+        what = "encoded as empty texts" if options.on_error == "empty" else "left out"
+        say(f"{report.errors:,} rows had no text and were {what}: {output}.errors.jsonl lists them")
+    if options.dedupe:
+        say(f"{report.encoded:,} distinct of {report.rows:,} texts were encoded")
+    say_truncated(model, report.truncated, report.encoded)
+
+
+def ray_arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options for Ray as arguments of :func:`minilm.corpus.ray.job.encode_on_ray`."""
+    values = {"address": options.address, "actors": options.actors, "actor_cpus": options.actor_cpus}
+    if options.block_mib is not None:
+        values["block_bytes"] = max(1, int(options.block_mib * (1 << 20)))
+    loading: dict[str, Any] = {"local_files_only": options.local_files_only}
+    if options.cache_folder is not None:
+        loading["cache_folder"] = str(Path(options.cache_folder).expanduser().resolve())
+    return {**{name: value for name, value in values.items() if value is not None}, "loading": loading}
+
+
+def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus) -> None:
+    prompt_text = model.resolve_prompt(prompt_name=options.prompt_name)
+    report = Report()
+    # On a terminal the rows themselves show the progress.
+    show = False if options.progress is None and is_terminal(sys.stdout) else options.progress
+    with _progress(corpus, show) as advance:
+        advance(report)
+        for window in shards(corpus):
+            rows, errors = sift(window, options.on_error)
+            for row in errors:
+                if options.on_error == "raise":
+                    raise Failure(refusal(row.source, row.line, row.problem))
+                say(f"{row.source}, line {row.line}: {row.problem}")
+            vectors = encode_texts(
+                model,
+                [row.text or "" for row in rows],
+                report,
+                prompt=prompt_text,
+                pooling=options.pooling,
+                batch_size=options.batch_size,
+            )
+            _put_rows(corpus.column or "text", rows, vectors.astype(options.dtype))
+            report.rows += len(rows)
+            advance(report)
+    say_truncated(model, report.truncated, report.encoded)
+
+
+def _put_rows(column: str, rows: Sequence[Row], vectors: FloatArray) -> None:
+    check_name(column)
+    for row, vector in zip(rows, vectors.tolist(), strict=True):
+        check_free(column, row.kept)
+        put_json({column: row.text or "", **row.kept, EMBEDDING: vector})
+
+
+@contextmanager
+def _stop_at_interrupt() -> Iterator[threading.Event]:
+    """Set an event at the first Ctrl-C, to finish the shard that is being encoded; stop at the second."""
+    stop = threading.Event()
+
+    def on_interrupt(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a handler
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        say("finishing the rows in hand; Ctrl-C again stops at once")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    previous = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+@contextmanager
+def _progress(corpus: Corpus, show: bool | None) -> Iterator[Callable[[Report], object]]:
+    """Show a bar over the bytes of the input, with the time left and texts and tokens per second."""
+    start: tuple[float, int, int] | None = None
+    with progress_bar(show, corpus.total_bytes, unit="B", unit_scale=True) as bar:
+
+        def advance(report: Report) -> None:
+            nonlocal start
+            if start is None:  # the bar counts the work of an earlier run, and the speed does not
+                start = time.perf_counter(), report.rows, report.tokens
+                bar.initial = corpus.position
+            started, rows, tokens = start
+            seconds = max(time.perf_counter() - started, 1e-9)
+            speeds = ((report.rows - rows) / seconds, (report.tokens - tokens) / seconds)
+            bar.set_postfix_str("{:,.0f} texts/s, {:,.0f} tokens/s".format(*speeds), refresh=False)
+            bar.update(corpus.position - bar.n)
+
+        yield advance

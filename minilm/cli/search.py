@@ -1,0 +1,104 @@
+"""``minilm search``: the nearest rows of what ``minilm encode`` wrote."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from minilm.cli.errors import Failure, Usage, argument_errors
+from minilm.cli.options import add_model_options, load_model, positive_whole_number
+from minilm.cli.terminal import printable, put, put_json, text_argument
+from minilm.corpus.index import Hit, Index
+from minilm.corpus.rows import Corpus
+from minilm.hub import DEFAULT_MODEL, default_manifest, different_files, is_repository_name, sha256_of_files
+from minilm.model import MiniLM
+
+
+def add_search(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``minilm search``."""
+    add = parser.add_argument
+    add("index", metavar="INDEX", help="the output of minilm encode")
+    add("query", nargs="*", type=text_argument, metavar="QUERY", help="one or more texts to search for")
+    add("--queries", metavar="FILE", help="read one query per line; - is stdin")
+    add(
+        "-k",
+        type=positive_whole_number,
+        default=10,
+        metavar="N",
+        help="hits per query (default: %(default)s)",
+    )
+    add("--json", action="store_true", help="print one line of JSON per query, with all digits")
+    add_model_options(parser)
+
+
+def run_search(options: argparse.Namespace) -> None:
+    """Run ``minilm search``."""
+    queries = [*options.query, *_queries_of_file(options.queries)]
+    if not queries:
+        raise Usage("no query: give one, or --queries FILE")
+    path = Path(options.index)
+    if not path.name:
+        raise Usage(f"INDEX must name a file or folder, not {options.index!r}")
+    index = Index(path)
+    if not index.path.exists():
+        raise Failure(f"{index.path}: No such file or directory")
+    model = _model_of_index(index, options)
+    model.normalize = index.made_with.get("normalize", model.normalize)
+    pooling = index.made_with.get("pooling")
+    if pooling == list(model.config.pooling):
+        pooling = None
+    names = {f"inputs[{number}]": f"query {number + 1}" for number in range(len(queries))}
+    with argument_errors(Failure, {**names, "pooling": f"{index.path}: pooling"}):
+        vectors = model.encode_query(queries, pooling=pooling)
+    for query, hits in zip(queries, index.search(np.ascontiguousarray(vectors), options.k), strict=True):
+        _put_hits(query, hits, as_json=options.json, is_only_query=len(queries) == 1)
+
+
+def _queries_of_file(path: str | None) -> list[str]:
+    queries: list[str] = []
+    for row in () if path is None else Corpus([path], format="text"):
+        if row.text is None:
+            raise Failure(f"{row.source}, line {row.line}: {row.problem}")
+        queries.append(row.text)
+    return queries
+
+
+def _model_of_index(index: Index, options: argparse.Namespace) -> MiniLM:
+    """Load the model that the options name, or else the one that made the index.
+
+    An index may come from anyone. So the model that it names is neither downloaded nor opened as a directory.
+    """
+    name = index.made_with.get("model", DEFAULT_MODEL)
+    revision = options.revision or index.made_with.get("revision")
+    if options.model == DEFAULT_MODEL:
+        if name != DEFAULT_MODEL and (not is_repository_name(name) or Path(name).exists()):
+            raise Usage(f"{index.path} was made with the checkpoint {name!r}: give --model, if it is yours")
+        options.model, options.revision = name, revision
+        if name != DEFAULT_MODEL or revision not in (None, default_manifest().revision):
+            options.local_files_only = True
+    model = load_model(options)
+    _check_same_files(index, model, options.model)
+    return model
+
+
+def _check_same_files(index: Index, model: MiniLM, name: str) -> None:
+    """Raise Failure if the index was made with other files than those of the model."""
+    files = sha256_of_files(model.checkpoint)
+    if index.made_with.get("sha256") not in (None, files.pop("model.safetensors")):
+        raise Failure(f"{index.path} was made with other weights than those of {name}")
+    if "files" in index.made_with and different_files(files, index.made_with["files"]):
+        raise Failure(f"{index.path} was made with another tokenizer or configuration than {name} has")
+
+
+def _put_hits(query: str, hits: list[Hit], *, as_json: bool, is_only_query: bool) -> None:
+    if as_json:
+        rows = [{name: value for name, value in hit._asdict().items() if value is not None} for hit in hits]
+        put_json({"query": query, "hits": rows})
+        return
+    if not is_only_query:
+        put(f"# {printable(query)}")
+    for hit in hits:
+        text = "" if hit.text is None else "  " + " ".join(hit.text.split())
+        put(f"{hit.score:.4f}  {hit.row}{printable(text)}")

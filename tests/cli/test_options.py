@@ -1,0 +1,90 @@
+"""Options that commands share: the types of their values, and the model they load."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from minilm import MiniLM
+from minilm.cli.errors import Usage
+from minilm.cli.options import (
+    Parser,
+    add_model_options,
+    load_model,
+    locate_model,
+    positive_number,
+    positive_whole_number,
+    say_truncated,
+)
+from tests.checkpoints import MakeCheckpoint
+
+
+@pytest.mark.parametrize(
+    ("kind", "argument", "value"),
+    [(positive_whole_number, "12", 12), (positive_number, "0.5", 0.5), (positive_number, "3", 3.0)],
+)
+def test_a_value_is_a_number(kind: type, argument: str, value: float) -> None:
+    assert kind(argument) == value
+
+
+@pytest.mark.parametrize("argument", ["0", "-1", "", "x", "1.5", "nan", "inf", "1e400"])
+def test_a_value_that_is_not_positive_is_refused_by_name(argument: str) -> None:
+    parser = Parser(prog="minilm")
+    parser.add_argument("--count", type=positive_whole_number)
+    parser.add_argument("--size", type=positive_number)
+    with pytest.raises(Usage, match=r"^--count must be a positive whole number, not .*see minilm --help\)$"):
+        parser.parse_args([f"--count={argument}"])
+    if argument != "1.5":
+        with pytest.raises(Usage, match=r"^--size must be a positive number, not "):
+            parser.parse_args([f"--size={argument}"])
+
+
+def options_of(*arguments: str) -> argparse.Namespace:
+    parser = Parser()
+    add_model_options(parser)
+    return parser.parse_args(arguments)
+
+
+def test_a_model_is_loaded_by_its_options(make_checkpoint: MakeCheckpoint) -> None:
+    directory = make_checkpoint()
+    options = options_of("--model", str(directory), "--max-seq-length", "7")
+    model = load_model(options, threads=1)
+    assert (model.max_seq_length, model.threads) == (7, 1)
+    assert model.checkpoint.directory == directory
+    assert locate_model(options, local_files_only=True).directory == directory
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--max-seq-length", "2"), "^--max-seq-length must lie in 3 to "),
+        (("--revision", "main"), "^--revision 'main' is for a repository"),
+    ],
+)
+def test_what_a_model_cannot_be_loaded_by_is_wrong_usage(
+    arguments: tuple[str, str], message: str, make_checkpoint: MakeCheckpoint
+) -> None:
+    with pytest.raises(Usage, match=message):
+        load_model(options_of("--model", str(make_checkpoint()), *arguments))
+
+
+def test_a_prompt_that_is_none_is_wrong_usage(make_checkpoint: MakeCheckpoint) -> None:
+    with pytest.raises(Usage, match=r"^--default-prompt-name must be one of query"):
+        load_model(options_of("--model", str(make_checkpoint())), default_prompt_name="no such")
+
+
+def test_a_cache_in_the_home_of_nobody_is_wrong_usage() -> None:
+    options = options_of("--cache-folder", "~no-such-user/cache", "--revision", "x")
+    for load in (load_model, lambda o: locate_model(o, local_files_only=True)):
+        with pytest.raises(Usage, match=r"^--cache-folder '~no-such-user/cache': "):
+            load(options)
+
+
+def test_nothing_is_said_of_texts_that_were_not_cut(
+    model: MiniLM, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say_truncated(model, 0, 2)
+    assert capsys.readouterr().err == ""
+    say_truncated(model, 1, 2)
+    assert capsys.readouterr().err.startswith("minilm: 1 of 2 texts were cut at 256 tokens")

@@ -1,0 +1,111 @@
+"""minilm search: which model it loads for an index, and what it prints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minilm import MiniLM
+from minilm.cli.main import main
+from minilm.hub import DEFAULT_MODEL
+from tests.cli.running import failure
+
+
+def with_manifest(tmp_path: Path, encoder: MiniLM, **options: object) -> Path:
+    np.save(tmp_path / "index.npy", encoder.encode(["cats", "dogs"]))
+    (tmp_path / "index.npy.manifest.json").write_text(json.dumps({"options": options}), "utf-8")
+    return tmp_path / "index.npy"
+
+
+@pytest.mark.parametrize("named", ["/tmp", "//server/share", "../x", "~/x", "a/b/c", "", "\x1b[31m"])
+def test_a_directory_that_an_index_names_is_not_opened(
+    named: str, model: MiniLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = with_manifest(tmp_path, model, model=named)
+    assert main(["search", str(index), "cats"]) == 2
+    assert f"was made with the checkpoint {named!r}: give --model" in capsys.readouterr().err
+
+
+def test_a_directory_with_the_name_of_a_repository_is_not_opened_either(
+    model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "someone" / "model").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert main(["search", str(with_manifest(tmp_path, model, model="someone/model")), "cats"]) == 2
+    assert "give --model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options", [{"model": "someone/model", "revision": None}, {"model": DEFAULT_MODEL, "revision": "other"}]
+)
+def test_what_an_index_names_is_not_downloaded(
+    options: dict[str, object],
+    model: MiniLM,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("minilm.hub.unpinned.probe", lambda *_: pytest.fail("the Hub was asked"))
+    index = with_manifest(tmp_path, model, **options)
+    assert main(["search", str(index), "cats", "--cache-folder", str(tmp_path)]) == 1
+    assert "offline use was requested" in capsys.readouterr().err
+
+
+def test_an_index_of_other_weights_is_refused(
+    model: MiniLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = with_manifest(tmp_path, model, model=DEFAULT_MODEL, sha256="0" * 64)
+    assert main(["search", str(index), "cats"]) == 1
+    assert "was made with other weights than those of" in capsys.readouterr().err
+
+
+def test_a_hit_is_a_score_a_row_and_a_text(
+    model: MiniLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = ["cats and dogs", "rain over town"]
+    rows = [{"text": text, "embedding": model.encode(text).tolist()} for text in texts]
+    index = tmp_path / "index.jsonl"
+    index.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "queries.txt").write_text("rain over town\n")
+    assert main(["search", str(index), "cats and dogs", "-k", "1"]) == 0
+    assert capsys.readouterr().out == "1.0000  0  cats and dogs\n"
+    queries = ["cats and dogs", "--queries", str(tmp_path / "queries.txt")]
+    assert main(["search", str(index), *queries, "-k", "1"]) == 0
+    expected = "# cats and dogs\n1.0000  0  cats and dogs\n# rain over town\n1.0000  1  rain over town\n"
+    assert capsys.readouterr().out == expected
+    assert main(["search", str(index), *queries, "-k", "1", "--json"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(answer["query"], answer["hits"][0]["text"]) for answer in answers] == list(
+        zip(texts, texts, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["index.npy", "-k", "0", "cats"], 2, "-k must be a positive whole number, not 0"),
+        (["index.npy"], 2, "no query: give one, or --queries FILE"),
+        ([".", "cats"], 2, "INDEX must name a file or folder, not '.'"),
+        (["missing.npy", "cats"], 1, "missing.npy: No such file or directory"),
+        (["index.txt", "cats"], 1, "an index ends in .parquet, .npy or .jsonl, not 'index.txt'"),
+        (["index.npy", "cats", "half\udcff"], 1, "query 2 holds the lone surrogate '\\udcff' at position 4"),
+        (["index.npy", "--queries", "bytes.txt"], 1, "bytes.txt, line 2: not UTF-8 (invalid start byte)"),
+        (["index.npy", "--queries", ""], 1, ""),  # an empty name is not ignored
+    ],
+)
+def test_what_cannot_be_searched_is_one_line(
+    arguments: list[str],
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("index.npy", np.eye(2, 384, dtype=np.float32))
+    Path("bytes.txt").write_bytes(b"fine\n\xff\n")
+    returned, line = failure(capsys, "search", *arguments)
+    assert (returned, line.startswith(message)) == (code, True)

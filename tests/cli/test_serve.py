@@ -1,0 +1,88 @@
+"""minilm serve: options, the port, and what fails before the first request."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from minilm.cli.main import main
+from tests.checkpoints import MakeCheckpoint, write_cross_encoder
+
+pytest.importorskip("fastapi", reason="fastapi is not installed; the extra serve brings it")
+
+
+def test_a_reranker_has_one_label(make_checkpoint: MakeCheckpoint, capfd: pytest.CaptureFixture[str]) -> None:
+    directory = write_cross_encoder(make_checkpoint, labels=2)
+    assert main(["serve", "--port", "0", "--reranker", str(directory)]) == 1
+    assert "a reranker has one label" in capfd.readouterr().err
+    assert main(["serve", "--port", "0", "--default-prompt-name", "nothing"]) == 2
+    assert "--default-prompt-name must be one of query" in capfd.readouterr().err
+
+
+def test_an_empty_name_of_a_reranker_is_not_ignored(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--port", "0", "--reranker", ""]) == 1
+    assert capsys.readouterr().err.startswith("minilm: '' is neither a directory on this machine nor")
+
+
+@pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://Example.org", "", "null"])
+def test_an_origin_that_is_no_site_is_refused(origin: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--port", "0", "--cors-origin", origin]) == 2
+    assert f"--cors-origin must be like https://example.org, or *, not {origin!r}" in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 1
+    assert capsys.readouterr().err == f"minilm: 127.0.0.1:{port}: Address already in use\n"
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70, ".."])
+def test_a_host_that_is_none_is_named(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--port", "0", "--host", host]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"minilm: {host}:0: ")
+    assert captured.err.count("\n") == 1
+
+
+def test_a_missing_file_is_named_and_not_the_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "manifest.json"
+    monkeypatch.setattr("minilm.cli.serve.load_model", lambda *_, **__: missing.read_bytes())
+    assert main(["serve", "--port", "0"]) == 1
+    assert capsys.readouterr().err == f"minilm: {missing}: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--port", "70000"],
+        ["--max-texts", "0"],
+        ["--threads", "0"],
+        ["--api-key", ""],
+        ["--body-seconds", "nan"],
+        ["--default-prompt-name", "", "--port", "0"],
+    ],
+)
+def test_wrong_options_exit_2(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", *options]) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert line.startswith(f"minilm: {'the API key' if options[0] == '--api-key' else options[0]} must ")
+
+
+def test_without_the_extra_the_command_says_what_to_install() -> None:
+    code = "import sys; sys.modules['fastapi'] = None; from minilm.cli.main import main; "
+    code += "sys.exit(main(['serve']))"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ
+    )
+    assert result.returncode == 1
+    assert "serve needs fastapi, which is not installed" in result.stderr
+    assert 'pip install "minilm[serve]"' in result.stderr
