@@ -104,7 +104,7 @@ def load(
 def read_embedder(directory: Path) -> EmbedderParts:
     """Read the parts of a sentence encoder."""
     config = read_config(directory)
-    parameters = _pack(ParameterFile(directory / "model.safetensors", config), config)
+    parameters = _pack_encoder(ParameterFile(directory / "model.safetensors", config), config)
     tokenizer = _open_tokenizer(directory, config)
     dense = read_dense_modules(directory, config) if config.dense else ()
     head = EmbeddingHead(config.hidden_size, config.pooling, dense)
@@ -128,7 +128,9 @@ def read_cross_encoder(directory: Path) -> CrossEncoderParts:
             f"type_vocab_size {config.type_vocab_size}"
         )
     activation_fn = read_score_activation(directory, num_labels)
-    return CrossEncoderParts(config, _pack(tensors, config), tokenizer, head, activation_fn, uses_types)
+    return CrossEncoderParts(
+        config, _pack_encoder(tensors, config), tokenizer, head, activation_fn, uses_types
+    )
 
 
 def _read_prompts(checkpoint: Checkpoint) -> PromptFields:
@@ -138,7 +140,7 @@ def _read_prompts(checkpoint: Checkpoint) -> PromptFields:
     return read_prompts(checkpoint.directory)
 
 
-def _pack(tensors: ParameterFile, config: ModelConfig) -> PackedParameters:
+def _pack_encoder(tensors: ParameterFile, config: ModelConfig) -> PackedParameters:
     return pack_parameters(tensors, config, in_panels=has_small_matrix_kernels())
 
 
