@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, cast, overload
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
-from minilm._arrays import AnyArray, Float32Array
-from minilm.pooling import Pooling
-from minilm.quantization import PRECISIONS, Precision
-
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    pass
 
-OutputValue = Literal["sentence_embedding", "token_embeddings"]
-Features = dict[str, AnyArray]  # everything about one text: encode(output_value=None)
 
 # Arguments of sentence-transformers that make no sense for numpy on the CPU: the values that mean what minilm
 # does anyway, and the reason why there is no other.
@@ -66,17 +60,6 @@ class Source(TypedDict, total=False):
     token: str | bool | None
 
 
-class MiniLMOptions(Source, TorchOnly, total=False):
-    """Arguments of the constructor of :class:`minilm.MiniLM`, its first excepted."""
-
-    max_seq_length: int | None
-    threads: int | None
-    prompts: Mapping[str, str] | None
-    default_prompt_name: str | None
-    similarity_fn_name: str | None
-    truncate_dim: int | None
-
-
 class TorchOnlyCall(TypedDict, total=False):
     """Arguments of sentence-transformers' methods that can only have their defaults here."""
 
@@ -85,85 +68,6 @@ class TorchOnlyCall(TypedDict, total=False):
     device: str | None
     pool: None
     chunk_size: None
-
-
-class EncodeOptions(TorchOnlyCall, total=False):
-    """Arguments of :meth:`minilm.MiniLM.encode` that do not decide what type it returns."""
-
-    precision: Precision
-    normalize_embeddings: bool
-    truncate_dim: int | None
-    pooling: Pooling | Sequence[Pooling] | None
-
-
-class EncodeMethod(Protocol):
-    """What the encode methods of :class:`minilm.MiniLM` take and return."""
-
-    @overload
-    def __call__(  # type: ignore[overload-overlap] # a str is an iterable of str, but means one text
-        self,
-        inputs: str,
-        prompt_name: str | None = ...,
-        prompt: str | None = ...,
-        batch_size: int = ...,
-        show_progress_bar: bool | None = ...,
-        *,
-        output_value: Literal["sentence_embedding", "token_embeddings"] = ...,
-        **options: Unpack[EncodeOptions],
-    ) -> Float32Array: ...
-    @overload
-    def __call__(
-        self,
-        inputs: Iterable[str],
-        prompt_name: str | None = ...,
-        prompt: str | None = ...,
-        batch_size: int = ...,
-        show_progress_bar: bool | None = ...,
-        *,
-        output_value: Literal["sentence_embedding"] = ...,
-        **options: Unpack[EncodeOptions],
-    ) -> Float32Array: ...
-    @overload
-    def __call__(
-        self,
-        inputs: Iterable[str],
-        prompt_name: str | None = ...,
-        prompt: str | None = ...,
-        batch_size: int = ...,
-        show_progress_bar: bool | None = ...,
-        *,
-        output_value: Literal["token_embeddings"],
-        **options: Unpack[EncodeOptions],
-    ) -> list[Float32Array]: ...
-    @overload
-    def __call__(  # type: ignore[overload-overlap] # as above
-        self,
-        inputs: str,
-        prompt_name: str | None = ...,
-        prompt: str | None = ...,
-        batch_size: int = ...,
-        show_progress_bar: bool | None = ...,
-        *,
-        output_value: None,
-        **options: Unpack[EncodeOptions],
-    ) -> Features: ...
-    @overload
-    def __call__(
-        self,
-        inputs: Iterable[str],
-        prompt_name: str | None = ...,
-        prompt: str | None = ...,
-        batch_size: int = ...,
-        show_progress_bar: bool | None = ...,
-        *,
-        output_value: None,
-        **options: Unpack[EncodeOptions],
-    ) -> list[Features]: ...
-
-
-def encode_signature(method: Callable[..., Any]) -> EncodeMethod:
-    """Give a method of a model the types of :class:`EncodeMethod`; at run time it stays as it is."""
-    return cast(EncodeMethod, method)
 
 
 def refuse_torch_only(**arguments: object) -> None:
@@ -183,28 +87,6 @@ def refuse_torch_only(**arguments: object) -> None:
         # by type and value: 1 is not True here
         if not any(type(value) is type(one) and value == one for one in accepted):
             raise ValueError(f"{name}={value!r} is not supported: {reason}")
-
-
-def check_output(
-    output_value: object, precision: object, pooling: object, normalize_embeddings: bool
-) -> None:
-    """Refuse arguments of encode that are unknown, or that have no meaning together.
-
-    Raises
-    ------
-    ValueError
-        With the argument and its value.
-    """
-    if precision not in PRECISIONS:
-        raise unknown_name("precision", precision, PRECISIONS)
-    if output_value not in ("sentence_embedding", "token_embeddings", None):
-        raise ValueError(
-            f"output_value must be 'sentence_embedding', 'token_embeddings' or None, not {output_value!r}"
-        )
-    if output_value is None and precision != "float32":
-        raise ValueError("precision has no meaning for output_value None")
-    if output_value == "token_embeddings" and (pooling is not None or normalize_embeddings):
-        raise ValueError("pooling and normalize_embeddings have no meaning for token_embeddings")
 
 
 def positive_int(name: str, value: object) -> int:

@@ -1,16 +1,25 @@
-"""Options of a model that may be set after it was loaded."""
+"""Options of a model that may be set after it was loaded, and the types of its arguments."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, overload
+
 import numpy as np
 
-from minilm._arguments import positive_int, unknown_name
+from minilm._arguments import Source, TorchOnly, TorchOnlyCall, positive_int, unknown_name
+from minilm._arrays import Float32Array
 from minilm._pipeline import Pipeline
 from minilm.config import ModelConfig
-from minilm.heads import EmbeddingHead
+from minilm.heads import EmbeddingHead, Features
 from minilm.hub import Checkpoint
+from minilm.pooling import Pooling
+from minilm.quantization import Precision
 from minilm.similarity import SIMILARITY
 from minilm.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class PipelineOptions:
@@ -120,9 +129,10 @@ class EmbedderOptions(PipelineOptions):
         """Components of an embedding before any truncation: 384 for all-MiniLM-L6-v2."""
         return self.head.width()
 
-    def get_embedding_dimension(self) -> int:
-        """Components of an embedding as encode returns it, after the cut at ``truncate_dim``."""
-        return min(self.embedding_dimension, self.truncate_dim or self.embedding_dimension)
+    def get_embedding_dimension(self, pooling: Pooling | Sequence[Pooling] | None = None) -> int:
+        """Components of an embedding as encode returns it with this pooling, after the cut at ``truncate_dim``."""
+        width = self.head.width(pooling)
+        return min(width, self.truncate_dim or width)
 
     get_sentence_embedding_dimension = get_embedding_dimension  # its former name, which many still use
 
@@ -136,3 +146,93 @@ class EmbedderOptions(PipelineOptions):
         if not isinstance(value, str) or value not in SIMILARITY:
             raise unknown_name("similarity_fn_name", value, SIMILARITY)
         self._similarity_fn_name = value
+
+
+class MiniLMOptions(Source, TorchOnly, total=False):
+    """Arguments of the constructor of :class:`minilm.MiniLM`, its first excepted."""
+
+    max_seq_length: int | None
+    threads: int | None
+    prompts: Mapping[str, str] | None
+    default_prompt_name: str | None
+    similarity_fn_name: str | None
+    truncate_dim: int | None
+
+
+class EncodeOptions(TorchOnlyCall, total=False):
+    """Arguments of :meth:`minilm.MiniLM.encode` that do not decide what type it returns."""
+
+    precision: Precision
+    normalize_embeddings: bool
+    truncate_dim: int | None
+    pooling: Pooling | Sequence[Pooling] | None
+
+
+class EncodeMethod(Protocol):
+    """What the encode methods of :class:`minilm.MiniLM` take and return."""
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap] # a str is an iterable of str, but means one text
+        self,
+        inputs: str,
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
+        *,
+        output_value: Literal["sentence_embedding", "token_embeddings"] = ...,
+        **options: Unpack[EncodeOptions],
+    ) -> Float32Array: ...
+    @overload
+    def __call__(
+        self,
+        inputs: Iterable[str],
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
+        *,
+        output_value: Literal["sentence_embedding"] = ...,
+        **options: Unpack[EncodeOptions],
+    ) -> Float32Array: ...
+    @overload
+    def __call__(
+        self,
+        inputs: Iterable[str],
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
+        *,
+        output_value: Literal["token_embeddings"],
+        **options: Unpack[EncodeOptions],
+    ) -> list[Float32Array]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap] # as above
+        self,
+        inputs: str,
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
+        *,
+        output_value: None,
+        **options: Unpack[EncodeOptions],
+    ) -> Features: ...
+    @overload
+    def __call__(
+        self,
+        inputs: Iterable[str],
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
+        *,
+        output_value: None,
+        **options: Unpack[EncodeOptions],
+    ) -> list[Features]: ...
+
+
+def encode_signature(method: Callable[..., Any]) -> EncodeMethod:
+    """Give a method of a model the types of :class:`EncodeMethod`; at run time it stays as it is."""
+    return cast(EncodeMethod, method)

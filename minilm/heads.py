@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 
-from minilm._arguments import Features, unknown_name
-from minilm._arrays import Float32Array
+from minilm._arguments import unknown_name
+from minilm._arrays import AnyArray, Float32Array
 from minilm.errors import CheckpointError
 from minilm.explanation import Explanation, explain_score
 from minilm.pooling import POOLING, Pooling, normalize
+from minilm.quantization import PRECISIONS
 from minilm.text.spans import TextSpans
 
+OutputValue = Literal["sentence_embedding", "token_embeddings"]
 Embed = Callable[[Float32Array], Float32Array]  # hidden states (N, L, E) to embeddings (N, E)
+Features = dict[str, AnyArray]  # everything about one text: encode(output_value=None)
 
 
 class Dense(NamedTuple):
@@ -171,3 +174,25 @@ def features(input_ids: Sequence[int], hidden_states: Float32Array, embed: Embed
         "token_embeddings": hidden_states,
         "sentence_embedding": embed(hidden_states[None])[0],
     }
+
+
+def check_output(
+    output_value: object, precision: object, pooling: object, normalize_embeddings: bool
+) -> None:
+    """Refuse arguments of encode that are unknown, or that have no meaning together.
+
+    Raises
+    ------
+    ValueError
+        With the argument and its value.
+    """
+    if precision not in PRECISIONS:
+        raise unknown_name("precision", precision, PRECISIONS)
+    if output_value not in ("sentence_embedding", "token_embeddings", None):
+        raise ValueError(
+            f"output_value must be 'sentence_embedding', 'token_embeddings' or None, not {output_value!r}"
+        )
+    if output_value is None and precision != "float32":
+        raise ValueError("precision has no meaning for output_value None")
+    if output_value == "token_embeddings" and (pooling is not None or normalize_embeddings):
+        raise ValueError("pooling and normalize_embeddings have no meaning for token_embeddings")

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from minilm._arguments import OutputValue, check_output, encode_signature, positive_int, refuse_torch_only
+from minilm._arguments import positive_int, refuse_torch_only
 from minilm._arrays import Float32Array, GrowingArray, Int64Array
 from minilm._loading import load, read_embedder
-from minilm._options import EmbedderOptions
+from minilm._options import EmbedderOptions, encode_signature
 from minilm._pipeline import Counts, Pipeline
 from minilm.errors import TruncationWarning
 from minilm.explanation import Explanation
 from minilm.fast.blas import blas_info, kernel_advice
 from minilm.fast.engine import Engine
 from minilm.fast.threads import available_cores
-from minilm.heads import features, token_vectors
+from minilm.heads import OutputValue, check_output, features, token_vectors
 from minilm.hub import DEFAULT_MODEL
 from minilm.pooling import Pooling
 from minilm.quantization import Precision, quantize_embeddings
@@ -38,7 +38,8 @@ from minilm.tokenizer import pad
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-    from minilm._arguments import MiniLMOptions, TorchOnly
+    from minilm._arguments import TorchOnly
+    from minilm._options import MiniLMOptions
 
 # The names under which encode_query and encode_document look for their prompt, in order.
 QUERY_PROMPTS = ("query",)
