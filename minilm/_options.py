@@ -130,7 +130,7 @@ class EmbedderOptions(PipelineOptions):
         return self.head.width()
 
     def get_embedding_dimension(self, pooling: Pooling | Sequence[Pooling] | None = None) -> int:
-        """Components of an embedding as encode returns it with this pooling, after the cut at ``truncate_dim``."""
+        """Components of an embedding as encode returns it, after the cut at ``truncate_dim``."""
         width = self.head.width(pooling)
         return min(width, self.truncate_dim or width)
 
