@@ -1,4 +1,4 @@
-"""Configurations that contradict the tensors, themselves or common sense, or that are no JSON at all."""
+"""Configurations that contradict the tensors or themselves, are out of range, or are not JSON."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def test_a_size_that_is_none_or_not_the_tensors_is_refused(
     with pytest.raises(CheckpointError) as error:
         CrossEncoder(directory)
     assert str(error.value).startswith(str(directory))
-    # a size that could be one is held to the tensors, or to the other sizes
+    # a possible size is compared with the tensors, or with the other sizes
     fits = value == 10**9 + 7 and name not in ("num_hidden_layers", "num_attention_heads")
     file = "model.safetensors" if fits else "config.json"
     if fits and name == "hidden_size":
-        file = "1_Pooling/config.json"  # which has the width as well
+        file = "1_Pooling/config.json"  # it repeats the width
     message = refusal(directory, file)
     assert name in message or str(value) in message
 
@@ -89,7 +89,7 @@ def test_a_size_that_is_off_by_one_is_refused(
     directory: Path, refusal: Refusal, name: str, step: int
 ) -> None:
     change_json(directory / "config.json", lambda fields: fields.update({name: getattr(TINY, name) + step}))
-    # neither 3 nor 5 heads divide the width, and the pooling has the width as well
+    # neither 3 nor 5 heads divide the width, and the pooling file repeats the width
     file = {"num_attention_heads": "config.json", "hidden_size": "1_Pooling/config.json"}
     refusal(directory, file.get(name, "model.safetensors"))
 
@@ -212,7 +212,7 @@ def test_modules_that_lie_or_lead_out_of_the_directory_are_refused(
     directory: Path, refusal: Refusal, modules: list[Any]
 ) -> None:
     outside = directory.parent.parent
-    for place in (outside, directory.parent):  # so that what is asked for would be found
+    for place in (outside, directory.parent):  # so that a path out of the directory would find a file
         (place / "config.json").write_text('{"pooling_mode": "cls"}')
     (directory / "modules.json").write_text(json.dumps(modules))
     refusal(directory, "modules.json")
@@ -228,7 +228,7 @@ def with_dense(
     tensors: dict[str, np.ndarray] | None = None,
     fields: dict[str, Any] | None = None,
 ) -> Path:
-    """The checkpoint with a Dense module of 16 to 2, right but for ``tensors`` and ``fields``."""
+    """The checkpoint with a Dense module of 16 to 2, valid except for ``tensors`` and ``fields``."""
     folder = directory / "2_Dense"
     folder.mkdir()
     right = {"linear.weight": np.ones((2, 16), np.float32), "linear.bias": np.ones(2, np.float32)}
@@ -297,7 +297,7 @@ def test_a_dense_layer_that_overflows_is_refused_whichever_way_a_text_comes(dire
 
 
 def deeper(directory: Path) -> list[dict[str, Any]]:
-    """Two more Dense modules of 2 to 2, whose product leaves float32."""
+    """Two more Dense modules of 2 to 2; their product exceeds float32."""
     folders = ["3_Dense", "4_Dense"]
     for folder in folders:
         (directory / folder).mkdir()

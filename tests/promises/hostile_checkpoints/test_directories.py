@@ -1,4 +1,4 @@
-"""Files that are none: pipes, sockets, devices, directories, links in circles, and what may not be read."""
+"""Pipes, sockets, devices, directories and circular links in place of files, and unreadable files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pipe(path: Path) -> None:
 
 def unix_socket(path: Path) -> None:
     here = Path.cwd()
-    os.chdir(path.parent)  # the name of a socket must be short
+    os.chdir(path.parent)  # the path of a socket must be short
     try:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(path.name)
@@ -115,7 +115,7 @@ def test_links_that_lead_to_files_are_followed_as_in_a_hugging_face_cache(
     assert MiniLM(directory).encode("a b").tolist() == expected
 
 
-# What may not be read. Permissions do not bind root, under whom tests may run: for the time being nobody is.
+# Unreadable files. Permissions do not stop root, who may run the tests, so these tests switch to nobody.
 
 NOBODY = 65534
 
@@ -137,7 +137,7 @@ def as_nobody() -> Iterator[None]:
 
 @pytest.fixture
 def readable() -> Iterator[Path]:
-    """A checkpoint that all may read, in a place that all may enter, which pytest's own is not."""
+    """A checkpoint that every user can read, in a folder that every user can enter, unlike pytest's own."""
     root = Path(tempfile.mkdtemp())
     write_checkpoint(root / "a" / "model", TINY)
     (root / "a" / "model" / "tokenizer_config.json").write_text("{}")
@@ -163,7 +163,7 @@ def test_a_file_that_may_be_missing_is_named_if_it_may_not_be_read(
     readable: Path, refusal: Refusal, name: str
 ) -> None:
     if name == "tokenizer_config.json":
-        (readable / "sentence_bert_config.json").unlink()  # which is asked first
+        (readable / "sentence_bert_config.json").unlink()  # this file takes precedence
     (readable / name).chmod(0)
     with as_nobody():
         assert refusal(readable, name) == f"{name}: cannot be read: Permission denied"
