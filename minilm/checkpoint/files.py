@@ -129,13 +129,13 @@ class Fields:
         return CheckpointError(f"{self.path}: {message}")
 
     def refuse_unless(self, name: str, supported: object, *, allow_null: bool = False) -> None:
-        """Refuse every value of a field but one; a missing field has this value."""
+        """Refuse every value but ``supported``; a missing field counts as supported."""
         value = self.values.get(name, supported)
         if value != supported and not (value is None and allow_null):
             raise self.error(f"{name} {quoted(value)} is not supported, only {supported!r} is")
 
     def one_of(self, name: str, supported: Iterable[str], *, default: str, is_class: bool = False) -> str:
-        """A field with one of several names; of a class path such as "torch.nn.Tanh" the last part counts."""
+        """A field with one of several names; ``is_class`` compares the last part of "torch.nn.Tanh" only."""
         value = self.values.get(name, default)
         choice = value.rpartition(".")[2] if is_class and isinstance(value, str) else value
         if not isinstance(choice, str) or choice not in supported:
