@@ -113,15 +113,11 @@ def read_score_activation(directory: Path, num_labels: int) -> Activation:
     """
     config = Fields(directory / "config.json")
     own = Fields(directory / "config_sentence_transformers.json", optional=True)
-    nested = config.values.get("sentence_transformers")
+    nested, older = config.values.get("sentence_transformers"), "sbert_ce_default_activation_function"
     places: tuple[tuple[Fields, str, object], ...] = (
         (own, "activation_fn", own.values.get("activation_fn")),
         (config, "activation_fn", nested.get("activation_fn") if isinstance(nested, dict) else None),
-        (
-            config,
-            "sbert_ce_default_activation_function",
-            config.values.get("sbert_ce_default_activation_function"),
-        ),
+        (config, older, config.values.get(older)),
     )
     for fields, field, name in places:
         if name:

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from minilm import CheckpointError, CrossEncoder, MiniLM
 from tests.checkpoints import TINY
-from tests.promises.hostile_checkpoints.refusing import Refusal, change_json
+from tests.promises.hostile_checkpoints.refusing import NOT_JSON, Refusal, change_json
 
 SIZES = (
     "vocab_size",
@@ -24,22 +24,6 @@ SIZES = (
     "type_vocab_size",
 )
 JSON_FILES = ("config.json", "modules.json", "1_Pooling/config.json", "sentence_bert_config.json")
-
-NOT_JSON: dict[str, bytes] = {
-    "empty": b"",
-    "nothing but null bytes": bytes(10),
-    "cut off": b'{"a": ',
-    "not UTF-8": b'{"a": "\xff"}',
-    "a lone number": b"7",
-    "null": b"null",
-    "NaN": b"NaN",
-    "a number of 5000 digits": b'{"a": ' + b"9" * 5000 + b"}",
-    "lists in lists": b"[" * 100_000,
-    "objects in objects": b'{"a":' * 100_000,
-    "a YAML": b"a: 1\n",
-    "HTML": b"<!DOCTYPE html>\n<html>Not Found</html>",
-    "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
-}
 
 
 @pytest.mark.parametrize("name", JSON_FILES)

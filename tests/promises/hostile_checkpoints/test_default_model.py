@@ -22,7 +22,7 @@ from minilm.cli.main import main
 from minilm.hub import find
 from tests.checkpoints import MakeCheckpoint
 from tests.promises.hostile_checkpoints.refusing import deadline
-from tests.promises.hostile_checkpoints.test_directories import KINDS
+from tests.promises.hostile_checkpoints.special_files import KINDS
 
 FLIPS = int(os.environ.get("MINILM_FLIPS", "600")) // 12
 
