@@ -41,7 +41,7 @@ class ModelConfig:
     pooling: tuple[Pooling, ...] = ("mean",)
     dense: tuple[str, ...] = ()  # folders of the Dense modules between pooling and normalization
     normalize: bool = True
-    do_lower_case: bool = False  # before the tokenizer's own normalization
+    do_lower_case: bool = False  # lower-case texts before the tokenizer reads them
 
     @property
     def head_size(self) -> int:

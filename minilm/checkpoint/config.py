@@ -147,19 +147,20 @@ def read_modules(directory: Path) -> Modules | None:
 
 def _read_pooling(path: Path, hidden_size: int) -> tuple[Pooling, ...]:
     fields = Fields(path)
-    if fields.get("include_prompt") is False:
+    values = fields.values
+    if values.get("include_prompt") is False:
         raise fields.error("include_prompt false is not supported: prompts are pooled as well")
     for name in ("word_embedding_dimension", "embedding_dimension"):  # the older and the newer name
-        if fields.get(name) not in (None, hidden_size):
+        if values.get(name) not in (None, hidden_size):
             raise fields.error(
-                f"{name} is {quoted(fields.get(name))}, but config.json has hidden_size {hidden_size}"
+                f"{name} is {quoted(values[name])}, but config.json has hidden_size {hidden_size}"
             )
     modes: list[Any]
-    if "pooling_mode" in fields:
-        value = fields.get("pooling_mode")
-        modes = list(value) if isinstance(value, list) else [value]
+    if "pooling_mode" in values:
+        mode = values["pooling_mode"]
+        modes = mode if isinstance(mode, list) else [mode]
     else:
-        flags = [name for name in fields.names() if name.startswith("pooling_mode_") and fields.get(name)]
+        flags = [name for name, is_on in values.items() if name.startswith("pooling_mode_") and is_on]
         unknown = [name for name in flags if name not in _POOLING_FLAGS]
         modes = unknown or [mode for flag, mode in _POOLING_FLAGS.items() if flag in flags]
     if not modes or not all(isinstance(mode, str) and mode in POOLING for mode in modes):
@@ -173,7 +174,7 @@ def _read_pooling(path: Path, hidden_size: int) -> tuple[Pooling, ...]:
 def _read_max_seq_length(sentence_bert: Fields, max_position_embeddings: int) -> int:
     """The maximum number of tokens per text, with special tokens, as sentence-transformers chooses it."""
     fields, name = sentence_bert, "max_seq_length"
-    if name not in fields:
+    if name not in fields.values:
         name = "model_max_length"
         fields = Fields(sentence_bert.path.with_name("tokenizer_config.json"), optional=True)
     # transformers writes 10**30 for "no limit"; the position table is a limit all the same

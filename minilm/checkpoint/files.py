@@ -34,6 +34,8 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 
+_JSON_TYPES: dict[type, str] = {str: "a string", list: "a list", dict: "an object"}
+
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother, _SHORT.maxlong = 3, 60, 60, 40
 
@@ -105,6 +107,11 @@ class Fields:
     optional : bool
         The file may be missing, and then it has no fields. A field that is null counts as missing.
 
+    Attributes
+    ----------
+    values : dict
+        The fields without any check.
+
     Raises
     ------
     CheckpointError
@@ -113,34 +120,23 @@ class Fields:
 
     def __init__(self, path: Path, *, optional: bool = False) -> None:
         self.path = path
-        self._values: dict[str, Any] = {} if optional and not is_there(path) else read_json(path, dict)
+        self.values: dict[str, Any] = {} if optional and not is_there(path) else read_json(path, dict)
         if optional:
-            self._values = {name: value for name, value in self._values.items() if value is not None}
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._values
-
-    def names(self) -> list[str]:
-        """Names of all fields, in the order of the file."""
-        return list(self._values)
-
-    def get(self, name: str) -> Any:  # noqa: ANN401 - any JSON value
-        """The value of a field without a check; None if it is missing."""
-        return self._values.get(name)
+            self.values = {name: value for name, value in self.values.items() if value is not None}
 
     def error(self, message: str) -> CheckpointError:
         """An error about this file, to be raised."""
         return CheckpointError(f"{self.path}: {message}")
 
     def refuse_unless(self, name: str, supported: object, *, allow_null: bool = False) -> None:
-        """Refuse every value of a field but one; a missing field has this value."""
-        value = self._values.get(name, supported)
+        """Refuse every value but ``supported``; a missing field counts as supported."""
+        value = self.values.get(name, supported)
         if value != supported and not (value is None and allow_null):
             raise self.error(f"{name} {quoted(value)} is not supported, only {supported!r} is")
 
     def one_of(self, name: str, supported: Iterable[str], *, default: str, is_class: bool = False) -> str:
-        """A field with one of several names; of a class path such as "torch.nn.Tanh" the last part counts."""
-        value = self._values.get(name, default)
+        """A field with one of several names; ``is_class`` compares the last part of "torch.nn.Tanh" only."""
+        value = self.values.get(name, default)
         choice = value.rpartition(".")[2] if is_class and isinstance(value, str) else value
         if not isinstance(choice, str) or choice not in supported:
             choices = ", ".join(map(repr, supported))
@@ -169,33 +165,22 @@ class Fields:
 
     def boolean(self, name: str, *, default: bool) -> bool:
         """True or false."""
-        value = self._values.get(name, default)
+        value = self.values.get(name, default)
         if not isinstance(value, bool):
             raise self.error(f"{name} must be true or false, not {quoted(value)}")
         return value
 
-    def string(self, name: str) -> str | None:
-        """A text; None if the field is missing."""
-        return self._typed(name, str, "a string")
-
-    def array(self, name: str) -> list[Any] | None:
-        """A JSON array; None if the field is missing."""
-        return self._typed(name, list, "a list")
-
-    def mapping(self, name: str) -> dict[str, Any] | None:
-        """A JSON object; None if the field is missing."""
-        return self._typed(name, dict, "an object")
-
-    def _typed(self, name: str, kind: type[_T], description: str) -> _T | None:
-        value = self._values.get(name)
-        if name in self._values and not isinstance(value, kind):
-            raise self.error(f"{name} must be {description}, not {quoted(value)}")
+    def optional(self, name: str, kind: type[_T]) -> _T | None:
+        """A field that holds a str, list or dict; None if it is missing."""
+        value = self.values.get(name)
+        if name in self.values and not isinstance(value, kind):
+            raise self.error(f"{name} must be {_JSON_TYPES[kind]}, not {quoted(value)}")
         return value
 
     def _required(self, name: str, default: object = None) -> Any:  # noqa: ANN401 - any JSON value
-        if name not in self._values and default is None:
+        if name not in self.values and default is None:
             raise self.error(f"{name} is missing")
-        return self._values.get(name, default)
+        return self.values.get(name, default)
 
 
 def _access_error(path: Path, error: OSError) -> CheckpointError:

@@ -93,7 +93,7 @@ def read_num_labels(directory: Path) -> int:
         If ``config.json`` has something else than a positive whole number.
     """
     fields = Fields(directory / "config.json")
-    labels = fields.get("id2label")
+    labels = fields.values.get("id2label")
     if labels == {}:
         raise fields.error("id2label names no labels")
     return (
@@ -113,11 +113,11 @@ def read_score_activation(directory: Path, num_labels: int) -> Activation:
     """
     config = Fields(directory / "config.json")
     own = Fields(directory / "config_sentence_transformers.json", optional=True)
-    nested = config.get("sentence_transformers")
+    nested, older = config.values.get("sentence_transformers"), "sbert_ce_default_activation_function"
     places: tuple[tuple[Fields, str, object], ...] = (
-        (own, "activation_fn", own.get("activation_fn")),
+        (own, "activation_fn", own.values.get("activation_fn")),
         (config, "activation_fn", nested.get("activation_fn") if isinstance(nested, dict) else None),
-        (config, "sbert_ce_default_activation_function", config.get("sbert_ce_default_activation_function")),
+        (config, older, config.values.get(older)),
     )
     for fields, field, name in places:
         if name:
@@ -132,7 +132,7 @@ def read_score_activation(directory: Path, num_labels: int) -> Activation:
 def has_token_types(directory: Path) -> bool:
     """Whether the original's tokenizer tells the encoder which text a token belongs to; BERT's own does."""
     fields = Fields(directory / "tokenizer_config.json", optional=True)
-    names = fields.array("model_input_names")
+    names = fields.optional("model_input_names", list)
     if names is not None:
         return "token_type_ids" in names
-    return fields.get("tokenizer_class") in (None, "BertTokenizer", "BertTokenizerFast")
+    return fields.values.get("tokenizer_class") in (None, "BertTokenizer", "BertTokenizerFast")

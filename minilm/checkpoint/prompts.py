@@ -36,14 +36,14 @@ def read_prompts(directory: Path) -> PromptFields:
     """
     fields = Fields(directory / "config_sentence_transformers.json", optional=True)
     prompts = {"query": "", "document": ""}
-    for name, text in (fields.mapping("prompts") or {}).items():
+    for name, text in (fields.optional("prompts", dict) or {}).items():
         if not isinstance(text, str | None):
-            raise fields.error(f"prompts must map names to texts, not {quoted(fields.get('prompts'))}")
+            raise fields.error(f"prompts must map names to texts, not {quoted(fields.values['prompts'])}")
         if not is_encodable(name + (text or "")):
             raise fields.error(f"the prompt {quoted(name)} holds a lone surrogate")
         if text is not None:
             prompts[name] = text
-    has_default = "default_prompt_name" in fields
+    has_default = "default_prompt_name" in fields.values
     return PromptFields(
         prompts,
         fields.one_of("default_prompt_name", prompts, default="") if has_default else None,

@@ -81,11 +81,11 @@ class ParameterFile(TensorFile):
             linear=[
                 n for n, shape in expected.items() if len(shape) == 2 and not n.startswith("embeddings.")
             ],
-            # a model without a second text may have token types of zero
+            # token types may be zero: many models never read a second text
             nonzero=[n for n in expected if n.endswith(".weight") and "token_type" not in n],
             dtype=dtype,
             ignored=_UNUSED,
-            prefix="bert.",  # of the encoder's tensors in a model with a head
+            prefix="bert.",  # a model with a head has the encoder under this name
         )
 
 

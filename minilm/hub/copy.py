@@ -22,7 +22,7 @@ def copy_checkpoint(checkpoint: Checkpoint, directory: str | os.PathLike[str]) -
     Parameters
     ----------
     checkpoint : Checkpoint
-        From :func:`find_checkpoint`.
+        From :func:`minilm.hub.find_checkpoint`.
     directory : str or PathLike
         It is created if it does not exist. Model files of another checkpoint in it are replaced or removed.
 

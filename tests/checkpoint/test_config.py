@@ -138,7 +138,7 @@ def test_modules_lie_in_the_checkpoint(make_checkpoint: MakeCheckpoint) -> None:
     ("fields", "expected"),
     [
         ({"pooling_mode_lasttoken": True}, ("lasttoken",)),
-        # in this order whatever theirs, as sentence-transformers concatenates them
+        # sentence-transformers concatenates in a fixed order, whatever the order of the file
         ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True}, ("cls", "mean")),
         ({"pooling_mode": ["mean", "cls"]}, ("mean", "cls")),
         ({"pooling_mode": ["mean"]}, ("mean",)),

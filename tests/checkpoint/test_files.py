@@ -59,13 +59,12 @@ READS: list[tuple[Callable[[Fields], object], object, object]] = [
     (lambda f: f.one_of("x", ("a", "b"), default="b"), ..., "b"),
     (lambda f: f.one_of("x", ("a", "b"), default="b"), "a", "a"),
     (lambda f: f.one_of("x", ("Tanh",), default="Tanh", is_class=True), "torch.nn.Tanh", "Tanh"),
-    (lambda f: f.string("x"), "text", "text"),
-    (lambda f: f.string("x"), ..., None),
-    (lambda f: f.array("x"), [1], [1]),
-    (lambda f: f.array("x"), ..., None),
-    (lambda f: f.mapping("x"), {"a": 1}, {"a": 1}),
-    (lambda f: f.mapping("x"), ..., None),
-    (lambda f: f.get("x"), ..., None),
+    (lambda f: f.optional("x", str), "text", "text"),
+    (lambda f: f.optional("x", str), ..., None),
+    (lambda f: f.optional("x", list), [1], [1]),
+    (lambda f: f.optional("x", list), ..., None),
+    (lambda f: f.optional("x", dict), {"a": 1}, {"a": 1}),
+    (lambda f: f.optional("x", dict), ..., None),
     (lambda f: f.refuse_unless("x", False), ..., None),
     (lambda f: f.refuse_unless("x", False, allow_null=True), None, None),
 ]
@@ -76,7 +75,7 @@ def test_a_field_is_read_or_has_its_default(
     tmp_path: Path, read: Callable[[Fields], object], value: object, expected: object
 ) -> None:
     fields = fields_of(tmp_path / "a.json", {} if value is ... else {"x": value})
-    assert ("x" in fields) == (value is not ...)
+    assert ("x" in fields.values) == (value is not ...)
     assert read(fields) == expected
 
 
@@ -97,10 +96,10 @@ REFUSALS: list[tuple[Callable[[Fields], object], object, str]] = [
     (lambda f: f.one_of("x", ("a", "b"), default="a"), "c.a", "x 'c.a' is not supported, only 'a', 'b' are"),
     (lambda f: f.one_of("x", ("a",), default="a", is_class=True), ["a"], "x ['a'] is not supported, only"),
     (lambda f: f.one_of("x", ("a",), default="a"), None, "x None is not supported, only 'a' are"),
-    (lambda f: f.string("x"), 7, "x must be a string, not 7"),
-    (lambda f: f.string("x"), None, "x must be a string, not None"),
-    (lambda f: f.array("x"), {}, "x must be a list, not {}"),
-    (lambda f: f.mapping("x"), [], "x must be an object, not []"),
+    (lambda f: f.optional("x", str), 7, "x must be a string, not 7"),
+    (lambda f: f.optional("x", str), None, "x must be a string, not None"),
+    (lambda f: f.optional("x", list), {}, "x must be a list, not {}"),
+    (lambda f: f.optional("x", dict), [], "x must be an object, not []"),
     (lambda f: f.refuse_unless("x", False), True, "x True is not supported, only False is"),
     (lambda f: f.refuse_unless("x", False), None, "x None is not supported, only False is"),
 ]
@@ -118,9 +117,9 @@ def test_a_field_of_another_type_or_range_is_refused_with_file_name_and_value(
 
 def test_an_optional_file_may_be_missing_and_null_means_missing(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    assert Fields(path, optional=True).names() == []
+    assert Fields(path, optional=True).values == {}
     fields = fields_of(path, {"x": None, "y": 1}, optional=True)
-    assert fields.names() == ["y"]
+    assert fields.values == {"y": 1}
     assert fields.boolean("x", default=True) is True
     path.unlink()
     with pytest.raises(CheckpointError, match="cannot be read: No such file"):

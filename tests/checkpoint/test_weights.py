@@ -1,4 +1,4 @@
-"""weights.py: the right numbers in the right places, and faults named."""
+"""checkpoint/weights.py: the right numbers in the right places, and errors that name each fault."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def as_bfloat16(tensor: np.ndarray) -> bytes:
-    """The upper halves of float32, which is what a bfloat16 is (rounded towards zero)."""
+    """The upper halves of float32 numbers: a bfloat16, rounded towards zero."""
     return (tensor.view(np.uint32) >> 16).astype("<u2").tobytes()
 
 
@@ -51,7 +51,7 @@ def test_a_parameter_file_reads_what_is_asked_for_and_keeps_nothing(path: Path) 
 
 
 def test_the_default_model_has_as_many_numbers_as_it_should(model: MiniLM) -> None:
-    # 22,713,216 in the file, less the pooler over [CLS] (384 * 384 + 384) that sentence embeddings do not use
+    # 22,713,216 in the file, minus the pooler over [CLS] (384 * 384 + 384), which embeddings do not use
     assert count_parameters(model.config) == 22_713_216 - 384 * 385
 
 
@@ -65,7 +65,7 @@ def test_float16_is_read_exactly(path: Path) -> None:
 
 def test_bfloat16_is_read_exactly(path: Path) -> None:
     tensors = random_tensors(TINY)
-    # numpy has no bfloat16 to save from, so the file is put together by hand: length, header, bytes
+    # numpy has no bfloat16, so the test builds the file itself: length, header, data
     header, body = {}, b""
     for name, tensor in tensors.items():
         start, body = len(body), body + as_bfloat16(tensor)

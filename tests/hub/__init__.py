@@ -1,1 +1,1 @@
-"""Where checkpoints come from: the modules of minilm/hub/, each with its tests."""
+"""Tests of minilm/hub/."""

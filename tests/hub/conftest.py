@@ -1,4 +1,4 @@
-"""The world in which the tests of minilm/hub/ take place."""
+"""Fixtures for the tests of minilm/hub/: every place as a stand-in."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         point_at(fake_hub.endpoint, monkeypatch)
         set_constant(monkeypatch, "HF_HUB_CACHE", str(cache))
         set_constant(monkeypatch, "HF_HUB_OFFLINE", False)
-        # neither the user's token nor anything that huggingface_hub keeps in the user's home
+        # the tests use neither the user's token nor huggingface_hub's files in the home directory
         set_constant(monkeypatch, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
         set_constant(monkeypatch, "AGENT_HARNESSES_PATH", str(tmp_path / "harnesses.json"))
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -45,12 +45,12 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield World(store, cache, fake_hub, pip)
         close_connections()
     monkeypatch.undo()
-    # or else other tests would get this manifest for the real one
+    # other tests must read the real manifest
     manifest.default_manifest.cache_clear()
 
 
 @pytest.fixture
 def other(world: World) -> World:
-    """The same, and on the Hub a repository of which minilm knows nothing beforehand."""
+    """The same world, with a second repository on the Hub that has no manifest."""
     world.hub.add(OTHER, OLD, OLD_FILES)
     return world

@@ -45,7 +45,7 @@ def test_a_copy_repairs_a_target_that_exists_already(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("world")
 def test_a_copy_that_is_there_already_is_left_alone(tmp_path: Path) -> None:
-    """A service may be reading it."""
+    """A running service may read the files."""
     target = copy_checkpoint(find_checkpoint(), tmp_path / "copy")
     before = {name: (target / name).stat().st_ino for name in FILES}
     copy_checkpoint(find_checkpoint(), target)
@@ -53,7 +53,7 @@ def test_a_copy_that_is_there_already_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_copy_leaves_nothing_of_the_model_that_was_there_before(world: World, tmp_path: Path) -> None:
-    # the modules.json of a bge model would make the newcomer pool by its first token
+    # the modules.json of a bge model would change the pooling of the new model
     bare = {name: NEW_FILES[name] for name in REQUIRED_FILES}
     world.hub.add(OTHER, NEW, bare)
     copy_checkpoint(find_checkpoint(), tmp_path / "copy")
@@ -65,12 +65,12 @@ def test_a_copy_that_is_killed_at_any_moment_is_one_model_or_is_refused(
 ) -> None:
     world.hub.add(OTHER, NEW, bare := {name: NEW_FILES[name] for name in REQUIRED_FILES})
     default, newcomer = find_checkpoint(), find_checkpoint(OTHER)
-    changes = 0  # to the disk, that are still allowed
+    changes = 0  # number of changes to the disk that are still allowed
 
     def count_down(change: Callable[..., None]) -> Callable[..., None]:
         def changed(*arguments: object, **options: object) -> None:
             nonlocal changes
-            if changes <= 0:  # whoever is killed does not tidy up either
+            if changes <= 0:  # a killed process does not clean up either
                 raise KeyboardInterrupt
             changes -= 1
             change(*arguments, **options)
@@ -98,7 +98,7 @@ def test_a_copy_that_is_killed_at_any_moment_is_one_model_or_is_refused(
             break
     assert found == [FILES, bare]  # before the first change, and after the last
     assert finished
-    assert allowed >= 6  # three files come, config.json goes, and so do the two that may not stay
+    assert allowed >= 6  # three files are added, config.json and two others are removed
 
 
 @pytest.mark.usefixtures("other")

@@ -1,6 +1,6 @@
-"""Processes killed in the middle of a download, two downloads at once, and a disk that is full.
+"""Processes killed during a download, two downloads at once, and a full disk.
 
-How often is set by MINILM_KILLS and MINILM_PAIRS: little by default, 100 and 50 where one has the minutes.
+MINILM_KILLS and MINILM_PAIRS set the number of repetitions. The defaults are low. A long run has 100 and 50.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ PIP_SECONDS = 0.1
 
 
 def slow(world: World, source: str) -> str:
-    """Make a download take long enough to be killed in; what the source is then called."""
+    """Slow a download down, so that it can be killed in the middle; return the name of its source."""
     world.hub.drip = DRIP_SECONDS
     if source == "mirror":
         world.hub.status = 503
@@ -74,7 +74,7 @@ def wait_for_the_first_request(world: World) -> None:
 
 
 def seconds_of_a_download(world: World, name: str) -> float:
-    """How long a child takes from its first request to its last word."""
+    """Seconds from the first request of a child process to its last line."""
     world.hub.requests.clear()
     with child(world, name) as process:
         wait_for_the_first_request(world)
@@ -116,7 +116,7 @@ def test_a_process_killed_at_any_moment_of_a_download_leaves_nothing_that_is_not
             assert contents(find_checkpoint().directory) == FILES
             assert leftovers(world.store) == []
     print(f"{source}: {dict(outcomes)}")
-    assert outcomes["some came"] or KILLS < 20  # of so many, some came in time
+    assert outcomes["some came"] or KILLS < 20  # with many repetitions, some are killed during the download
 
 
 def test_a_process_killed_at_any_moment_of_another_repositorys_download_leaves_nothing_that_is_not_right(
@@ -186,13 +186,13 @@ def test_the_first_download_ends_at_once_with_ctrl_c(world: World, waits_for: st
                 assert time.monotonic() < until
                 time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        *_, last = said  # to the end of the process; one that does not end is killed
+        *_, last = said  # until the process ends; a timer kills one that hangs
         assert (last, process.wait()) == ("minilm: interrupted", 130)
     assert model_files(world.store, world.cache) == []
 
 
 # ---------------------------------------------------------------------------------------------------------
-# A full disk: a real one, a few hundred kilobytes large, where one may be mounted; and one that only says so.
+# A full disk: a real one of a few hundred kilobytes, if mounting is allowed, and a simulated one.
 
 LARGE: Mapping[str, bytes] = {
     "config.json": b"{}",
@@ -204,7 +204,7 @@ PAGE = 4096
 
 @contextmanager
 def small_disk(directory: Path, size: int) -> Iterator[Path]:
-    """A disk of so many bytes, or a skipped test."""
+    """A disk of ``size`` bytes; the test is skipped if it cannot be mounted."""
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("only root on Linux can mount a small disk")
     directory.mkdir()
@@ -220,7 +220,7 @@ def small_disk(directory: Path, size: int) -> Iterator[Path]:
 
 @pytest.fixture
 def large(world: World) -> World:
-    """The same world with files that do not fit everywhere."""
+    """The same world with larger files, which do not fit on every disk."""
     write_manifest(world.store / "manifest.json", LARGE)
     world.hub.add(REPO_ID, REVISION, LARGE)
     world.hub.add(OTHER, OLD, LARGE)
@@ -240,12 +240,12 @@ def test_without_room_for_the_files_nothing_is_fetched_and_the_message_says_how_
         assert leftovers(disk) == []
 
 
-@pytest.mark.filterwarnings("ignore:Not enough free disk space")  # huggingface_hub's own word on it
+@pytest.mark.filterwarnings("ignore:Not enough free disk space")  # a warning of huggingface_hub
 @pytest.mark.parametrize("source", ["hub", "mirror"])
 def test_a_disk_that_fills_up_at_any_moment_of_a_download_is_left_as_it_was(
     large: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
-    # the room is asked for beforehand; others may take it meanwhile
+    # other programs may fill the disk after the check for room
     monkeypatch.setattr(pinned, "check_room", lambda *_: None)
     if source == "mirror":
         large.hub.status = 503
@@ -344,7 +344,7 @@ def test_a_disk_that_only_says_it_is_full_is_believed_and_nothing_stays(
             raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
 
     monkeypatch.setattr(pinned, "download_from_hub", fill_up)
-    assert find_checkpoint().directory == world.cached  # the next place, and not the mirror
+    assert find_checkpoint().directory == world.cached  # the next place is used, not the mirror
     assert world.pip.calls == []
     assert contents(world.cached) == FILES
     assert model_files(world.store) == []
@@ -357,4 +357,4 @@ def test_room_is_asked_for_before_anything_is_fetched(world: World, monkeypatch:
     message = reason_of_failure()
     assert f"store weights/ ({world.store}): cannot be written: 0 MiB are needed" in message
     assert world.hub.requests == []
-    assert json.loads((world.store / "manifest.json").read_text())  # the store itself is as it was
+    assert json.loads((world.store / "manifest.json").read_text())  # the store itself did not change

@@ -58,12 +58,14 @@ def test_no_directory_takes_the_default_models_place(
     for options in ways:
         assert find_checkpoint(**options).directory == likely_directory(**options) == world.stored
     world.hub.add(REPO_ID, OLD, OLD_FILES)
-    assert find_checkpoint(REPO_ID, revision="main").repo_id == REPO_ID  # as the Hub has it, nothing else
+    assert (
+        find_checkpoint(REPO_ID, revision="main").repo_id == REPO_ID
+    )  # from the Hub, not from the directory
     for name in (f"./{REPO_ID}", f"{REPO_ID}/", Path(REPO_ID), mine):
         assert likely_directory(name) is None
         found = find_checkpoint(name)
         assert find_checkpoint(str(found.directory)) == found == hub.Checkpoint(mine, "directory")
-    (mine / "config.json").unlink()  # nor does a ruin stand in its way
+    (mine / "config.json").unlink()  # an incomplete directory of that name changes nothing
     assert find_checkpoint().directory == world.stored
 
 
@@ -120,7 +122,7 @@ def test_an_explicit_directory_may_begin_with_a_tilde(
 def test_a_model_is_likely_where_every_file_has_its_size(world: World, tmp_path: Path) -> None:
     assert likely_directory() is None
     fill(world.cached)
-    assert likely_directory() == world.cached  # past a store that is not there
+    assert likely_directory() == world.cached  # the store does not exist yet
     fill(world.stored)
     assert likely_directory() == likely_directory(REPO_ID, revision=REVISION) == world.stored
     assert likely_directory(cache_folder=tmp_path / "mine") is None

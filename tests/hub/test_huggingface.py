@@ -1,4 +1,4 @@
-"""hub/huggingface.py: a Hub that cannot be reached costs little, and is followed by the mirror."""
+"""hub/huggingface.py: an unreachable Hub costs little time, and the mirror is next."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_refused_connection_sends_the_search_to_the_mirror(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.pip.offer(make_wheel())
-    with socket.socket() as never_listening:  # bound, so that nobody else takes the port
+    with socket.socket() as never_listening:  # it is bound, so that no other process takes the port
         never_listening.bind(("127.0.0.1", 0))
         point_at(f"http://127.0.0.1:{never_listening.getsockname()[1]}", monkeypatch)
         assert find_checkpoint().source == MIRROR
@@ -52,7 +52,7 @@ def test_a_refused_connection_sends_the_search_to_the_mirror(
 def test_a_hub_that_never_answers_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface, "HUB_PATIENCE_SECONDS", 0.2)
     world.pip.offer(make_wheel())
-    # the operating system accepts connections that nobody ever serves
+    # the operating system accepts connections although no program serves them
     with socket.create_server(("127.0.0.1", 0)) as silent:
         point_at(f"http://127.0.0.1:{silent.getsockname()[1]}", monkeypatch)
         assert find_checkpoint().source == MIRROR
@@ -60,14 +60,14 @@ def test_a_hub_that_never_answers_is_given_up(world: World, monkeypatch: pytest.
 
 
 def test_a_name_lookup_that_hangs_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    # a name lookup obeys no timeout at all: the stand-in for it answers when the test is over
+    # A name lookup has no timeout. Its stand-in answers when the test is over.
     over = threading.Event()
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda *_, **__: over.wait(10))
     monkeypatch.setattr(huggingface, "HUB_PATIENCE_SECONDS", 0.2)
     try:
         message = reason_of_failure()
         (hanging,) = [thread for thread in threading.enumerate() if thread.name == "minilm-hub-probe"]
-        assert hanging.daemon  # or else Python would wait for it at its end
+        assert hanging.daemon  # otherwise Python would wait for it at exit
     finally:
         over.set()
         end_abandoned_probes()

@@ -25,7 +25,7 @@ def test_the_manifest_pins_the_published_files() -> None:
     manifest = hub.default_manifest()
     assert manifest.repo_id == hub.DEFAULT_MODEL == "sentence-transformers/all-MiniLM-L6-v2"
     assert manifest.revision == "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
-    # as the Hub shows them beside the files
+    # as the Hub shows them next to the files
     assert manifest.sizes["model.safetensors"] == 90_868_376
     assert manifest.sha256["model.safetensors"] == (
         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -42,7 +42,7 @@ def test_the_manifest_has_every_file_that_a_checkpoint_needs() -> None:
     manifest = hub.default_manifest()
     assert set(REQUIRED_FILES) <= set(manifest.sha256) <= {*REQUIRED_FILES, *OPTIONAL_FILES}
     assert set(manifest.sizes) == set(manifest.sha256)
-    # without these two a model is pooled as its maker did not mean it
+    # without these two files the pooling would be wrong
     assert {"modules.json", "1_Pooling/config.json"} <= set(manifest.sha256)
 
 
@@ -122,7 +122,7 @@ def test_the_files_of_a_checkpoint_are_those_that_minilm_reads(tmp_path: Path) -
         "config_sentence_transformers.json",
         "2_Dense/config.json",
     ]
-    # of the default model only the files in the manifest count
+    # for the default model only the files in the manifest count
     assert checkpoint_files(replace(directory, is_default=True)) == ["config.json", "modules.json"]
 
 

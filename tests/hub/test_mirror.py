@@ -1,4 +1,4 @@
-"""hub/mirror.py: the pinned wheel and nothing else, through the pip that the user has."""
+"""hub/mirror.py: only the pinned wheel, through the user's own pip."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def test_the_mirror_is_the_pinned_wheel_alone_from_the_users_own_index(
     reason_of_failure()
     ((arguments, environment),) = world.pip.calls
     assert arguments[:2] == ["download", "--no-deps"]
-    # where there is room for it, and where the next process would sweep it up
+    # on the disk that has room, and where the next process would clean up
     assert Path(arguments[arguments.index("--dest") + 1]).parents[1] == world.store
-    assert "--only-binary=:all:" in arguments  # nothing that came over the network is run
+    assert "--only-binary=:all:" in arguments  # no downloaded code is run
     assert arguments[-1] == REQUIREMENT
     own = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "--isolated")
     assert not [argument for argument in arguments if argument.partition("=")[0] in own]
@@ -98,7 +98,7 @@ import shutil, sys
 destination = sys.argv[sys.argv.index("--dest") + 1]
 for number in range({wheels}):
     shutil.copy({str(tmp_path / "wheel")!r}, f"{{destination}}/{{number}}.whl")
-sys.stderr.buffer.write(b"ERROR: \\xff")  # as no UTF-8 is
+sys.stderr.buffer.write(b"ERROR: \\xff")  # a byte that is not valid UTF-8
 sys.exit({status})
 """
     monkeypatch.setattr(mirror, "_pip", lambda: [sys.executable, "-c", program])
@@ -150,7 +150,7 @@ def test_what_is_fetched_from_where_is_logged(world: World, caplog: pytest.LogCa
 
 
 def without_pip_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make this interpreter look as if it had no pip, as those that uv makes have none."""
+    """Hide pip from this interpreter, as in an environment of uv, which has none."""
     find_spec = importlib.util.find_spec
 
     def find_no_pip(name: str, package: str | None = None) -> ModuleSpec | None:
@@ -183,7 +183,7 @@ def test_a_pip_on_the_path_that_lies_in_the_current_directory_is_none(
     assert f"{MIRROR}: pip is not installed." in reason_of_failure()
     assert not (tmp_path / "hostile").exists()
     (tmp_path / "bin").mkdir()
-    shutil.copy(tmp_path / "pip", tmp_path / "bin" / "pip")  # one that is installed, further on
+    shutil.copy(tmp_path / "pip", tmp_path / "bin" / "pip")  # an installed pip, later on the path
     monkeypatch.setenv("PATH", os.pathsep.join([".", str(tmp_path / "bin")]))
     assert REAL_PIP() == [str(tmp_path / "bin" / "pip")]
 

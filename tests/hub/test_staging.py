@@ -33,7 +33,7 @@ from tests.hub.world import (
 )
 
 # ---------------------------------------------------------------------------------------------------------
-# The parts
+# The functions
 
 
 def test_a_lock_makes_its_directory_and_sweeps_up_what_killed_processes_left(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_files_land_over_those_that_were_there_and_nothing_else_is_touched(tmp_p
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Files land whole, or not at all
+# Files appear whole or not at all
 
 
 def test_a_download_that_breaks_off_leaves_nothing_behind(
@@ -124,7 +124,7 @@ def test_a_download_that_breaks_off_leaves_nothing_behind(
     without_waiting(monkeypatch)
     world.hub.cut = {"model.safetensors"}
     assert "Hugging Face Hub: download failed" in reason_of_failure()
-    assert world.hub.downloads("config.json") == 1  # it had come whole, and still is not left
+    assert world.hub.downloads("config.json") == 1  # this file was complete, and it is removed all the same
     assert model_files(world.store, world.cache) == []
     assert leftovers(world.store) == []
 
@@ -189,7 +189,7 @@ def test_a_process_killed_in_the_middle_of_a_download_leaves_nothing_that_looks_
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Several at once
+# Several processes at once
 
 
 def test_a_process_waits_for_another_that_is_fetching_and_fetches_nothing_itself(world: World) -> None:
@@ -210,7 +210,7 @@ def test_two_processes_that_start_at_once_both_succeed_and_call_pip_once(world: 
     world.pip.offer(make_wheel())
     with child(world) as first, child(world) as second:
         answers = {last_words(first), last_words(second)}
-    # the later one finds a full store, whether it came before or after the lock
+    # the later process finds a complete store, before or after it waits for the lock
     assert answers == {f"found: {MIRROR}", "found: store weights/"}
     assert len(world.pip.calls) == 1
 

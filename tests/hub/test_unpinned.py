@@ -94,7 +94,7 @@ def test_a_repository_that_lacks_a_required_file_is_refused_by_name(world: World
     world.hub.add(OTHER, OLD, {key: content for key, content in FILES.items() if key != name})
     message = reason_of_failure(name_or_path=OTHER)
     assert message.startswith(f"{OTHER} is not on this machine and could not be fetched. Looked in: ")
-    # config.json is missed before anything else is asked for
+    # the probe already asks for config.json
     reason = "not available: " if name == "config.json" else f"the repository has no {name} at revision {OLD}"
     assert f"Hugging Face Hub: {reason}" in message
     assert name in message
@@ -191,7 +191,7 @@ def test_offline_an_unknown_repository_is_refused_with_every_place(other: World)
 
 @pytest.mark.parametrize("name", [name for name in OPTIONAL_FILES if name in FILES])
 def test_offline_a_repository_of_which_a_file_may_be_missing_is_refused(other: World, name: str) -> None:
-    # a model read without its modules.json would be pooled wrongly, and nobody would notice
+    # without its modules.json a model would be pooled wrongly, and nobody would notice
     find_checkpoint(OTHER)
     (snapshot(other.cache, OTHER, OLD) / name).unlink()
     message = reason_of_failure(name_or_path=OTHER, local_files_only=True)
@@ -216,7 +216,7 @@ def test_a_token_opens_a_gated_repository(
         assert message.startswith(f"{OTHER} is not on this machine")
         assert "Hugging Face Hub: not available: " in message
         assert "hf_" not in message
-    assert other.hub.requests == [("HEAD", "config.json")] * 3  # the probe's, and no more
+    assert other.hub.requests == [("HEAD", "config.json")] * 3  # only the requests of the probe
     assert find_checkpoint(OTHER, token="hf_right").verified
     set_constant(monkeypatch, "HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
     monkeypatch.setenv("HF_TOKEN", "hf_right")

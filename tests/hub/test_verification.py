@@ -1,4 +1,4 @@
-"""hub/verification.py: every file is held to its sha256, wherever it comes from."""
+"""hub/verification.py: every file is compared with its sha256, wherever it comes from."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_a_wrong_size_is_told_without_a_hash(world: World) -> None:
 def test_no_flipped_bit_anywhere_in_the_wheel_gets_past_the_checks(
     world: World, monkeypatch: pytest.MonkeyPatch, compression: int
 ) -> None:
-    # few and short files, so that each byte of the wheel can be tried
+    # few and short files, so that the test can change each byte of the wheel
     files = {name: FILES[name][:8] for name in REQUIRED_FILES}
     wheel = make_wheel(files, compression)
     damaged = b""
@@ -164,8 +164,8 @@ def test_no_flipped_bit_anywhere_in_the_wheel_gets_past_the_checks(
             shutil.rmtree(world.stored)
         outcomes.append(found)
     assert all(found in ({}, files) for found in outcomes)
-    assert {} in outcomes  # bytes of the files and of the table of contents
-    assert files in outcomes  # a date, or the wheel's own metadata
+    assert {} in outcomes  # for bytes of the files and of the table of contents
+    assert files in outcomes  # for bytes of a date or of the wheel's own metadata
 
 
 @pytest.mark.usefixtures("other")
@@ -200,7 +200,7 @@ def test_a_large_cached_file_is_hashed_a_piece_at_a_time(tmp_path: Path) -> None
 
 
 def test_a_file_that_is_too_long_is_not_unpacked_to_its_end(world: World) -> None:
-    # the zip might say of itself that it is small, and be terabytes
+    # a zip file may claim a small size and hold terabytes
     world.hub.status = 503
     world.pip.offer(make_wheel({**FILES, "config.json": FILES["config.json"] + bytes(1 << 20)}))
     size = len(FILES["config.json"]) + 1

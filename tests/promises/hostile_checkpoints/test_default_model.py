@@ -1,7 +1,7 @@
-"""The default model, whose every file has a known sha256: whatever happens to one, the next place is asked.
+"""Damage of the default model. Every file has a known sha256, so the search goes on to the next place.
 
-A store of a few kilobytes stands for ``weights/``, and a cache that holds the same for the user's own. The
-store is read while it is hashed, so that its damage is met by the reader before the hash is known.
+A store of a few kilobytes replaces ``weights/``, and a cache with the same files replaces the user's own. The
+store is read while it is hashed, so the reader meets the damage before the hash is known.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from minilm.cli.main import main
 from minilm.hub import find
 from tests.checkpoints import MakeCheckpoint
 from tests.promises.hostile_checkpoints.refusing import deadline
-from tests.promises.hostile_checkpoints.test_directories import KINDS
+from tests.promises.hostile_checkpoints.special_files import KINDS
 
 FLIPS = int(os.environ.get("MINILM_FLIPS", "600")) // 12
 
@@ -30,7 +30,7 @@ Array = npt.NDArray[np.float32]
 
 
 class Places:
-    """The store, the cache, and what a model from either makes of a text."""
+    """The store, the cache, and the embedding of a text with a model from either."""
 
     def __init__(self, store: Path, cache: Path, expected: Array) -> None:
         self.store, self.cache, self.expected = store, cache, expected
@@ -111,7 +111,7 @@ def test_no_damaged_store_is_used_and_without_another_place_the_file_is_named(
     places: Places, capsys: pytest.CaptureFixture[str], name: str, spoil: Callable[[Path], None]
 ) -> None:
     path = places.store / name
-    if spoil.__name__ not in SPOILERS:  # it makes something else in its place
+    if spoil.__name__ not in SPOILERS:  # this one creates another kind of file in its place
         path.unlink()
     spoil(path)
     with deadline(30):
@@ -147,5 +147,5 @@ def test_damage_is_told_once_as_an_error_or_if_another_place_helps_as_a_warning(
     shutil.rmtree(places.cache)
     with pytest.raises(CheckpointNotFoundError, match=r"tokenizer\.json is damaged \("):
         MiniLM()
-    # a log record that nobody handles is one more line on the command's stderr
+    # a log record without a handler would be one more line on the command's stderr
     assert caplog.records == []

@@ -1,10 +1,9 @@
-"""Files that are none: pipes, sockets, devices, directories, links in circles, and what may not be read."""
+"""Pipes, sockets, devices, directories and circular links in place of files, and unreadable files."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,54 +15,9 @@ from minilm import CheckpointError, CheckpointNotFoundError, MiniLM
 from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES, find_checkpoint
 from tests.checkpoints import TINY, write_checkpoint
 from tests.promises.hostile_checkpoints.refusing import Refusal, deadline
+from tests.promises.hostile_checkpoints.special_files import KINDS, link_to, loop, pipe, unix_socket
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pipes, modes and links as POSIX has them")
-
-
-def pipe(path: Path) -> None:
-    os.mkfifo(path)
-
-
-def unix_socket(path: Path) -> None:
-    here = Path.cwd()
-    os.chdir(path.parent)  # the name of a socket must be short
-    try:
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(path.name)
-    finally:
-        os.chdir(here)
-
-
-def link_to(target: str) -> Callable[[Path], None]:
-    return lambda path: path.symlink_to(target)
-
-
-def loop(path: Path) -> None:
-    path.symlink_to(path.name)
-
-
-def long_loop(path: Path) -> None:
-    other = path.with_name(f"{path.name}.other")
-    path.symlink_to(other.name)
-    other.symlink_to(path.name)
-
-
-def link_to_pipe(path: Path) -> None:
-    pipe(path.with_name("pipe"))
-    path.symlink_to("pipe")
-
-
-KINDS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "a directory": (Path.mkdir, "is a directory, not a regular file"),
-    "a pipe": (pipe, "is a pipe, not a regular file"),
-    "a socket": (unix_socket, "is a socket, not a regular file"),
-    "a device without end": (link_to("/dev/zero"), "is a device, not a regular file"),
-    "a device without content": (link_to("/dev/null"), "is a device, not a regular file"),
-    "a link to a pipe": (link_to_pipe, "is a pipe, not a regular file"),
-    "a link to itself": (loop, "cannot be read: Too many levels of symbolic links"),
-    "two links to each other": (long_loop, "cannot be read: Too many levels of symbolic links"),
-    "a link to nothing": (link_to("nothing"), "cannot be read: No such file or directory"),
-}
 
 
 @pytest.mark.parametrize("name", [*REQUIRED_FILES, *OPTIONAL_FILES])
@@ -115,7 +69,7 @@ def test_links_that_lead_to_files_are_followed_as_in_a_hugging_face_cache(
     assert MiniLM(directory).encode("a b").tolist() == expected
 
 
-# What may not be read. Permissions do not bind root, under whom tests may run: for the time being nobody is.
+# Unreadable files. Permissions do not stop root, who may run the tests, so these tests switch to nobody.
 
 NOBODY = 65534
 
@@ -137,7 +91,7 @@ def as_nobody() -> Iterator[None]:
 
 @pytest.fixture
 def readable() -> Iterator[Path]:
-    """A checkpoint that all may read, in a place that all may enter, which pytest's own is not."""
+    """A checkpoint that every user can read, in a folder that every user can enter, unlike pytest's own."""
     root = Path(tempfile.mkdtemp())
     write_checkpoint(root / "a" / "model", TINY)
     (root / "a" / "model" / "tokenizer_config.json").write_text("{}")
@@ -163,7 +117,7 @@ def test_a_file_that_may_be_missing_is_named_if_it_may_not_be_read(
     readable: Path, refusal: Refusal, name: str
 ) -> None:
     if name == "tokenizer_config.json":
-        (readable / "sentence_bert_config.json").unlink()  # which is asked first
+        (readable / "sentence_bert_config.json").unlink()  # this file takes precedence
     (readable / name).chmod(0)
     with as_nobody():
         assert refusal(readable, name) == f"{name}: cannot be read: Permission denied"

@@ -1,6 +1,6 @@
-"""Claims of gigabytes that are not there, and gigabytes of nothing that are: neither is given memory.
+"""False claims of gigabytes, and sparse files of gigabytes: neither allocates memory.
 
-The files are sparse: they have the size that they claim and take no room on the disk.
+The files are sparse: they have the size that they claim, and use no room on the disk.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from tests.promises.hostile_checkpoints.refusing import change_json, in_child, j
 
 resource = pytest.importorskip("resource", reason="the system does not limit a process's memory")
 
-# One process refuses the checkpoint with a limit on its address space, and prints why, and by how many MiB
-# its largest resident size has grown.
+# A process with a limit on its address space refuses the checkpoint. It prints the reason, and the growth of
+# its peak resident size in MiB.
 CHILD = """
 import resource, sys
 from minilm import CheckpointError, MiniLM
-MiniLM(sys.argv[2])  # what a good one takes: libraries, threads, their stacks
+MiniLM(sys.argv[2])  # the memory of a good load: libraries, threads, their stacks
 unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
 before = peak()
@@ -32,7 +32,7 @@ except CheckpointError as error:
 print(peak() - before)
 """
 
-# What a refusal may take, in MiB; the largest JSON that is parsed at all has 10.
+# The memory limit of a refusal in MiB. The largest JSON file that is parsed has 10 MiB.
 ALLOWED = 64
 
 GIBIBYTE = 1 << 30
@@ -61,7 +61,7 @@ def claimed_rows(directory: Path) -> str:
 
 
 def sparse_rows(directory: Path) -> str:
-    """A table of 120 GiB that is really there, zeros all of it."""
+    """A table of 120 GiB that exists as a sparse file of zeros."""
     header, body = split(directory)
     rows = 2**31 - 1
     header = {name: entry for name, entry in header.items() if "word_embeddings" not in name}
@@ -78,7 +78,7 @@ def sparse_rows(directory: Path) -> str:
     put(directory, join(header, body[:end]))
     grow(directory / "model.safetensors", len(join(header, b"")) + end + rows * 64)
     change_json(directory / "config.json", lambda fields: fields.update(vocab_size=rows))
-    return "memory"  # "does not fit into", or of a release that maps files, "cannot allocate"
+    return "memory"  # "does not fit into memory", or "cannot allocate memory" from releases that map files
 
 
 def claimed_layers(directory: Path) -> str:

@@ -1,7 +1,7 @@
-"""Nothing out of a checkpoint is unpickled, compiled, imported or run: Python's audit hooks see all that.
+"""Nothing in a checkpoint is unpickled, compiled, imported or run. Python's audit hooks would report it.
 
-The directory is full of what would be: pickles under the names that torch and others look for, modules under
-the names that ``auto_map`` and Python's own start would import, a configuration that asks for them.
+The directory is full of traps. It has pickles under the names that torch and others look for, and modules
+under the names that ``auto_map`` and Python's own start would import. Its configuration asks for them.
 
 References
 ----------
@@ -44,8 +44,8 @@ MODULES = (
     "1_Pooling/__init__.py",
 )
 
-# The events of [1] by which something is run, and all that is opened, once a harmless checkpoint has been
-# used and whatever is imported at the first use is there.
+# The child records the events of [1] that run code, and all opened files. It starts after the use of a
+# harmless checkpoint, so that imports at the first use do not count.
 CHILD = """
 import json, os, sys
 RUNS = ("pickle.find_class", "marshal.loads", "marshal.load", "exec", "compile", "import", "code.__new__",
@@ -69,7 +69,7 @@ print(json.dumps(events))
 
 
 class Bomb:
-    """Leaves a file behind when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, marker: Path) -> None:
         self._marker = marker
@@ -79,7 +79,7 @@ class Bomb:
 
 
 def booby_trap(directory: Path, marker: Path) -> None:
-    """Lay pickles and modules about that leave ``marker`` behind if anything runs them."""
+    """Add pickles and modules that create ``marker`` if anything runs them."""
     for name in PICKLES:
         (directory / name).write_bytes(pickle.dumps(Bomb(marker)))
     for name in MODULES:
@@ -113,17 +113,19 @@ def test_loading_runs_nothing_and_opens_only_what_it_reads(
     booby_trap(spoilt, marker)
     events = json.loads(in_child(CHILD, spoilt, kind, harmless, cwd=tmp_path))
     assert not marker.exists()
-    # older releases of threadpoolctl open anew what is loaded already, to ask it for its threads
+    # older releases of threadpoolctl open loaded libraries again, to ask for their threads
     libraries = [arguments for event, arguments in events if event == "ctypes.dlopen"]
     assert not [arguments for arguments in libraries if str(tmp_path) in str(arguments)]
     assert [event for event, _ in events if event not in ("open", "ctypes.dlopen")] == []
     opened = {arguments[0] for event, arguments in events if event == "open"}
-    # the libraries tokenizers and safetensors open theirs in Rust, which no hook sees
+    # the libraries tokenizers and safetensors open files in Rust, without an audit event
     allowed = {"config.json", "modules.json", "1_Pooling/config.json", "sentence_bert_config.json"}
     allowed |= {"tokenizer_config.json", "config_sentence_transformers.json", "model.safetensors"}
     outside = opened - {str(spoilt / name) for name in allowed}
-    assert all(name.startswith(("/proc/", "/sys/")) for name in outside)  # which cores and kernels there are
-    assert str(spoilt / "config.json") in opened  # the hook sees what it should
+    assert all(
+        name.startswith(("/proc/", "/sys/")) for name in outside
+    )  # information about cores and kernels
+    assert str(spoilt / "config.json") in opened  # the hook works
 
 
 def test_the_hook_of_these_tests_sees_what_runs(tmp_path: Path) -> None:

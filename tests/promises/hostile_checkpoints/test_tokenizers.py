@@ -19,8 +19,7 @@ from minilm import CheckpointError, CrossEncoder, MiniLM, TruncationWarning
 from minilm.checkpoint import tokenizer
 from minilm.cli.main import main
 from tests.checkpoints import TINY
-from tests.promises.hostile_checkpoints.refusing import Refusal, change_json
-from tests.promises.hostile_checkpoints.test_configs import NOT_JSON
+from tests.promises.hostile_checkpoints.refusing import NOT_JSON, Refusal, change_json
 
 Fields = dict[str, Any]
 Change = Callable[[Fields], object]

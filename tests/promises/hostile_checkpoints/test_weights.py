@@ -1,8 +1,7 @@
-"""model.safetensors truncated, flipped, lengthened, lying, swapped, and full of numbers that are no weights.
+"""Damage of model.safetensors: truncation, flipped bits, extra bytes, false headers, impossible numbers.
 
-A bit that flips in the data of a directory of one's own and leaves a small finite number cannot be told from
-training: such a file loads, and only the default model and the files of a Hugging Face cache, whose hashes
-are known, are proof against it.
+A flipped bit in the data of a plain directory cannot be detected if it leaves a small finite number. Such a
+file loads. Only files with known hashes are safe from this: the default model and a Hugging Face cache.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from minilm.cli.main import main
 from tests.checkpoints import TINY, MakeCheckpoint, random_tensors
 from tests.promises.hostile_checkpoints.refusing import Header, Refusal, join, put, split
 
-# How many flipped bits to try, half of them in the header.
+# The number of flipped bits to try, half of them in the header.
 FLIPS = int(os.environ.get("MINILM_FLIPS", "600"))
 
 WEIGHTS = "model.safetensors"
@@ -34,7 +33,7 @@ KEY = "encoder.layer.0.attention.self.key.weight"
 
 
 def interesting_lengths(directory: Path) -> list[int]:
-    """Around the end of each part of the file: the length, the header, every tensor."""
+    """Lengths around the end of each part of the file: the length field, the header, every tensor."""
     header, body = split(directory)
     start = len((directory / WEIGHTS).read_bytes()) - len(body)
     ends = [0, 1, 4, 8, 9, 8 + (start - 8) // 2, start]
@@ -79,7 +78,7 @@ def test_a_flipped_bit_in_the_data_is_refused_or_leaves_finite_embeddings(direct
         else:
             outcomes["loaded"] += 1
             assert np.isfinite(embeddings).all()
-    # of the 32 bits of a weight below 1 the highest of the exponent makes it huge: 1 of 32 is seen
+    # Of the 32 bits of a weight, only the highest of the exponent makes it huge, so 1 of 32 is detected.
     assert 1 / 64 < outcomes["refused"] / (FLIPS // 2) < 1 / 16
 
 
@@ -96,7 +95,7 @@ def test_a_low_bit_that_flips_cannot_be_seen(directory: Path) -> None:
     content = (directory / WEIGHTS).read_bytes()
     before = MiniLM(directory).encode("a b c")
     after = MiniLM(put(directory, flip(content, 8 * (len(content) - 2)))).encode("a b c")
-    # the lowest bit of the last weight's upper half: a different model, and nothing to know it by
+    # the lowest bit of the last weight's upper half: another model, and no way to detect it
     assert 0 < np.abs(after - before).max() < 1e-2
 
 
@@ -272,7 +271,7 @@ def test_a_single_number_that_is_no_weight_is_refused(
 
 def test_a_number_that_float16_cannot_hold_is_refused(directory: Path, refusal: Refusal) -> None:
     tensors = {name: tensor.astype(np.float16) for name, tensor in random_tensors(TINY).items()}
-    tensors[QUERY].flat[0] = np.inf  # what 70,000 becomes
+    tensors[QUERY].flat[0] = np.inf  # 70,000 overflows float16
     save_file(tensors, directory / WEIGHTS)
     assert f"{QUERY} holds inf" in refusal(directory, WEIGHTS)
 
