@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from minilm.activations import ACTIVATIONS
 from minilm.checkpoint.files import is_there, read_json, shown
 from minilm.errors import CheckpointError, one_line
 
@@ -96,10 +95,12 @@ class ModelConfig:
             If a file is missing, is not JSON, lacks a field, contradicts itself, or asks for something
             minilm does not compute (another architecture, activation, pooling or module).
         """
+        from minilm.fast.packed import HIDDEN_ACTS
+
         directory = Path(directory)
         bert = _BertFields(directory / "config.json")
         bert.refuse_unless("model_type", "bert", default="bert")
-        hidden_act = bert.one_of("hidden_act", ACTIVATIONS, default="gelu")
+        hidden_act = bert.one_of("hidden_act", HIDDEN_ACTS, default="gelu")
         bert.refuse_unless("position_embedding_type", "absolute", default="absolute")
         bert.refuse_unless("is_decoder", False, default=False)
         hidden_size = bert.positive_int("hidden_size")

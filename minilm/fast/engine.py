@@ -111,7 +111,7 @@ class Engine:
             def encode_pack(pack: Pack) -> None:
                 # no warning, for whatever overflows in the end is an error
                 with np.errstate(over="ignore", invalid="ignore"):
-                    hidden_states = packed.encode(
+                    hidden_states = packed.encode_pack(
                         pack.input_ids,
                         pack.groups,
                         self.parameters,
@@ -139,16 +139,16 @@ class Engine:
 
         def work(number: int, wait: Callable[[], object]) -> None:
             rows = slice(bounds[number], bounds[number + 1])
-            workspace = Workspace(rows.stop - rows.start, self.parameters, query_key_value=query_key_value)
+            workspace = Workspace(rows.stop - rows.start, self.parameters)
             with np.errstate(over="ignore", invalid="ignore"):  # of this thread
-                hidden_states[rows] = packed.encode(
+                hidden_states[rows] = packed.encode_share(
                     pack.input_ids,
-                    pack.groups,
+                    rows,
+                    query_key_value,
                     self.parameters,
                     workspace,
-                    token_type_ids=pack.token_type_ids,
-                    rows=rows,
                     wait=wait,
+                    token_type_ids=pack.token_type_ids,
                 )
 
         run_together(work, threads=threads)
