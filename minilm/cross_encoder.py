@@ -30,9 +30,9 @@ from minilm.config import ModelConfig
 from minilm.encoder import softmax
 from minilm.errors import CheckpointError, TruncationWarning
 from minilm.fast.blas import has_small_matrix_kernels
+from minilm.fast.cores import available_cores
 from minilm.fast.engine import TOKENS_PER_TEXT, Engine
 from minilm.fast.packed import pack_parameters
-from minilm.fast.threads import available_cores
 from minilm.hub import Checkpoint, find_checkpoint
 from minilm.text.inputs import check_text
 from minilm.tokenizer import Tokenizer

@@ -27,8 +27,8 @@ from minilm.config import Pooling
 from minilm.errors import TruncationWarning
 from minilm.explanation import Explanation, explain_score
 from minilm.fast.blas import blas_info, kernel_advice
+from minilm.fast.cores import available_cores
 from minilm.fast.engine import TOKENS_PER_TEXT, Engine
-from minilm.fast.threads import available_cores
 from minilm.heads import EmbeddingHead
 from minilm.hub import DEFAULT_MODEL, is_pinned
 from minilm.quantization import PRECISIONS, Precision, quantize_embeddings

@@ -35,7 +35,7 @@ from minilm.cli.terminal import (
 from minilm.cross_encoder import CrossEncoder
 from minilm.errors import CheckpointError, CheckpointNotFoundError, MiniLMError, TruncationWarning
 from minilm.fast.blas import blas_info, kernel_advice
-from minilm.fast.threads import available_cores
+from minilm.fast.cores import available_cores
 from minilm.hub import (
     DEFAULT_MODEL,
     Checkpoint,

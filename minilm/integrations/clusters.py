@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm.config import Pooling
-from minilm.fast.threads import ray_cores
+from minilm.fast.cores import ray_cores
 from minilm.hub import DEFAULT_MODEL
 from minilm.model import MiniLM
 
