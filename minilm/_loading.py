@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from minilm.activations import Activation
 from minilm.checkpoint.config import read_config
 from minilm.checkpoint.heads import (
-    Activation,
     classifier_shapes,
     has_token_types,
     read_classifier,

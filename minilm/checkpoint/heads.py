@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from minilm._arrays import Float32Array
-from minilm.activations import TORCH_ACTIVATIONS, identity, sigmoid
-from minilm.checkpoint.files import Fields, is_there, quoted
+from minilm.activations import Activation, activation_of_torch, identity, sigmoid
+from minilm.checkpoint.files import Fields, is_there
 from minilm.checkpoint.tensors import TensorFile
 from minilm.config import ModelConfig
-from minilm.errors import CheckpointError
+from minilm.errors import CheckpointError, one_line
 from minilm.heads import ClassificationHead, Dense
-
-Activation = Callable[[Float32Array], Float32Array]
 
 
 def read_dense_modules(directory: Path, config: ModelConfig) -> tuple[Dense, ...]:
@@ -54,7 +51,7 @@ def read_dense(directory: Path) -> Dense:
         ("module_output_name", "sentence_embedding"),
     ):
         fields.refuse_unless(name, supported, allow_null=True)
-    activation = fields.one_of("activation_function", TORCH_ACTIVATIONS, default="Tanh", is_class=True)
+    activation = _activation(fields, "activation_function", fields.values.get("activation_function", "Tanh"))
     if not is_there(weights):
         raise CheckpointError(f"{weights} is missing; minilm opens safetensors only, no pickles")
     inputs, outputs = fields.positive_int("in_features"), fields.positive_int("out_features")
@@ -64,7 +61,7 @@ def read_dense(directory: Path) -> Dense:
     tensors = TensorFile(weights, shapes, linear=["linear.weight"], nonzero=["linear.weight"])
     weight = np.ascontiguousarray(tensors["linear.weight"], np.float32)  # (in, out)
     bias = tensors["linear.bias"] if "linear.bias" in shapes else np.zeros(outputs)  # (out,)
-    return Dense(weight, np.asarray(bias, np.float32), TORCH_ACTIVATIONS[activation], str(weights))
+    return Dense(weight, np.asarray(bias, np.float32), activation, str(weights))
 
 
 def classifier_shapes(config: ModelConfig, num_labels: int) -> dict[str, tuple[int, ...]]:
@@ -121,11 +118,7 @@ def read_score_activation(directory: Path, num_labels: int) -> Activation:
     )
     for fields, field, name in places:
         if name:
-            last = name.rpartition(".")[2] if isinstance(name, str) else ""
-            if last not in TORCH_ACTIVATIONS:
-                choices = ", ".join(TORCH_ACTIVATIONS)
-                raise fields.error(f"{field} {quoted(name)} is not supported, only {choices} are")
-            return TORCH_ACTIVATIONS[last]
+            return _activation(fields, field, name)
     return sigmoid if num_labels == 1 else identity
 
 
@@ -136,3 +129,10 @@ def has_token_types(directory: Path) -> bool:
     if names is not None:
         return "token_type_ids" in names
     return fields.values.get("tokenizer_class") in (None, "BertTokenizer", "BertTokenizerFast")
+
+
+def _activation(fields: Fields, field: str, name: object) -> Activation:
+    try:
+        return activation_of_torch(str(name))
+    except ValueError as error:
+        raise fields.error(one_line(f"{field}: {error}")) from None

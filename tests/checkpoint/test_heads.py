@@ -31,7 +31,7 @@ def test_the_layer_by_hand(tmp_path: Path) -> None:
         (
             None,
             {"activation_function": "torch.nn.SELU"},
-            r"'torch\.nn\.SELU' is not supported, only 'Identity', 'Tanh'",
+            r"'torch\.nn\.SELU' is not supported, only GELU, Identity",
         ),
         (None, {"in_features": 4}, r"has shape \(2, 3\), config.json says \(2, 4\)"),
         (None, {"bias": False}, "does not fit its config.json: unexpected: linear.bias"),
