@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from minilm.checkpoint.files import Fields, quoted
 from minilm.similarity import SIMILARITY
-from minilm.text.inputs import is_encodable
 
 
 class PromptFields(NamedTuple):
@@ -39,8 +38,10 @@ def read_prompts(directory: Path) -> PromptFields:
     for name, text in (fields.optional("prompts", dict) or {}).items():
         if not isinstance(text, str | None):
             raise fields.error(f"prompts must map names to texts, not {quoted(fields.values['prompts'])}")
-        if not is_encodable(name + (text or "")):
-            raise fields.error(f"the prompt {quoted(name)} holds a lone surrogate")
+        try:
+            (name + (text or "")).encode()
+        except UnicodeEncodeError:
+            raise fields.error(f"the prompt {quoted(name)} holds a lone surrogate") from None
         if text is not None:
             prompts[name] = text
     has_default = "default_prompt_name" in fields.values
