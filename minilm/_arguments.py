@@ -71,15 +71,7 @@ class TorchOnlyCall(TypedDict, total=False):
 
 
 def refuse_torch_only(**arguments: object) -> None:
-    """Refuse an argument that only makes sense with torch, rather than ignore it.
-
-    Raises
-    ------
-    ValueError
-        With the argument, its value and the reason.
-    TypeError
-        If neither library knows the argument.
-    """
+    """Raise a ValueError for an argument that only makes sense with torch, rather than ignore it."""
     for name, value in arguments.items():
         if name not in _TORCH_ONLY:
             raise TypeError(f"unexpected argument {name!r}")
@@ -90,13 +82,7 @@ def refuse_torch_only(**arguments: object) -> None:
 
 
 def positive_int(name: str, value: object) -> int:
-    """Return ``value`` as an int.
-
-    Raises
-    ------
-    ValueError
-        If it is not a positive whole number.
-    """
+    """Return ``value`` as an int, or raise a ValueError if it is not a positive whole number."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"{name} must be a positive whole number, not {value!r}")
     return int(value)

@@ -17,15 +17,7 @@ Int64Array = npt.NDArray[np.int64]
 
 
 class GrowingArray:
-    """Embeddings that arrive in pieces, in one array that grows in place: no row is ever held twice.
-
-    Parameters
-    ----------
-    rows : int
-        How many rows are expected; 0 if that is not known.
-    width : int
-        Components of a row.
-    """
+    """Rows that arrive in pieces, in one array that grows in place: no row is ever held twice."""
 
     def __init__(self, rows: int, width: int) -> None:
         self._array = np.empty((rows, width), dtype=np.float32)

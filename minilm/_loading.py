@@ -63,23 +63,9 @@ def load(
     read: Callable[[Path], T],
     **source: Unpack[Source],
 ) -> tuple[Checkpoint, PromptFields, T]:
-    """Find a checkpoint, check its files, and read them.
+    """Find a checkpoint as :func:`minilm.hub.find_checkpoint` does, and read it.
 
-    Parameters
-    ----------
-    model_name_or_path : str or PathLike
-        A directory or a name on the Hub.
-    read : callable
-        :func:`read_embedder` or :func:`read_cross_encoder`.
-    **source
-        As for :func:`minilm.hub.find_checkpoint`.
-
-    Raises
-    ------
-    CheckpointNotFoundError
-        If it cannot be found anywhere.
-    CheckpointError
-        If it is damaged, or of a kind that is not supported.
+    ``read`` is :func:`read_embedder` or :func:`read_cross_encoder`.
     """
     likely = likely_directory(
         model_name_or_path, revision=source.get("revision"), cache_folder=source.get("cache_folder")

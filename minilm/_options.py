@@ -60,13 +60,7 @@ class PipelineOptions:
         self.pipeline.default_prompt_name = value
 
     def resolve_prompt(self, prompt: str | None = None, prompt_name: str | None = None) -> str:
-        """The text that goes before every text: ``prompt``, or the one of that name, or the default.
-
-        Raises
-        ------
-        ValueError
-            If there is no prompt of that name.
-        """
+        """The text that goes before every text: ``prompt``, or the one of that name, or the default."""
         return self.pipeline.prompt_text(prompt, prompt_name)
 
     @property

@@ -39,17 +39,7 @@ class Counts:
 
 @dataclass(eq=False, repr=False)
 class Pipeline:
-    """The tokenizer and the engine of one model, and the prompts that go before its texts.
-
-    Parameters
-    ----------
-    tokenizer : Tokenizer
-    engine : Engine
-    prompts : dict of str to str
-        Texts to put before what is encoded, by name.
-    default_prompt_name : str, optional
-        The prompt to use when none is given.
-    """
+    """The tokenizer and the engine of one model, and the prompts that go before its texts, by name."""
 
     tokenizer: Tokenizer
     engine: Engine
@@ -59,15 +49,7 @@ class Pipeline:
     unit: ClassVar[str] = "texts"  # what the inputs are called in a message
 
     def prompt_text(self, prompt: str | None = None, prompt_name: str | None = None) -> str:
-        """The text to put before every text: ``prompt`` itself, or the one of that name, or the default.
-
-        Raises
-        ------
-        TypeError
-            If ``prompt`` is not a str.
-        ValueError
-            If it has a lone surrogate, or there is no prompt of that name.
-        """
+        """The text to put before every text: ``prompt`` itself, or the one of that name, or the default."""
         if prompt is not None:
             return check_text("prompt", prompt)
         name = self.default_prompt_name if prompt_name is None else prompt_name
@@ -80,15 +62,7 @@ class Pipeline:
     def update_prompts(
         self, prompts: Mapping[str, str] | None = None, default_prompt_name: str | None = None
     ) -> None:
-        """Add prompts, and choose the default one; None leaves what is there.
-
-        Raises
-        ------
-        TypeError
-            If a prompt or its name is not a str.
-        ValueError
-            If one of them has a lone surrogate, or there is no prompt of that name.
-        """
+        """Add prompts, and choose the default one; None leaves what is there."""
         for name, text in (prompts or {}).items():
             self.prompts[check_text("a prompt's name", name)] = check_text(f"prompts[{name!r}]", text)
         if default_prompt_name is not None:
@@ -106,27 +80,10 @@ class Pipeline:
         batch_size: int = 32,
         show_progress_bar: bool | None = False,
     ) -> Iterator[tuple[TokenizedTexts, list[AnyArray]]]:
-        """Encode inputs a window at a time.
+        """Encode inputs: yield the token ids of a window of inputs and a result for each, and so on.
 
-        Parameters
-        ----------
-        inputs : iterable of str
-            Texts; for a :class:`PairPipeline`, pairs of texts.
-        finish : callable
-            Makes results of hidden states: see :meth:`minilm.fast.engine.Engine.run`.
-        counts : Counts
-            Counts what was encoded and what was cut.
-        prompt_text : str
-            Goes before every text.
-        batch_size : int
-            How many texts of 32 tokens go through the encoder at a time, per core.
-        show_progress_bar : bool, optional
-            None shows it on a terminal.
-
-        Yields
-        ------
-        tuple of TokenizedTexts and a list of arrays
-            The token ids of a window's inputs, and a result for each.
+        ``finish`` makes results of hidden states: see :meth:`minilm.fast.engine.Engine.run`. ``batch_size``
+        is how many texts of 32 tokens go through the encoder at a time, per core.
         """
         pack_tokens = TOKENS_PER_TEXT * positive_int("batch_size", batch_size)
         total = len(inputs) if isinstance(inputs, Sized) else None
@@ -148,15 +105,7 @@ class Pipeline:
     def tokenize(
         self, inputs: Iterable[Any], counts: Counts, prompt_text: str = ""
     ) -> Iterator[TokenizedTexts]:
-        """Tokenize inputs a window at a time; ``counts`` counts them.
-
-        Raises
-        ------
-        TypeError
-            If an input is not a str; the message names its index.
-        ValueError
-            If a text has a lone surrogate; the message names its index.
-        """
+        """Tokenize inputs a window at a time. An input that is not text raises, with its index."""
         for window in windows(self.checked(inputs), self.characters):
             tokenized = self.tokenize_window(window, prompt_text, start=counts.texts)
             counts.texts += len(window)
@@ -177,13 +126,7 @@ class Pipeline:
     def run_tokens(
         self, input_ids: Sequence[Sequence[int]], finish: Finish, *, batch_size: int = 32
     ) -> list[AnyArray]:
-        """Encode texts that are token ids already; ``finish`` as for :meth:`run`.
-
-        Raises
-        ------
-        ValueError
-            If a text has no tokens, too many, or an id that is not in the vocabulary.
-        """
+        """Encode texts that are token ids already, checked here; ``finish`` as for :meth:`run`."""
         parameters = self.engine.parameters
         longest, vocab_size = len(parameters.position_embeddings), len(parameters.word_embeddings)
         for index, ids in enumerate(input_ids):
@@ -221,12 +164,9 @@ class Pipeline:
 
 @dataclass(eq=False, repr=False)
 class PairPipeline(Pipeline):
-    """A pipeline of pairs of texts, which the caller has checked. The prompt goes before the first text.
+    """A pipeline of pairs of texts, which the caller has checked. The prompt goes before the first text."""
 
-    ``has_token_types`` says whether the encoder is told which text a token belongs to.
-    """
-
-    has_token_types: bool = True
+    has_token_types: bool = True  # whether the encoder is told which text a token belongs to
 
     unit: ClassVar[str] = "pairs"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,14 +24,7 @@ def progress_bar(
 ) -> Iterator[Any]:
     """Show a bar (tqdm's), whose ``update(n)`` says that n more are done; a silent one if it is not shown.
 
-    Parameters
-    ----------
-    show : bool, optional
-        None shows it if stderr is a terminal and the work takes more than a second.
-    total : int, optional
-        How many there are, if that is known.
-    desc, unit, **options
-        As tqdm's.
+    For None it is shown if stderr is a terminal and the work takes more than a second.
     """
     if not is_shown(show):
         yield _Silent()
@@ -54,7 +47,3 @@ class _Silent:
 
     def set_postfix_str(self, text: str, refresh: bool = True) -> None:
         """Show nothing."""
-
-
-Advance = Callable[[int], object]
-"""Told how many more are done."""

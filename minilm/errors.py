@@ -35,22 +35,7 @@ class TruncationWarning(UserWarning):
 
 
 def import_extra(module: str, *, extra: str, feature: str) -> Any:  # noqa: ANN401 - a module
-    """Import a package that only an extra brings.
-
-    Parameters
-    ----------
-    module : str
-        What is imported: "pyarrow.parquet".
-    extra : str
-        The extra of minilm that brings it: "parquet".
-    feature : str
-        What needs it, as the subject of the error's sentence: "Parquet".
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    """
+    """Import a package that only an extra brings, or raise a MissingExtraError that says what needs it."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:

@@ -46,21 +46,11 @@ class Dense(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class EmbeddingHead:
-    """From hidden states to embeddings, as a checkpoint's modules say, or with another pooling.
+    """From hidden states to embeddings, as a checkpoint's modules say, or with another pooling."""
 
-    Parameters
-    ----------
-    hidden_size : int
-        E.
-    pooling : tuple of str
-        Names of poolings; the results of several are concatenated.
-    dense : tuple of Dense
-        In the order in which they are applied.
-    """
-
-    hidden_size: int
-    pooling: tuple[Pooling, ...]
-    dense: tuple[Dense, ...] = ()
+    hidden_size: int  # E
+    pooling: tuple[Pooling, ...]  # the results of several are concatenated
+    dense: tuple[Dense, ...] = ()  # in the order in which they are applied
 
     def width(self, pooling: Pooling | Sequence[Pooling] | None = None) -> int:
         """Components of an embedding, by the checkpoint's pooling or by another."""
@@ -77,21 +67,8 @@ class EmbeddingHead:
     ) -> Embed:
         """Return the function that makes embeddings (N, E) of hidden states (N, L, E).
 
-        Parameters
-        ----------
-        pooling : str or sequence of str, optional
-            None is as the checkpoint says.
-        normalize_first : bool
-            Scale each embedding to length 1.
-        truncate_dim : int, optional
-            Then keep this many components; None keeps all.
-        normalize_last : bool
-            Then scale to length 1 what is kept.
-
-        Raises
-        ------
-        ValueError
-            If there is no such pooling, or the checkpoint's Dense module was made for its own pooling.
+        It pools, applies the Dense modules, scales to length 1 with ``normalize_first``, keeps the first
+        ``truncate_dim`` components, and scales them to length 1 with ``normalize_last``.
         """
         modes = self._modes(pooling)
 
@@ -109,13 +86,7 @@ class EmbeddingHead:
         return embed
 
     def explain(self, spans: Sequence[TextSpans], hidden_states: Sequence[Float32Array]) -> Explanation:
-        """Say why two texts have the score they have, from the hidden states (L, E) of each.
-
-        Raises
-        ------
-        ValueError
-            If there are Dense modules: then the score is not a sum over pairs of tokens.
-        """
+        """Say why two texts have the score they have, from the hidden states (L, E) of each."""
         if self.dense:
             raise ValueError(
                 "explain cannot split the score: this checkpoint has a Dense module after pooling"
@@ -179,13 +150,7 @@ def features(input_ids: Sequence[int], hidden_states: Float32Array, embed: Embed
 def check_output(
     output_value: object, precision: object, pooling: object, normalize_embeddings: bool
 ) -> None:
-    """Refuse arguments of encode that are unknown, or that have no meaning together.
-
-    Raises
-    ------
-    ValueError
-        With the argument and its value.
-    """
+    """Raise a ValueError for arguments of encode that are unknown, or that have no meaning together."""
     if precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
     if output_value not in ("sentence_embedding", "token_embeddings", None):

@@ -40,20 +40,10 @@ class TokenizedTexts(NamedTuple):
 
 @dataclass(eq=False, repr=False)
 class Tokenizer:
-    """The tokenizer of one checkpoint, as :func:`minilm.checkpoint.tokenizer.open_tokenizer` makes it.
+    """The tokenizer of one checkpoint, as :func:`minilm.checkpoint.tokenizer.open_tokenizer` makes it."""
 
-    Parameters
-    ----------
-    backend : tokenizers.Tokenizer
-        Truncates at ``max_seq_length`` tokens, and does not pad.
-    path : Path
-        Its file, for error messages.
-    max_seq_length : int
-        Tokens that are kept of a text, special tokens included; may be set later.
-    """
-
-    backend: Backend
-    path: Path
+    backend: Backend  # truncates at max_seq_length tokens, and does not pad
+    path: Path  # for error messages
     _max_seq_length: int
 
     @property
@@ -75,12 +65,8 @@ class Tokenizer:
     def __call__(self, texts: Sequence[str]) -> TokenizedTexts:
         """Token ids of each text, cut at ``max_seq_length``, and whether it was cut.
 
-        Raises
-        ------
-        TypeError, UnicodeEncodeError
-            If a text holds a lone surrogate; :func:`minilm.text.inputs.check_encodable` says which and where.
-        CheckpointError
-            If the library finds the tokenizer to be damaged.
+        A lone surrogate raises TypeError or UnicodeEncodeError; ``text.inputs.check_encodable`` says where it
+        is.
         """
         encodings = self._encode(texts, with_offsets=False)
         return TokenizedTexts(
@@ -107,11 +93,6 @@ class Tokenizer:
         """Token ids and token types of each pair as one sequence, cut at ``max_seq_length``.
 
         Of a pair that is too long, the longer text is cut first.
-
-        Raises
-        ------
-        CheckpointError
-            If the tokenizer leaves no room for a token of each text.
         """
         if self.max_seq_length < self.shortest_pair:
             raise CheckpointError(
@@ -192,13 +173,7 @@ class Tokenizer:
 
     @cached_property
     def special_token_ids(self) -> tuple[list[int], list[int]]:
-        """Ids that the tokenizer puts before every text, and ids that it puts after it.
-
-        Raises
-        ------
-        CheckpointError
-            If it changes texts in any other way.
-        """
+        """Ids that the tokenizer puts before every text, and ids that it puts after it."""
         backend = self._without_truncation
         framed, bare = (backend.encode("a", add_special_tokens=special) for special in (True, False))
         # the sequence id of an added token is None

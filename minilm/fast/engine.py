@@ -36,20 +36,11 @@ SHARED_TOKENS = 64
 
 @dataclass(eq=False)
 class Engine:
-    """An encoder and the cores it runs on.
-
-    Parameters
-    ----------
-    parameters : PackedParameters
-    threads : int
-        Cores to use; may be set.
-    path : str or Path
-        The file of the parameters, for error messages.
-    """
+    """An encoder and the cores it runs on."""
 
     parameters: PackedParameters
-    threads: int
-    path: str | Path = "the checkpoint"
+    threads: int  # cores to use
+    path: str | Path = "the checkpoint"  # the file of the parameters, for error messages
 
     def run(
         self,
@@ -60,31 +51,12 @@ class Engine:
         token_type_ids: Sequence[Sequence[int]] | None = None,
         advance: Callable[[int], object] | None = None,
     ) -> list[AnyArray]:
-        """Encode texts.
+        """Return what ``finish`` makes of each text, in the order given.
 
-        Parameters
-        ----------
-        token_ids : sequence of n sequences of int
-            Each text's ids, all in the vocabulary; none is empty.
-        finish : callable
-            Called with the hidden states (N, L, E) of texts of equal length, by one thread at a time; returns
-            one result per text. It must not keep the hidden states, which are overwritten.
-        pack_tokens : int
-            Tokens that go through the encoder at a time, on each core.
-        token_type_ids : sequence of n sequences of int, optional
-            Each token's type, which is the text of a pair that it belongs to; all 0 by default.
-        advance : callable, optional
-            Told how many more texts are done.
-
-        Returns
-        -------
-        list of n ndarrays
-            What ``finish`` made of each text, in the order given.
-
-        Raises
-        ------
-        CheckpointError
-            If a result is not finite, as damaged weights make it.
+        ``token_ids`` has each text's ids, all in the vocabulary; none is empty. ``finish`` is called with the
+        hidden states (N, L, E) of texts of equal length, by one thread at a time, and returns one result per
+        text. It must not keep the hidden states, which are overwritten. ``pack_tokens`` go through the
+        encoder at a time, on each core. ``advance`` is told how many more texts are done.
         """
         results: list[AnyArray] = [np.empty(0, np.float32)] * len(token_ids)
 

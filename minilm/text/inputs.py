@@ -9,13 +9,7 @@ import numpy as np
 
 
 def as_texts(inputs: Any) -> tuple[Iterable[Any], bool]:  # noqa: ANN401 - whatever a caller gives
-    """Return the inputs as an iterable of texts, and whether they were a single text.
-
-    Raises
-    ------
-    TypeError
-        If ``inputs`` is neither a text nor something to iterate over in a defined order.
-    """
+    """Return the inputs as an iterable of texts, and whether they were a single text."""
     if isinstance(inputs, str):
         return [inputs], True
     if isinstance(inputs, np.ndarray) and inputs.ndim == 0:
@@ -24,13 +18,7 @@ def as_texts(inputs: Any) -> tuple[Iterable[Any], bool]:  # noqa: ANN401 - whate
 
 
 def check_iterable(name: str, inputs: Any, expected: str) -> Iterable[Any]:  # noqa: ANN401 - as above
-    """Return ``inputs`` if it has several items in a defined order, and is not itself a text.
-
-    Raises
-    ------
-    TypeError
-        If it is not; the message says what was ``expected``.
-    """
+    """Return ``inputs`` if it has several items in a defined order, and is not itself a text."""
     if isinstance(inputs, (str, bytes, bytearray, Mapping, Set)) or not isinstance(inputs, Iterable):
         raise TypeError(f"{name} must be {expected}, not {type(inputs).__name__}{_decode_hint(inputs)}")
     return inputs
@@ -46,13 +34,7 @@ def is_text(x: object) -> TypeGuard[str | Iterable[str]]:
 
 
 def item_text(index: int, item: object) -> str:
-    """Return the item ``index`` of some inputs as a plain str.
-
-    Raises
-    ------
-    TypeError
-        If it is not a str; the message names its index and type.
-    """
+    """Return the item ``index`` of some inputs as a plain str."""
     if not isinstance(item, str):
         raise TypeError(f"inputs[{index}] is {type(item).__name__}, not str{_decode_hint(item)}")
     return as_str(item)
@@ -79,15 +61,7 @@ def check_encodable(texts: Sequence[str], start: int) -> None:
 
 
 def check_text(name: str, text: object) -> str:
-    """Return ``text`` unchanged if it is a text with a UTF-8 form.
-
-    Raises
-    ------
-    TypeError
-        If it is not a str; the message has the name and the type.
-    ValueError
-        If it has a lone surrogate, and so no UTF-8 form; the message has the name and the position.
-    """
+    """Return ``text`` unchanged if it is a text with a UTF-8 form."""
     if not isinstance(text, str):
         raise TypeError(f"{name} must be a str, not {type(text).__name__}{_decode_hint(text)}")
     text = as_str(text)

@@ -54,17 +54,7 @@ class PairFrame(NamedTuple):
 def pair_frame(tokenizer: Tokenizer, path: Path) -> PairFrame:
     """The frame that a tokenizer's post-processor makes, read from an encoded example.
 
-    Parameters
-    ----------
-    tokenizer : tokenizers.Tokenizer
-        Must not truncate.
-    path : Path
-        Its file, for the error message.
-
-    Raises
-    ------
-    CheckpointError
-        If it does not put the second text after the first, or changes the texts.
+    ``tokenizer`` must not truncate; ``path`` is its file, for the error message.
     """
     encoding = tokenizer.encode("a", "a")
     sides = encoding.sequence_ids  # None for an added token

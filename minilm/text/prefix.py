@@ -49,12 +49,7 @@ _PART = 1 << 16  # characters per piece when a text is read in pieces
 
 
 class PrefixCutter:
-    """Cuts texts for one tokenizer without a change in their first tokens.
-
-    Parameters
-    ----------
-    tokenizer : tokenizers.Tokenizer
-    """
+    """Cuts texts for one tokenizer without a change in their first tokens."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._word_end = _word_end(tokenizer)
@@ -72,11 +67,6 @@ class PrefixCutter:
 
         If that would be more than half of the text, it is the whole text. So all prefixes that are tried one
         after the other are together no longer than 5/3 of the text.
-
-        Raises
-        ------
-        UnicodeEncodeError
-            If a text that is cut has a lone surrogate anywhere, also in the part that is cut off.
         """
         if self._word_end is None or size > len(text) // 2:
             return text
@@ -84,7 +74,7 @@ class PrefixCutter:
         if end is None:
             return text
         if not text.isascii():
-            text.encode()
+            text.encode()  # raises for a lone surrogate in the part that is cut off
         return text[: end.end()]
 
     def parts(self, text: str) -> Iterator[str]:

@@ -41,17 +41,7 @@ class TextSpans:
 
 
 def text_spans(text: str, encoding: Encoding, *, prompt_length: int = 0) -> TextSpans:
-    """Tokens and words of ``text``, from the tokenizer's encoding of it.
-
-    Parameters
-    ----------
-    text : str
-        The text, without a prompt.
-    encoding : tokenizers.Encoding
-        Of the prompt and the text.
-    prompt_length : int
-        Characters of the prompt, which stands before the text.
-    """
+    """Tokens and words of ``text``, from the encoding of a prompt (of that length) and the text."""
     rows = zip(encoding.tokens, encoding.offsets, encoding.special_tokens_mask, strict=True)
     tokens = tuple(
         Token(token, 0, 0, is_special=True)
