@@ -14,7 +14,7 @@ from typing import Any
 
 from minilm._arrays import FloatArray
 from minilm._progress import progress_bar
-from minilm.cli.errors import Failure, Interrupted, Usage, flag, option_errors
+from minilm.cli.errors import Failure, Interrupted, UsageError, flag, option_errors
 from minilm.cli.options import (
     add_model_options,
     load_model,
@@ -102,10 +102,10 @@ def add_encode(parser: argparse.ArgumentParser) -> None:
 def run_encode(options: argparse.Namespace) -> None:
     """Run ``minilm encode``."""
     if options.output == "":
-        raise Usage("--output is empty: give the file to write")
+        raise UsageError("--output is empty: give the file to write")
     output = Path(options.output) if options.output else None
     if output and not output.name:
-        raise Usage(f"--output must name a file or folder, not {options.output!r}")
+        raise UsageError(f"--output must name a file or folder, not {options.output!r}")
     if options.engine == "ray":
         _check_ray_options(options, output)
     else:
@@ -128,29 +128,31 @@ def run_encode(options: argparse.Namespace) -> None:
 def _check_local_options(options: argparse.Namespace, output: Path | None) -> None:
     for name in RAY_OPTIONS:
         if getattr(options, name) is not None:
-            raise Usage(f"{flag(name)} is for --engine ray")
+            raise UsageError(f"{flag(name)} is for --engine ray")
     if output and output.suffix not in (".npy", ".jsonl", ".ndjson", ".parquet", ".pq"):
-        raise Usage(f"--output must end in .parquet, .npy or .jsonl, not {output.name!r}")
+        raise UsageError(f"--output must end in .parquet, .npy or .jsonl, not {output.name!r}")
     if output and output.suffix == ".npy" and options.keep:
-        raise Usage("--keep has no meaning for .npy, which holds vectors only")
+        raise UsageError("--keep has no meaning for .npy, which holds vectors only")
     if not output and (options.dedupe or options.overwrite):
-        raise Usage("--dedupe and --overwrite are for --output")
+        raise UsageError("--dedupe and --overwrite are for --output")
 
 
 def _check_ray_options(options: argparse.Namespace, output: Path | None) -> None:
     if not output or output.suffix in (".npy", ".jsonl", ".ndjson"):
-        raise Usage("--engine ray needs --output DIRECTORY, which it fills with Parquet files")
+        raise UsageError("--engine ray needs --output DIRECTORY, which it fills with Parquet files")
     if "-" in options.input:
-        raise Usage("--engine ray reads files that every machine sees, not stdin: give INPUT")
+        raise UsageError("--engine ray reads files that every machine sees, not stdin: give INPUT")
     if options.dedupe:
-        raise Usage("--dedupe is not for --engine ray: its machines do not know each other's texts")
+        raise UsageError("--dedupe is not for --engine ray: its machines do not know each other's texts")
 
 
 def _check_columns(options: argparse.Namespace, corpus: Corpus) -> None:
     """Raise if an option is about columns but the input is plain text: its name may hide that it is CSV."""
     if (options.column is not None or options.keep) and set(corpus.formats) == {"text"}:
         option = "--keep" if options.column is None else "--column"
-        raise Usage(f"{option} is for input that has columns, and this is read as plain text (see --format)")
+        raise UsageError(
+            f"{option} is for input that has columns, and this is read as plain text (see --format)"
+        )
 
 
 def _encode_to_file(options: argparse.Namespace, model: MiniLM, corpus: Corpus, output: Path) -> None:
@@ -195,7 +197,7 @@ def ray_arguments(options: argparse.Namespace) -> dict[str, Any]:
 
 def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus) -> None:
     prompt_text = model.resolve_prompt(prompt_name=options.prompt_name)
-    report = Report()
+    report, column = Report(), ""
     # On a terminal the rows themselves show the progress.
     show = False if options.progress is None and is_terminal(sys.stdout) else options.progress
     with _progress(corpus, show) as advance:
@@ -214,7 +216,8 @@ def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus
                 pooling=options.pooling,
                 batch_size=options.batch_size,
             )
-            _put_rows(corpus.column or "text", rows, vectors.astype(options.dtype))
+            column = column or corpus.column or "text"  # as in a file, the first shard decides
+            _put_rows(column, rows, vectors.astype(options.dtype))
             report.rows += len(rows)
             advance(report)
     say_truncated(model, report.truncated, report.encoded)
