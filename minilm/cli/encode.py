@@ -35,68 +35,39 @@ RAY_OPTIONS = ("address", "actors", "actor_cpus", "block_mib")
 
 def add_encode(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``minilm encode``."""
-    add = parser.add_argument
-    add(
-        "input",
-        nargs="*",
-        default=["-"],
-        metavar="INPUT",
-        help="files or patterns: text, JSON Lines, CSV, TSV, Parquet, also .gz or .zst (default: stdin)",
-    )
-    add(
-        "-o",
-        "--output",
-        metavar="OUTPUT",
-        help="write a .parquet, .npy or .jsonl file (default: print JSON lines)",
-    )
+    add, toggle = parser.add_argument, argparse.BooleanOptionalAction
+    files = "files or patterns: text, JSON Lines, CSV, TSV, Parquet, also .gz or .zst (default: stdin)"
+    add("input", nargs="*", default=["-"], metavar="INPUT", help=files)
+    output = "write a .parquet, .npy or .jsonl file (default: print JSON lines)"
+    add("-o", "--output", metavar="OUTPUT", help=output)
     add("--format", choices=FORMATS, help="format of the input (default: by the name of each file)")
     add("--column", metavar="NAME", help='column that holds the text (default: "text", or the only column)')
     add("--keep", action="store_true", help="write the other columns of the input too")
     add("--dedupe", action="store_true", help="encode equal texts only once (deduplication)")
-    add(
-        "--on-error",
-        choices=ON_ERROR,
-        default="raise",
-        help="for a row without text: stop, leave it out, or encode an empty text (default: raise)",
-    )
+    on_error = "for a row without text: stop, leave it out, or encode an empty text (default: %(default)s)"
+    add("--on-error", choices=ON_ERROR, default="raise", help=on_error)
     add("--overwrite", action="store_true", help="start again, and replace the output at the end")
-    toggle = argparse.BooleanOptionalAction
     add("--progress", action=toggle, help="show a progress bar (default: if stderr is a terminal)")
-    types = ("float32", "float16")
-    add("--dtype", choices=types, default="float32", help="type of the vectors (default: %(default)s)")
-    add(
-        "--batch-size",
-        type=positive_whole_number,
-        default=32,
-        metavar="N",
-        help="encode about N short texts at once (default: %(default)s)",
-    )
+    types, size = ("float32", "float16"), "encode about N short texts at once (default: %(default)s)"
+    add("--dtype", choices=types, default=types[0], help="type of the vectors (default: %(default)s)")
+    add("--batch-size", type=positive_whole_number, default=32, metavar="N", help=size)
     add("--pooling", choices=sorted(POOLING), help="how token vectors become one (default: the checkpoint's)")
     add("--prompt-name", metavar="NAME", help="put this prompt of the checkpoint before every text")
     add("--normalize", action=toggle, help="scale vectors to length 1 (default: as the checkpoint says)")
-    add(
-        "--engine",
-        choices=("local", "ray"),
-        default="local",
-        help="ray encodes on a Ray cluster (default: local)",
-    )
-    add = parser.add_argument_group("with --engine ray").add_argument
-    add("--address", help="address of the cluster (default: RAY_ADDRESS, or start Ray on this machine)")
-    add(
-        "--actors",
-        type=positive_whole_number,
-        metavar="N",
-        help="number of actors at most (default: all cores)",
-    )
-    add("--actor-cpus", type=positive_whole_number, metavar="N", help="cores per actor (default: 1)")
-    add(
-        "--block-mib",
-        type=positive_number,
-        metavar="N",
-        help="text per block in MiB; a block is one file of OUTPUT (default: 1)",
-    )
+    _add_ray_options(parser)
     add_model_options(parser)
     parser.epilog = "If the command is interrupted, run it again to continue."
+
+
+def _add_ray_options(parser: argparse.ArgumentParser) -> None:
+    engine, count = "ray encodes on a Ray cluster (default: %(default)s)", positive_whole_number
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help=engine)
+    add = parser.add_argument_group("with --engine ray").add_argument
+    add("--address", help="address of the cluster (default: RAY_ADDRESS, or start Ray on this machine)")
+    add("--actors", type=count, metavar="N", help="number of actors at most (default: all cores)")
+    add("--actor-cpus", type=count, metavar="N", help="cores per actor (default: 1)")
+    block = "text per block in MiB; a block is one file of OUTPUT (default: 1)"
+    add("--block-mib", type=positive_number, metavar="N", help=block)
 
 
 def run_encode(options: argparse.Namespace) -> None:
