@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minilm._arrays import FloatArray
-from minilm.cli.errors import Failure, Usage, argument_errors, option_errors
+from minilm.cli.errors import Failure, UsageError, argument_errors, option_errors
 from minilm.cli.options import add_model_options, load_model, say_truncated
 from minilm.cli.terminal import is_coloured, printable, put, put_json, text_argument
 from minilm.explanation import Explanation
@@ -40,7 +40,7 @@ def run_compare(options: argparse.Namespace) -> None:
     """Run ``minilm compare``."""
     texts = [options.text_a, options.text_b]
     if not all(text.strip() for text in texts):
-        raise Usage(BLANK_TEXT)
+        raise UsageError(BLANK_TEXT)
     model = load_model(options)
     explanation: Explanation | None = None
     if options.explain:

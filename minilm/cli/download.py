@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from minilm.cli.errors import Usage
+from minilm.cli.errors import UsageError
 from minilm.cli.options import add_source_options, locate_model, published_checksums
 from minilm.cli.terminal import put
 from minilm.hub import copy_checkpoint
@@ -20,11 +20,11 @@ def add_download(parser: argparse.ArgumentParser) -> None:
 def run_download(options: argparse.Namespace) -> None:
     """Run ``minilm download``."""
     if options.local_dir == "":
-        raise Usage("--local-dir is empty: give the directory for the copy")
+        raise UsageError("--local-dir is empty: give the directory for the copy")
     try:
         target = Path(options.local_dir or "").expanduser()
     except RuntimeError as error:
-        raise Usage(f"--local-dir {options.local_dir!r}: {error}") from error
+        raise UsageError(f"--local-dir {options.local_dir!r}: {error}") from error
     checkpoint = locate_model(options, local_files_only=options.local_files_only)
     directory = checkpoint.directory
     if options.local_dir:

@@ -14,7 +14,7 @@ from typing import Any
 
 from minilm._arrays import FloatArray
 from minilm._progress import progress_bar
-from minilm.cli.errors import Failure, Interrupted, Usage, flag, option_errors
+from minilm.cli.errors import Failure, Interrupted, UsageError, flag, option_errors
 from minilm.cli.options import (
     add_model_options,
     load_model,
@@ -35,77 +35,48 @@ RAY_OPTIONS = ("address", "actors", "actor_cpus", "block_mib")
 
 def add_encode(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``minilm encode``."""
-    add = parser.add_argument
-    add(
-        "input",
-        nargs="*",
-        default=["-"],
-        metavar="INPUT",
-        help="files or patterns: text, JSON Lines, CSV, TSV, Parquet, also .gz or .zst (default: stdin)",
-    )
-    add(
-        "-o",
-        "--output",
-        metavar="OUTPUT",
-        help="write a .parquet, .npy or .jsonl file (default: print JSON lines)",
-    )
+    add, toggle = parser.add_argument, argparse.BooleanOptionalAction
+    files = "files or patterns: text, JSON Lines, CSV, TSV, Parquet, also .gz or .zst (default: stdin)"
+    add("input", nargs="*", default=["-"], metavar="INPUT", help=files)
+    output = "write a .parquet, .npy or .jsonl file (default: print JSON lines)"
+    add("-o", "--output", metavar="OUTPUT", help=output)
     add("--format", choices=FORMATS, help="format of the input (default: by the name of each file)")
     add("--column", metavar="NAME", help='column that holds the text (default: "text", or the only column)')
     add("--keep", action="store_true", help="write the other columns of the input too")
     add("--dedupe", action="store_true", help="encode equal texts only once (deduplication)")
-    add(
-        "--on-error",
-        choices=ON_ERROR,
-        default="raise",
-        help="for a row without text: stop, leave it out, or encode an empty text (default: raise)",
-    )
+    on_error = "for a row without text: stop, leave it out, or encode an empty text (default: %(default)s)"
+    add("--on-error", choices=ON_ERROR, default="raise", help=on_error)
     add("--overwrite", action="store_true", help="start again, and replace the output at the end")
-    toggle = argparse.BooleanOptionalAction
     add("--progress", action=toggle, help="show a progress bar (default: if stderr is a terminal)")
-    types = ("float32", "float16")
-    add("--dtype", choices=types, default="float32", help="type of the vectors (default: %(default)s)")
-    add(
-        "--batch-size",
-        type=positive_whole_number,
-        default=32,
-        metavar="N",
-        help="encode about N short texts at once (default: %(default)s)",
-    )
+    types, size = ("float32", "float16"), "encode about N short texts at once (default: %(default)s)"
+    add("--dtype", choices=types, default=types[0], help="type of the vectors (default: %(default)s)")
+    add("--batch-size", type=positive_whole_number, default=32, metavar="N", help=size)
     add("--pooling", choices=sorted(POOLING), help="how token vectors become one (default: the checkpoint's)")
     add("--prompt-name", metavar="NAME", help="put this prompt of the checkpoint before every text")
     add("--normalize", action=toggle, help="scale vectors to length 1 (default: as the checkpoint says)")
-    add(
-        "--engine",
-        choices=("local", "ray"),
-        default="local",
-        help="ray encodes on a Ray cluster (default: local)",
-    )
-    add = parser.add_argument_group("with --engine ray").add_argument
-    add("--address", help="address of the cluster (default: RAY_ADDRESS, or start Ray on this machine)")
-    add(
-        "--actors",
-        type=positive_whole_number,
-        metavar="N",
-        help="number of actors at most (default: all cores)",
-    )
-    add("--actor-cpus", type=positive_whole_number, metavar="N", help="cores per actor (default: 1)")
-    add(
-        "--block-mib",
-        type=positive_number,
-        metavar="N",
-        help="text per block in MiB; a block is one file of OUTPUT (default: 1)",
-    )
+    _add_ray_options(parser)
     add_model_options(parser)
     parser.epilog = "If the command is interrupted, run it again to continue."
+
+
+def _add_ray_options(parser: argparse.ArgumentParser) -> None:
+    engine, count = "ray encodes on a Ray cluster (default: %(default)s)", positive_whole_number
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help=engine)
+    add = parser.add_argument_group("with --engine ray").add_argument
+    add("--address", help="address of the cluster (default: RAY_ADDRESS, or start Ray on this machine)")
+    add("--actors", type=count, metavar="N", help="number of actors at most (default: all cores)")
+    add("--actor-cpus", type=count, metavar="N", help="cores per actor (default: 1)")
+    block = "text per block in MiB; a block is one file of OUTPUT (default: 1)"
+    add("--block-mib", type=positive_number, metavar="N", help=block)
 
 
 def run_encode(options: argparse.Namespace) -> None:
     """Run ``minilm encode``."""
     if options.output == "":
-        raise Usage("--output is empty: give the file to write")
+        raise UsageError("--output is empty: give the file to write")
     output = Path(options.output) if options.output else None
     if output and not output.name:
-        raise Usage(f"--output must name a file or folder, not {options.output!r}")
+        raise UsageError(f"--output must name a file or folder, not {options.output!r}")
     if options.engine == "ray":
         _check_ray_options(options, output)
     else:
@@ -128,29 +99,31 @@ def run_encode(options: argparse.Namespace) -> None:
 def _check_local_options(options: argparse.Namespace, output: Path | None) -> None:
     for name in RAY_OPTIONS:
         if getattr(options, name) is not None:
-            raise Usage(f"{flag(name)} is for --engine ray")
+            raise UsageError(f"{flag(name)} is for --engine ray")
     if output and output.suffix not in (".npy", ".jsonl", ".ndjson", ".parquet", ".pq"):
-        raise Usage(f"--output must end in .parquet, .npy or .jsonl, not {output.name!r}")
+        raise UsageError(f"--output must end in .parquet, .npy or .jsonl, not {output.name!r}")
     if output and output.suffix == ".npy" and options.keep:
-        raise Usage("--keep has no meaning for .npy, which holds vectors only")
+        raise UsageError("--keep has no meaning for .npy, which holds vectors only")
     if not output and (options.dedupe or options.overwrite):
-        raise Usage("--dedupe and --overwrite are for --output")
+        raise UsageError("--dedupe and --overwrite are for --output")
 
 
 def _check_ray_options(options: argparse.Namespace, output: Path | None) -> None:
     if not output or output.suffix in (".npy", ".jsonl", ".ndjson"):
-        raise Usage("--engine ray needs --output DIRECTORY, which it fills with Parquet files")
+        raise UsageError("--engine ray needs --output DIRECTORY, which it fills with Parquet files")
     if "-" in options.input:
-        raise Usage("--engine ray reads files that every machine sees, not stdin: give INPUT")
+        raise UsageError("--engine ray reads files that every machine sees, not stdin: give INPUT")
     if options.dedupe:
-        raise Usage("--dedupe is not for --engine ray: its machines do not know each other's texts")
+        raise UsageError("--dedupe is not for --engine ray: its machines do not know each other's texts")
 
 
 def _check_columns(options: argparse.Namespace, corpus: Corpus) -> None:
     """Raise if an option is about columns but the input is plain text: its name may hide that it is CSV."""
     if (options.column is not None or options.keep) and set(corpus.formats) == {"text"}:
         option = "--keep" if options.column is None else "--column"
-        raise Usage(f"{option} is for input that has columns, and this is read as plain text (see --format)")
+        raise UsageError(
+            f"{option} is for input that has columns, and this is read as plain text (see --format)"
+        )
 
 
 def _encode_to_file(options: argparse.Namespace, model: MiniLM, corpus: Corpus, output: Path) -> None:
@@ -195,7 +168,7 @@ def ray_arguments(options: argparse.Namespace) -> dict[str, Any]:
 
 def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus) -> None:
     prompt_text = model.resolve_prompt(prompt_name=options.prompt_name)
-    report = Report()
+    report, column = Report(), ""
     # On a terminal the rows themselves show the progress.
     show = False if options.progress is None and is_terminal(sys.stdout) else options.progress
     with _progress(corpus, show) as advance:
@@ -214,7 +187,8 @@ def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus
                 pooling=options.pooling,
                 batch_size=options.batch_size,
             )
-            _put_rows(corpus.column or "text", rows, vectors.astype(options.dtype))
+            column = column or corpus.column or "text"  # as in a file, the first shard decides
+            _put_rows(column, rows, vectors.astype(options.dtype))
             report.rows += len(rows)
             advance(report)
     say_truncated(model, report.truncated, report.encoded)

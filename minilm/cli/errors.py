@@ -10,7 +10,7 @@ class Failure(Exception):  # noqa: N818 - the answer of the command, not an erro
     """The job failed. The exit code is 1."""
 
 
-class Usage(Exception):  # noqa: N818
+class UsageError(Exception):
     """An option or argument is wrong. The exit code is 2."""
 
 
@@ -19,14 +19,14 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def argument_errors(error_type: type[Failure | Usage], names: Mapping[str, str]) -> Iterator[None]:
+def argument_errors(error_type: type[Failure | UsageError], names: Mapping[str, str]) -> Iterator[None]:
     """Turn the library's complaint about an argument into one about the command line.
 
     Such a ValueError or TypeError begins with the name of the argument. Any other error passes: it is a bug.
 
     Parameters
     ----------
-    error_type : Failure or Usage
+    error_type : Failure or UsageError
         The error to raise.
     names : mapping of str to str
         What the command line calls each argument: ``{"max_texts": "--max-texts"}``.
@@ -41,8 +41,8 @@ def argument_errors(error_type: type[Failure | Usage], names: Mapping[str, str])
 
 
 def option_errors(*names: str) -> AbstractContextManager[None]:
-    """Turn the library's complaint about these arguments into a :class:`Usage` that names the option."""
-    return argument_errors(Usage, {name: flag(name) for name in names})
+    """Turn the library's complaint about these arguments into a :class:`UsageError` that names the option."""
+    return argument_errors(UsageError, {name: flag(name) for name in names})
 
 
 def flag(name: str) -> str:

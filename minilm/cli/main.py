@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from importlib import import_module
 
 from minilm import __version__
-from minilm.cli.errors import Failure, Usage
+from minilm.cli.errors import Failure, UsageError
 from minilm.cli.options import Parser
 from minilm.cli.terminal import (
     flush_or_discard_stdout,
@@ -79,7 +79,7 @@ def make_parser(commands: Collection[str] = tuple(COMMANDS)) -> Parser:
 
 def outcome(error: BaseException) -> tuple[int, str]:
     """Return the exit code for an error that ended a command, and the line to say."""
-    if isinstance(error, Usage):
+    if isinstance(error, UsageError):
         return 2, str(error)
     if isinstance(error, KeyboardInterrupt):
         return 130, str(error) or "interrupted"

@@ -8,19 +8,19 @@ from shlex import quote
 from typing import NoReturn
 
 from minilm._pipeline import Counts
-from minilm.cli.errors import Usage, option_errors
+from minilm.cli.errors import UsageError, option_errors
 from minilm.cli.terminal import say
 from minilm.hub import DEFAULT_MODEL, Checkpoint, find_checkpoint
 from minilm.model import MiniLM
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises :class:`Usage` instead of printing the usage."""
+    """A parser that raises :class:`UsageError` instead of printing the usage."""
 
     def error(self, message: str) -> NoReturn:
         """Raise the error, with the command that explains the options."""
         message = re.sub("^argument (.*?): must ", r"\1 must ", message)  # from the types below
-        raise Usage(f"{message} (see {self.prog} --help)")
+        raise UsageError(f"{message} (see {self.prog} --help)")
 
 
 def positive_whole_number(argument: str) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minilm.cli.errors import Failure, Usage, argument_errors
+from minilm.cli.errors import Failure, UsageError, argument_errors
 from minilm.cli.options import add_model_options, load_model, positive_whole_number
 from minilm.cli.terminal import printable, put, put_json, text_argument
 from minilm.corpus.index import Hit, Index
@@ -37,10 +37,10 @@ def run_search(options: argparse.Namespace) -> None:
     """Run ``minilm search``."""
     queries = [*options.query, *_queries_of_file(options.queries)]
     if not queries:
-        raise Usage("no query: give one, or --queries FILE")
+        raise UsageError("no query: give one, or --queries FILE")
     path = Path(options.index)
     if not path.name:
-        raise Usage(f"INDEX must name a file or folder, not {options.index!r}")
+        raise UsageError(f"INDEX must name a file or folder, not {options.index!r}")
     index = Index(path)
     if not index.path.exists():
         raise Failure(f"{index.path}: No such file or directory")
@@ -74,7 +74,9 @@ def _model_of_index(index: Index, options: argparse.Namespace) -> MiniLM:
     revision = options.revision or index.made_with.get("revision")
     if options.model == DEFAULT_MODEL:
         if name != DEFAULT_MODEL and (not is_repository_name(name) or Path(name).exists()):
-            raise Usage(f"{index.path} was made with the checkpoint {name!r}: give --model, if it is yours")
+            raise UsageError(
+                f"{index.path} was made with the checkpoint {name!r}: give --model, if it is yours"
+            )
         options.model, options.revision = name, revision
         if name != DEFAULT_MODEL or revision not in (None, default_manifest().revision):
             options.local_files_only = True

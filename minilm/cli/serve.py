@@ -8,7 +8,7 @@ import re
 import socket
 from shlex import quote
 
-from minilm.cli.errors import Failure, Usage, argument_errors, flag, option_errors
+from minilm.cli.errors import Failure, UsageError, argument_errors, flag, option_errors
 from minilm.cli.options import add_model_options, load_model, positive_number, positive_whole_number
 from minilm.cli.terminal import say
 from minilm.cross_encoder import CrossEncoder
@@ -61,7 +61,7 @@ def run_serve(options: argparse.Namespace) -> None:
     names = {**{name: flag(name) for name in limits}, "cors_origins": "--cors-origin"}
     api_key = options.api_key if options.api_key is not None else os.environ.get("MINILM_API_KEY")
     _check_access(api_key, options.cors_origin)
-    with argument_errors(Usage, {**names, "api_key": "the API key"}):
+    with argument_errors(UsageError, {**names, "api_key": "the API key"}):
         settings = Settings(
             api_key=api_key,
             cors_origins=tuple(options.cors_origin),
@@ -76,11 +76,11 @@ def run_serve(options: argparse.Namespace) -> None:
 
 def _check_access(key: str | None, origins: list[str]) -> None:
     if key is not None and not (key and key.isascii() and key.isprintable() and " " not in key):
-        raise Usage("the API key must be printable ASCII without spaces, and not empty")
+        raise UsageError("the API key must be printable ASCII without spaces, and not empty")
     for origin in origins:
         # a browser sends it like this, or "null" for what has no site of its own, which anybody can have
         if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\sA-Z]+", origin):
-            raise Usage(f"--cors-origin must be like https://example.org, or *, not {origin!r}")
+            raise UsageError(f"--cors-origin must be like https://example.org, or *, not {origin!r}")
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minilm.cli.errors import Failure, Usage, argument_errors, flag, option_errors
+from minilm.cli.errors import Failure, UsageError, argument_errors, flag, option_errors
 
 
 def test_an_option_is_called_what_its_argument_is() -> None:
@@ -13,7 +13,10 @@ def test_an_option_is_called_what_its_argument_is() -> None:
 
 @pytest.mark.parametrize("error", [ValueError, TypeError])
 def test_a_complaint_names_the_option(error: type[Exception]) -> None:
-    with pytest.raises(Usage, match=r"^--max-texts must be positive, not 0$"), option_errors("max_texts"):
+    with (
+        pytest.raises(UsageError, match=r"^--max-texts must be positive, not 0$"),
+        option_errors("max_texts"),
+    ):
         raise error("max_texts must be positive, not 0")
     with (
         pytest.raises(Failure, match="TEXT_B is empty"),

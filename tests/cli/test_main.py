@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from minilm import CheckpointError, __version__
-from minilm.cli.errors import Failure, Interrupted, Usage
+from minilm.cli.errors import Failure, Interrupted, UsageError
 from minilm.cli.main import COMMANDS, main, make_parser, outcome
 from minilm.errors import MissingExtraError
 from tests.cli.running import A, B, failure, run
@@ -128,7 +128,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (Usage("no query"), 2, "no query"),
+        (UsageError("no query"), 2, "no query"),
         (Failure("it broke"), 1, "it broke"),
         (CheckpointError("it is damaged"), 1, "it is damaged"),
         (MissingExtraError("serve needs fastapi"), 1, "serve needs fastapi"),

@@ -7,7 +7,7 @@ import argparse
 import pytest
 
 from minilm import MiniLM
-from minilm.cli.errors import Usage
+from minilm.cli.errors import UsageError
 from minilm.cli.options import (
     Parser,
     add_model_options,
@@ -33,10 +33,12 @@ def test_a_value_that_is_not_positive_is_refused_by_name(argument: str) -> None:
     parser = Parser(prog="minilm")
     parser.add_argument("--count", type=positive_whole_number)
     parser.add_argument("--size", type=positive_number)
-    with pytest.raises(Usage, match=r"^--count must be a positive whole number, not .*see minilm --help\)$"):
+    with pytest.raises(
+        UsageError, match=r"^--count must be a positive whole number, not .*see minilm --help\)$"
+    ):
         parser.parse_args([f"--count={argument}"])
     if argument != "1.5":
-        with pytest.raises(Usage, match=r"^--size must be a positive number, not "):
+        with pytest.raises(UsageError, match=r"^--size must be a positive number, not "):
             parser.parse_args([f"--size={argument}"])
 
 
@@ -65,19 +67,19 @@ def test_a_model_is_loaded_by_its_options(make_checkpoint: MakeCheckpoint) -> No
 def test_what_a_model_cannot_be_loaded_by_is_wrong_usage(
     arguments: tuple[str, str], message: str, make_checkpoint: MakeCheckpoint
 ) -> None:
-    with pytest.raises(Usage, match=message):
+    with pytest.raises(UsageError, match=message):
         load_model(options_of("--model", str(make_checkpoint()), *arguments))
 
 
 def test_a_prompt_that_is_none_is_wrong_usage(make_checkpoint: MakeCheckpoint) -> None:
-    with pytest.raises(Usage, match=r"^--default-prompt-name must be one of query"):
+    with pytest.raises(UsageError, match=r"^--default-prompt-name must be one of query"):
         load_model(options_of("--model", str(make_checkpoint())), default_prompt_name="no such")
 
 
 def test_a_cache_in_the_home_of_nobody_is_wrong_usage() -> None:
     options = options_of("--cache-folder", "~no-such-user/cache", "--revision", "x")
     for load in (load_model, lambda o: locate_model(o, local_files_only=True)):
-        with pytest.raises(Usage, match=r"^--cache-folder '~no-such-user/cache': "):
+        with pytest.raises(UsageError, match=r"^--cache-folder '~no-such-user/cache': "):
             load(options)
 
 
