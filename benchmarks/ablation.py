@@ -1,24 +1,23 @@
 """What each numbered departure of packed.py gains: the time without it, relative to the time with all.
 
-    python -m benchmarks.ablation [--threads 2] [--rounds 5] [--quick]
+    python -m benchmarks.ablation [--threads 2] [--rounds 31] [--quick]
 
-Each variant puts the plain way of encoder.py in the place of one departure and leaves the others: above 1 the
-departure pays. The last column says what it does to the error, on the texts of the golden outputs against the
-original in float64; (7) is there for that and costs time.
+Each variant replaces one departure by the plain way of encoder.py and leaves the others. Above 1 the
+departure pays. The last column says what the variant does to the error, on the texts of the golden outputs,
+against the original in float64. Departure 6 exists for the error and saves no time.
 
-"Full version, once more" is the same again: what it differs from 1 by is noise.
+"Full version, once more" is the control: the same again. Its difference from 1 is noise.
 
-How each is undone:
+How each departure is undone:
 
-1. batches of 32 padded to their longest text, with a mask, sorted by length or as they come. Everything else
-   is kept, so that it is the padding and the mask that are measured. A single text has no padding.
-2. the bias added to the product in a pass of its own.
-3. three products, and the scores divided by sqrt(D).
-4. softmax over the last axis of scores (text, head, query, key).
-5. erf by Abramowitz and Stegun 7.1.26, in the same blocks and buffers, or by math.erf.
-6. weights not in panels (only where BLAS has kernels for small matrices; elsewhere nothing is in panels).
-7. one sum over the intermediate width.
-8. mean() in place of vecdot.
+1. batches of 32, padded to their longest text, with a mask; sorted by length, or unsorted. Everything else
+   stays, so that only the padding and the mask are measured. A single text has no padding.
+2. three products, and the scores divided by sqrt(D).
+3. softmax over the last axis of scores (text, head, query, key).
+4. erf by Abramowitz and Stegun 7.1.26, in the same blocks and buffers, or by math.erf.
+5. weights not in panels (only where BLAS has kernels for small matrices; elsewhere nothing is in panels).
+6. one sum over the intermediate width.
+7. mean() in place of vecdot.
 
 Threads: one worker, packs of 4,096 tokens and weights not in panels, the best case for BLAS's own threads.
 """
@@ -35,31 +34,32 @@ import numpy as np
 
 from benchmarks.harness import alternate, begin, long_texts, options, print_table, short_texts, spread, write
 from minilm import MiniLM, activations
+from minilm._arrays import Float32Array
 from minilm.checkpoint.weights import ParameterFile
 from minilm.fast import engine, packed
 from minilm.fast.blas import has_small_matrix_kernels
-from minilm.fast.packed import Array, Group, LayerNorm, PackedParameters, Weight, Workspace, pack_parameters
+from minilm.fast.packed import Group, LayerNorm, Linear, PackedParameters, Weight, Workspace, pack_parameters
 from minilm.fast.threads import blas_threads, run_jobs
 from minilm.pooling import mean_pooling, normalize
 from minilm.tokenizer import pad
 from tests.parity.make_golden import GOLDEN
 from tests.parity.texts import TEXTS
 
-QUERIES = 20  # single queries a timing
+QUERIES = 20  # single queries per timing
 
 
 class Variant(NamedTuple):
     """One way to encode."""
 
     name: str
-    encode: Callable[[Sequence[str]], Array]
-    applies_to_one: bool = True  # whether a single text is computed otherwise than in the full version
+    encode: Callable[[Sequence[str]], Float32Array]
+    applies_to_one: bool = True  # False: for a single text it does what the full version does
 
 
 def main() -> None:
     """Measure, print, write."""
-    arguments = begin(options(__doc__))
-    short, long = short_texts()[:512], long_texts(32)
+    arguments = begin(options(__doc__, rounds=31))
+    short, long = short_texts()[:256], long_texts(16)
     if arguments.quick:
         short, long = short[:64], long[:3]
     queries = short[:: len(short) // QUERIES][:QUERIES]
@@ -91,11 +91,11 @@ def main() -> None:
     write("ablation", arguments, results)
 
 
-def _all_at_once(encode: Callable[[Sequence[str]], Array], texts: list[str]) -> Callable[[], object]:
+def _all_at_once(encode: Callable[[Sequence[str]], Float32Array], texts: list[str]) -> Callable[[], object]:
     return lambda: encode(texts)
 
 
-def _one_by_one(encode: Callable[[Sequence[str]], Array], texts: list[str]) -> Callable[[], object]:
+def _one_by_one(encode: Callable[[Sequence[str]], Float32Array], texts: list[str]) -> Callable[[], object]:
     return lambda: [encode([text]) for text in texts]
 
 
@@ -117,29 +117,30 @@ def variants(threads: int) -> list[Variant]:
         one_sum = with_parameters(repacked(in_panels=panels))
     unscaled = with_parameters(_without_scale(full.pipeline.engine.parameters))
     no_panels = with_parameters(repacked(in_panels=False))
-    found = [
+    all_variants = [
         Variant("full version", full.encode),
         Variant("full version, once more", full.encode),
         Variant("1: padded to the longest, sorted by length", _Padded(full, sort=True), applies_to_one=False),
-        Variant("1: padded to the longest, as they come", _Padded(full, sort=False), applies_to_one=False),
-        Variant("2: biases in a pass of their own", _patched(full, "_multiply", _multiply_then_add)),
-        Variant("3: three products", _ThreeProducts(unscaled)),
-        Variant("4: softmax over the last axis", _patched(full, "_attend", _attend_last_axis)),
-        Variant("5: erf by Abramowitz and Stegun", _patched(full, "_double_gelu", _gelu_by_7_1_26)),
-        Variant("5: math.erf", _patched(full, "_double_gelu", _gelu_by_math_erf)),
-        Variant("7: one sum of 1536 terms", one_sum.encode),
-        Variant("8: mean()", _patched(full, "_layer_norm", _layer_norm_by_mean)),
+        Variant("1: padded to the longest, unsorted", _Padded(full, sort=False), applies_to_one=False),
+        Variant("2: three products", _ThreeProducts(unscaled)),
+        Variant("3: softmax over the last axis", _patched(full, "_attend", _attend_last_axis)),
+        Variant("4: erf by Abramowitz and Stegun", _patched(full, "_double_gelu", _gelu_by_7_1_26)),
+        Variant("4: math.erf", _patched(full, "_double_gelu", _gelu_by_math_erf)),
+        Variant("6: one sum of 1536 terms", one_sum.encode),
+        Variant("7: mean()", _patched(full, "_layer_norm", _layer_norm_by_mean)),
         Variant("BLAS's own threads", _blas_threads(no_panels)),
     ]
     if panels:
-        found.insert(-3, Variant("6: weights not in panels", no_panels.encode))
-    return found
+        all_variants.insert(-3, Variant("5: weights not in panels", no_panels.encode))
+    return all_variants
 
 
-def _patched(model: MiniLM, name: str, function: Callable[..., None]) -> Callable[[Sequence[str]], Array]:
+def _patched(
+    model: MiniLM, name: str, function: Callable[..., None]
+) -> Callable[[Sequence[str]], Float32Array]:
     """``model.encode`` with another function in the place of one of packed's."""
 
-    def encode(texts: Sequence[str]) -> Array:
+    def encode(texts: Sequence[str]) -> Float32Array:
         with mock.patch.object(packed, name, function):
             return model.encode(texts)
 
@@ -147,13 +148,13 @@ def _patched(model: MiniLM, name: str, function: Callable[..., None]) -> Callabl
 
 
 class _Padded:
-    """(1) Batches of 32 texts, each padded to its longest, through packed.encode as one group with a mask."""
+    """(1) Batches of 32 texts, each padded to its longest, through encode_pack as one group with a mask."""
 
     def __init__(self, model: MiniLM, *, sort: bool) -> None:
         self._model, self._sort = model, sort
-        self._here = threading.local()  # each worker's mask
+        self._local = threading.local()  # the mask of each worker's batch
 
-    def __call__(self, texts: Sequence[str]) -> Array:
+    def __call__(self, texts: Sequence[str]) -> Float32Array:
         model = self._model
         token_ids = model.tokenizer(texts).input_ids
         lengths = np.array([len(ids) for ids in token_ids])
@@ -168,9 +169,9 @@ class _Padded:
             def encode_batch(rows: np.ndarray) -> None:
                 ids, mask = pad([token_ids[row] for row in rows])  # (B, L), (B, L)
                 # added to the scores (key, text, head, query): 0, or low enough to vanish
-                self._here.mask = np.where(mask.T[:, :, None, None] != 0, np.float32(0), np.float32(-1e30))
+                self._local.mask = np.where(mask.T[:, :, None, None] != 0, np.float32(0), np.float32(-1e30))
                 groups = [Group(0, *ids.shape)]
-                hidden_states = packed.encode(
+                hidden_states = packed.encode_pack(
                     ids.ravel(), groups, model.pipeline.engine.parameters, workspace
                 )
                 by_text = hidden_states.reshape(*ids.shape, -1)  # (B, L, E)
@@ -182,37 +183,29 @@ class _Padded:
             run_jobs(batches, make_worker, threads=model.threads)
         return embeddings
 
-    def _attend(self, qkv: Array, texts: int, heads: int, *, queries: slice, out: Array) -> None:
+    def _attend(
+        self, qkv: Float32Array, texts: int, heads: int, *, queries: slice = slice(None), out: Float32Array
+    ) -> None:
         q, k, v = _split_qkv(qkv, texts, heads, queries)
         scores = np.empty((k.shape[2], texts, heads, q.shape[2]), np.float32)
         np.matmul(k, q.swapaxes(-1, -2), out=scores.transpose(1, 2, 0, 3))
-        scores += self._here.mask
+        scores += self._local.mask
         scores -= scores.max(axis=0)
         np.exp(scores, out=scores)
         scores /= scores.sum(axis=0)
-        context = packed._split_rows(out, texts, heads, q.shape[-1])
-        np.matmul(scores.transpose(1, 2, 3, 0), v, out=context)
-
-
-def _multiply_then_add(x: Array, weight: Weight, *, out: Array) -> None:
-    """(2) Leave the ones and the row of biases out of the product, and add the biases to its result."""
-    if weight.panels.shape[1] % 2 == 0:  # a part of the output weight, whose bias never rode along
-        _MULTIPLY(x, weight, out=out)
-        return
-    _MULTIPLY(x[:, :-1], weight._replace(panels=weight.panels[:, :-1]), out=out)
-    out += weight.panels[:, -1].ravel()
+        np.matmul(scores.transpose(1, 2, 3, 0), v, out=_by_head(out, texts, heads))
 
 
 _MULTIPLY = packed._multiply
 
 
 class _ThreeProducts:
-    """(3) Three products for query, key and value, and scores divided by sqrt(D)."""
+    """(2) Three products for query, key and value, and scores divided by sqrt(D)."""
 
     def __init__(self, model: MiniLM) -> None:
         self._model = model
 
-    def __call__(self, texts: Sequence[str]) -> Array:
+    def __call__(self, texts: Sequence[str]) -> Float32Array:
         with mock.patch.multiple(packed, _multiply=_multiply_in_three, _attend=_attend_unscaled):
             return self._model.encode(texts)
 
@@ -220,17 +213,23 @@ class _ThreeProducts:
 def _without_scale(parameters: PackedParameters) -> PackedParameters:
     """Return parameters whose query weights are not divided by sqrt(D)."""
     width = parameters.position_embeddings.shape[1]
+    scale = np.float32(math.sqrt(width // parameters.heads))
     layers = []
     for layer in parameters.layers:
-        panels = layer.query_key_value.panels.copy()  # (C, in, 3E / C): a third of the panels is the query's
-        panels[: len(panels) // 3] *= np.float32(math.sqrt(width // parameters.heads))
-        layers.append(layer._replace(query_key_value=layer.query_key_value._replace(panels=panels)))
+        panels = (
+            layer.query_key_value.weight.panels.copy()
+        )  # (C, in, 3E / C): a third of the panels is the query's
+        panels[: len(panels) // 3] *= scale
+        bias = layer.query_key_value.bias.copy()  # (3E,)
+        bias[:width] *= scale
+        fused = Linear(layer.query_key_value.weight._replace(panels=panels), bias)
+        layers.append(layer._replace(query_key_value=fused))
     return parameters._replace(layers=layers)
 
 
-def _multiply_in_three(x: Array, weight: Weight, *, out: Array) -> None:
+def _multiply_in_three(x: Float32Array, weight: Weight, *, out: Float32Array) -> None:
     panels, width = weight.panels, out.shape[1] // 3
-    if panels.shape[0] * panels.shape[2] != 3 * (x.shape[1] - 1):
+    if panels.shape[0] * panels.shape[2] != 3 * x.shape[1]:
         _MULTIPLY(x, weight, out=out)
         return
     third = len(panels) // 3
@@ -239,7 +238,9 @@ def _multiply_in_three(x: Array, weight: Weight, *, out: Array) -> None:
         _MULTIPLY(x, part, out=out[:, i * width : (i + 1) * width])
 
 
-def _attend_unscaled(qkv: Array, texts: int, heads: int, *, queries: slice, out: Array) -> None:
+def _attend_unscaled(
+    qkv: Float32Array, texts: int, heads: int, *, queries: slice = slice(None), out: Float32Array
+) -> None:
     q, k, v = _split_qkv(qkv, texts, heads, queries)
     scores = np.empty((k.shape[2], texts, heads, q.shape[2]), np.float32)
     np.matmul(k, q.swapaxes(-1, -2), out=scores.transpose(1, 2, 0, 3))
@@ -247,23 +248,32 @@ def _attend_unscaled(qkv: Array, texts: int, heads: int, *, queries: slice, out:
     scores -= scores.max(axis=0)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=0)
-    np.matmul(scores.transpose(1, 2, 3, 0), v, out=packed._split_rows(out, texts, heads, q.shape[-1]))
+    np.matmul(scores.transpose(1, 2, 3, 0), v, out=_by_head(out, texts, heads))
 
 
-def _attend_last_axis(qkv: Array, texts: int, heads: int, *, queries: slice, out: Array) -> None:
-    """(4) Scores stored (text, head, query, key)."""
+def _attend_last_axis(
+    qkv: Float32Array, texts: int, heads: int, *, queries: slice = slice(None), out: Float32Array
+) -> None:
+    """(3) Scores stored (text, head, query, key)."""
     q, k, v = _split_qkv(qkv, texts, heads, queries)
     scores = q @ k.swapaxes(-1, -2)  # (N, H, L, L)
     scores -= scores.max(axis=-1, keepdims=True)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=-1, keepdims=True)
-    np.matmul(scores, v, out=packed._split_rows(out, texts, heads, q.shape[-1]))
+    np.matmul(scores, v, out=_by_head(out, texts, heads))
 
 
-def _split_qkv(qkv: Array, texts: int, heads: int, queries: slice) -> tuple[Array, Array, Array]:
+def _split_qkv(
+    qkv: Float32Array, texts: int, heads: int, queries: slice
+) -> tuple[Float32Array, Float32Array, Float32Array]:
     by_head = qkv.reshape(texts, -1, 3, heads, qkv.shape[1] // 3 // heads)
     q, k, v = by_head.transpose(2, 0, 3, 1, 4)  # 3 x (N, H, L, D)
     return q[:, :, queries], k, v
+
+
+def _by_head(context: Float32Array, texts: int, heads: int) -> Float32Array:
+    """View (N x L, E) as (N, H, L, D)."""
+    return context.reshape(texts, -1, heads, context.shape[1] // heads).swapaxes(1, 2)
 
 
 # Abramowitz and Stegun, formula 7.1.26: erf(z) = 1 - t P(t) exp(-z^2) with t = 1 / (1 + p z), z >= 0
@@ -271,8 +281,8 @@ _P = np.float32(0.3275911)
 _A = [np.float32(a) for a in (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)]
 
 
-def _gelu_by_7_1_26(x: Array, workspace: Workspace, _coefficients: object) -> None:
-    """(5) ``x (1 + erf(x / sqrt 2))`` in the same blocks."""
+def _gelu_by_7_1_26(x: Float32Array, workspace: Workspace, _coefficients: object) -> None:
+    """(4) ``x (1 + erf(x / sqrt 2))`` in the same blocks."""
     for start in range(0, len(x), packed.GELU_ROWS):
         block = x[start : start + packed.GELU_ROWS]
         t, polynomial = workspace.square[: len(block)], workspace.gate[: len(block)]
@@ -294,13 +304,13 @@ def _gelu_by_7_1_26(x: Array, workspace: Workspace, _coefficients: object) -> No
         block *= polynomial
 
 
-def _gelu_by_math_erf(x: Array, _workspace: Workspace, _coefficients: object) -> None:
-    """(5) activations.py's own."""
+def _gelu_by_math_erf(x: Float32Array, _workspace: Workspace, _coefficients: object) -> None:
+    """(4) The function of activations.py."""
     x[:] = 2 * activations.gelu(x)
 
 
-def _layer_norm_by_mean(x: Array, norm: LayerNorm, eps: float, *, out: Array) -> None:
-    """(8) Mean and variance by mean()."""
+def _layer_norm_by_mean(x: Float32Array, norm: LayerNorm, eps: float, *, out: Float32Array) -> None:
+    """(7) Mean and variance by mean()."""
     x -= x.mean(axis=-1, keepdims=True)
     variance = np.mean(x * x, axis=-1, keepdims=True)
     x /= np.sqrt(variance + np.float32(eps))
@@ -308,7 +318,7 @@ def _layer_norm_by_mean(x: Array, norm: LayerNorm, eps: float, *, out: Array) ->
     np.add(x, norm.bias, out=out)
 
 
-def _blas_threads(model: MiniLM) -> Callable[[Sequence[str]], Array]:
+def _blas_threads(model: MiniLM) -> Callable[[Sequence[str]], Float32Array]:
     """One pack at a time, its products shared among BLAS's threads."""
 
     def one_worker(
@@ -319,7 +329,7 @@ def _blas_threads(model: MiniLM) -> Callable[[Sequence[str]], Array]:
             for job in jobs:
                 do_job(job)
 
-    def encode(texts: Sequence[str]) -> Array:
+    def encode(texts: Sequence[str]) -> Float32Array:
         with mock.patch.object(engine, "run_jobs", one_worker):
             return model.encode(texts, batch_size=4096 // engine.TOKENS_PER_TEXT)
 

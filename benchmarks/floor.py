@@ -38,7 +38,7 @@ from minilm.fast.threads import blas_threads
 ROWS = 1024
 SECONDS_A_SHAPE = 0.1
 
-# What packed.encode calls, by the name it has in the table.
+# The functions of packed.py by the names that they have in the table.
 STAGES = {
     "matrix products": "_multiply",
     "attention": "_attend",

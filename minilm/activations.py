@@ -1,7 +1,7 @@
-"""What bends the values between the feed-forward step's two linear layers, which else would be one.
+"""Activation functions: the non-linearity between the two linear layers of the feed-forward step.
 
-By the names of Hugging Face's ``hidden_act``; all-MiniLM-L6-v2 has "gelu". Each takes and returns an array of
-any shape, element by element.
+Without a non-linearity, two linear layers after one another would be a single linear layer. all-MiniLM-L6-v2
+uses GELU. Each function takes floats of any shape, works element by element, and keeps shape and dtype.
 
 References
 ----------
@@ -15,51 +15,56 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.floating]
+from minilm._arrays import FloatArray
+
+Activation = Callable[[FloatArray], FloatArray]
 
 
-def gelu(x: Array) -> Array:
+def gelu(x: FloatArray) -> FloatArray:
     """``x Phi(x)``, Phi the normal distribution function ``(1 + erf(x / sqrt 2)) / 2``. [1]_, section 2."""
     return 0.5 * x * (1.0 + erf(x / math.sqrt(2.0)))
 
 
-def gelu_tanh(x: Array) -> Array:
-    """GELU by tanh, which some checkpoints were trained with: up to 5e-4 from the other. [1]_, section 2."""
+def gelu_tanh(x: FloatArray) -> FloatArray:
+    """GELU approximated by tanh; it differs from :func:`gelu` by up to 5e-4. [1]_, section 2.
+
+    Some checkpoints were trained with it.
+    """
     return 0.5 * x * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x)))
 
 
-def relu(x: Array) -> Array:
+def relu(x: FloatArray) -> FloatArray:
     """``x`` where it is positive, else 0. [2]_, equation 2."""
     return np.maximum(x, 0)
 
 
-def erf(x: Array) -> Array:
-    """The error function, element by element.
-
-    numpy has none: math.erf is the C library's, right to the last bit of float64, and slow.
-    """
-    return np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype)
-
-
-def sigmoid(x: Array) -> Array:
-    """``1 / (1 + exp(-x))``, computed from the side on which exp cannot overflow."""
+def sigmoid(x: FloatArray) -> FloatArray:
+    """``1 / (1 + exp(-x))``, written so that exp does not overflow."""
     small = np.exp(-np.abs(x))
     return np.asarray(np.where(x >= 0, 1 / (1 + small), small / (1 + small)), x.dtype)
 
 
-def tanh(x: Array) -> Array:
+def tanh(x: FloatArray) -> FloatArray:
     """The hyperbolic tangent."""
     return np.tanh(x)
 
 
-def identity(x: Array) -> Array:
-    """``x`` unchanged."""
+def identity(x: FloatArray) -> FloatArray:
+    """``x`` itself."""
     return x
 
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+def erf(x: FloatArray) -> FloatArray:
+    """The error function.
+
+    numpy has no error function. math.erf calls the C library's, which is accurate to the last bits of
+    float64, and slow.
+    """
+    return np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype)
+
+
+ACTIVATIONS: dict[str, Activation] = {
     "gelu": gelu,
     "gelu_python": gelu,
     "gelu_new": gelu_tanh,
@@ -70,7 +75,13 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "tanh": tanh,
     "linear": identity,
 }
-"""By the names of Hugging Face's ``hidden_act``."""
+"""The activation functions by their names in Hugging Face's ``hidden_act``."""
 
-TORCH_ACTIVATIONS = {"Identity": identity, "Tanh": tanh, "Sigmoid": sigmoid, "ReLU": relu, "GELU": gelu}
-"""By the names of torch's classes, as Dense modules and classifiers name them."""
+TORCH_ACTIVATIONS: dict[str, Activation] = {
+    "GELU": gelu,
+    "Identity": identity,
+    "ReLU": relu,
+    "Sigmoid": sigmoid,
+    "Tanh": tanh,
+}
+"""The activation functions by the names of torch's classes, as Dense modules and classifiers name them."""

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from minilm import MiniLM
+from minilm._arrays import Float32Array, IntArray
 from minilm._pipeline import WINDOW_TEXTS, windows
 from minilm.corpus.job import encode_corpus
 from minilm.corpus.rows import Corpus as FileCorpus
@@ -66,7 +67,7 @@ def peak(call: Callable[[], np.ndarray]) -> int:
 def test_a_generator_is_taken_a_window_at_a_time(tiny: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
     taken, encoded = 0, 0
     furthest_ahead: list[int] = []
-    encode = packed.encode
+    encode = packed.encode_pack
 
     def counted() -> Iterator[str]:
         nonlocal taken
@@ -75,19 +76,19 @@ def test_a_generator_is_taken_a_window_at_a_time(tiny: MiniLM, monkeypatch: pyte
             yield text
 
     def watched(
-        input_ids: packed.IntArray,
+        input_ids: IntArray,
         groups: list[packed.Group],
         parameters: packed.PackedParameters,
         workspace: packed.Workspace,
         *,
-        token_type_ids: packed.IntArray | None,
-    ) -> packed.Array:
+        token_type_ids: IntArray | None,
+    ) -> Float32Array:
         nonlocal encoded
         furthest_ahead.append(taken - encoded)
         encoded += sum(group.texts for group in groups)
         return encode(input_ids, groups, parameters, workspace, token_type_ids=token_type_ids)
 
-    monkeypatch.setattr(packed, "encode", watched)
+    monkeypatch.setattr(packed, "encode_pack", watched)
     tiny.encode(counted())
     assert taken == encoded == MANY
     assert furthest_ahead[0] == WINDOW_TEXTS

@@ -12,10 +12,10 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from minilm.activations import ACTIVATIONS
 from minilm.checkpoint.files import Fields, is_there, quoted, read_json
 from minilm.config import ModelConfig
 from minilm.errors import CheckpointError, one_line
+from minilm.fast.packed import HIDDEN_ACTS
 from minilm.pooling import POOLING, Pooling
 
 # The flags of older 1_Pooling/config.json files. sentence-transformers concatenates several poolings in this
@@ -66,7 +66,7 @@ def read_config(directory: str | Path, *, is_cross_encoder: bool = False) -> Mod
     directory = Path(directory)
     bert = Fields(directory / "config.json")
     bert.refuse_unless("model_type", "bert")
-    hidden_act = bert.one_of("hidden_act", ACTIVATIONS, default="gelu")
+    hidden_act = bert.one_of("hidden_act", HIDDEN_ACTS, default="gelu")
     bert.refuse_unless("position_embedding_type", "absolute")
     bert.refuse_unless("is_decoder", False)
     hidden_size = bert.positive_int("hidden_size")

@@ -152,7 +152,7 @@ class Engine:
             limit.leave()
 
     def _encode(self, pack: Pack, workspace: Workspace) -> Float32Array:
-        return packed.encode(
+        return packed.encode_pack(
             pack.input_ids, pack.groups, self.parameters, workspace, token_type_ids=pack.token_type_ids
         )
 
@@ -169,16 +169,16 @@ class Engine:
 
         def work(number: int, wait: Callable[[], object]) -> None:
             rows = slice(bounds[number], bounds[number + 1])
-            workspace = Workspace(rows.stop - rows.start, self.parameters, query_key_value=query_key_value)
+            workspace = Workspace(rows.stop - rows.start, self.parameters)
             with _no_warnings():
-                hidden_states[rows] = packed.encode(
+                hidden_states[rows] = packed.encode_share(
                     pack.input_ids,
-                    pack.groups,
+                    rows,
+                    query_key_value,
                     self.parameters,
                     workspace,
-                    token_type_ids=pack.token_type_ids,
-                    rows=rows,
                     wait=wait,
+                    token_type_ids=pack.token_type_ids,
                 )
 
         run_together(work, threads=threads)

@@ -1,34 +1,28 @@
 """The BERT encoder for speed: what ``encoder.py`` computes, packed, fused and in place.
 
 Read ``encoder.py`` first. Most of the time goes into matrix products, which numpy leaves to a BLAS library
-(OpenBLAS in most of its wheels), and there into kernels: innermost loops, each written for one kind of CPU.
-Each departure from ``encoder.py`` is marked with its number where it stands, and saves what is said here:
+(OpenBLAS in most of its wheels). BLAS does them in kernels: innermost loops, each written for one kind of
+CPU. This file departs from ``encoder.py`` in seven ways. The code marks each with its number:
 
 1. **Packing.** The tokens of many texts lie one after another, without padding or mask. Everything but
-   attention treats them as one long matrix; neighbours of equal length share one batched attention.
-   Without it, 1.1 times the time on sentences sorted by length, 1.6 times on sentences as they come.
-2. **Biases ride in the matrix product**: ``[x 1] @ [W; b] = x W + b``. Hidden states have one more column,
-   always 1, and weights one more row, the bias. The product costs 0.3% more and saves a pass over its
-   result: 3%.
-3. **One product for query, key and value**, the query's weights already divided by sqrt(D): 9% of the time
-   of one sentence alone.
-4. **Softmax over the first axis.** Scores are stored (key, text, head, query), so that maximum and sum
-   run along whole rows of memory instead of over a few numbers at a time: 4%, on long texts 8%.
-5. **GELU by tanh of a polynomial**, fitted here to the exact (erf) form by ``benchmarks/fit_gelu.py``. Its
-   factor 1/2 is in the next weights, which halves them without rounding. 8% less than Abramowitz and Stegun's
-   formula 7.1.26 for erf.
-6. **Weights in panels of columns, rows in blocks**, small enough for OpenBLAS's small-matrix kernels where
-   it has them (AVX-512): they do not copy their operands first. Without it one sentence alone takes 1.6 times
-   as long.
-7. **The sum over the intermediate width in parts**: a kernel adds its terms one after another, and their
-   rounding errors with them. Costs nothing; the largest error of an embedding's component is 2.6e-7 instead
-   of 3.5e-7.
-8. **Row sums by vecdot**, a dot product for each row, which is 2 to 4% faster than mean(), and rounds alike
-   wherever a row stands, which matrix @ vector does not.
+   attention treats them as one long matrix. Neighbours of equal length share one batched attention.
+2. **One product for query, key and value**, whose query weights are already divided by sqrt(D).
+3. **Softmax over the first axis.** Scores are stored (key, text, head, query). Maximum and sum then run
+   along whole rows of memory instead of over a few numbers at a time.
+4. **GELU by tanh of a polynomial**, fitted to the exact (erf) form by ``benchmarks/fit_gelu.py``. Its
+   factor 1/2 is part of the next weights, where it rounds nothing.
+5. **Weights in panels of columns, rows in blocks.** Both are small enough for OpenBLAS's small-matrix
+   kernels where it has them (AVX-512). These kernels do not copy their operands first.
+6. **The sum over the intermediate width in parts.** A kernel adds its terms one after another, and their
+   rounding errors with them. This saves no time; it makes the largest error of an embedding smaller.
+7. **Row sums by vecdot**, a dot product per row, which is faster than mean(). Unlike matrix @ vector, it
+   rounds the same wherever a row stands.
 
-The figures are those of ``benchmarks/ablation.py`` on the machine that the README names. None of these makes
-a text's result depend on the texts beside it: sums run over one token's numbers or one text's tokens, in an
-order that its own length decides. (What BLAS makes of that depends on its kernels: see the README.)
+What each departure gains is measured by ``benchmarks/ablation.py``; docs/performance.md has the figures.
+
+None of these makes a text's result depend on the texts beside it. Sums run over the numbers of one token or
+the tokens of one text, in an order that its own length decides. (Some kernels of BLAS round by the place of a
+row: see the README.)
 
 Shapes: T tokens in the pack, N texts of equal length L, E hidden width, H heads, D = E / H, I intermediate
 width, C panels of a weight, V vocabulary.
@@ -42,27 +36,24 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from minilm.activations import ACTIVATIONS, gelu, gelu_tanh
+from minilm._arrays import Float32Array, FloatArray, IntArray
+from minilm.activations import ACTIVATIONS, Activation, gelu, gelu_tanh, relu
 from minilm.config import ModelConfig
 
-Array = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.integer]
-
-# (6) Columns of a panel, of which OpenBLAS's small-matrix kernels like 64, and the most multiply-adds of
-# one block and one panel that go to them (its file kernel/x86_64/sgemm_small_kernel_permit_skylakex.c).
+# (5) Columns of a panel: OpenBLAS's small-matrix kernels work best on 64. And the most multiply-adds of one
+# block and one panel that go to them (its file kernel/x86_64/sgemm_small_kernel_permit_skylakex.c).
 PANEL_COLUMNS = 64
 SMALL_PRODUCT = 1_000_000
 
-# (7) Terms that a matrix product may sum in one go.
+# (6) Terms that a matrix product may sum in one go.
 LONGEST_SUM = 384
 
-# (5) Rows that GELU works on at a time: three such blocks fit in a second-level cache of 1 MiB.
+# (4) Rows that GELU works on at a time: three such blocks fit in a second-level cache of 1 MiB.
 GELU_ROWS = 64
 
-# (5) P with tanh(x P(x^2)) near erf(x / sqrt 2), lowest power first: coefficients of this project, fitted by
-# minimizing the largest error of GELU itself over all x in float64, which is 6.6e-8.
+# (4) P with tanh(x P(x^2)) near erf(x / sqrt 2), lowest power first. These coefficients are this project's.
+# The fit minimizes the largest error of GELU itself over all x in float64, which is 6.6e-8.
 GELU_COEFFICIENTS = (
     0.7978842683816385,
     0.03633414920697246,
@@ -72,11 +63,20 @@ GELU_COEFFICIENTS = (
     -1.3378301948231116e-07,
     1.8139232582038901e-09,
 )
-# The same of the tanh form that other checkpoints were trained with (activations.gelu_tanh): exactly.
+# (4) The same for activations.gelu_tanh, where P is exact.
 GELU_TANH_COEFFICIENTS = (math.sqrt(2 / math.pi), math.sqrt(2 / math.pi) * 0.044715)
 _GELU = tuple(np.float32(coefficient) for coefficient in GELU_COEFFICIENTS)
 _GELU_TANH = tuple(np.float32(coefficient) for coefficient in GELU_TANH_COEFFICIENTS)
 _ONE = np.float32(1)
+
+# The coefficients of every activation function that this file computes; ReLU has none.
+_COEFFICIENTS: dict[Activation, tuple[np.float32, ...] | None] = {
+    gelu: _GELU,
+    gelu_tanh: _GELU_TANH,
+    relu: None,
+}
+HIDDEN_ACTS = tuple(name for name, function in ACTIVATIONS.items() if function in _COEFFICIENTS)
+"""The values of ``hidden_act`` that this file computes."""
 
 
 class Group(NamedTuple):
@@ -95,77 +95,69 @@ class Group(NamedTuple):
 class LayerNorm(NamedTuple):
     """Scale and shift of a layer norm."""
 
-    weight: Array  # (E,)
-    bias: Array  # (E,)
+    weight: Float32Array  # (E,)
+    bias: Float32Array  # (E,)
 
 
 class Weight(NamedTuple):
-    """A weight (in, out), its columns in panels that lie one after another in memory (6)."""
+    """A weight (in, out), its columns in panels that lie one after another in memory (5)."""
 
-    panels: Array  # (C, in, out / C)
+    panels: Float32Array  # (C, in, out / C)
     block_rows: int  # rows of the other factor that meet a panel at a time
 
 
-class PackedLayer(NamedTuple):
-    """One layer's parameters, fused; a weight of E + 1 inputs has its bias in the last row (2)."""
+class Linear(NamedTuple):
+    """A linear layer: ``x W + b``."""
 
-    query_key_value: Weight  # (E + 1, 3E), (3)
-    attention_output: Weight  # (E + 1, E)
+    weight: Weight  # (in, out)
+    bias: Float32Array  # (out,)
+
+
+class PackedLayer(NamedTuple):
+    """One layer's parameters, fused."""
+
+    query_key_value: Linear  # (E, 3E), (2)
+    attention_output: Linear  # (E, E)
     attention_norm: LayerNorm
-    intermediate: Weight  # (E + 1, I)
-    output: list[Weight]  # parts of (I, E), (7), halved (5)
-    output_bias: Array  # (E,)
+    intermediate: Linear  # (E, I)
+    output: list[Weight]  # parts of (I, E), (6), halved (4)
+    output_bias: Float32Array  # (E,)
     output_norm: LayerNorm
 
 
 class PackedParameters(NamedTuple):
     """The encoder's parameters, fused."""
 
-    word_embeddings: Array  # (V, E)
-    position_embeddings: Array  # (positions, E), with token type 0 added: most texts have no other
-    token_type_differences: Array  # (types, E), each less that of type 0
+    word_embeddings: Float32Array  # (V, E)
+    position_embeddings: Float32Array  # (positions, E), with token type 0 added: most texts have no other
+    token_type_differences: Float32Array  # (types, E), each less that of type 0
     embeddings_norm: LayerNorm
     layers: list[PackedLayer]
     heads: int
     intermediate_size: int
     eps: float
-    gelu: tuple[np.float32, ...] | None  # P's coefficients (5), or None where the activation is ReLU
+    gelu: tuple[np.float32, ...] | None  # P's coefficients (4); None: the activation function is ReLU
 
 
 class Workspace:
-    """Buffers of one thread for packs of up to ``tokens`` tokens, used again for every layer and every pack.
+    """Buffers of one thread for packs of up to ``tokens`` tokens, reused for every layer and every pack."""
 
-    Threads that share the work on one text have a workspace each and ``query_key_value`` in common.
-    """
-
-    def __init__(
-        self, tokens: int, parameters: PackedParameters, *, query_key_value: Array | None = None
-    ) -> None:
+    def __init__(self, tokens: int, parameters: PackedParameters) -> None:
         hidden, intermediate = parameters.position_embeddings.shape[1], parameters.intermediate_size
-        if query_key_value is None:
-            query_key_value = np.empty((tokens, 3 * hidden), np.float32)
-        self.query_key_value = query_key_value  # (T, 3E)
-        self.hidden_states = _with_ones(tokens, hidden)  # (T, E + 1)
-        self.context = _with_ones(tokens, hidden)  # (T, E + 1)
-        self.sum = np.empty((tokens, hidden), np.float32)  # (T, E): what layer norm is taken of
-        self.part = np.empty((tokens, hidden), np.float32)  # (T, E): one of the parts of (7)
+        self.query_key_value = np.empty((tokens, 3 * hidden), np.float32)  # (T, 3E)
+        self.hidden_states = np.empty((tokens, hidden), np.float32)  # (T, E)
+        self.context = np.empty((tokens, hidden), np.float32)  # (T, E)
+        self.sum = np.empty((tokens, hidden), np.float32)  # (T, E): the input of a layer norm
+        self.part = np.empty((tokens, hidden), np.float32)  # (T, E): one of the parts of (6)
         self.intermediate = np.empty((tokens, intermediate), np.float32)  # (T, I)
-        self.square = np.empty((GELU_ROWS, intermediate), np.float32)  # x^2 (5)
-        self.gate = np.empty((GELU_ROWS, intermediate), np.float32)  # 1 + tanh(x P(x^2)) (5)
-
-
-def _with_ones(rows: int, width: int) -> Array:
-    """Return an array (rows, width + 1) whose last column is 1 (2), each row at the same cache alignment."""
-    padded = -(-(width + 1) // 16) * 16  # 16 float32 fill a line of the cache
-    array = np.empty((rows, padded), np.float32)[:, : width + 1]
-    array[:, -1] = 1
-    return array
+        self.square = np.empty((GELU_ROWS, intermediate), np.float32)  # x^2 (4)
+        self.gate = np.empty((GELU_ROWS, intermediate), np.float32)  # 1 + tanh(x P(x^2)) (4)
 
 
 def pack_parameters(
-    parameters: Mapping[str, npt.NDArray[np.floating]], config: ModelConfig, *, in_panels: bool = False
+    parameters: Mapping[str, FloatArray], config: ModelConfig, *, in_panels: bool = False
 ) -> PackedParameters:
-    """Fuse parameters, as :func:`minilm.checkpoint.weights.load_parameters` gives them, for :func:`encode`.
+    """Fuse the parameters of :func:`minilm.checkpoint.weights.load_parameters` for :func:`encode_pack`.
 
     Parameters
     ----------
@@ -174,68 +166,35 @@ def pack_parameters(
     config : ModelConfig
         The shape of the encoder.
     in_panels : bool
-        Lay the weights out for a BLAS that has fast kernels for small matrices (6).
+        Lay the weights out for a BLAS that has fast kernels for small matrices (5).
+
+    Raises
+    ------
+    ValueError
+        If ``config.hidden_act`` is not one of :data:`HIDDEN_ACTS`.
     """
-
-    def get(name: str) -> Array:
-        return np.asarray(parameters[name], dtype=np.float32)
-
-    def norm(name: str) -> LayerNorm:
-        return LayerNorm(get(f"{name}.weight"), get(f"{name}.bias"))
-
-    def linear(name: str, *, scale: float = 1) -> tuple[Array, Array]:
-        return get(f"{name}.weight") * np.float32(scale), get(f"{name}.bias") * np.float32(scale)
-
-    def pack(*side_by_side: tuple[Array, Array | None]) -> Weight:
-        """Weights (in, out) of the same input, each with its bias if it rides along (2), as one."""
-        inputs = len(side_by_side[0][0]) + (side_by_side[0][1] is not None)  # the bias is one more row (2)
-        outputs = [weight.shape[1] for weight, _ in side_by_side]
-        # (6), in multiples of 8 rows and not above 32
-        columns, rows = PANEL_COLUMNS, min(SMALL_PRODUCT // (inputs * PANEL_COLUMNS), 32) // 8 * 8
-        if not in_panels or not rows or any(width % columns for width in outputs):
-            columns, rows = outputs[0], sys.maxsize  # whole weights, all rows at a time: ordinary products
-        panels = np.empty((sum(outputs) // columns, inputs, columns), np.float32)  # (C, in, out / C)
-        start = 0
-        for weight, bias in side_by_side:
-            stop = start + weight.shape[1] // columns
-            panels[start:stop, : len(weight)] = weight.reshape(len(weight), -1, columns).transpose(1, 0, 2)
-            if bias is not None:
-                panels[start:stop, -1] = bias.reshape(-1, columns)
-            start = stop
-        return Weight(panels, rows)
-
-    activation = ACTIVATIONS[config.hidden_act]
-    coefficients = _GELU if activation is gelu else _GELU_TANH if activation is gelu_tanh else None  # ReLU
-    half = np.float32(1 if coefficients is None else 0.5)  # what _double_gelu leaves over
-    layers = []
-    head_size = config.hidden_size // config.num_attention_heads
-    parts = -(-config.intermediate_size // LONGEST_SUM)  # (7), rounded up
-    for i in range(config.num_hidden_layers):
-        layer = f"encoder.layer.{i}"
-        attention = f"{layer}.attention"
-        output, output_bias = get(f"{layer}.output.dense.weight"), get(f"{layer}.output.dense.bias")
-        layers.append(
-            PackedLayer(
-                query_key_value=pack(
-                    linear(f"{attention}.self.query", scale=1 / math.sqrt(head_size)),  # (3)
-                    linear(f"{attention}.self.key"),
-                    linear(f"{attention}.self.value"),
-                ),
-                attention_output=pack(linear(f"{attention}.output.dense")),
-                attention_norm=norm(f"{attention}.output.LayerNorm"),
-                intermediate=pack(linear(f"{layer}.intermediate.dense")),
-                output=[pack((part, None)) for part in np.array_split(output * half, parts)],  # (5), (7)
-                output_bias=output_bias,
-                output_norm=norm(f"{layer}.output.LayerNorm"),
-            )
+    activation = ACTIVATIONS.get(config.hidden_act)
+    if activation not in _COEFFICIENTS:
+        raise ValueError(
+            f"hidden_act {config.hidden_act!r} is not supported, only {', '.join(HIDDEN_ACTS)} are"
         )
-    token_types = get("embeddings.token_type_embeddings.weight")
+    coefficients = _COEFFICIENTS[activation]
+    token_types = _single(parameters, "embeddings.token_type_embeddings.weight")
     return PackedParameters(
-        word_embeddings=get("embeddings.word_embeddings.weight"),
-        position_embeddings=get("embeddings.position_embeddings.weight") + token_types[0],
+        word_embeddings=_single(parameters, "embeddings.word_embeddings.weight"),
+        position_embeddings=_single(parameters, "embeddings.position_embeddings.weight") + token_types[0],
         token_type_differences=token_types - token_types[0],
-        embeddings_norm=norm("embeddings.LayerNorm"),
-        layers=layers,
+        embeddings_norm=_norm(parameters, "embeddings.LayerNorm"),
+        layers=[
+            _pack_layer(
+                parameters,
+                f"encoder.layer.{i}",
+                config,
+                output_scale=1 if coefficients is None else 0.5,  # _double_gelu returns twice GELU
+                in_panels=in_panels,
+            )
+            for i in range(config.num_hidden_layers)
+        ],
         heads=config.num_attention_heads,
         intermediate_size=config.intermediate_size,
         eps=config.layer_norm_eps,
@@ -243,86 +202,197 @@ def pack_parameters(
     )
 
 
-def encode(
+def _single(parameters: Mapping[str, FloatArray], name: str) -> Float32Array:
+    return np.asarray(parameters[name], dtype=np.float32)
+
+
+def _norm(parameters: Mapping[str, FloatArray], name: str) -> LayerNorm:
+    return LayerNorm(_single(parameters, f"{name}.weight"), _single(parameters, f"{name}.bias"))
+
+
+def _pack_layer(
+    parameters: Mapping[str, FloatArray],
+    layer: str,
+    config: ModelConfig,
+    *,
+    output_scale: float,
+    in_panels: bool,
+) -> PackedLayer:
+    def linear(*names: str, scale: float = 1) -> Linear:
+        """Fuse layers of the same input into one; ``scale`` multiplies the first (2)."""
+        weights = [_single(parameters, f"{layer}.{name}.weight") for name in names]
+        biases = [_single(parameters, f"{layer}.{name}.bias") for name in names]
+        if scale != 1:
+            weights[0], biases[0] = weights[0] * np.float32(scale), biases[0] * np.float32(scale)
+        return Linear(_pack_weights(weights, in_panels=in_panels), np.concatenate(biases))
+
+    output = _single(parameters, f"{layer}.output.dense.weight") * np.float32(output_scale)  # (4)
+    parts = -(-config.intermediate_size // LONGEST_SUM)  # (6), rounded up
+    return PackedLayer(
+        query_key_value=linear(
+            "attention.self.query",
+            "attention.self.key",
+            "attention.self.value",
+            scale=1 / math.sqrt(config.head_size),
+        ),
+        attention_output=linear("attention.output.dense"),
+        attention_norm=_norm(parameters, f"{layer}.attention.output.LayerNorm"),
+        intermediate=linear("intermediate.dense"),
+        output=[_pack_weights([part], in_panels=in_panels) for part in np.array_split(output, parts)],
+        output_bias=_single(parameters, f"{layer}.output.dense.bias"),
+        output_norm=_norm(parameters, f"{layer}.output.LayerNorm"),
+    )
+
+
+def _pack_weights(weights: Sequence[Float32Array], *, in_panels: bool) -> Weight:
+    """Weights (in, out) side by side as one, in panels (5) if they are wanted and the widths allow them."""
+    inputs, widths = len(weights[0]), [weight.shape[1] for weight in weights]
+    # in multiples of 8 rows and not above 32
+    columns, block_rows = PANEL_COLUMNS, min(SMALL_PRODUCT // (inputs * PANEL_COLUMNS), 32) // 8 * 8
+    if not in_panels or not block_rows or any(width % columns for width in widths):
+        columns, block_rows = widths[0], sys.maxsize  # whole weights, all rows at a time: ordinary products
+    panels = np.empty((sum(widths) // columns, inputs, columns), np.float32)  # (C, in, out / C)
+    start = 0
+    for weight, width in zip(weights, widths, strict=True):
+        stop = start + width // columns
+        panels[start:stop] = weight.reshape(inputs, -1, columns).transpose(1, 0, 2)
+        start = stop
+    return Weight(panels, block_rows)
+
+
+def encode_pack(
     input_ids: IntArray,
     groups: Sequence[Group],
     parameters: PackedParameters,
     workspace: Workspace,
     *,
     token_type_ids: IntArray | None = None,
-    rows: slice | None = None,
-    wait: Callable[[], object] = lambda: None,
-) -> Array:
+) -> Float32Array:
     """Last hidden state of every token of the pack, shape (T, E): a view that the next call overwrites.
 
     Parameters
     ----------
     input_ids : ndarray of int, shape (T,)
-        Token ids of all texts, one text after another; each in the vocabulary (the tokenizer sees to it).
+        Token ids of all texts, one text after another. Each must be in the vocabulary.
     groups : sequence of Group
         Where the texts lie, without gaps.
     parameters : PackedParameters
         From :func:`pack_parameters`.
     workspace : Workspace
-        With room for the tokens; overwritten.
+        Has room for T tokens or more; overwritten.
     token_type_ids : ndarray of int, shape (T,), optional
         Sentence A or B of a pair; all 0 by default.
-    rows : slice, optional
-        Which of the T tokens to compute and return, if several threads share the work on a single text.
-    wait : callable
-        Returns when every thread that shares the work has called it. Tokens meet in attention only: it is
-        called twice a layer, when all keys and values are there, and before the next layer overwrites them.
     """
-    w, eps, heads = workspace, parameters.eps, parameters.heads
-    mine = slice(0, len(input_ids)) if rows is None else rows
-    tokens = mine.stop - mine.start  # T
-    with_ones, hidden_states = w.hidden_states[:tokens], w.hidden_states[:tokens, :-1]  # (T, E + 1), (T, E)
-    total, part, intermediate = w.sum[:tokens], w.part[:tokens], w.intermediate[:tokens]  # 2 x (T, E), (T, I)
-
-    # embeddings
+    tokens = len(input_ids)
+    query_key_value, context = workspace.query_key_value[:tokens], workspace.context[:tokens]
     position_ids = np.concatenate([np.tile(np.arange(group.length), group.texts) for group in groups])
-    # the mode "raise" would buffer; the ids are in range
-    np.take(parameters.word_embeddings, input_ids[mine], axis=0, out=total, mode="clip")
-    total += parameters.position_embeddings[position_ids[mine]]
-    if token_type_ids is not None:
-        total += parameters.token_type_differences[token_type_ids[mine]]
-    _layer_norm(total, parameters.embeddings_norm, eps, out=hidden_states)
-
+    hidden_states = _embed(input_ids, position_ids, token_type_ids, parameters, workspace)
     for layer in parameters.layers:
-        # self-attention
-        _multiply(with_ones, layer.query_key_value, out=w.query_key_value[mine])  # (T, 3E)
-        wait()
+        _linear(hidden_states, layer.query_key_value, out=query_key_value)  # (T, 3E)
         for group in groups:
             texts = slice(group.start, group.stop)
-            # with rows there is one text, and of its context only these rows
-            queries, own = (slice(None), texts) if rows is None else (rows, slice(0, tokens))
-            _attend(w.query_key_value[texts], group.texts, heads, queries=queries, out=w.context[own])
-        _multiply(w.context[:tokens], layer.attention_output, out=total)  # (T, E)
-        total += hidden_states
-        _layer_norm(total, layer.attention_norm, eps, out=hidden_states)
+            _attend(query_key_value[texts], group.texts, parameters.heads, out=context[texts])
+        _after_attention(layer, tokens, parameters, workspace)
+    return hidden_states
 
-        # feed-forward
-        _multiply(with_ones, layer.intermediate, out=intermediate)  # (T, I)
-        if parameters.gelu is None:
-            np.maximum(intermediate, 0, out=intermediate)
-        else:
-            _double_gelu(intermediate, w, parameters.gelu)
-        column = 0
-        for i, weight in enumerate(layer.output):  # (7)
-            columns = intermediate[:, column : column + weight.panels.shape[1]]  # (T, I / parts)
-            column += columns.shape[1]
-            _multiply(columns, weight, out=part if i else total)  # (T, E)
-            if i:
-                total += part
-        total += layer.output_bias
-        total += hidden_states
-        _layer_norm(total, layer.output_norm, eps, out=hidden_states)
+
+def encode_share(
+    input_ids: IntArray,
+    rows: slice,
+    query_key_value: Float32Array,
+    parameters: PackedParameters,
+    workspace: Workspace,
+    *,
+    wait: Callable[[], object],
+    token_type_ids: IntArray | None = None,
+) -> Float32Array:
+    """Last hidden state of some tokens of a single text, shape (rows, E), while other threads do the others.
+
+    Parameters
+    ----------
+    input_ids : ndarray of int, shape (T,)
+        Token ids of the whole text. Each must be in the vocabulary.
+    rows : slice
+        Which of the T tokens are this thread's.
+    query_key_value : ndarray of float32, shape (T, 3E)
+        One buffer for all threads; overwritten.
+    parameters : PackedParameters
+        From :func:`pack_parameters`.
+    workspace : Workspace
+        This thread's own, with room for its tokens; overwritten.
+    wait : callable
+        Returns when every thread has called it. Tokens meet in attention only, so it is called twice per
+        layer: when all keys and values are there, and before the next layer overwrites them.
+    token_type_ids : ndarray of int, shape (T,), optional
+        Sentence A or B of a pair; all 0 by default.
+    """
+    tokens = rows.stop - rows.start
+    if token_type_ids is not None:
+        token_type_ids = token_type_ids[rows]
+    position_ids = np.arange(rows.start, rows.stop)
+    hidden_states = _embed(input_ids[rows], position_ids, token_type_ids, parameters, workspace)
+    for layer in parameters.layers:
+        _linear(hidden_states, layer.query_key_value, out=query_key_value[rows])  # (rows, 3E)
+        wait()
+        _attend(query_key_value, 1, parameters.heads, queries=rows, out=workspace.context[:tokens])
+        _after_attention(layer, tokens, parameters, workspace)
         wait()
     return hidden_states
 
 
-def _multiply(x: Array, weight: Weight, *, out: Array) -> None:
-    """Write ``x @ weight`` to ``out``: (T, in) to (T, out), (6). All reshapes are views."""
+def _embed(
+    input_ids: IntArray,
+    position_ids: IntArray,
+    token_type_ids: IntArray | None,
+    parameters: PackedParameters,
+    workspace: Workspace,
+) -> Float32Array:
+    """Write the embeddings (T, E), which enter the first layer, to ``workspace.hidden_states``."""
+    total, hidden_states = workspace.sum[: len(input_ids)], workspace.hidden_states[: len(input_ids)]
+    # the mode "raise" would buffer; the ids are in range
+    np.take(parameters.word_embeddings, input_ids, axis=0, out=total, mode="clip")
+    total += parameters.position_embeddings[position_ids]
+    if token_type_ids is not None:
+        total += parameters.token_type_differences[token_type_ids]
+    _layer_norm(total, parameters.embeddings_norm, parameters.eps, out=hidden_states)
+    return hidden_states
+
+
+def _after_attention(
+    layer: PackedLayer, tokens: int, parameters: PackedParameters, workspace: Workspace
+) -> None:
+    """Rewrite ``workspace.hidden_states`` (T, E) by the rest of a layer, from ``workspace.context`` on."""
+    hidden_states, total = workspace.hidden_states[:tokens], workspace.sum[:tokens]  # 2 x (T, E)
+    intermediate, part = workspace.intermediate[:tokens], workspace.part[:tokens]  # (T, I), (T, E)
+    _linear(workspace.context[:tokens], layer.attention_output, out=total)  # (T, E)
+    total += hidden_states
+    _layer_norm(total, layer.attention_norm, parameters.eps, out=hidden_states)
+
+    _linear(hidden_states, layer.intermediate, out=intermediate)  # (T, I)
+    if parameters.gelu is None:
+        np.maximum(intermediate, 0, out=intermediate)
+    else:
+        _double_gelu(intermediate, workspace, parameters.gelu)
+    column = 0
+    for i, weight in enumerate(layer.output):  # (6)
+        columns = intermediate[:, column : column + weight.panels.shape[1]]  # (T, I / parts)
+        column += columns.shape[1]
+        _multiply(columns, weight, out=part if i else total)  # (T, E)
+        if i:
+            total += part
+    total += layer.output_bias
+    total += hidden_states
+    _layer_norm(total, layer.output_norm, parameters.eps, out=hidden_states)
+
+
+def _linear(x: Float32Array, linear: Linear, *, out: Float32Array) -> None:
+    """Write ``x W + b`` to ``out``: (T, in) to (T, out)."""
+    _multiply(x, linear.weight, out=out)
+    out += linear.bias
+
+
+def _multiply(x: Float32Array, weight: Weight, *, out: Float32Array) -> None:
+    """Write ``x @ weight`` to ``out``: (T, in) to (T, out), (5). All reshapes are views."""
     rows, panels = weight.block_rows, weight.panels
     by_panel = out.reshape(len(out), len(panels), -1)  # (T, C, out / C)
     whole = len(x) // rows * rows  # in whole blocks; none where block_rows is "all"
@@ -332,24 +402,31 @@ def _multiply(x: Array, weight: Weight, *, out: Array) -> None:
         out_blocks = by_panel[:whole].reshape(whole // rows, rows, len(panels), -1)
         np.matmul(blocks, panels, out=out_blocks.transpose(0, 2, 1, 3))  # (T / rows, C, rows, out / C)
     if whole < len(x):
-        # a single row would be multiplied by other means (gemv), which round otherwise: the row before it
-        # is done once more
+        # gemv would multiply a single row, and rounds otherwise: the row before it is done once more
         start = min(whole, max(len(x) - 2, 0))
         np.matmul(x[start:], panels, out=by_panel[start:].transpose(1, 0, 2))  # (C, rest, out / C)
 
 
-def _attend(query_key_value: Array, texts: int, heads: int, *, queries: slice, out: Array) -> None:
-    """Write the context vectors of N texts to ``out``: (N x L, 3E) to (N x queries, E + 1).
+def _attend(
+    query_key_value: Float32Array,
+    texts: int,
+    heads: int,
+    *,
+    queries: slice = slice(None),
+    out: Float32Array,
+) -> None:
+    """Write the context vectors of N texts to ``out``: (N x L, 3E) to (N x queries, E).
 
-    As ``encoder.self_attention`` does, without a mask, for there is no padding; queries are all L or some.
+    As ``encoder.self_attention`` does, but without a mask, for there is no padding. ``queries`` selects the
+    rows to compute, if they are not all L.
     """
     # (N, L, 3, H, D)
     qkv = query_key_value.reshape(texts, -1, 3, heads, query_key_value.shape[1] // 3 // heads)
     q, k, v = qkv.transpose(2, 0, 3, 1, 4)  # 3 x (N, H, L, D)
-    q = q[:, :, queries]  # (N, H, queries, D), divided by sqrt(D) with its weights (3)
-    context = _split_rows(out, texts, heads, q.shape[-1])  # (N, H, queries, D)
+    q = q[:, :, queries]  # (N, H, queries, D), already divided by sqrt(D) (2)
+    context = out.reshape(texts, -1, heads, q.shape[-1]).swapaxes(1, 2)  # (N, H, queries, D), a view
 
-    scores = np.empty((k.shape[2], texts, heads, q.shape[2]), np.float32)  # (4): (key, N, H, query)
+    scores = np.empty((k.shape[2], texts, heads, q.shape[2]), np.float32)  # (3): (key, N, H, query)
     np.matmul(k, q.swapaxes(-1, -2), out=scores.transpose(1, 2, 0, 3))  # (N, H, key, query)
     scores -= scores.max(axis=0)  # subtracted for the reason given in encoder.softmax
     np.exp(scores, out=scores)
@@ -357,26 +434,16 @@ def _attend(query_key_value: Array, texts: int, heads: int, *, queries: slice, o
     np.matmul(scores.transpose(1, 2, 3, 0), v, out=context)  # (N, H, query, key) @ (N, H, key, D)
 
 
-def _split_rows(rows: Array, texts: int, heads: int, head_size: int) -> Array:
-    """View (N x L, E + 1) as (N, H, L, D), the column of ones left out: reshape would have to copy."""
-    length, (row, item) = len(rows) // texts, rows.strides
-    return np.lib.stride_tricks.as_strided(
-        rows,
-        shape=(texts, heads, length, head_size),
-        strides=(length * row, head_size * item, row, item),
-    )
+def _double_gelu(x: Float32Array, workspace: Workspace, coefficients: Sequence[np.float32] = _GELU) -> None:
+    """Replace ``x`` by ``2 gelu(x) = x (1 + tanh(x P(x^2)))``, (4).
 
-
-def _double_gelu(x: Array, workspace: Workspace, coefficients: Sequence[np.float32] = _GELU) -> None:
-    """Replace ``x`` by ``2 gelu(x) = x (1 + tanh(x P(x^2)))``, (5).
-
-    Where P overflows, tanh is 1 or -1, as it should be; so the overflow is not worth a warning.
+    Where P overflows, tanh is 1 or -1, which is right; so the overflow needs no warning.
     """
     with np.errstate(over="ignore"):
         _double_gelu_in_blocks(x, workspace, coefficients)
 
 
-def _double_gelu_in_blocks(x: Array, workspace: Workspace, coefficients: Sequence[np.float32]) -> None:
+def _double_gelu_in_blocks(x: Float32Array, workspace: Workspace, coefficients: Sequence[np.float32]) -> None:
     highest, next_lower, *lower = coefficients[::-1]  # P by Horner's rule
     for start in range(0, len(x), GELU_ROWS):
         block = x[start : start + GELU_ROWS]
@@ -393,8 +460,8 @@ def _double_gelu_in_blocks(x: Array, workspace: Workspace, coefficients: Sequenc
         block *= gate
 
 
-def _layer_norm(x: Array, norm: LayerNorm, eps: float, *, out: Array) -> None:
-    """Write the layer norm of ``x`` (T, E) to ``out``, (8); ``x`` is overwritten."""
+def _layer_norm(x: Float32Array, norm: LayerNorm, eps: float, *, out: Float32Array) -> None:
+    """Write the layer norm of ``x`` (T, E) to ``out``, (7); ``x`` is overwritten."""
     width = x.shape[1]
     mean = np.vecdot(x, np.full(width, 1 / width, np.float32))  # (T,)
     x -= mean[:, None]

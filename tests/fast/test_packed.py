@@ -49,7 +49,7 @@ def packed_states(
     """Hidden states (L, E) of each text, all in one pack."""
     [pack] = make_packs(texts, pack_tokens=10**6, workers=1)
     fused = pack_parameters(parameters, config, in_panels=in_panels)
-    states = packed.encode(pack.input_ids, pack.groups, fused, Workspace(len(pack.input_ids), fused))
+    states = packed.encode_pack(pack.input_ids, pack.groups, fused, Workspace(len(pack.input_ids), fused))
     by_row: dict[int, np.ndarray] = {}
     start = 0
     for row in pack.rows.tolist():
@@ -157,11 +157,16 @@ def test_any_shape_of_whole_panels_gives_what_the_textbook_gives(
 def test_widths_of_whole_panels_are_laid_out_in_panels() -> None:
     config = config_of(heads=2, head_size=64, layers=1, intermediate=768)
     [layer] = pack_parameters(random_parameters(config, 1), config, in_panels=True).layers
-    assert layer.query_key_value.panels.shape == (6, 129, PANEL_COLUMNS)
-    assert layer.attention_output.panels.shape == (2, 129, PANEL_COLUMNS)
-    assert layer.intermediate.panels.shape == (12, 129, PANEL_COLUMNS)
+    assert layer.query_key_value.weight.panels.shape == (6, 128, PANEL_COLUMNS)
+    assert layer.attention_output.weight.panels.shape == (2, 128, PANEL_COLUMNS)
+    assert layer.intermediate.weight.panels.shape == (12, 128, PANEL_COLUMNS)
     assert [part.panels.shape for part in layer.output] == [(2, 384, PANEL_COLUMNS)] * 2
-    weights = [layer.query_key_value, layer.attention_output, layer.intermediate, *layer.output]
+    weights = [
+        layer.query_key_value.weight,
+        layer.attention_output.weight,
+        layer.intermediate.weight,
+        *layer.output,
+    ]
     assert {weight.panels.dtype for weight in weights} == {np.dtype(np.float32)}
 
 
@@ -173,11 +178,11 @@ def test_widths_of_whole_panels_are_laid_out_in_panels() -> None:
 def test_a_block_has_as_many_rows_as_make_a_small_product(hidden_size: int, rows: int) -> None:
     config = config_of(heads=hidden_size // 64, head_size=64, layers=1, intermediate=64)
     [layer] = pack_parameters(random_parameters(config, 1), config, in_panels=True).layers
-    assert layer.attention_output.block_rows == rows
-    assert isinstance(layer.attention_output.block_rows, int)  # slices are cut by it
-    assert layer.attention_output.panels.shape[1:] == (hidden_size + 1, 64 if rows < 100 else hidden_size)
+    assert layer.attention_output.weight.block_rows == rows
+    assert isinstance(layer.attention_output.weight.block_rows, int)  # slices are cut by it
+    assert layer.attention_output.weight.panels.shape[1:] == (hidden_size, 64 if rows < 100 else hidden_size)
     [layer] = pack_parameters(random_parameters(config, 1), config).layers
-    assert layer.attention_output.block_rows == sys.maxsize
+    assert layer.attention_output.weight.block_rows == sys.maxsize
 
 
 def test_no_product_sums_more_terms_than_the_longest_sum() -> None:
@@ -256,27 +261,27 @@ def weight_in_panels(inputs: int, outputs: int, block_rows: int) -> tuple[Weight
 
 @pytest.mark.parametrize("block_rows", [8, 32])
 def test_panels_multiply_as_the_matrix_does_for_any_number_of_rows(block_rows: int) -> None:
-    inputs, outputs = 385, 192
+    inputs, outputs = 384, 192
     weight, matrix = weight_in_panels(inputs, outputs, block_rows)
     x = np.random.default_rng(2).normal(size=(100, inputs)).astype(np.float32)
     expected = x.astype(np.float64) @ matrix.astype(np.float64)
     for rows in range(1, 101):
         out = np.full((rows + 1, outputs), np.nan, np.float32)
         packed._multiply(x[:rows], weight, out=out[:rows])
-        # 385 products summed one after another: partial sums of order 1, each rounded to 6e-8, and errors of
-        # random sign add up to sqrt(385) of that, 1.2e-6; four times as much for the worst of 19,200
+        # 384 products summed one after another: partial sums of order 1, each rounded to 6e-8, and errors of
+        # random sign add up to sqrt(384) of that, 1.2e-6; four times as much for the worst of 19,200
         np.testing.assert_allclose(out[:rows], expected[:rows], rtol=0, atol=5e-6)
         assert np.isnan(out[rows]).all()  # what lies behind is not written
 
 
 @pytest.mark.parametrize("rows", [33, 65, 97])
 def test_a_single_row_left_over_leaves_the_rows_before_it_alone(rows: int) -> None:
-    weight, _ = weight_in_panels(385, 192, 32)
-    x = np.random.default_rng(3).normal(size=(rows, 385)).astype(np.float32)
+    weight, _ = weight_in_panels(384, 192, 32)
+    x = np.random.default_rng(3).normal(size=(rows, 384)).astype(np.float32)
     one_more, out = np.empty((rows + 1, 192), np.float32), np.empty((rows, 192), np.float32)
     packed._multiply(np.vstack([x, x[:1]]), weight, out=one_more)
     packed._multiply(x, weight, out=out)
-    # two ways to sum the same 385 products, each within the bound of the test above
+    # two ways to sum the same 384 products, each within the bound of the test above
     np.testing.assert_allclose(out, one_more[:rows], rtol=0, atol=1e-5)
 
 
@@ -297,9 +302,8 @@ def test_threads_that_share_a_text_find_what_one_finds(length: int, count: int, 
         assert callable(wait)
         rows = slice(bounds[number], bounds[number + 1])
         # with more room than its rows need, as after a longer text
-        workspace = Workspace(length, fused, query_key_value=query_key_value)
-        groups = [packed.Group(0, 1, length)]
-        shared[rows] = packed.encode(ids, groups, fused, workspace, rows=rows, wait=wait)
+        workspace = Workspace(length, fused)
+        shared[rows] = packed.encode_share(ids, rows, query_key_value, fused, workspace, wait=wait)
 
     run_together(work, threads=count)
     # the same sums, but for kernels that round by a row's position or number: hidden states reach 4, so
@@ -310,12 +314,12 @@ def test_threads_that_share_a_text_find_what_one_finds(length: int, count: int, 
 def test_a_text_is_shared_with_two_waits_a_layer() -> None:
     parameters = pack_parameters(random_parameters(TINY, 1), TINY)
     calls: list[int] = []
-    packed.encode(
+    packed.encode_share(
         np.array([2, 7, 3]),
-        [packed.Group(0, 1, 3)],
+        slice(0, 3),
+        np.empty((3, 3 * TINY.hidden_size), np.float32),
         parameters,
         Workspace(3, parameters),
-        rows=slice(0, 3),
         wait=lambda: calls.append(threading.get_ident()),
     )
     assert len(calls) == 2 * TINY.num_hidden_layers
@@ -327,6 +331,27 @@ def test_other_activations_give_what_the_textbook_gives(activation: str) -> None
     check_against_the_textbook(config, [1, 5, 5, 48], seed=4, in_panels=False)
 
 
+def test_an_activation_function_that_packed_does_not_compute_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(activations.ACTIVATIONS, "silu", lambda x: x * activations.sigmoid(x))
+    for name in ("silu", "sigmoid", "unknown"):
+        config = replace(TINY, hidden_act=name)
+        with pytest.raises(ValueError, match=f"hidden_act '{name}' is not supported, only gelu, "):
+            pack_parameters(random_parameters(TINY, 1), config)
+
+
+def test_every_activation_function_that_packed_names_gives_what_the_textbook_gives() -> None:
+    assert set(packed.HIDDEN_ACTS) == {
+        "gelu",
+        "gelu_python",
+        "gelu_new",
+        "gelu_fast",
+        "gelu_pytorch_tanh",
+        "relu",
+    }
+    for name in packed.HIDDEN_ACTS:
+        check_against_the_textbook(replace(TINY, hidden_act=name), [1, 5], seed=3, in_panels=False)
+
+
 @pytest.mark.parametrize("rows", [slice(0, 5), slice(2, 5)])
 def test_token_types_give_what_the_textbook_gives(rows: slice) -> None:
     config = config_of(heads=2, head_size=16, layers=1, intermediate=96)
@@ -334,22 +359,27 @@ def test_token_types_give_what_the_textbook_gives(rows: slice) -> None:
     ids, types = np.array([2, 7, 3, 9, 3]), np.array([0, 1, 1, 0, 1])
     fused = pack_parameters(parameters, config)
     workspace = Workspace(5, fused)
-    groups = [packed.Group(0, 1, 5)]
-    packed.encode(ids, groups, fused, workspace, token_type_ids=types)  # the other rows' keys and values
-    ours = packed.encode(ids, groups, fused, workspace, token_type_ids=types, rows=rows)
     in_double = {name: values.astype(np.float64) for name, values in parameters.items()}
-    expected = encoder.encode(ids[None], np.ones((1, 5), int), in_double, config, token_type_ids=types[None])
+    [expected] = encoder.encode(
+        ids[None], np.ones((1, 5), int), in_double, config, token_type_ids=types[None]
+    )
+    whole = packed.encode_pack(ids, [packed.Group(0, 1, 5)], fused, workspace, token_type_ids=types)
     # float32 rounds numbers of order 4 to 2.4e-7; some such errors add up over a layer
-    np.testing.assert_allclose(ours, expected[0, rows], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(whole, expected, rtol=0, atol=1e-5)
+    query_key_value = workspace.query_key_value.copy()  # the other rows' keys and values
+    share = packed.encode_share(
+        ids, rows, query_key_value, fused, workspace, wait=lambda: None, token_type_ids=types
+    )
+    np.testing.assert_allclose(share, expected[rows], rtol=0, atol=1e-5)
 
 
 def test_a_workspace_forgets_what_it_held() -> None:
     parameters = pack_parameters(random_parameters(TINY, 2), TINY)
     ids, groups = np.array([2, 7, 3, 2, 3]), [packed.Group(0, 1, 3), packed.Group(3, 1, 2)]
     used = Workspace(20, parameters)
-    packed.encode(np.arange(20), [packed.Group(0, 1, 20)], parameters, used)
-    again = packed.encode(ids, groups, parameters, used)
-    fresh = packed.encode(ids, groups, parameters, Workspace(5, parameters))
+    packed.encode_pack(np.arange(20), [packed.Group(0, 1, 20)], parameters, used)
+    again = packed.encode_pack(ids, groups, parameters, used)
+    fresh = packed.encode_pack(ids, groups, parameters, Workspace(5, parameters))
     np.testing.assert_array_equal(again, fresh)
 
 
@@ -362,19 +392,17 @@ def test_parameters_are_left_as_they_were() -> None:
         np.testing.assert_array_equal(values, before[name])
 
 
-def test_every_buffer_is_of_single_precision_and_rows_with_ones_begin_a_line_of_the_cache() -> None:
+def test_every_buffer_is_of_single_precision() -> None:
     config = config_of(heads=2, head_size=8, layers=1, intermediate=96)
     buffers = vars(Workspace(5, pack_parameters(random_parameters(config, 1), config)))
     assert {name: array.dtype for name, array in buffers.items()} == dict.fromkeys(buffers, np.float32)
     assert {name: array.shape[1] for name, array in buffers.items()} == {
         "query_key_value": 3 * 16,
-        "hidden_states": 16 + 1,
-        "context": 16 + 1,
+        "hidden_states": 16,
+        "context": 16,
         "sum": 16,
         "part": 16,
         "intermediate": 96,
         "square": 96,
         "gate": 96,
     }
-    for name in ("hidden_states", "context"):
-        assert buffers[name].strides == (128, 4)  # 17 numbers of 4 bytes, in two lines of 64

@@ -1,0 +1,54 @@
+"""activations.py: each function on numbers worked out by hand, its dtype, and the names of torch."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from minilm.activations import ACTIVATIONS, TORCH_ACTIVATIONS, erf, gelu, gelu_tanh
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        # Phi(1) and Phi(-2), from tables of the normal distribution
+        ("gelu", [1 * 0.8413447460685429, -2 * 0.02275013194817921, 0]),
+        ("relu", [1, 0, 0]),
+        ("sigmoid", [1 / (1 + math.exp(-1)), 1 / (1 + math.exp(2)), 0.5]),
+        ("tanh", [math.tanh(1), math.tanh(-2), 0]),
+        ("linear", [1, -2, 0]),
+    ],
+)
+def test_each_function_gives_its_formula(name: str, expected: list[float]) -> None:
+    np.testing.assert_allclose(ACTIVATIONS[name](np.array([1.0, -2.0, 0.0])), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_shape_and_dtype_are_kept(name: str, dtype: type) -> None:
+    x: np.ndarray = np.linspace(-3, 3, 6, dtype=dtype).reshape(2, 3)
+    result = ACTIVATIONS[name](x)
+    assert (result.shape, result.dtype) == ((2, 3), np.dtype(dtype))
+
+
+def test_the_two_forms_of_gelu_differ_by_less_than_a_thousandth() -> None:
+    x = np.linspace(-10, 10, 10_001)
+    assert 4e-4 < np.abs(gelu(x) - gelu_tanh(x)).max() <= 5e-4  # what the docstring says
+
+
+def test_large_numbers_do_not_overflow() -> None:
+    x = np.array([-1e30, 1e30], np.float32)
+    with np.errstate(all="raise", under="ignore"):
+        np.testing.assert_array_equal(ACTIVATIONS["sigmoid"](x), [0, 1])
+
+
+def test_erf_is_the_c_librarys() -> None:
+    x = np.array([[-1.5, 0.0], [0.25, 3.0]])
+    np.testing.assert_array_equal(erf(x), [[math.erf(value) for value in row] for row in x.tolist()])
+
+
+def test_the_classes_of_torch_are_found_in_the_same_table() -> None:
+    names = {"GELU": "gelu", "Identity": "linear", "ReLU": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh"}
+    assert {name: ACTIVATIONS[names[name]] for name in names} == TORCH_ACTIVATIONS
