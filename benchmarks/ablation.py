@@ -37,9 +37,9 @@ from minilm import MiniLM, activations
 from minilm._arrays import Float32Array
 from minilm.checkpoint.weights import ParameterFile
 from minilm.fast import engine, packed
-from minilm.fast.blas import has_small_matrix_kernels
+from minilm.fast.blas import blas_threads, has_small_matrix_kernels
 from minilm.fast.packed import Group, LayerNorm, Linear, PackedParameters, Weight, Workspace, pack_parameters
-from minilm.fast.threads import blas_threads, run_jobs
+from minilm.fast.threads import run_jobs
 from minilm.pooling import mean_pooling, normalize
 from minilm.tokenizer import pad
 from tests.parity.make_golden import GOLDEN

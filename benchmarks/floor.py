@@ -33,7 +33,7 @@ from benchmarks.harness import (
 )
 from minilm import MiniLM, ModelConfig
 from minilm.fast import packed
-from minilm.fast.threads import blas_threads
+from minilm.fast.blas import blas_threads
 
 ROWS = 1024
 SECONDS_A_SHAPE = 0.1

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from minilm import MiniLM, TruncationWarning
 from minilm.fast.blas import blas_info
-from minilm.fast.threads import available_cores
+from minilm.fast.cores import available_cores
 from tests.parity.shared import SHARED
 
 RESULTS = Path(__file__).resolve().parent / "results"

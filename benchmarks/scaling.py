@@ -20,7 +20,7 @@ from benchmarks.harness import (
     write,
 )
 from minilm import MiniLM
-from minilm.fast.threads import available_cores
+from minilm.fast.cores import available_cores
 from tests.parity.texts import of_length
 
 NUMBERS = (10, 100, 1_000, 10_000, 100_000)

@@ -27,8 +27,8 @@ from minilm._options import PipelineOptions
 from minilm._pipeline import Counts, PairPipeline
 from minilm.encoder import softmax
 from minilm.errors import TruncationWarning
+from minilm.fast.cores import available_cores
 from minilm.fast.engine import TOKENS_PER_TEXT, Engine
-from minilm.fast.threads import available_cores
 from minilm.text.inputs import check_iterable, check_text
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from minilm._pipeline import Counts, Pipeline
 from minilm.errors import TruncationWarning
 from minilm.explanation import Explanation
 from minilm.fast.blas import blas_info, kernel_advice
+from minilm.fast.cores import available_cores
 from minilm.fast.engine import Engine
-from minilm.fast.threads import available_cores
 from minilm.heads import OutputValue, check_output, features, token_vectors
 from minilm.hub import DEFAULT_MODEL
 from minilm.pooling import Pooling

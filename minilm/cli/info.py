@@ -15,7 +15,7 @@ from minilm.cli.terminal import put, put_json
 from minilm.cross_encoder import CrossEncoder
 from minilm.errors import CheckpointError, CheckpointNotFoundError
 from minilm.fast.blas import blas_info, kernel_advice
-from minilm.fast.threads import available_cores
+from minilm.fast.cores import available_cores
 from minilm.hub import DEFAULT_MODEL, is_copy_of_default, is_repository_name, sha256_of
 from minilm.model import MiniLM
 

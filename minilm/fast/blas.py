@@ -1,13 +1,18 @@
-"""Which matrix multiplication numpy runs on: the library, its kernel, its threads."""
+"""numpy's BLAS, the library that multiplies matrices: its name, its kernels, its threads."""
 
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+import threading
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-# OpenBLAS's names for its kernels for x86 with AVX-512.
+_Result = TypeVar("_Result")
+
+# OpenBLAS's names for its kernels for x86: with AVX-512, and with AVX2 only.
 _AVX512_KERNELS = ("SkylakeX", "Cooperlake", "SapphireRapids")
 _AVX2_KERNELS = ("Haswell", "Zen")
 
@@ -33,27 +38,40 @@ def blas_info() -> BlasInfo:
     >>> blas_info().threads >= 1
     True
     """
+    library = _blas_library()
+    if library is None:
+        return BlasInfo("unknown", "unknown", "unknown", 1)
+    info = library.info()
+    return BlasInfo(
+        str(info["internal_api"]),
+        str(info.get("version") or "unknown"),
+        str(info.get("architecture") or "unknown"),
+        int(info["num_threads"]),
+    )
+
+
+@cache
+def _blas_library() -> Any:  # noqa: ANN401 - threadpoolctl has no types
+    """The BLAS of numpy as threadpoolctl controls it, or None if threadpoolctl does not know it (Accelerate).
+
+    The search takes a third of a millisecond.
+    """
     import threadpoolctl
 
-    libraries = [library for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
-    # another package (scipy, say) may have brought a BLAS of its own into the process
-    libraries.sort(key=lambda library: "numpy" not in str(library["filepath"]))
-    if not libraries:
-        return BlasInfo("unknown", "unknown", "unknown", 1)
-    first = libraries[0]
-    return BlasInfo(
-        str(first["internal_api"]),
-        str(first.get("version") or "unknown"),
-        str(first.get("architecture") or "unknown"),
-        int(first["num_threads"]),
+    libraries = threadpoolctl.ThreadpoolController().lib_controllers
+    # another package (scipy, say) may have loaded a BLAS of its own
+    return min(
+        (library for library in libraries if library.user_api == "blas"),
+        key=lambda library: "numpy" not in str(library.filepath),
+        default=None,
     )
 
 
 def kernel_advice() -> str | None:
-    """What to do when the CPU has more than the BLAS kernel uses; None when nothing is to be done.
+    """What to do if BLAS's kernels do not use all that the CPU has; None if there is nothing to do.
 
-    OpenBLAS picks its kernels when numpy is imported: by the CPU, unless ``OPENBLAS_CORETYPE`` names another.
-    An inherited variable, or an OpenBLAS older than the CPU, can halve the speed unnoticed.
+    OpenBLAS chooses its kernels when numpy is imported: by the CPU, unless ``OPENBLAS_CORETYPE`` names one.
+    An inherited variable, or an OpenBLAS older than the CPU, can halve the speed without a sign.
     """
     info = blas_info()
     if info.library != "openblas" or info.kernel not in _AVX2_KERNELS or not _cpu_has_avx512():
@@ -72,11 +90,108 @@ def kernel_advice() -> str | None:
 
 
 def _cpu_has_avx512() -> bool:
-    found = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
-    # numpy 2.4 names the level, earlier ones the instructions
-    return bool({"X86_V4", "AVX512_SKX"} & set(found))
+    extensions = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
+    # numpy 2.4 names the level, earlier releases the instructions
+    return bool({"X86_V4", "AVX512_SKX"} & set(extensions))
 
 
 def has_small_matrix_kernels() -> bool:
     """Whether numpy's BLAS multiplies small matrices fast, as OpenBLAS does with its AVX-512 kernels."""
     return blas_info().kernel in _AVX512_KERNELS
+
+
+def call_with_blas_threads(limit: int, function: Callable[[], _Result]) -> _Result:
+    """Call ``function`` while numpy's BLAS takes at most ``limit`` threads.
+
+    BLAS has its own number of threads back afterwards, even if Ctrl-C comes at any line in between.
+    """
+    threads = blas_threads(limit)
+    try:
+        with threads:
+            return function()
+    finally:
+        threads.restore()  # once more: Ctrl-C may have interrupted the end of the `with`
+
+
+class blas_threads:  # noqa: N801 - used like the functions of contextlib
+    """Context manager that holds numpy's BLAS to at most ``limit`` threads.
+
+    The number of threads is global to the process. While calls overlap, in several threads or models, the
+    smallest limit holds. When the last one ends, BLAS has its own number back.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+
+    def __enter__(self) -> None:
+        _limits.enter(self, self._limit)
+
+    def __exit__(self, *_: object) -> None:
+        self.restore()
+
+    def restore(self) -> None:
+        """Lift the limit. A second call repeats what an interrupted first one left undone."""
+        _limits.leave(self)
+
+
+class _Limits:
+    """The limits that are in force in this process.
+
+    There are two states:
+
+    - **free**: ``active`` is empty and ``original`` is None. BLAS has the number that the program gave it.
+    - **limited**: ``original`` is that number, and BLAS has the smallest limit in ``active``.
+
+    ``enter`` leads from free to limited: it notes ``original``, adds its user to ``active``, then sets BLAS.
+    ``leave`` removes its user and sets BLAS to the smallest limit of the others. Without others it sets BLAS
+    to ``original`` and forgets it, which leads back to free.
+
+    Ctrl-C may end either one between any two lines. The user then calls ``leave`` (again), which is safe
+    because each of its steps has the same effect the second time.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.active: dict[object, int] = {}  # user to limit
+        self.original: int | None = None
+
+    def enter(self, user: object, limit: int) -> None:
+        library = _blas_library()
+        if library is None:
+            return
+        with self.lock:
+            if self.original is None:
+                self.original = library.num_threads
+            self.active[user] = limit
+            self._apply(library, self.original)
+
+    def leave(self, user: object) -> None:
+        library = _blas_library()
+        with self.lock:
+            self.active.pop(user, None)
+            if self.original is not None:
+                self._apply(library, self.original)
+            if not self.active:
+                self.original = None
+
+    def after_fork(self) -> None:
+        """Drop, in a forked child, the lock and the limits of threads that the child does not have.
+
+        BLAS still has their smallest limit. ``original`` stays, so that the child's first call restores it.
+        """
+        self.lock = threading.Lock()
+        self.active = {}
+
+    def _apply(self, library: Any, original: int) -> None:  # noqa: ANN401 - threadpoolctl has no types
+        # Newer releases of threadpoolctl ignore a thread while another controls BLAS. Control is taken here
+        # for this one call, under this class's own lock, and given back.
+        release = getattr(library, "clear_controlling_thread", lambda **_: None)
+        release(force=True)
+        library.set_num_threads(min(self.active.values(), default=original))
+        release(force=True)
+
+
+_limits = _Limits()
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_limits.after_fork)

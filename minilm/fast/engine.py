@@ -18,9 +18,10 @@ import numpy as np
 from minilm._arrays import AnyArray, Float32Array
 from minilm.errors import CheckpointError
 from minilm.fast import packed
+from minilm.fast.blas import call_with_blas_threads
 from minilm.fast.packed import Group, PackedParameters, Workspace
 from minilm.fast.packing import Pack, make_packs
-from minilm.fast.threads import blas_threads, run_jobs, run_together
+from minilm.fast.threads import run_jobs, run_together
 
 # From the hidden states (N, L, E) of N texts of equal length to a result for each of them.
 Finish = Callable[[Float32Array], AnyArray | list[Float32Array]]
@@ -143,13 +144,13 @@ class Engine:
             with _no_warnings():
                 keep(pack, self._encode_together(pack))
             return
-        # BLAS's threads wait for one another by spinning, so there must not be more of them than cores
-        limit = blas_threads(min(self.threads, os.cpu_count() or 1))
-        try:
-            with limit, _no_warnings():
+
+        def encode_and_keep() -> None:
+            with _no_warnings():
                 keep(pack, self._encode(pack, Workspace(tokens, self.parameters)))
-        finally:
-            limit.leave()
+
+        # BLAS's threads wait for one another in busy loops, so there must not be more of them than cores
+        call_with_blas_threads(min(self.threads, os.cpu_count() or 1), encode_and_keep)
 
     def _encode(self, pack: Pack, workspace: Workspace) -> Float32Array:
         return packed.encode_pack(

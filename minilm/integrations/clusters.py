@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from minilm.fast.threads import ray_cores
+from minilm.fast.cores import ray_cores
 from minilm.hub import DEFAULT_MODEL
 from minilm.model import MiniLM
 from minilm.pooling import Pooling

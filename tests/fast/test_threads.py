@@ -1,14 +1,12 @@
-"""threads.py: how many cores there are, every job done once, and BLAS left as it was."""
+"""threads.py: every job done once, errors passed on, and BLAS left as it was."""
 
 from __future__ import annotations
 
 import linecache
-import math
-import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,157 +14,9 @@ from typing import Any
 import pytest
 import threadpoolctl
 
-from minilm.fast import threads
-from minilm.fast.threads import available_cores, blas_threads, run_jobs, run_together
-
-# What a test waits for another thread at most before it gives up; no test passes by waiting this long.
-PATIENCE = 30.0
-
-
-def blas_thread_numbers() -> list[int]:
-    """Threads of every BLAS in the process, in an order that does not change."""
-    libraries = [library for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
-    return [int(library["num_threads"]) for library in sorted(libraries, key=lambda each: each["filepath"])]
-
-
-def in_force() -> int:
-    """Threads that numpy's BLAS takes now."""
-    library = threads._blas_library()
-    if library is None:
-        pytest.skip("numpy's BLAS is one whose threads threadpoolctl cannot set")
-    return int(library.num_threads)
-
-
-def write(path: Path, content: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content)
-
-
-def quota(tmp_path: Path, own: str | None, files: dict[str, str]) -> float:
-    """The quota that control groups with these files give a process whose own group is ``own``."""
-    for name, content in files.items():
-        write(tmp_path / "cgroup" / name, content)
-    if own is not None:
-        write(tmp_path / "own", own)
-    return threads._cgroup_quota(tmp_path / "cgroup", tmp_path / "own")
-
-
-def use_cores(monkeypatch: pytest.MonkeyPatch, cores: int, quota: float = math.inf) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
-    monkeypatch.setattr(threads, "_cgroup_quota", lambda: quota)
-
-
-def test_cores_are_those_of_the_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_cores(monkeypatch, 3)
-    monkeypatch.setattr(os, "cpu_count", lambda: 64)
-    assert available_cores() == 3
-
-
-def test_without_affinity_all_cores_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_cores(monkeypatch, 3)
-    monkeypatch.delattr(os, "sched_getaffinity")
-    monkeypatch.setattr(os, "cpu_count", lambda: 5)
-    assert available_cores() == 5
-
-
-def test_where_nobody_knows_there_is_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_cores(monkeypatch, 3)
-    monkeypatch.delattr(os, "sched_getaffinity")
-    monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert available_cores() == 1
-
-
-@pytest.mark.parametrize(("quota", "cores"), [(0.5, 1), (1.0, 1), (1.5, 2), (2.0, 2), (7.5, 4), (0.0, 1)])
-def test_the_quota_is_rounded_up_and_never_adds_cores(
-    monkeypatch: pytest.MonkeyPatch, quota: float, cores: int
-) -> None:
-    use_cores(monkeypatch, 4, quota)
-    assert available_cores() == cores
-
-
-def test_no_control_groups_are_no_limit(tmp_path: Path) -> None:
-    assert quota(tmp_path, None, {}) == math.inf
-
-
-def test_the_own_groups_quota_counts(tmp_path: Path) -> None:
-    assert quota(tmp_path, "0::/job\n", {"job/cpu.max": "150000 100000\n"}) == 1.5
-
-
-def test_another_groups_quota_does_not_count(tmp_path: Path) -> None:
-    files = {"job/cpu.max": "300000 100000", "other/cpu.max": "100000 100000", "job/sub/cpu.max": "1 100000"}
-    assert quota(tmp_path, "0::/job\n", files) == 3
-
-
-def test_max_is_no_limit(tmp_path: Path) -> None:
-    assert quota(tmp_path, "0::/job\n", {"job/cpu.max": "max 100000\n"}) == math.inf
-
-
-@pytest.mark.parametrize(
-    ("outer", "inner", "smallest"),
-    [
-        ("200000 100000", "400000 100000", 2.0),
-        ("400000 100000", "200000 100000", 2.0),
-        ("max 100000", "200000 100000", 2.0),
-        ("200000 100000", "max 100000", 2.0),
-        ("25000 50000", "100000 100000", 0.5),
-    ],
-)
-def test_of_nested_groups_the_smallest_wins(tmp_path: Path, outer: str, inner: str, smallest: float) -> None:
-    files = {"a/cpu.max": outer, "a/b/c/cpu.max": inner}  # a/b has no file of its own
-    assert quota(tmp_path, "0::/a/b/c\n", files) == smallest
-
-
-def test_in_a_namespace_of_its_own_the_group_is_the_root(tmp_path: Path) -> None:
-    assert quota(tmp_path, "0::/\n", {"cpu.max": "200000 100000"}) == 2
-
-
-def test_version_2_is_found_among_lines_of_version_1(tmp_path: Path) -> None:
-    own = "12:memory:/elsewhere\n1:name=systemd:/elsewhere\n0::/job\n"
-    files = {"job/cpu.max": "200000 100000", "elsewhere/cpu.max": "100000 100000"}
-    assert quota(tmp_path, own, files) == 2
-
-
-def test_version_1s_quota_counts(tmp_path: Path) -> None:
-    files = {"cpu/cpu.cfs_quota_us": "250000\n", "cpu/cpu.cfs_period_us": "100000\n"}
-    assert quota(tmp_path, "4:cpu,cpuacct:/docker/0123\n", files) == 2.5
-
-
-def test_version_1_without_a_quota_is_no_limit(tmp_path: Path) -> None:
-    files = {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}
-    assert quota(tmp_path, "4:cpu,cpuacct:/\n", files) == math.inf
-
-
-@pytest.mark.parametrize(
-    "files",
-    [
-        {"job/cpu.max": ""},
-        {"job/cpu.max": "200000"},
-        {"job/cpu.max": "two hundred"},
-        {"job/cpu.max": "200000 0"},
-        {"job/cpu.max": "1 2 3"},
-        {"job/cpu.max/directory": ""},
-        {"cpu/cpu.cfs_quota_us": "much"},
-        {"cpu/cpu.cfs_quota_us": "200000"},
-        {"cpu/cpu.cfs_quota_us": "200000", "cpu/cpu.cfs_period_us": ""},
-        {"cpu/cpu.cfs_quota_us": "200000", "cpu/cpu.cfs_period_us": "0"},
-    ],
-)
-def test_a_file_that_makes_no_sense_is_no_limit(tmp_path: Path, files: dict[str, str]) -> None:
-    assert quota(tmp_path, "0::/job\n", files) == math.inf
-
-
-@pytest.mark.parametrize("own", ["", "nonsense", "0:/job", "\n\n"])
-def test_an_own_group_that_makes_no_sense_is_no_limit(tmp_path: Path, own: str) -> None:
-    assert quota(tmp_path, own, {"job/cpu.max": "200000 100000"}) == math.inf
-
-
-def test_a_version_1_quota_holds_beside_a_version_2_file_that_makes_no_sense(tmp_path: Path) -> None:
-    files = {
-        "job/cpu.max": "nonsense",
-        "cpu/cpu.cfs_quota_us": "200000",
-        "cpu/cpu.cfs_period_us": "100000",
-    }
-    assert quota(tmp_path, "0::/job\n", files) == 2
+from minilm.fast import blas, threads
+from minilm.fast.threads import run_jobs, run_together
+from tests.fast.blas_state import PATIENCE, in_force
 
 
 @pytest.mark.parametrize("jobs", [0, 1, 2, 3, 50])
@@ -235,17 +85,6 @@ def test_after_an_exception_no_job_is_begun(error: BaseException) -> None:
         run_jobs(range(9), lambda: do_job, threads=1)
     assert caught.value is error
     assert begun == [0, 1, 2]
-
-
-@pytest.fixture
-def unchanged_blas() -> Iterator[int]:
-    """The number of BLAS's threads, here 2, which a test must leave as it was."""
-    with threadpoolctl.threadpool_limits(2, user_api="blas"):
-        # newer versions of threadpoolctl listen to the first thread that sets a limit; there is none yet
-        getattr(threads._blas_library(), "clear_controlling_thread", lambda **_: None)(force=True)
-        before = blas_thread_numbers()
-        yield in_force()
-        assert blas_thread_numbers() == before
 
 
 @pytest.mark.parametrize("in_helper", [True, False], ids=["in a helper", "in the calling thread"])
@@ -330,33 +169,10 @@ def test_a_job_that_raises_leaves_blas_as_it_was(unchanged_blas: int, limit: int
     assert in_force() == unchanged_blas
 
 
-def test_the_smallest_limit_is_in_force_while_they_are_nested(unchanged_blas: int) -> None:
-    with blas_threads(2):
-        assert in_force() == 2
-        with blas_threads(1):
-            assert in_force() == 1
-            with blas_threads(2):
-                assert in_force() == 1
-            assert in_force() == 1
-        assert in_force() == 2
-    assert in_force() == unchanged_blas
-
-
-def test_limits_that_end_in_another_order_than_they_began_leave_blas_as_it_was(unchanged_blas: int) -> None:
-    first, second = blas_threads(1), blas_threads(2)
-    first.__enter__()
-    second.__enter__()
-    assert in_force() == 1
-    first.__exit__(None, None, None)
-    assert in_force() == 2
-    second.__exit__(None, None, None)
-    assert in_force() == unchanged_blas
-
-
-def test_a_limit_ends_with_an_exception(unchanged_blas: int) -> None:
-    with pytest.raises(ValueError, match="inside"), blas_threads(1):
-        raise ValueError("inside")
-    assert in_force() == unchanged_blas
+def is_free_to_control() -> bool:
+    """Whether another thread may set the number of BLAS's threads, which newer threadpoolctl can refuse."""
+    state = getattr(blas._blas_library(), "_SHARED_STATE", None)
+    return state is None or state.controlling_thread is None
 
 
 def one_job_after_another() -> None:
@@ -373,7 +189,7 @@ def two_that_wait_for_each_other() -> None:
 
 @pytest.mark.parametrize("call", [one_job_after_another, two_jobs_at_a_time, two_that_wait_for_each_other])
 def test_ctrl_c_at_any_line_leaves_blas_as_it_was(unchanged_blas: int, call: Callable[[], None]) -> None:
-    files = {threads.__file__, threadpoolctl.__file__}
+    files = {threads.__file__, blas.__file__, threadpoolctl.__file__}
     seen: set[tuple[FrameType, int]] = set()
     lines = 0
     interrupted_at = ""
@@ -410,10 +226,11 @@ def test_ctrl_c_at_any_line_leaves_blas_as_it_was(unchanged_blas: int, call: Cal
         finally:
             sys.settrace(before)
             seen.clear()
-        left = (in_force(), threads._Limits.active, threads._Limits.original, threads._Limits.is_setting)
-        assert left == (unchanged_blas, {}, None, False), interrupted_at
-        assert not threads._Limits.lock.locked(), interrupted_at
-    assert interrupts > 30  # the lines of threads.py alone
+        left = (in_force(), blas._limits.active, blas._limits.original)
+        assert left == (unchanged_blas, {}, None), interrupted_at
+        assert not blas._limits.lock.locked(), interrupted_at
+        assert is_free_to_control(), interrupted_at
+    assert interrupts > 30  # the lines of threads.py and blas.py alone
 
 
 def test_overlapping_calls_from_several_threads_leave_blas_as_it_was(unchanged_blas: int) -> None:
@@ -438,29 +255,6 @@ def test_overlapping_calls_from_several_threads_leave_blas_as_it_was(unchanged_b
     assert in_force() == unchanged_blas
 
 
-def test_a_limit_that_another_thread_began_and_outlives_leaves_blas_as_it_was(unchanged_blas: int) -> None:
-    began, may_leave, left, may_end = (threading.Event() for _ in range(4))
-
-    def other() -> None:
-        with blas_threads(1):
-            began.set()
-            may_leave.wait(PATIENCE)
-        left.set()
-        may_end.wait(PATIENCE)
-
-    user = threading.Thread(target=other)
-    user.start()
-    assert began.wait(PATIENCE)
-    with blas_threads(1):
-        may_leave.set()
-        assert left.wait(PATIENCE)
-        within = in_force()
-    afterwards = in_force()
-    may_end.set()
-    user.join()
-    assert (within, afterwards) == (1, unchanged_blas)
-
-
 def test_a_limit_holds_in_a_thread_while_another_has_one_of_its_own() -> None:
     seen: list[int] = []
     user = threading.Thread(
@@ -471,13 +265,6 @@ def test_a_limit_holds_in_a_thread_while_another_has_one_of_its_own() -> None:
         user.join()
         seen.append(in_force())
     assert seen == [1, 2]
-
-
-def test_a_blas_that_cannot_be_controlled_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = blas_thread_numbers()
-    monkeypatch.setattr(threads, "_blas_library", lambda: None)
-    with blas_threads(1):
-        assert blas_thread_numbers() == before
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])

@@ -192,7 +192,7 @@ def test_the_vectors_are_the_same_on_a_blas_that_threadpoolctl_does_not_know(els
         "threadpoolctl.threadpool_info = list\n"
         "threadpoolctl.ThreadpoolController._load_libraries = lambda self: None\n"
     )
-    seen = "from minilm.fast.threads import _blas_library as seen; print(seen(), end=' '); " + IN_USE
+    seen = "from minilm.fast.blas import _blas_library as seen; print(seen(), end=' '); " + IN_USE
     assert elsewhere.check(before=unknown, after=seen).strip() == "None unknown"
 
 

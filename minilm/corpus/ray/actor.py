@@ -22,7 +22,7 @@ from minilm.corpus.manifest import OnError, Report
 from minilm.corpus.ray.blocks import Block
 from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError, MiniLMError
-from minilm.fast.threads import ray_cores
+from minilm.fast.cores import ray_cores
 from minilm.hub import different_files, sha256_of_files
 from minilm.model import MiniLM
 from minilm.pooling import Pooling

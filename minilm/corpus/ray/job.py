@@ -44,7 +44,7 @@ from minilm.corpus.ray.actor import BlockEncoder, BlockTask, Record
 from minilm.corpus.ray.blocks import BLOCK_BYTES, Block, cut
 from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError
-from minilm.fast.threads import available_cores
+from minilm.fast.cores import available_cores
 from minilm.model import MiniLM
 from minilm.pooling import Pooling
 
