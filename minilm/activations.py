@@ -77,29 +77,11 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 """The activation functions by their names in Hugging Face's ``hidden_act``."""
 
-# The names in ACTIVATIONS by the names of torch's classes.
-_OF_TORCH = {"GELU": "gelu", "Identity": "linear", "ReLU": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh"}
-
-
-def activation_of_torch(name: str) -> Activation:
-    """Return the activation function that a torch class computes.
-
-    Parameters
-    ----------
-    name : str
-        The class's name, with or without its module: "torch.nn.modules.activation.Tanh".
-
-    Raises
-    ------
-    ValueError
-        If the class is none of those that minilm computes.
-
-    Examples
-    --------
-    >>> float(activation_of_torch("torch.nn.modules.activation.ReLU")(np.array(-1.0)))
-    0.0
-    """
-    class_name = name.rpartition(".")[2]
-    if class_name not in _OF_TORCH:
-        raise ValueError(f"activation function {name!r} is not supported, only {', '.join(_OF_TORCH)} are")
-    return ACTIVATIONS[_OF_TORCH[class_name]]
+TORCH_ACTIVATIONS: dict[str, Activation] = {
+    "GELU": gelu,
+    "Identity": identity,
+    "ReLU": relu,
+    "Sigmoid": sigmoid,
+    "Tanh": tanh,
+}
+"""The activation functions by the names of torch's classes, as Dense modules and classifiers name them."""

@@ -1,16 +1,18 @@
-"""The BERT encoder, as a textbook would print it: numpy only, one formula a function.
+"""The BERT encoder, as a textbook would print it: numpy only, one formula per function.
 
-A text arrives as tokens, words or pieces of words, each a number in a vocabulary. Every token gets a vector;
-then a few layers, alike but for their parameters, rewrite each vector in the light of all others of its text.
-What leaves the last layer, still one vector a token, is the result; ``pooling.py`` makes one vector a text.
+The input is tokens, words or pieces of words, each a number in a vocabulary. Every token gets a vector. Then
+a few layers of the same form rewrite each vector, depending on all other vectors of its text. The output of
+the last layer, still one vector per token, is the result. ``pooling.py`` makes one vector per text of it.
 
-That is the left half of [1]_'s figure 1, as [2]_ changed and trained it. all-MiniLM-L6-v2 is a small one: 12
-layers learned to attend as a larger model does ([5]_, section 3), every second was kept, and these six were
-trained on pairs of sentences ([6]_, section 3). Dropout is for training, and not here. Parameters in float32
-give what everybody computes; in float64, the truth that everybody's float32 is measured against.
+This is the left half of figure 1 in [1]_, as [2]_ changed and trained it. all-MiniLM-L6-v2 is a small BERT.
+Its 12 layers learned to attend as a larger model does ([5]_, section 3). Every second layer was kept, and
+these six were trained on pairs of sentences ([6]_, section 3). Dropout is for training only and is left out.
+With float32 parameters the results are those of other implementations. With float64 parameters they are the
+truth for measuring the errors of float32.
 
-Shapes, and their sizes in all-MiniLM-L6-v2: B texts, L tokens a text (shorter ones are padded, and a mask
-says where), E = 384 hidden width, H = 12 heads, D = E / H = 32 width of a head, I = 1536 intermediate width.
+Shapes, and their sizes in all-MiniLM-L6-v2: B texts, L tokens per text (shorter texts are padded; a mask
+marks the padding), E = 384 hidden width, H = 12 heads, D = E / H = 32 head width, I = 1536 intermediate
+width.
 
 References
 ----------
@@ -29,22 +31,22 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from minilm._arrays import FloatArray, IntArray
 from minilm.activations import ACTIVATIONS
 from minilm.config import ModelConfig
 
-Array = npt.NDArray[np.floating]
-IntArray = npt.NDArray[np.integer]
-Parameters = Mapping[str, Array]  # name in the checkpoint's file -> array; linear weights are (in, out)
+Parameters = Mapping[str, FloatArray]  # name in the checkpoint's file -> array; linear weights are (in, out)
 
 
 class EncoderOutput(NamedTuple):
     """Every intermediate of one pass."""
 
-    last_hidden_state: Array  # (B, L, E)
-    hidden_states: tuple[Array, ...]  # (B, L, E) each: the embeddings, then every layer's output
-    attention_probs: tuple[Array, ...]  # (B, H, L, L) each: what each token (row) takes of each (column)
+    last_hidden_state: FloatArray  # (B, L, E)
+    hidden_states: tuple[FloatArray, ...]  # (B, L, E) each: the embeddings, then every layer's output
+    attention_probs: tuple[
+        FloatArray, ...
+    ]  # (B, H, L, L) each: the weight that a token (row) gives to each token (column)
 
 
 def encode(
@@ -54,13 +56,13 @@ def encode(
     config: ModelConfig,
     *,
     token_type_ids: IntArray | None = None,
-) -> Array:
-    """Every token's vector as the last layer leaves it, its last hidden state: shape (B, L, E).
+) -> FloatArray:
+    """The last hidden state: one vector per token, the output of the last layer, shape (B, L, E).
 
     Parameters
     ----------
     input_ids : ndarray of int, shape (B, L)
-        Each token's number in the vocabulary; what stands where the mask is 0 does not matter.
+        Each token's number in the vocabulary; values where the mask is 0 do not matter.
     attention_mask : ndarray of int or bool, shape (B, L)
         1 for a token, 0 for padding.
     parameters : mapping of str to ndarray
@@ -89,7 +91,7 @@ def encode_with_intermediates(
     *,
     token_type_ids: IntArray | None = None,
 ) -> EncoderOutput:
-    """Like :func:`encode`, keeping every layer's hidden states and attention probabilities."""
+    """Like :func:`encode`, with the hidden states and attention probabilities of every layer."""
     hidden_states = [embed(input_ids, parameters, config, token_type_ids=token_type_ids)]
     attention_probs = []
     for i in range(config.num_hidden_layers):
@@ -105,65 +107,78 @@ def embed(
     config: ModelConfig,
     *,
     token_type_ids: IntArray | None = None,
-) -> Array:
-    """Embeddings, which enter the first layer: three learned vectors a token, added and normalized (B, L, E).
+) -> FloatArray:
+    """Embeddings, the input of the first layer, shape (B, L, E): three learned vectors, added and normalized.
 
-    One for the token, one for its type, one for its position, without which word order would not count. [2]_,
-    figure 2; the layer norm is in BERT's code, not in its paper.
+    The three belong to the token, its type and its position. Without positions word order would not matter.
+    [2]_, figure 2. The layer norm is in BERT's code, not in its paper.
     """
     if token_type_ids is None:
         token_type_ids = np.zeros_like(input_ids)  # (B, L)
     position_ids = np.arange(input_ids.shape[1])  # (L,)
     embeddings = (
-        _rows(parameters["embeddings.word_embeddings.weight"], input_ids, "input_ids")  # (B, L, E)
-        + _rows(parameters["embeddings.token_type_embeddings.weight"], token_type_ids, "token_type_ids")
-        + _rows(parameters["embeddings.position_embeddings.weight"], position_ids, "positions")  # (L, E)
+        _look_up(parameters["embeddings.word_embeddings.weight"], input_ids, "input_ids")  # (B, L, E)
+        + _look_up(parameters["embeddings.token_type_embeddings.weight"], token_type_ids, "token_type_ids")
+        + _look_up(parameters["embeddings.position_embeddings.weight"], position_ids, "positions")  # (L, E)
     )
     return layer_norm(embeddings, parameters, "embeddings.LayerNorm", config.layer_norm_eps)
 
 
-def _rows(table: Array, ids: IntArray, what: str) -> Array:
-    # a negative id would take a row from the table's end, silently
+def _look_up(table: FloatArray, ids: IntArray, name: str) -> FloatArray:
+    # numpy would read a negative id as a row counted from the end
     if ids.size and (ids.min() < 0 or ids.max() >= len(table)):
-        raise ValueError(f"{what} must lie in 0 to {len(table) - 1}, not {ids.min()} to {ids.max()}")
+        raise ValueError(f"{name} must lie in 0 to {len(table) - 1}, not {ids.min()} to {ids.max()}")
     return table[ids]
 
 
 def encoder_layer(
-    hidden_states: Array, attention_mask: IntArray, parameters: Parameters, config: ModelConfig, *, layer: int
-) -> tuple[Array, Array]:
+    hidden_states: FloatArray,
+    attention_mask: IntArray,
+    parameters: Parameters,
+    config: ModelConfig,
+    *,
+    layer: int,
+) -> tuple[FloatArray, FloatArray]:
     """Output (B, L, E) and attention probabilities (B, H, L, L) of one layer: [1]_, figure 1, box by box.
 
-    Two sublayers, each ``LayerNorm(x + Sublayer(x))``: what it finds is added to what was there (the residual
-    connection), and the sum normalized ("post-norm"). Section 3.1.
+    Two sublayers, each ``LayerNorm(x + Sublayer(x))``. The output of a sublayer is added to its input
+    (residual connection), and the sum is normalized ("post-norm"). Section 3.1.
     """
     name, eps = f"encoder.layer.{layer}", config.layer_norm_eps
-    # Multi-Head Attention: tokens look at one another, and W^O (section 3.2.2) mixes what the heads have seen
+    # Multi-Head Attention: tokens attend to one another, and W^O (section 3.2.2) mixes the heads' results
     context, attention_probs = self_attention(hidden_states, attention_mask, parameters, config, layer=layer)
-    found = linear(context, parameters, f"{name}.attention.output.dense")  # (B, L, E)
-    hidden_states = layer_norm(hidden_states + found, parameters, f"{name}.attention.output.LayerNorm", eps)
-    # Feed Forward: each token is worked on alone. Equation 2, with GELU for ReLU ([3]_; [2]_, appendix A.2)
+    attention_output = linear(context, parameters, f"{name}.attention.output.dense")  # (B, L, E)
+    hidden_states = layer_norm(
+        hidden_states + attention_output, parameters, f"{name}.attention.output.LayerNorm", eps
+    )
+    # Feed Forward, for each token alone. Equation 2, with GELU instead of ReLU ([3]_; [2]_, appendix A.2)
     activation = ACTIVATIONS[config.hidden_act]
     intermediate = activation(linear(hidden_states, parameters, f"{name}.intermediate.dense"))  # (B, L, I)
-    found = linear(intermediate, parameters, f"{name}.output.dense")  # (B, L, E)
-    return layer_norm(hidden_states + found, parameters, f"{name}.output.LayerNorm", eps), attention_probs
+    output = linear(intermediate, parameters, f"{name}.output.dense")  # (B, L, E)
+    return layer_norm(hidden_states + output, parameters, f"{name}.output.LayerNorm", eps), attention_probs
 
 
 def self_attention(
-    hidden_states: Array, attention_mask: IntArray, parameters: Parameters, config: ModelConfig, *, layer: int
-) -> tuple[Array, Array]:
-    """All heads' context vectors side by side (B, L, E), and attention probabilities (B, H, L, L).
+    hidden_states: FloatArray,
+    attention_mask: IntArray,
+    parameters: Parameters,
+    config: ModelConfig,
+    *,
+    layer: int,
+) -> tuple[FloatArray, FloatArray]:
+    """Context vectors of all heads side by side (B, L, E), and attention probabilities (B, H, L, L).
 
-    In every head each token has a query, a key and a value; the better its query fits another's key, the more
-    of that one's value it takes: softmax(q k^T / sqrt(D)) v. [1]_, equation 1 and section 3.2.2.
+    In every head each token has a query, a key and a value. The better its query fits the key of another
+    token, the more it takes of that token's value: softmax(q k^T / sqrt(D)) v. [1]_, equation 1 and section
+    3.2.2.
     """
     name, heads = f"encoder.layer.{layer}.attention.self", config.num_attention_heads
     q = _split_heads(linear(hidden_states, parameters, f"{name}.query"), heads)  # (B, H, L, D)
     k = _split_heads(linear(hidden_states, parameters, f"{name}.key"), heads)  # (B, H, L, D)
     v = _split_heads(linear(hidden_states, parameters, f"{name}.value"), heads)  # (B, H, L, D)
-    # sqrt(D) is how a sum of D products grows; the softmax of large scores would be all or nothing (3.2.1)
+    # a sum of D products grows like sqrt(D), and the softmax of large scores is almost 0 or 1 (3.2.1)
     scores = q @ k.swapaxes(-1, -2) / math.sqrt(config.head_size)  # (B, H, L, L): query by key
-    # padding is hidden from every query, but not by -inf: a text that is all padding would become NaN
+    # no query sees the padding; with -inf, a text of nothing but padding would become NaN
     is_token = attention_mask[:, None, None, :] != 0  # (B, 1, 1, L): of the keys
     scores = np.where(is_token, scores, np.finfo(scores.dtype).min)  # (B, H, L, L)
     attention_probs = softmax(scores)  # (B, H, L, L)
@@ -171,28 +186,28 @@ def self_attention(
     return context.swapaxes(1, 2).reshape(hidden_states.shape), attention_probs  # (B, L, H, D) -> (B, L, E)
 
 
-def _split_heads(x: Array, heads: int) -> Array:
+def _split_heads(x: FloatArray, heads: int) -> FloatArray:
     batch, length, width = x.shape
     return x.reshape(batch, length, heads, width // heads).swapaxes(1, 2)  # (B, L, H, D) -> (B, H, L, D)
 
 
-def linear(x: Array, parameters: Parameters, name: str) -> Array:
+def linear(x: FloatArray, parameters: Parameters, name: str) -> FloatArray:
     """``x W + b``: shape (..., in) to (..., out)."""
     return x @ parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
 
 
-def softmax(x: Array) -> Array:
-    """``exp(x) / sum(exp(x))`` over the last axis: shares that are the larger the larger ``x``, and sum to 1.
+def softmax(x: FloatArray) -> FloatArray:
+    """``exp(x) / sum(exp(x))`` over the last axis: positive shares that sum to 1.
 
-    The maximum is subtracted first, which cancels on paper; but exp overflows in float32 at 88.7, and this
-    model's scores reach 92.7.
+    The maximum is subtracted first. In exact arithmetic it cancels, but exp overflows in float32 at 88.7, and
+    scores of this model reach 92.7.
     """
     exp = np.exp(x - x.max(axis=-1, keepdims=True))
     return exp / exp.sum(axis=-1, keepdims=True)
 
 
-def layer_norm(x: Array, parameters: Parameters, name: str, eps: float) -> Array:
-    """Each vector at mean 0, variance 1 (eps: not 0 / 0), scaled and shifted. [4]_, equations 3 and 4."""
+def layer_norm(x: FloatArray, parameters: Parameters, name: str, eps: float) -> FloatArray:
+    """Each vector at mean 0 and variance 1, scaled and shifted; eps avoids 0 / 0. [4]_, equations 3 and 4."""
     centered = x - x.mean(axis=-1, keepdims=True)
     variance = np.mean(centered * centered, axis=-1, keepdims=True)  # (..., 1)
     normalized = centered / np.sqrt(variance + eps)

@@ -1,10 +1,10 @@
-"""From one vector a token to one vector a text: pooling by mean, cls, max and others; scaling to length 1.
+"""Pooling: from one vector per token to one vector per text. Also normalization to length 1.
 
-The encoder leaves as many vectors as a text has tokens; to compare texts, or to search them, each needs one.
-all-MiniLM-L6-v2 takes the mean, and scales it to length 1.
+The encoder returns one vector per token. To compare or search texts, each text needs a single vector.
+all-MiniLM-L6-v2 takes the mean and normalizes it to length 1.
 
-Shapes: B texts, L tokens a text with its padding, E hidden width. The hidden states (B, L, E) are the last
-layer's; the mask (B, L) is 1 for a token and 0 for padding, which stands at the end.
+Shapes: B texts, L tokens per text with its padding, E hidden width. The hidden states (B, L, E) are those of
+the last layer. The mask (B, L) is 1 for a token and 0 for padding, which comes last.
 
 References
 ----------
@@ -15,18 +15,17 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.floating]
-IntArray = npt.NDArray[np.integer]
+from minilm._arrays import FloatArray, IntArray
 
 Pooling = Literal["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
 
 
-def mean_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:
+def mean_pooling(hidden_states: FloatArray, attention_mask: IntArray) -> FloatArray:
     """Mean of each text's token vectors, ``[CLS]`` and ``[SEP]`` included: (B, L, E), (B, L) -> (B, E), [1]_.
 
     Examples
@@ -35,47 +34,47 @@ def mean_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:
     array([[2., 3.]])
     """
     mask = attention_mask[:, :, None].astype(hidden_states.dtype)  # (B, L, 1)
-    tokens = np.maximum(mask.sum(axis=1), 1)  # (B, 1), at least 1: a text without tokens is 0, not NaN
+    # at least 1: a text without tokens gives 0, not NaN
+    tokens = np.maximum(mask.sum(axis=1), 1)  # (B, 1)
     return (hidden_states * mask).sum(axis=1) / tokens  # (B, E)
 
 
-def cls_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:  # noqa: ARG001 - one signature for all
-    """Vector of each text's first token, ``[CLS]``, which stands for no word: (B, L, E) -> (B, E), [1]_."""
+def cls_pooling(hidden_states: FloatArray, attention_mask: IntArray) -> FloatArray:  # noqa: ARG001 - one signature for all
+    """Vector of each text's first token, ``[CLS]``: (B, L, E) -> (B, E), [1]_."""
     return hidden_states[:, 0]
 
 
-def max_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:
+def max_pooling(hidden_states: FloatArray, attention_mask: IntArray) -> FloatArray:
     """Largest value in each component over a text's tokens: (B, L, E), (B, L) -> (B, E), [1]_."""
     lowest = np.finfo(hidden_states.dtype).min  # padding is never the largest
     return np.where(attention_mask[:, :, None] != 0, hidden_states, lowest).max(axis=1)  # (B, E)
 
 
-def mean_sqrt_len_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:
+def mean_sqrt_len_pooling(hidden_states: FloatArray, attention_mask: IntArray) -> FloatArray:
     """Sum of each text's token vectors over the square root of their number: (B, L, E) -> (B, E), [2]_."""
     mask = attention_mask[:, :, None].astype(hidden_states.dtype)  # (B, L, 1)
     tokens = np.maximum(mask.sum(axis=1), 1)  # (B, 1)
     return (hidden_states * mask).sum(axis=1) / np.sqrt(tokens)  # (B, E)
 
 
-def weighted_mean_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:
-    """Mean of each text's token vectors, the first with weight 1, the second 2, and so on: -> (B, E), [3]_.
+def weighted_mean_pooling(hidden_states: FloatArray, attention_mask: IntArray) -> FloatArray:
+    """Weighted mean: the n-th token of a text has weight n: (B, L, E), (B, L) -> (B, E), [3]_.
 
-    It was made for encoders in which a token has read only those before it, unlike here.
+    It was made for encoders in which a token attends only to the tokens before it.
     """
-    weights = (attention_mask * np.arange(1, attention_mask.shape[1] + 1)).astype(
-        hidden_states.dtype
-    )  # (B, L)
-    weighted = (hidden_states * weights[:, :, None]).sum(axis=1)  # (B, E)
-    return weighted / np.maximum(weights.sum(axis=1), 1)[:, None]
+    positions = np.arange(1, attention_mask.shape[1] + 1)  # (L,)
+    weights = (attention_mask * positions)[:, :, None].astype(hidden_states.dtype)  # (B, L, 1)
+    return (hidden_states * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1)  # (B, E)
 
 
-def last_token_pooling(hidden_states: Array, attention_mask: IntArray) -> Array:
+def last_token_pooling(hidden_states: FloatArray, attention_mask: IntArray) -> FloatArray:
     """Vector of each text's last token, padding left out: (B, L, E), (B, L) -> (B, E)."""
-    last = attention_mask.shape[1] - 1 - attention_mask[:, ::-1].argmax(axis=1)  # (B,); argmax: the first 1
+    # argmax finds the first 1, here from the end
+    last = attention_mask.shape[1] - 1 - attention_mask[:, ::-1].argmax(axis=1)  # (B,)
     return hidden_states[np.arange(len(hidden_states)), last]  # (B, E)
 
 
-POOLING = {
+POOLING: dict[str, Callable[[FloatArray, IntArray], FloatArray]] = {
     "cls": cls_pooling,
     "max": max_pooling,
     "mean": mean_pooling,
@@ -83,14 +82,14 @@ POOLING = {
     "weightedmean": weighted_mean_pooling,
     "lasttoken": last_token_pooling,
 }
-"""The poolings by their names in sentence-transformers' Pooling module."""
+"""Every pooling by its name in sentence-transformers' Pooling module."""
 
 
-def normalize(embeddings: Array) -> Array:
+def normalize(embeddings: FloatArray) -> FloatArray:
     """Each vector divided by its Euclidean length: (..., E) -> (..., E).
 
-    A direction is what remains: the dot product of two such vectors is the cosine of the angle between them.
-    A vector of zeros stays one: the length is taken as at least 1e-12, as in torch.nn.functional.normalize.
+    Only the direction remains. The dot product of two such vectors is the cosine of the angle between them.
+    A vector of zeros stays zero: the divisor is at least 1e-12, as in torch.nn.functional.normalize.
 
     Examples
     --------

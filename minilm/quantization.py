@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args, overload
 import numpy as np
 import numpy.typing as npt
 
-from minilm.similarity import Array, as_floats
+from minilm._arrays import FloatArray
+from minilm.similarity import as_floats
 
 Precision = Literal["float32", "int8", "uint8", "binary", "ubinary"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
@@ -102,7 +103,7 @@ def quantize_embeddings(
 
 
 def _ranges(
-    array: Array, precision: str, ranges: npt.ArrayLike | None, calibration: npt.ArrayLike | None
+    array: FloatArray, precision: str, ranges: npt.ArrayLike | None, calibration: npt.ArrayLike | None
 ) -> npt.NDArray[np.float32]:
     if ranges is None:
         sample = array if calibration is None else as_floats(calibration)

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm._arguments import positive_int
+from minilm._arrays import FloatArray
 from minilm.pooling import normalize
-from minilm.similarity import Array, Similarity, as_floats, cos_sim, dot_score
+from minilm.similarity import Similarity, as_floats, cos_sim, dot_score
 
 if TYPE_CHECKING:
     from minilm.model import MiniLM
@@ -250,9 +251,9 @@ class _Best:
     def __init__(self, rows: int, count: int) -> None:
         self._count = count
         self._ids: list[IntArray] = [np.empty(0, np.int64)] * rows
-        self._scores: list[Array] = [np.empty(0)] * rows
+        self._scores: list[FloatArray] = [np.empty(0)] * rows
 
-    def add(self, rows: slice, scores: Array, first_column: int) -> None:
+    def add(self, rows: slice, scores: FloatArray, first_column: int) -> None:
         """Take in columns ``first_column`` and following of ``rows``."""
         for row, found in zip(range(rows.start, rows.start + len(scores)), scores, strict=True):
             ids = np.arange(first_column, first_column + len(found))
@@ -271,7 +272,7 @@ class _Best:
         return np.stack(self._ids) if self._ids else np.empty((0, 0), np.int64)
 
     @property
-    def scores(self) -> Array:
+    def scores(self) -> FloatArray:
         """Their scores, (rows, count or all)."""
         return np.stack(self._scores) if self._scores else np.empty((0, 0))
 

@@ -1,10 +1,10 @@
-"""How alike two embeddings are: cosine, dot product, and the negative Euclidean and Manhattan distances.
+"""Similarity of embeddings: cosine, dot product, and the negative Euclidean and Manhattan distances.
 
-all-MiniLM-L6-v2 was trained for the cosine ([1]_, figure 2); its embeddings have length 1, so that their dot
-product is the cosine.
+all-MiniLM-L6-v2 was trained for the cosine ([1]_, figure 2). Its embeddings have length 1, so their dot
+product is their cosine.
 
-Each measure comes twice, under the names that sentence-transformers gave them: of every embedding with every
-other, and of pairs. A larger number is always nearer.
+Each measure has two functions, with the names of sentence-transformers: one compares all embeddings with all
+others, one compares pairs. A larger score always means more similar.
 
 Shapes: n and m embeddings of width E.
 
@@ -20,13 +20,13 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from minilm._arrays import FloatArray
 from minilm.pooling import normalize
 
-Array = npt.NDArray[np.floating]
-Similarity = Callable[[npt.ArrayLike, npt.ArrayLike], Array]
+Similarity = Callable[[npt.ArrayLike, npt.ArrayLike], FloatArray]
 
 
-def dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
+def dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Dot product of every embedding in ``a`` with every one in ``b``.
 
     Parameters
@@ -49,11 +49,11 @@ def dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
     >>> dot_score([1.0, 0.0], [[1.0, 0.0], [0.6, 0.8]])
     array([[1. , 0.6]])
     """
-    first, second = _same_width(_rows(a), _rows(b))
+    first, second = _same_width(_as_rows(a), _as_rows(b))
     return first @ second.T
 
 
-def cos_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
+def cos_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Cosine of the angle between every embedding in ``a`` and every one in ``b``, shape (n, m).
 
     Takes, returns and raises what :func:`dot_score` does. For normalized embeddings the two are the same.
@@ -63,10 +63,10 @@ def cos_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
     >>> cos_sim([2.0, 0.0], [[5.0, 0.0], [3.0, 4.0]])
     array([[1. , 0.6]])
     """
-    return dot_score(normalize(_rows(a)), normalize(_rows(b)))
+    return dot_score(normalize(_as_rows(a)), normalize(_as_rows(b)))
 
 
-def euclidean_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
+def euclidean_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Minus the Euclidean distance of every embedding in ``a`` to every one in ``b``, shape (n, m).
 
     Takes, returns and raises what :func:`dot_score` does.
@@ -76,15 +76,17 @@ def euclidean_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
     >>> euclidean_sim([0.0, 0.0], [[3.0, 4.0], [0.0, 0.0]])
     array([[-5., -0.]])
     """
-    first, second = _same_width(_rows(a), _rows(b))
-    # |x - y|^2 = |x|^2 + |y|^2 - 2xy loses half the digits where x and y are near: in float64 enough are left
+    first, second = _same_width(_as_rows(a), _as_rows(b))
+    # |x - y|^2 = |x|^2 + |y|^2 - 2xy loses half the digits where x and y are near; float64 has enough of them
     x, y = first.astype(np.float64), second.astype(np.float64)
     squares = (x * x).sum(axis=1)[:, None] + (y * y).sum(axis=1) - 2 * (x @ y.T)  # (n, m)
     return -np.sqrt(np.maximum(squares, 0)).astype(np.result_type(first, second))
 
 
-def manhattan_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
-    """Minus the sum of absolute differences, of every embedding in ``a`` with every one in ``b``: (n, m).
+def manhattan_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
+    """Minus the Manhattan distance of every embedding in ``a`` to every one in ``b``, shape (n, m).
+
+    It is the sum of the absolute differences.
 
     Takes, returns and raises what :func:`dot_score` does.
 
@@ -93,20 +95,21 @@ def manhattan_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
     >>> manhattan_sim([0.0, 0.0], [[3.0, 4.0], [0.0, 0.0]])
     array([[-7., -0.]])
     """
-    first, second = _same_width(_rows(a), _rows(b))
+    first, second = _same_width(_as_rows(a), _as_rows(b))
     scores = np.empty((len(first), len(second)), np.result_type(first, second))  # (n, m)
-    for row, x in zip(scores, first, strict=True):  # one at a time: all differences at once are n x m x E
+    # one row at a time: all differences at once would take n x m x E numbers
+    for row, x in zip(scores, first, strict=True):
         row[:] = -np.abs(second - x).sum(axis=1)
     return scores
 
 
-def pairwise_dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
-    """Dot product of each embedding in ``a`` with the one at the same place in ``b``.
+def pairwise_dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
+    """Dot product of each embedding in ``a`` with the embedding in the same row of ``b``.
 
     Parameters
     ----------
     a, b : array_like of float, shape (n, E) or (E,)
-        A single embedding stands beside every one of the other side.
+        A single embedding is paired with every one of the other array.
 
     Returns
     -------
@@ -115,7 +118,7 @@ def pairwise_dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        If the shapes do not fit.
+        If the widths or the numbers of embeddings differ.
 
     Examples
     --------
@@ -126,20 +129,20 @@ def pairwise_dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
     return np.asarray((first * second).sum(axis=-1))
 
 
-def pairwise_cos_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
-    """Cosine of the angle between the embeddings at the same place: see :func:`pairwise_dot_score`."""
+def pairwise_cos_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
+    """Cosine of each pair, shape (n,): see :func:`pairwise_dot_score`."""
     first, second = _pairs(a, b)
     return pairwise_dot_score(normalize(first), normalize(second))
 
 
-def pairwise_euclidean_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
-    """Minus the Euclidean distance of the embeddings at the same place: see :func:`pairwise_dot_score`."""
+def pairwise_euclidean_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
+    """Minus the Euclidean distance of each pair, shape (n,): see :func:`pairwise_dot_score`."""
     first, second = _pairs(a, b)
     return np.asarray(-np.linalg.norm(first - second, axis=-1))
 
 
-def pairwise_manhattan_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
-    """Minus the sum of absolute differences at the same place: see :func:`pairwise_dot_score`."""
+def pairwise_manhattan_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
+    """Minus the Manhattan distance of each pair, shape (n,): see :func:`pairwise_dot_score`."""
     first, second = _pairs(a, b)
     return np.asarray(-np.abs(first - second).sum(axis=-1))
 
@@ -150,16 +153,18 @@ SIMILARITY: dict[str, tuple[Similarity, Similarity]] = {
     "euclidean": (euclidean_sim, pairwise_euclidean_sim),
     "manhattan": (manhattan_sim, pairwise_manhattan_sim),
 }
-"""By the name that a checkpoint's ``similarity_fn_name`` has: of all with all, and of pairs."""
+"""By a checkpoint's ``similarity_fn_name``: the function for all with all, and the function for pairs."""
 
 
-def as_floats(x: npt.ArrayLike) -> Array:
-    """Embeddings as an array of at least float32, whatever numbers they came as.
+def as_floats(x: npt.ArrayLike) -> FloatArray:
+    """Convert embeddings to an array of at least float32.
+
+    Integers become float64.
 
     Raises
     ------
     ValueError
-        If they are not numbers, or not all of one width.
+        If they are not numbers, or not all of the same width.
     """
     try:
         array = np.asarray(x)
@@ -169,25 +174,25 @@ def as_floats(x: npt.ArrayLike) -> Array:
         raise ValueError(f"embeddings must be numbers, not {array.dtype}")
     if array.dtype.kind != "f":
         array = array.astype(np.float64)
-    elif array.dtype.itemsize < 4:  # float16 is for keeping: 384 products summed in it lose two digits
+    elif array.dtype.itemsize < 4:  # a sum of 384 products in float16 loses two digits
         array = array.astype(np.float32)
     return array
 
 
-def _rows(x: npt.ArrayLike) -> Array:
+def _as_rows(x: npt.ArrayLike) -> FloatArray:
     array = as_floats(x)
     if array.ndim not in (1, 2):
         raise ValueError(f"embeddings must have one or two dimensions, not shape {array.shape}")
     return np.atleast_2d(array)
 
 
-def _same_width(first: Array, second: Array) -> tuple[Array, Array]:
+def _same_width(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
     if first.shape[-1] != second.shape[-1]:
         raise ValueError(f"embeddings of widths {first.shape[-1]} and {second.shape[-1]} cannot be compared")
     return first, second
 
 
-def _pairs(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[Array, Array]:
+def _pairs(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     first, second = as_floats(a), as_floats(b)
     if not {first.ndim, second.ndim} <= {1, 2}:
         raise ValueError(

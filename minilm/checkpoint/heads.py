@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from minilm.activations import Activation, activation_of_torch, identity, sigmoid
+from minilm.activations import TORCH_ACTIVATIONS, Activation, identity, sigmoid
 from minilm.checkpoint.files import Fields, is_there
 from minilm.checkpoint.tensors import TensorFile
 from minilm.config import ModelConfig
-from minilm.errors import CheckpointError, one_line
+from minilm.errors import CheckpointError
 from minilm.heads import ClassificationHead, Dense
 
 
@@ -132,7 +132,9 @@ def has_token_types(directory: Path) -> bool:
 
 
 def _activation(fields: Fields, field: str, name: object) -> Activation:
-    try:
-        return activation_of_torch(str(name))
-    except ValueError as error:
-        raise fields.error(one_line(f"{field}: {error}")) from None
+    """Return the activation function of a torch class, "torch.nn.modules.activation.Tanh" or "Tanh"."""
+    last = name.rpartition(".")[2] if isinstance(name, str) else ""
+    if last not in TORCH_ACTIVATIONS:
+        choices = ", ".join(TORCH_ACTIVATIONS)
+        raise fields.error(f"{field} {quoted(name)} is not supported, only {choices} are")
+    return TORCH_ACTIVATIONS[last]

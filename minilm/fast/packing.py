@@ -1,7 +1,7 @@
-"""Which texts go through the encoder together: packs of many texts' tokens, like lengths side by side.
+"""Distribution of texts over packs, which go through the encoder together, similar lengths side by side.
 
-A matrix product of many rows does more in a second than one of few, so that the tokens of many short texts
-belong in one; and texts of equal length share one attention (``packed.py``, 1).
+A matrix product of many rows does more work per second than one of few, so a pack holds the tokens of many
+short texts. Texts of equal length share one attention (``packed.py``, 1).
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from minilm._arrays import IntArray
 from minilm.fast.packed import Group
 
-# With fewer tokens than this a worker would spend more time on reading the weights than on its rows. (Ten
-# short texts: 9.4 ms in two packs of 70 tokens, 14.5 ms in one.)
+# With fewer tokens, a worker would spend more time on reading the weights than on computing. (Ten short texts
+# take 9.4 ms in two packs of 70 tokens, and 14.5 ms in one.)
 SMALLEST_PACK = 32
 
 
 class Pack(NamedTuple):
     """Texts that go through the encoder together."""
 
-    rows: npt.NDArray[np.intp]  # (texts,): which texts, in the order in which their tokens lie
-    input_ids: npt.NDArray[np.intp]  # (T,)
+    rows: IntArray  # (texts,): which texts, in the order in which their tokens lie
+    input_ids: IntArray  # (T,)
     groups: list[Group]
-    token_type_ids: npt.NDArray[np.intp] | None = None  # (T,), where they are not all 0
+    token_type_ids: IntArray | None = None  # (T,); None: all 0
 
 
 def make_packs(
@@ -35,23 +35,23 @@ def make_packs(
     workers: int,
     token_types: Sequence[Sequence[int]] | None = None,
 ) -> list[Pack]:
-    """Distribute texts over packs of like size, as many for each worker as for any other if lengths allow.
+    """Distribute texts over packs of similar size, the same number of packs for each worker if lengths allow.
 
     Parameters
     ----------
     token_ids : sequence of n sequences of int
         Each text's ids; none is empty.
     pack_tokens : int
-        Tokens that a pack does not exceed by more than one text.
+        The size of a pack; its last text may exceed it.
     workers : int
-        How many packs are worked on at a time.
+        How many packs are encoded at the same time.
     token_types : sequence of n sequences of int, optional
         Each token's type.
 
     Returns
     -------
     list of Pack
-        Longest texts first, so that what remains at the end is small; every text in one of them.
+        Every text is in one of them, longest texts first, so that no long pack remains at the end.
 
     Examples
     --------
@@ -65,18 +65,18 @@ def make_packs(
     total = int(ends[-1])
     packs = max(-(-total // pack_tokens), min(workers, total // SMALLEST_PACK), 1)
     packs = -(-packs // workers) * workers if packs > 1 else 1
-    # a text belongs to the pack in whose share of all tokens its middle lies
+    # all tokens are cut into equal shares; a text belongs to the share that has its middle
     pack_of = ((2 * ends - lengths[order]) * packs // (2 * total)).clip(max=packs - 1)
     cuts = np.flatnonzero(np.diff(pack_of)) + 1
     return [_pack(rows, token_ids, token_types) for rows in np.split(order, cuts)]
 
 
 def _pack(
-    rows: npt.NDArray[np.intp],
+    rows: IntArray,
     token_ids: Sequence[Sequence[int]],
     token_types: Sequence[Sequence[int]] | None,
 ) -> Pack:
-    def in_a_row(per_token: Sequence[Sequence[int]]) -> npt.NDArray[np.intp]:
+    def concatenated(per_token: Sequence[Sequence[int]]) -> IntArray:
         return np.array([value for row in rows for value in per_token[row]], dtype=np.intp)
 
     groups: list[Group] = []
@@ -86,4 +86,6 @@ def _pack(
             groups[-1] = groups[-1]._replace(texts=groups[-1].texts + 1)
         else:
             groups.append(Group(groups[-1].stop if groups else 0, 1, length))
-    return Pack(rows, in_a_row(token_ids), groups, None if token_types is None else in_a_row(token_types))
+    return Pack(
+        rows, concatenated(token_ids), groups, None if token_types is None else concatenated(token_types)
+    )
