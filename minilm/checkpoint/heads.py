@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from minilm.activations import TORCH_ACTIVATIONS, Activation, identity, sigmoid
-from minilm.checkpoint.files import Fields, is_there
+from minilm.checkpoint.files import Fields, is_there, quoted
 from minilm.checkpoint.tensors import TensorFile
 from minilm.config import ModelConfig
 from minilm.errors import CheckpointError
