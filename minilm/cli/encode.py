@@ -35,7 +35,8 @@ RAY_OPTIONS = ("address", "actors", "actor_cpus", "block_mib")
 
 def add_encode(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``minilm encode``."""
-    add, toggle = parser.add_argument, argparse.BooleanOptionalAction
+    add = parser.add_argument
+    toggle = argparse.BooleanOptionalAction
     files = "files or patterns: text, JSON Lines, CSV, TSV, Parquet, also .gz or .zst (default: stdin)"
     add("input", nargs="*", default=["-"], metavar="INPUT", help=files)
     output = "write a .parquet, .npy or .jsonl file (default: print JSON lines)"
@@ -48,8 +49,9 @@ def add_encode(parser: argparse.ArgumentParser) -> None:
     add("--on-error", choices=ON_ERROR, default="raise", help=on_error)
     add("--overwrite", action="store_true", help="start again, and replace the output at the end")
     add("--progress", action=toggle, help="show a progress bar (default: if stderr is a terminal)")
-    types, size = ("float32", "float16"), "encode about N short texts at once (default: %(default)s)"
+    types = ("float32", "float16")
     add("--dtype", choices=types, default=types[0], help="type of the vectors (default: %(default)s)")
+    size = "encode about N short texts at once (default: %(default)s)"
     add("--batch-size", type=positive_whole_number, default=32, metavar="N", help=size)
     add("--pooling", choices=sorted(POOLING), help="how token vectors become one (default: the checkpoint's)")
     add("--prompt-name", metavar="NAME", help="put this prompt of the checkpoint before every text")
@@ -60,7 +62,8 @@ def add_encode(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_ray_options(parser: argparse.ArgumentParser) -> None:
-    engine, count = "ray encodes on a Ray cluster (default: %(default)s)", positive_whole_number
+    count = positive_whole_number
+    engine = "ray encodes on a Ray cluster (default: %(default)s)"
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help=engine)
     add = parser.add_argument_group("with --engine ray").add_argument
     add("--address", help="address of the cluster (default: RAY_ADDRESS, or start Ray on this machine)")
@@ -159,7 +162,7 @@ def ray_arguments(options: argparse.Namespace) -> dict[str, Any]:
     """Return the options for Ray as arguments of :func:`minilm.corpus.ray.job.encode_on_ray`."""
     values = {"address": options.address, "actors": options.actors, "actor_cpus": options.actor_cpus}
     if options.block_mib is not None:
-        values["block_bytes"] = max(1, int(options.block_mib * (1 << 20)))
+        values["block_bytes"] = max(1, int(min(options.block_mib, 2.0**40) * 2**20))
     loading: dict[str, Any] = {"local_files_only": options.local_files_only}
     if options.cache_folder is not None:
         loading["cache_folder"] = str(Path(options.cache_folder).expanduser().resolve())

@@ -62,8 +62,9 @@ def add_source_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGro
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for loading a model."""
-    add, text = add_source_options(parser).add_argument, "most tokens per text (default: 256; at most 512)"
-    add("--max-seq-length", type=positive_whole_number, metavar="N", help=text)
+    add = add_source_options(parser).add_argument
+    limit = "cut each text after N tokens (default: 256; at most 512)"
+    add("--max-seq-length", type=positive_whole_number, metavar="N", help=limit)
 
 
 def load_model(

@@ -74,15 +74,21 @@ def put_json(value: object) -> None:
 
 def say(message: str) -> None:
     """Print one line to stderr, if stderr is open."""
-    if sys.stderr is not None:  # print would write to stdout instead
-        print(f"minilm: {printable(' '.join(message.split()))}", file=sys.stderr)
+    _put_error(f"minilm: {' '.join(message.split())}")
 
 
 def say_traceback(error: BaseException) -> None:
     """Print the traceback of an error to stderr, if stderr is open."""
-    if sys.stderr is not None:
-        for line in "".join(traceback.format_exception(error)).splitlines():
+    for line in "".join(traceback.format_exception(error)).splitlines():
+        _put_error(line)
+
+
+def _put_error(line: str) -> None:
+    if sys.stderr is not None:  # print would write to stdout instead
+        try:
             print(printable(line), file=sys.stderr)
+        except OSError:  # a full disk: there is nowhere left to say so
+            _discard(sys.stderr)
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
@@ -121,15 +127,20 @@ def flush_stdout() -> None:
 
 
 def flush_or_discard_stdout() -> None:
-    """Write out what stdout still holds, or send it to the null device if that fails.
-
-    Otherwise Python would try again at exit, complain, and change the exit code.
-    """
+    """Write out what stdout still holds, or drop it if that fails."""
     try:
         flush_stdout()
     except OSError:  # a full disk, or a reader that has gone
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
+
+
+def _discard(stream: IO[str]) -> None:
+    """Send the rest of a stream to the null device.
+
+    Otherwise Python would try to write it again at exit, complain, and change the exit code.
+    """
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager

@@ -95,3 +95,9 @@ def test_a_home_that_no_shell_expanded_is_expanded_before_it_is_sent(
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     options = make_parser().parse_args(["encode", "--cache-folder=~/hf"])
     assert ray_arguments(options)["loading"]["cache_folder"] == str((tmp_path / "hf").resolve())
+
+
+@pytest.mark.parametrize(("size", "expected"), [("0.5", 2**19), ("1e-9", 1), ("1e308", 2**60)])
+def test_a_block_has_a_whole_number_of_bytes(size: str, expected: int) -> None:
+    options = make_parser().parse_args(["encode", "--block-mib", size])
+    assert ray_arguments(options)["block_bytes"] == expected

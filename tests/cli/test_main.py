@@ -197,6 +197,14 @@ def test_a_full_disk_behind_stdout_is_a_failure(arguments: list[str]) -> None:
     assert b"No space left on device" in result.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is always full")
+def test_a_full_disk_behind_stderr_changes_no_exit_code() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "minilm", "compare", A, ""]
+    with Path("/dev/full").open("wb") as full:
+        assert subprocess.run(command, stderr=full, check=False, env=environment).returncode == 2
+
+
 def test_every_command_explains_every_option() -> None:
     [commands] = [action.choices for action in make_parser()._actions if action.choices]
     assert list(commands or ()) == list(COMMANDS)
