@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from minilm import MiniLM
 from minilm.cli.compare import explanation_text
 from minilm.cli.main import main
 from minilm.fast.engine import Engine
-from tests.checkpoints import TINY, MakeCheckpoint
+from tests.checkpoints import TINY, MakeCheckpoint, add_dense
 from tests.cli.running import A, B, failure, run
 from tests.parity.texts import of_length
 
@@ -109,6 +110,22 @@ def test_a_text_that_the_explanation_cut_is_told_in_one_line_too(capsys: pytest.
     assert err == (
         "minilm: 1 of 2 texts were cut at 256 tokens (max_seq_length); the rest of them was not encoded\n"
     )
+
+
+def test_an_option_that_the_checkpoint_does_not_allow_is_wrong_usage(
+    make_checkpoint: MakeCheckpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = make_checkpoint()
+    width = TINY.hidden_size
+    tensors = {"linear.weight": np.eye(2, width, dtype=np.float32), "linear.bias": np.ones(2, np.float32)}
+    add_dense(directory, tensors, in_features=width)
+    code, line = failure(capsys, "compare", "a", "b", "--model", str(directory), "--explain")
+    assert (code, line.startswith("--explain cannot split the score: ")) == (2, True)
+    (tmp_path / "in.txt").write_text("a\n")
+    code, line = failure(
+        capsys, "encode", str(tmp_path / "in.txt"), "--model", str(directory), "--pooling", "cls"
+    )
+    assert (code, line.startswith("--pooling cannot be chosen: ")) == (2, True)
 
 
 @pytest.mark.parametrize("options", [[], ["--explain"]])
