@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 import numpy as np
-
-if TYPE_CHECKING:
-    pass
-
 
 # Arguments of sentence-transformers that make no sense for numpy on the CPU: the values that mean what minilm
 # does anyway, and the reason why there is no other.

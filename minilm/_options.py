@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, overload
 import numpy as np
 
 from minilm._arguments import Source, TorchOnly, TorchOnlyCall, positive_int, unknown_name
-from minilm._arrays import Float32Array
+from minilm._arrays import Float32Array, IntArray
 from minilm._pipeline import Pipeline
 from minilm.config import ModelConfig
 from minilm.heads import EmbeddingHead, Features
 from minilm.hub import Checkpoint
 from minilm.pooling import Pooling
-from minilm.quantization import Precision
 from minilm.similarity import SIMILARITY
 from minilm.tokenizer import Tokenizer
 
@@ -153,10 +152,12 @@ class MiniLMOptions(Source, TorchOnly, total=False):
     truncate_dim: int | None
 
 
+Quantized = Literal["int8", "uint8", "binary", "ubinary"]  # the precisions that are not floats
+
+
 class EncodeOptions(TorchOnlyCall, total=False):
     """Arguments of :meth:`minilm.MiniLM.encode` that do not decide what type it returns."""
 
-    precision: Precision
     normalize_embeddings: bool
     truncate_dim: int | None
     pooling: Pooling | Sequence[Pooling] | None
@@ -175,6 +176,7 @@ class EncodeMethod(Protocol):
         show_progress_bar: bool | None = ...,
         *,
         output_value: Literal["sentence_embedding", "token_embeddings"] = ...,
+        precision: Literal["float32"] = ...,
         **options: Unpack[EncodeOptions],
     ) -> Float32Array: ...
     @overload
@@ -187,6 +189,7 @@ class EncodeMethod(Protocol):
         show_progress_bar: bool | None = ...,
         *,
         output_value: Literal["sentence_embedding"] = ...,
+        precision: Literal["float32"] = ...,
         **options: Unpack[EncodeOptions],
     ) -> Float32Array: ...
     @overload
@@ -199,6 +202,7 @@ class EncodeMethod(Protocol):
         show_progress_bar: bool | None = ...,
         *,
         output_value: Literal["token_embeddings"],
+        precision: Literal["float32"] = ...,
         **options: Unpack[EncodeOptions],
     ) -> list[Float32Array]: ...
     @overload
@@ -211,6 +215,7 @@ class EncodeMethod(Protocol):
         show_progress_bar: bool | None = ...,
         *,
         output_value: None,
+        precision: Literal["float32"] = ...,
         **options: Unpack[EncodeOptions],
     ) -> Features: ...
     @overload
@@ -223,8 +228,35 @@ class EncodeMethod(Protocol):
         show_progress_bar: bool | None = ...,
         *,
         output_value: None,
+        precision: Literal["float32"] = ...,
         **options: Unpack[EncodeOptions],
     ) -> list[Features]: ...
+    @overload
+    def __call__(
+        self,
+        inputs: str | Iterable[str],
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
+        *,
+        output_value: Literal["sentence_embedding"] = ...,
+        precision: Quantized,
+        **options: Unpack[EncodeOptions],
+    ) -> IntArray: ...
+    @overload
+    def __call__(
+        self,
+        inputs: str | Iterable[str],
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int = ...,
+        show_progress_bar: bool | None = ...,
+        *,
+        output_value: Literal["token_embeddings"],
+        precision: Quantized,
+        **options: Unpack[EncodeOptions],
+    ) -> IntArray | list[IntArray]: ...
 
 
 def encode_signature(method: Callable[..., Any]) -> EncodeMethod:

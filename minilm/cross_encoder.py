@@ -32,7 +32,7 @@ from minilm.fast.engine import TOKENS_PER_TEXT, Engine
 from minilm.text.inputs import check_iterable, check_text
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing_extensions import NotRequired, Unpack
 
     from minilm._arguments import TorchOnly
 
@@ -43,12 +43,12 @@ Pair = tuple[str, str] | list[str]
 PACK_TOKENS = 32 * TOKENS_PER_TEXT
 
 
-class Ranked(TypedDict, total=False):
-    """One document of a ranking; its text only if it was asked for."""
+class Ranked(TypedDict):
+    """One document of a ranking; its text is there with ``return_documents``."""
 
     corpus_id: int
     score: float
-    text: str
+    text: NotRequired[str]
 
 
 class PredictOptions(TorchOnlyCall, total=False):
@@ -140,7 +140,7 @@ class CrossEncoder(PipelineOptions):
     @overload
     def predict(
         self,
-        inputs: tuple[str, str],
+        inputs: Pair,
         prompt_name: str | None = ...,
         prompt: str | None = ...,
         batch_size: int = ...,

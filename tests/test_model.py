@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 import sys
 import threading
@@ -282,26 +281,6 @@ def test_one_line_at_load_says_what_numpy_multiplies_with(
 def test_threads_must_be_a_positive_whole_number(make_checkpoint: MakeCheckpoint, threads: Any) -> None:
     with pytest.raises(ValueError, match="threads must be a positive whole number"):
         MiniLM(make_checkpoint(), threads=threads)
-
-
-class Terminal(io.StringIO):
-    """A stderr that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-def test_a_progress_bar_is_shown_only_when_asked_for(model: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
-    for stderr, show, is_shown in (
-        (io.StringIO(), None, False),
-        (io.StringIO(), False, False),
-        (io.StringIO(), True, True),
-        (Terminal(), None, False),  # these texts are done long before the second that a bar waits for
-        (Terminal(), True, True),
-    ):
-        monkeypatch.setattr(sys, "stderr", stderr)
-        model.encode(PLAIN, show_progress_bar=show)
-        assert ("24/24" in stderr.getvalue()) == is_shown
 
 
 def test_a_missing_model_is_not_looked_for_on_the_network_when_forbidden() -> None:
