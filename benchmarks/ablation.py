@@ -36,9 +36,10 @@ from benchmarks.harness import alternate, begin, long_texts, options, print_tabl
 from minilm import MiniLM, activations
 from minilm._arrays import Float32Array
 from minilm.checkpoint.weights import ParameterFile
-from minilm.fast import engine, packed
+from minilm.fast import engine, packed, parameters
 from minilm.fast.blas import blas_threads, has_small_matrix_kernels
-from minilm.fast.packed import Group, LayerNorm, Linear, PackedParameters, Weight, Workspace, pack_parameters
+from minilm.fast.packed import Group, Workspace
+from minilm.fast.parameters import LayerNorm, Linear, PackedParameters, Weight, pack_parameters
 from minilm.fast.threads import run_jobs
 from minilm.pooling import mean_pooling, normalize
 from minilm.tokenizer import pad
@@ -113,7 +114,7 @@ def variants(threads: int) -> list[Variant]:
         file = ParameterFile(full.checkpoint.directory / "model.safetensors", full.config)
         return pack_parameters(file, full.config, in_panels=in_panels)
 
-    with mock.patch.object(packed, "LONGEST_SUM", 10**9):
+    with mock.patch.object(parameters, "LONGEST_SUM", 10**9):
         one_sum = with_parameters(repacked(in_panels=panels))
     unscaled = with_parameters(_without_scale(full.pipeline.engine.parameters))
     no_panels = with_parameters(repacked(in_panels=False))

@@ -77,6 +77,19 @@ def refuse_torch_only(**arguments: object) -> None:
             raise ValueError(f"{name}={value!r} is not supported: {reason}")
 
 
+def refuse_tensors(
+    convert_to_numpy: object, convert_to_tensor: object, device: object, pool: object, chunk_size: object
+) -> None:
+    """Refuse what :class:`TorchOnlyCall` names, as :func:`refuse_torch_only` does."""
+    refuse_torch_only(
+        convert_to_numpy=convert_to_numpy,
+        convert_to_tensor=convert_to_tensor,
+        device=device,
+        pool=pool,
+        chunk_size=chunk_size,
+    )
+
+
 def positive_int(name: str, value: object) -> int:
     """Return ``value`` as an int, or raise a ValueError if it is not a positive whole number."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:

@@ -25,7 +25,7 @@ from minilm.checkpoint.weights import ParameterFile
 from minilm.config import ModelConfig
 from minilm.errors import CheckpointError
 from minilm.fast.blas import has_small_matrix_kernels
-from minilm.fast.packed import PackedParameters, pack_parameters
+from minilm.fast.parameters import PackedParameters, pack_parameters
 from minilm.heads import ClassificationHead, EmbeddingHead
 from minilm.hub import REQUIRED_FILES, Checkpoint, find_checkpoint, likely_directory
 from minilm.tokenizer import Tokenizer

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from minilm._arguments import positive_int, refuse_torch_only
+from minilm._arguments import positive_int, refuse_tensors, refuse_torch_only
 from minilm._arrays import Float32Array, GrowingArray, Int64Array
 from minilm._loading import load, read_embedder
 from minilm._options import EmbedderOptions, encode_signature
@@ -176,11 +176,15 @@ class MiniLM(EmbedderOptions):
         show_progress_bar: bool | None = None,
         output_value: OutputValue | None = "sentence_embedding",
         precision: Precision = "float32",
-        *,
+        convert_to_numpy: bool = True,
+        convert_to_tensor: bool = False,
+        device: str | None = None,
         normalize_embeddings: bool = False,
         truncate_dim: int | None = None,
+        pool: None = None,
+        chunk_size: None = None,
+        *,
         pooling: Pooling | Sequence[Pooling] | None = None,
-        **torch_only: Any,  # noqa: ANN401 - encode_signature has the types
     ) -> Any:  # noqa: ANN401 - encode_signature has the types
         """Embeddings of one text or of many.
 
@@ -189,8 +193,7 @@ class MiniLM(EmbedderOptions):
         inputs : str or iterable of str
             One text, or a list, tuple, numpy array, pandas Series or generator of n texts.
         prompt_name : str, optional
-            The name of a prompt in :attr:`prompts` to put before every text. None is the default prompt, if
-            there is one.
+            The prompt in :attr:`prompts` to put before every text. None is the default one, if there is one.
         prompt : str, optional
             The prompt itself; ``prompt_name`` then does not count.
         batch_size : int
@@ -206,17 +209,15 @@ class MiniLM(EmbedderOptions):
             those of the embeddings of this call.
         normalize_embeddings : bool
             Scale each embedding to length 1, after the cut at ``truncate_dim``. A checkpoint with a Normalize
-            module, such as all-MiniLM-L6-v2, does so before the cut, unless :attr:`normalize` is set to
-            False.
+            module, such as all-MiniLM-L6-v2, does so before the cut; see :attr:`normalize`.
         truncate_dim : int, optional
             Keep the first components only, for models trained to allow it ("Matryoshka"). None is
             :attr:`truncate_dim`.
         pooling : str or sequence of str, optional
             How the token vectors of a text become one: "mean", "cls", "max", "mean_sqrt_len_tokens",
             "weightedmean" or "lasttoken", or several of them concatenated. None is as the checkpoint says.
-        **torch_only
-            sentence-transformers' choices among tensors and devices (``convert_to_numpy``,
-            ``convert_to_tensor``, ``device``, ``pool``, ``chunk_size``). Any value but the default is
+        convert_to_numpy, convert_to_tensor, device, pool, chunk_size
+            Choices of sentence-transformers among torch's tensors and devices. Any value but the default is
             refused, with the reason.
 
         Returns
@@ -238,8 +239,7 @@ class MiniLM(EmbedderOptions):
         TruncationWarning
             Once per call, if texts were cut at ``max_seq_length``, with their number.
         """
-        if torch_only:
-            refuse_torch_only(**torch_only)
+        refuse_tensors(convert_to_numpy, convert_to_tensor, device, pool, chunk_size)
         check_output(output_value, precision, pooling, normalize_embeddings)
         kept = self.truncate_dim if truncate_dim is None else positive_int("truncate_dim", truncate_dim)
         embed = self.head.embedder(pooling, self.normalize, kept, normalize_embeddings)

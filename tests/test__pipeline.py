@@ -16,6 +16,7 @@ from minilm._pipeline import WINDOW_TEXTS, windows
 from minilm.corpus.job import encode_corpus
 from minilm.corpus.rows import Corpus as FileCorpus
 from minilm.fast import packed
+from minilm.fast.parameters import PackedParameters
 from tests.checkpoints import TINY, MakeCheckpoint
 
 FEW, MANY = 5_000, 50_000
@@ -78,7 +79,7 @@ def test_a_generator_is_taken_a_window_at_a_time(tiny: MiniLM, monkeypatch: pyte
     def watched(
         input_ids: IntArray,
         groups: list[packed.Group],
-        parameters: packed.PackedParameters,
+        parameters: PackedParameters,
         workspace: packed.Workspace,
         *,
         token_type_ids: IntArray | None,

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from minilm.checkpoint.files import Fields, is_there, quoted, read_json
 from minilm.config import ModelConfig
 from minilm.errors import CheckpointError, one_line
-from minilm.fast.packed import HIDDEN_ACTS
+from minilm.fast.parameters import HIDDEN_ACTS
 from minilm.pooling import POOLING, Pooling
 
 # The flags of older 1_Pooling/config.json files. sentence-transformers concatenates several poolings in this

@@ -19,8 +19,9 @@ from minilm._arrays import AnyArray, Float32Array
 from minilm.errors import CheckpointError
 from minilm.fast import packed
 from minilm.fast.blas import call_with_blas_threads
-from minilm.fast.packed import Group, PackedParameters, Workspace
+from minilm.fast.packed import Group, Workspace
 from minilm.fast.packing import Pack, make_packs
+from minilm.fast.parameters import PackedParameters
 from minilm.fast.threads import run_jobs, run_together
 
 # From the hidden states (N, L, E) of N texts of equal length to a result for each of them.
