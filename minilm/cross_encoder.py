@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 import numpy as np
 
-from minilm._arguments import TorchOnlyCall, positive_int, refuse_torch_only
+from minilm._arguments import TorchOnlyCall, positive_int, refuse_tensors, refuse_torch_only
 from minilm._arrays import Float32Array
 from minilm._loading import load, read_cross_encoder
 from minilm._options import PipelineOptions
@@ -166,7 +166,11 @@ class CrossEncoder(PipelineOptions):
         show_progress_bar: bool | None = None,
         activation_fn: Activation | None = None,
         apply_softmax: bool = False,
-        **torch_only: Unpack[TorchOnlyCall],
+        convert_to_numpy: bool = True,
+        convert_to_tensor: bool = False,
+        device: str | None = None,
+        pool: None = None,
+        chunk_size: None = None,
     ) -> np.float32 | Float32Array:
         """Scores of pairs of texts.
 
@@ -184,7 +188,7 @@ class CrossEncoder(PipelineOptions):
             Makes scores of logits, both (n, num_labels); None is the model's own.
         apply_softmax : bool
             Make the scores of several labels sum to 1.
-        **torch_only
+        convert_to_numpy, convert_to_tensor, device, pool, chunk_size
             As for :meth:`minilm.MiniLM.encode`.
 
         Returns
@@ -203,7 +207,7 @@ class CrossEncoder(PipelineOptions):
         TruncationWarning
             Once per call, if pairs were cut, with their number.
         """
-        refuse_torch_only(**torch_only)
+        refuse_tensors(convert_to_numpy, convert_to_tensor, device, pool, chunk_size)
         activation_fn = _numpy_only(activation_fn) or self.activation_fn
         is_single = _is_pair(inputs)
         pairs = _as_pairs([inputs] if is_single else inputs)
@@ -243,7 +247,9 @@ class CrossEncoder(PipelineOptions):
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
         activation_fn: Activation | None = None,
-        **torch_only: Unpack[TorchOnlyCall],
+        device: str | None = None,
+        pool: None = None,
+        chunk_size: None = None,
     ) -> list[Ranked]:
         """Documents by how well they match a query.
 
@@ -255,7 +261,7 @@ class CrossEncoder(PipelineOptions):
             Return only this many, the best.
         return_documents : bool
             Return the texts as well.
-        prompt_name, prompt, batch_size, show_progress_bar, activation_fn, **torch_only
+        prompt_name, prompt, batch_size, show_progress_bar, activation_fn, device, pool, chunk_size
             As for :meth:`predict`.
 
         Returns
@@ -288,7 +294,9 @@ class CrossEncoder(PipelineOptions):
             batch_size,
             show_progress_bar,
             activation_fn=activation_fn,
-            **torch_only,
+            device=device,
+            pool=pool,
+            chunk_size=chunk_size,
         )
         ranking: list[Ranked] = []
         for index in np.argsort(-scores, kind="stable")[:top_k]:

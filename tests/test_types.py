@@ -98,13 +98,13 @@ def test_a_cross_encoder_gives_one_score_per_pair(cross_encoder: CrossEncoder) -
 
 def test_wrong_arguments_of_an_embedder_are_refused_by_name(tiny: MiniLM) -> None:
     # mypy would report an unused "type: ignore", so each call is wrong for it too
-    with pytest.raises(TypeError, match="unexpected argument 'lenght'"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'lenght'"):
         tiny.encode("a", lenght=3)  # type: ignore[call-overload]
     with pytest.raises(ValueError, match="batch_size must be a positive whole number, not '8'"):
         tiny.encode("a", batch_size="8")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="inputs must be a str or a sequence of str, not int"):
         tiny.encode_query(3)  # type: ignore[call-overload]
-    with pytest.raises(TypeError, match="unexpected argument 'lenght'"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'lenght'"):
         MiniLM.from_pretrained(tiny.checkpoint.directory, lenght=3)  # type: ignore[call-arg]
 
 
