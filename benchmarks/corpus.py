@@ -24,9 +24,10 @@ import numpy as np
 
 from benchmarks.harness import begin, options, print_table, settle, short_texts, spread, write
 from minilm import MiniLM
-from minilm.corpus import formats as writing
+from minilm.corpus.formats.parquet import ParquetWriter
+from minilm.corpus.formats.row import Row
 from minilm.corpus.job import encode_corpus
-from minilm.corpus.rows import Corpus, Row
+from minilm.corpus.rows import Corpus, CorpusReader
 from minilm.tokenizer import Tokenizer
 
 STAGES = ("read", "tokenize", "encode", "write")
@@ -60,7 +61,7 @@ def main() -> None:
                     output = Path(folder) / f"{number}.parquet"
                     seconds = dict.fromkeys(STAGES, 0.0)
                     with timed(seconds):
-                        report = encode_corpus(model, TimedCorpus([str(source)], seconds), output)
+                        report = encode_corpus(model, Corpus([str(source)]), output)
                     job.append(time.perf_counter() - start)
                     for stage in STAGES:
                         by_stage[stage].append(seconds[stage])
@@ -109,34 +110,33 @@ def write_rows(path: Path, texts: Iterable[str]) -> None:
             file.write(json.dumps({"id": number, "text": text}) + "\n")
 
 
-class TimedCorpus(Corpus):
-    """A corpus that adds up the seconds that its rows take to come."""
+def _timed_rows(reader: CorpusReader, seconds: dict[str, float]) -> Iterator[Row]:
+    rows = _rows_of(reader)
+    while True:
+        start = time.perf_counter()
+        row = next(rows, None)
+        seconds["read"] += time.perf_counter() - start
+        if row is None:
+            return
+        yield row
 
-    def __init__(self, inputs: list[str], seconds: dict[str, float]) -> None:
-        super().__init__(inputs)
-        self._seconds = seconds
 
-    def __iter__(self) -> Iterator[Row]:
-        rows = super().__iter__()
-        while True:
-            start = time.perf_counter()
-            row = next(rows, None)
-            self._seconds["read"] += time.perf_counter() - start
-            if row is None:
-                return
-            yield row
+_rows_of = CorpusReader.__iter__
 
 
 @contextmanager
 def timed(seconds: dict[str, float]) -> Iterator[None]:
-    """Add up the seconds of the other stages."""
+    """Add up the seconds of each stage."""
     stages: list[tuple[type, str, str]] = [
         (Tokenizer, "__call__", "tokenize"),
         (MiniLM, "encode_tokens", "encode"),
-        (writing._Parquet, "land", "write"),
-        (writing._Parquet, "join", "write"),
+        (ParquetWriter, "write", "write"),
+        (ParquetWriter, "join", "write"),
     ]
     with ExitStack() as patches:
+        patches.enter_context(
+            patch.object(CorpusReader, "__iter__", lambda reader: _timed_rows(reader, seconds))
+        )
         for owner, name, stage in stages:
             patches.enter_context(patch.object(owner, name, _timed(getattr(owner, name), seconds, stage)))
         yield

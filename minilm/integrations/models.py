@@ -31,7 +31,7 @@ def name_of(model: ModelOrName) -> str:
 def shared_model(name: str, threads: int | None = None) -> MiniLM:
     """Return the process's model of that name and number of threads; only the first call loads it."""
     with _Loading.lock:  # lru_cache would let concurrent callers each load one
-        return _load(name, threads)
+        return _load_shared(name, threads)
 
 
 class _Loading:
@@ -50,5 +50,5 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 @lru_cache(maxsize=4)
-def _load(name: str, threads: int | None) -> MiniLM:
+def _load_shared(name: str, threads: int | None) -> MiniLM:
     return MiniLM(name, threads=threads)

@@ -52,7 +52,7 @@ def test_a_table_of_any_kind_gets_its_vectors(model: MiniLM) -> None:
         TypeError, match=r"a table must be a mapping of arrays, a pandas\.DataFrame or .*, not list"
     ):
         embed(["text"])
-    loaded = models._load.cache_info().misses
+    loaded = models._load_shared.cache_info().misses
     embed(columns)
     Embedder()(columns)
-    assert models._load.cache_info().misses == loaded  # once a process
+    assert models._load_shared.cache_info().misses == loaded  # once a process

@@ -24,7 +24,7 @@ def test_threads_that_call_together_load_one_model(monkeypatch: pytest.MonkeyPat
         return object()
 
     monkeypatch.setattr(models, "MiniLM", load)
-    models._load.cache_clear()
+    models._load_shared.cache_clear()
     try:
         callers = [threading.Thread(target=clusters.Embedder, args=("a name",)) for _ in range(8)]
         for caller in callers:
@@ -32,7 +32,7 @@ def test_threads_that_call_together_load_one_model(monkeypatch: pytest.MonkeyPat
         for caller in callers:
             caller.join()
     finally:
-        models._load.cache_clear()
+        models._load_shared.cache_clear()
     assert loaded == ["a name 1"]
 
 
