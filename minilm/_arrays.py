@@ -76,7 +76,10 @@ class TopK:
             is_candidate = (scores > self.scores[:, -1:]).any(axis=0)
             scores, numbers = scores[:, is_candidate], numbers[is_candidate]
         if scores.shape[1] > self._k:
-            places = _highest(scores, self._k)
+            # Some queries at a time: the partition copies the scores, and the copy should stay in the cache.
+            step = max(1, _PARTITION_SCORES // scores.shape[1])
+            bands = [_highest(scores[i : i + step], self._k) for i in range(0, len(scores), step)]
+            places = np.concatenate(bands) if bands else np.empty((0, self._k), np.int64)
             scores, columns = np.take_along_axis(scores, places, axis=1), numbers[places]
         else:
             columns = np.broadcast_to(numbers, scores.shape)
@@ -87,16 +90,14 @@ class TopK:
         self.columns = np.take_along_axis(columns, order, axis=1)
 
 
+_PARTITION_SCORES = 1 << 16
+
+
 def _highest(scores: FloatArray, k: int) -> Int64Array:
     """Return the places (n, k) of the ``k`` highest scores per row, in ascending order of the places."""
-    places = np.argpartition(scores, scores.shape[1] - k, axis=1)[:, -k:]
-    selected = np.take_along_axis(scores, places, axis=1)
-    lowest = selected.min(axis=1, keepdims=True)
-    # Among scores equal to the lowest one the partition selects any: the first are to be selected.
-    is_tie_cut = (scores == lowest).sum(axis=1) > (selected == lowest).sum(axis=1)
-    for row in np.flatnonzero(is_tie_cut):
-        above = np.flatnonzero(scores[row] > lowest[row])
-        equal = np.flatnonzero(scores[row] == lowest[row])
-        places[row] = np.concatenate([above, equal[: k - len(above)]])
-    places.sort(axis=1)
-    return places
+    edge = scores.shape[1] - k
+    is_high = scores >= np.partition(scores, edge, axis=1)[:, edge : edge + 1]
+    for row in np.flatnonzero(np.count_nonzero(is_high, axis=1) != k):  # equal scores at the edge, or NaN
+        is_high[row] = False
+        is_high[row, np.argsort(-scores[row], kind="stable")[:k]] = True
+    return np.nonzero(is_high)[1].reshape(-1, k)

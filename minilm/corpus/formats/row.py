@@ -80,17 +80,17 @@ def make_row(value: object, source: str, line: int, other_columns: dict[str, Any
     """Return a row whose text is ``value``, or whose problem says why ``value`` is not text."""
     text: str | None = None
     problem: str | None = None
-    if isinstance(value, bytes):
-        try:
-            text = value.decode()
-        except UnicodeDecodeError as error:
-            problem = not_utf8(error)
-    elif isinstance(value, str):
+    if isinstance(value, str):
         try:
             value.encode()
             text = value
         except UnicodeEncodeError:
             problem = "not UTF-8 (a lone surrogate)"
+    elif isinstance(value, bytes):
+        try:
+            text = value.decode()
+        except UnicodeDecodeError as error:
+            problem = not_utf8(error)
     elif value is None:
         problem = "null"
     elif isinstance(value, bool):
