@@ -7,7 +7,7 @@ Only the best few of a block are kept, so that memory does not grow with the pro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import Any, Protocol, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,12 @@ from minilm._progress import progress_bar
 from minilm.pooling import normalize
 from minilm.similarity import Similarity, as_floats, cos_sim, dot_score
 
-if TYPE_CHECKING:
-    from minilm.model import MiniLM
+
+class TextEncoder(Protocol):
+    """A model whose ``encode`` returns one embedding per text, as :meth:`minilm.MiniLM.encode` does."""
+
+    def encode(self, inputs: Sequence[str], /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Return embeddings, shape (n, E)."""
 
 
 class Hit(TypedDict):
@@ -89,7 +93,7 @@ def semantic_search(
 
 
 def paraphrase_mining(
-    model: MiniLM,
+    model: TextEncoder,
     sentences: Sequence[str],
     show_progress_bar: bool = False,
     batch_size: int = 32,

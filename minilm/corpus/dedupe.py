@@ -15,15 +15,7 @@ _QUERY_KEYS = 500  # below SQLite's limit of variables per query
 
 
 class DeduplicationStore:
-    """A store of vectors by text.
-
-    Parameters
-    ----------
-    path : Path
-        An SQLite file; it holds 16 bytes and a vector per distinct text.
-    width : int
-        Components per vector.
-    """
+    """Vectors by text, in an SQLite file that holds 16 bytes and a vector per distinct text."""
 
     def __init__(self, path: Path, width: int) -> None:
         self._width = width

@@ -121,15 +121,15 @@ class Index:
                 yield block.astype(np.float32, copy=False)
 
     def _hits(self, best: list[TopK]) -> list[list[IndexHit]]:
-        found = [
+        results = [
             (ids.tolist(), scores.tolist())
             for top in best
             for ids, scores in zip(top.columns, top.scores, strict=True)
         ]
-        texts = self._texts({row for ids, _ in found for row in ids})
+        texts = self._texts({row for ids, _ in results for row in ids})
         return [
             [IndexHit(row, score, texts.get(row)) for row, score in zip(ids, scores, strict=True)]
-            for ids, scores in found
+            for ids, scores in results
         ]
 
     def _texts(self, rows: set[int]) -> Mapping[int, str | None]:

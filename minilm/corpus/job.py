@@ -221,20 +221,12 @@ def encode_texts(
 
 def width_of(model: MiniLM, pooling: Pooling | Sequence[Pooling] | None) -> int:
     """Return the number of components per vector, with ``model.truncate_dim`` applied."""
-    if pooling is None:
-        return model.get_embedding_dimension()
-    width = model.config.hidden_size * (1 if isinstance(pooling, str) else len(pooling))
+    width = model.head.width(pooling)
     return min(width, model.truncate_dim or width)
 
 
 def split_valid(window: list[Row], on_error: OnError) -> tuple[list[Row], list[Row]]:
-    """Return the rows to encode, and the rows without text.
-
-    Raises
-    ------
-    CorpusError
-        If a row to encode has a column with the name of the column of the vectors.
-    """
+    """Return the rows to encode, and the rows without text."""
     invalid = [row for row in window if row.problem is not None]
     valid = window if on_error == "empty" or not invalid else [row for row in window if row.problem is None]
     for row in valid:

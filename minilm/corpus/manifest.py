@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from minilm._arguments import unknown_name
 from minilm._files import errors_named
 from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError, described
@@ -17,6 +18,7 @@ from minilm.pooling import Pooling
 
 OnError = Literal["raise", "skip", "empty"]
 ON_ERROR: tuple[OnError, ...] = get_args(OnError)
+Dtype = Literal["float32", "float16"]
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,25 @@ class JobOptions:
         As for :meth:`minilm.MiniLM.encode`.
     overwrite : bool
         Start over, and replace an existing output once the new one is complete.
+
+    Raises
+    ------
+    ValueError
+        If ``on_error`` or ``dtype`` is unknown.
     """
 
     on_error: OnError = "raise"
-    dtype: Literal["float32", "float16"] = "float32"
+    dtype: Dtype = "float32"
     dedupe: bool = False
     pooling: Pooling | Sequence[Pooling] | None = None
     prompt_name: str | None = None
     batch_size: int = 32
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        for name, kind in (("on_error", OnError), ("dtype", Dtype)):
+            if (value := getattr(self, name)) not in get_args(kind):
+                raise unknown_name(name, value, get_args(kind))
 
     def recorded(self, model: MiniLM, corpus: Corpus, output_kind: str) -> dict[str, Any]:
         """Return everything that the output depends on, as the manifest records it."""
@@ -121,13 +133,7 @@ _EXPLANATIONS = {
 
 
 def read_manifest(path: Path, options: dict[str, Any], output: Path) -> dict[str, Any]:
-    """Return the fields of the manifest at ``path``.
-
-    Raises
-    ------
-    CorpusError
-        If it is damaged, or its job has other options; the message names them.
-    """
+    """Return the fields of a manifest; raise a CorpusError if it is damaged or has other options."""
     with damage_named(path):
         fields: dict[str, Any] = json.loads(path.read_bytes())
         recorded = dict(fields["options"])

@@ -14,9 +14,9 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from minilm.corpus.formats.input_file import STDIN, InputFile
 from minilm.corpus.formats.registry import READERS, input_format
 from minilm.corpus.formats.row import Row, TextColumn
-from minilm.corpus.formats.source import STDIN, Source
 from minilm.errors import CorpusError
 
 
@@ -100,22 +100,14 @@ class Corpus:
         column = TextColumn(self.column, keep=self.keep)
         for path, kind in zip(self.paths, self.formats, strict=True):
             if kind != "text":
-                rows = READERS[kind](Source(path, self.span), column)
+                rows = READERS[kind](InputFile(path, self.span), column)
                 while column.name is None and next(rows, None) is not None:
                     pass
         return column.name
 
 
 class CorpusReader:
-    """One pass over the rows of all inputs, in their order.
-
-    Attributes
-    ----------
-    position : int
-        Bytes of the inputs that were read.
-    lines : int
-        Lines of the span that were read.
-    """
+    """One pass over the rows of all inputs: ``position`` is in bytes, ``lines`` are those of the span."""
 
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
@@ -146,7 +138,7 @@ class CorpusReader:
     def _read(self) -> Iterator[Row]:
         corpus, previous_files = self._corpus, 0
         for path, kind in zip(corpus.paths, corpus.formats, strict=True):
-            source = Source(path, corpus.span)
+            source = InputFile(path, corpus.span)
             for row in READERS[kind](source, self._column):
                 self.position = previous_files + source.position
                 self.lines = source.lines_read

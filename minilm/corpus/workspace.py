@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from minilm._files import atomic_write, rename_durably, write_json
-from minilm.corpus.formats.source import STDIN
+from minilm.corpus.formats.input_file import STDIN
 from minilm.corpus.manifest import Report, damage_named, errors_path, manifest_path, read_manifest
 from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError
@@ -19,15 +19,7 @@ from minilm.errors import CorpusError
 class JobWorkspace:
     """The folder ``OUTPUT.incomplete/``, where a job keeps its work until the output is complete.
 
-    Parameters
-    ----------
-    output : Path
-
-    Attributes
-    ----------
-    folder : Path
-    manifest : Path
-        Exists as long as there is something to resume.
+    Its manifest exists as long as there is something to resume.
     """
 
     def __init__(self, output: Path) -> None:
@@ -44,10 +36,7 @@ class JobWorkspace:
     def finished_report(self, corpus: Corpus, options: dict[str, Any], *, overwrite: bool) -> Report | None:
         """Return the report of the job if it is finished; None if there is work to do.
 
-        Raises
-        ------
-        CorpusError
-            If the output exists and is not from this job, or is one of the inputs.
+        Raises a CorpusError if the output exists and is not from this job, or is one of the inputs.
         """
         self._check_inputs(corpus)
         output, manifest = self.output, manifest_path(self.output)
@@ -102,11 +91,6 @@ class JobWorkspace:
         """Create the folder and lock it against other processes; with ``overwrite``, empty it first.
 
         An existing output is not touched before :meth:`publish`.
-
-        Raises
-        ------
-        CorpusError
-            If another process holds the lock, or nothing can be written.
         """
         from filelock import FileLock, Timeout
 
@@ -151,16 +135,6 @@ class JobWorkspace:
         """Give a complete output its name, beside its manifest and the list of rows without text.
 
         The order of the steps is such that the next run can finish what a crash between two of them left.
-
-        Parameters
-        ----------
-        result : Path
-            The complete file or directory, in the workspace.
-        manifest : mapping
-            The content of the output's manifest.
-        report : Report
-        errors : iterable of bytes
-            The lines of the list; not read if the report counts no errors.
         """
         self._remove_old_output()
         if report.errors:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,3 +134,10 @@ def test_options_are_recorded_as_the_model_resolves_them(model: MiniLM, tmp_path
     assert (recorded["dtype"], recorded["output"], recorded["prompt"]) == ("float16", ".npy", "")
     assert recorded["input"][0][0] == str((tmp_path / "in.txt").resolve())
     assert json.loads(json.dumps(recorded)) == recorded  # or else no job would ever match its manifest
+
+
+@pytest.mark.parametrize("option", [{"on_error": "ignore"}, {"dtype": "float64"}])
+def test_an_unknown_option_is_refused_by_name(option: dict[str, Any]) -> None:
+    [(name, value)] = option.items()
+    with pytest.raises(ValueError, match=f"{name} must be .*not {value!r}"):
+        JobOptions(**option)

@@ -17,21 +17,8 @@ _ROW_GROUP = 16_384  # rows of a Parquet file that are in memory at a time: 24 M
 class ArrowTables:
     """Tables with the text, the other columns and the vector of each row.
 
-    Parameters
-    ----------
-    column : str
-        The name of the column with the text.
-    width : int
-        Components per vector.
-    dtype : {"float32", "float16"}
-    schema : pyarrow.Schema, optional
-        The schema of all tables; None is that of the first table.
-    other_types : mapping of str to pyarrow.DataType
-        Types of the other columns, where they are known before the first table.
-
-    Attributes
-    ----------
-    schema : pyarrow.Schema or None
+    All tables have one schema: the one that is passed, or that of the first table. ``other_types`` are types
+    of the other columns (pyarrow.DataType), where they are known before.
     """
 
     def __init__(
@@ -46,17 +33,10 @@ class ArrowTables:
         self._arrow = import_parquet().pa
         self._column = column
         self._other_types = other_types
-        component = self._arrow.float16() if dtype == "float16" else self._arrow.float32()
-        self._vector = self._arrow.list_(component, width)
+        self._vector = self._arrow.list_(self._arrow.from_numpy_dtype(np.dtype(dtype)), width)
 
     def table(self, shard: Shard) -> Any:  # noqa: ANN401 - pyarrow.Table
-        """Return the rows of a shard.
-
-        Raises
-        ------
-        CorpusError
-            If another column has a type that it did not have in the first table, or is new.
-        """
+        """Return the rows of a shard; raise a CorpusError if a column does not fit the schema."""
         arrow = self._arrow
         names = list({name: None for row in shard.other_columns for name in row})  # in order of appearance
         check_text_name(self._column, names)
@@ -145,13 +125,7 @@ class ArrowModules(NamedTuple):
 
 
 def import_parquet() -> ArrowModules:
-    """Import pyarrow.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    """
+    """Import pyarrow, or raise a MissingExtraError."""
     pa, pq = (
         import_extra(name, extra="parquet", feature="Parquet") for name in ("pyarrow", "pyarrow.parquet")
     )

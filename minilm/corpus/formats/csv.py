@@ -1,6 +1,6 @@
 """CSV and TSV: a header, then one text per row.
 
-The standard library reads them row by row, so that one bad row is one bad row whose line is known.
+The standard library reads them row by row, so that a bad row affects no other and its line is known.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from minilm.corpus.formats.input_file import InputFile
 from minilm.corpus.formats.row import Row, TextColumn, make_row
-from minilm.corpus.formats.source import Source
 from minilm.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -23,14 +23,8 @@ class _Header(NamedTuple):
     text: int  # where the column with the text is
 
 
-def read_csv(source: Source, column: TextColumn, *, delimiter: str = ",") -> Iterator[Row]:
-    """Iterate over the rows of a CSV file.
-
-    Raises
-    ------
-    CorpusError
-        If the header does not tell the column, or a quote is never closed.
-    """
+def read_csv(source: InputFile, column: TextColumn, *, delimiter: str = ",") -> Iterator[Row]:
+    """Iterate over the rows of a CSV file. A quote that is never closed is a CorpusError."""
     csv.field_size_limit(2**31 - 1)  # a C long, which has 32 bits on Windows
     with source.open() as file:
         # Bytes that are not UTF-8 become lone surrogates, so that only their row is lost.

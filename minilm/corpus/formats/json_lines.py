@@ -1,6 +1,6 @@
 """JSON Lines: one object, or one bare string, per line.
 
-The standard library reads them row by row, so that one bad row is one bad row whose line is known.
+The standard library reads them row by row, so that a bad row affects no other and its line is known.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy as np
 
 from minilm._arrays import Float32Array
 from minilm._files import json_bytes
+from minilm.corpus.formats.input_file import InputFile
 from minilm.corpus.formats.row import Row, TextColumn, make_row, not_utf8
 from minilm.corpus.formats.shard import EMBEDDING, GrowingFile, Shard, check_text_name
-from minilm.corpus.formats.source import Source
 from minilm.errors import CorpusError, one_line
 
 
-def read_json_lines(source: Source, column: TextColumn) -> Iterator[Row]:
+def read_json_lines(source: InputFile, column: TextColumn) -> Iterator[Row]:
     """Iterate over the rows of a JSON Lines file; blank lines are skipped."""
     for line, content in enumerate(source.lines(), 1):
         if not content.strip():
@@ -51,15 +51,7 @@ def _object_row(value: dict[str, Any], column: TextColumn, source: str, line: in
 
 
 class JsonLinesWriter(GrowingFile):
-    """Writes one object per row: the text, the other columns, the vector.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder for work in progress.
-    column : str
-        The name of the column with the text.
-    """
+    """Writes one object per row: the text, the other columns, the vector."""
 
     def __init__(self, folder: Path, column: str) -> None:
         super().__init__(folder)
@@ -74,13 +66,7 @@ class JsonLinesWriter(GrowingFile):
 
 
 def json_lines_vectors(path: Path, block_rows: int) -> Iterator[Float32Array]:
-    """Iterate over blocks of vectors, each of shape (n, E) and type float32.
-
-    Raises
-    ------
-    CorpusError
-        If a line has no vector, or the vectors of a block have different lengths; the message names it.
-    """
+    """Iterate over blocks of vectors, shape (n, E); a CorpusError names a line without one."""
     start = 0
     with path.open("rb") as file:
         while lines := list(islice(file, block_rows)):

@@ -18,16 +18,7 @@ HEADER_BYTES = 128  # version 1.0 pads its header to 64 bytes and leaves room fo
 
 
 class NpyWriter(GrowingFile):
-    """Writes the vectors after a header, which gets the number of rows at the end.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder for work in progress.
-    width : int
-        Components per vector.
-    dtype : {"float32", "float16"}
-    """
+    """Writes the vectors after a header, which gets the number of rows at the end."""
 
     header = bytes(HEADER_BYTES)
 
@@ -54,13 +45,7 @@ class NpyWriter(GrowingFile):
 
 
 def npy_vectors(path: Path, block_rows: int) -> Iterator[FloatArray]:
-    """Iterate over blocks of vectors, each of shape (n, E).
-
-    Raises
-    ------
-    CorpusError
-        If the file does not hold rows of floats.
-    """
+    """Iterate over blocks of vectors, each of shape (n, E)."""
     vectors = np.lib.format.open_memmap(path, mode="r")  # unlike np.load it reads neither zip nor pickle
     if vectors.ndim != 2 or vectors.dtype.kind != "f":
         raise CorpusError(f"{path} holds {vectors.dtype} of shape {vectors.shape}, not rows of vectors")

@@ -10,22 +10,16 @@ from typing import Any
 from minilm._arrays import FloatArray
 from minilm._files import atomic_write, errors_named, sync
 from minilm.corpus.formats.arrow import ArrowTables, import_parquet
+from minilm.corpus.formats.input_file import STDIN, InputFile
 from minilm.corpus.formats.row import Row, TextColumn, make_row
 from minilm.corpus.formats.shard import EMBEDDING, Shard
-from minilm.corpus.formats.source import STDIN, Source
 from minilm.errors import CorpusError
 
 _BATCH_ROWS = 1024  # rows that are read from a file at a time
 
 
-def read_parquet(source: Source, column: TextColumn) -> Iterator[Row]:
-    """Iterate over the rows of a file, or over those of the source's span.
-
-    Raises
-    ------
-    CorpusError
-        If the file is damaged, is standard input, or its columns do not tell which one has the text.
-    """
+def read_parquet(source: InputFile, column: TextColumn) -> Iterator[Row]:
+    """Iterate over the rows of a file, or over those of its span."""
     if source.path == STDIN:
         raise CorpusError("Parquet cannot be read from stdin: its index stands at the end")
     with _damage_named(source.path):
@@ -81,14 +75,7 @@ def _groups_between(metadata: Any, start: int, stop: int) -> tuple[list[int], in
 
 
 class ParquetWriter:
-    """Writes each shard to a file of its own, since a Parquet file cannot grow, and joins them at the end.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder for work in progress.
-    tables : ArrowTables
-    """
+    """Writes each shard to a file of its own, since a Parquet file cannot grow, and joins them at the end."""
 
     def __init__(self, folder: Path, tables: ArrowTables) -> None:
         self._parquet = import_parquet().pq
@@ -140,13 +127,7 @@ class ParquetWriter:
 
 
 def parquet_files(path: Path) -> list[Path]:
-    """Return the file itself, or the files of a directory in the order of their rows.
-
-    Raises
-    ------
-    CorpusError
-        If the directory has none.
-    """
+    """Return the file itself, or the files of a directory in the order of their rows."""
     if not path.is_dir():
         return [path]
     if files := sorted(path.glob("*.parquet")):
@@ -155,13 +136,7 @@ def parquet_files(path: Path) -> list[Path]:
 
 
 def parquet_vectors(path: Path, block_rows: int) -> Iterator[FloatArray]:
-    """Iterate over blocks of the vectors of one file, each of shape (n, E).
-
-    Raises
-    ------
-    CorpusError
-        If there is no column of vectors of one length.
-    """
+    """Iterate over blocks of the vectors of one file, each of shape (n, E)."""
     parquet = import_parquet()
     with parquet.pq.ParquetFile(path, memory_map=True) as file:
         names = file.schema_arrow.names

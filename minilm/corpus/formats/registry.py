@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from minilm._arrays import FloatArray
 from minilm.corpus.formats.arrow import ArrowTables
 from minilm.corpus.formats.csv import read_csv
+from minilm.corpus.formats.input_file import STDIN, InputFile, compression_of
 from minilm.corpus.formats.json_lines import (
     JsonLinesWriter,
     json_lines_texts,
@@ -20,11 +21,10 @@ from minilm.corpus.formats.npy import NpyWriter, npy_texts, npy_vectors
 from minilm.corpus.formats.parquet import ParquetWriter, parquet_texts, parquet_vectors, read_parquet
 from minilm.corpus.formats.row import Row, TextColumn
 from minilm.corpus.formats.shard import ShardWriter
-from minilm.corpus.formats.source import STDIN, Source, compression_of
 from minilm.corpus.formats.text import read_text
 from minilm.errors import CorpusError
 
-READERS: dict[str, Callable[[Source, TextColumn], Iterator[Row]]] = {
+READERS: dict[str, Callable[[InputFile, TextColumn], Iterator[Row]]] = {
     "text": read_text,
     "jsonl": read_json_lines,
     "csv": read_csv,
@@ -68,13 +68,7 @@ _OUTPUTS = {
 
 
 def input_format(path: str) -> str:
-    """Return the format of an input; standard input is plain text.
-
-    Raises
-    ------
-    CorpusError
-        If the file's name does not tell it.
-    """
+    """Return the format of an input; raise a CorpusError if its name does not tell it."""
     if path == STDIN:
         return "text"
     name = Path(path)
@@ -85,13 +79,7 @@ def input_format(path: str) -> str:
 
 
 def vector_format(path: Path) -> VectorFormat:
-    """Return how an index is read; a directory holds Parquet files.
-
-    Raises
-    ------
-    CorpusError
-        If the name does not tell its format.
-    """
+    """Return how an index is read; a directory holds Parquet files."""
     if path.is_dir():
         return _PARQUET
     if path.suffix not in _OUTPUTS:
@@ -102,29 +90,7 @@ def vector_format(path: Path) -> VectorFormat:
 def make_writer(
     output: Path, folder: Path, *, column: str, width: int, dtype: str, other_types: Mapping[str, Any]
 ) -> ShardWriter:
-    """Return the writer for an output.
-
-    Parameters
-    ----------
-    output : Path
-        Its suffix tells the format.
-    folder : Path
-        The folder for work in progress.
-    column : str
-        The name of the column with the text.
-    width : int
-        Components per vector.
-    dtype : {"float32", "float16"}
-    other_types : mapping of str to pyarrow.DataType
-        Types of the other columns, where they are known.
-
-    Raises
-    ------
-    CorpusError
-        If the name does not tell the format.
-    MissingExtraError
-        If the format is Parquet and pyarrow is not installed.
-    """
+    """Return the writer for an output, whose suffix tells the format."""
     kind = _OUTPUTS.get(output.suffix)
     if kind is _NPY:
         return NpyWriter(folder, width, dtype)

@@ -21,15 +21,10 @@ class Row(NamedTuple):
 class TextColumn:
     """The column that holds the text, as one pass over a corpus comes to know it.
 
-    Parameters
-    ----------
-    name : str, optional
-        The column's name. None is "text", or the only column of the first row that has columns.
-    keep : bool
-        Whether the other columns are kept.
-
     Attributes
     ----------
+    name : str or None
+        Unless it is given, "text" or the only column of the first row that has columns.
     is_found : bool
         Whether a row or a header had the column.
     example : str
@@ -46,13 +41,7 @@ class TextColumn:
         self.other_types: dict[str, Any] = {}
 
     def choose(self, names: Sequence[str], source: str) -> str:
-        """Return the column's name, chosen from these names if it is not known yet.
-
-        Raises
-        ------
-        CorpusError
-            If the names do not settle it, or a header lacks it.
-        """
+        """Return the column's name; raise a CorpusError if these names do not have it or do not settle it."""
         if self.name is None:
             self.name = "text" if "text" in names else names[0] if len(names) == 1 else None
         if self.name is None or self.name not in names:
@@ -61,13 +50,7 @@ class TextColumn:
         return self.name
 
     def choose_from_header(self, names: Sequence[str], source: str) -> str:
-        """Return the column's name, chosen from the header of a file.
-
-        Raises
-        ------
-        CorpusError
-            As from :meth:`choose`; also if a name stands for two columns, of which only one would be read.
-        """
+        """Return the column's name; raise a CorpusError also if a name stands for two columns."""
         column = self.choose(names, source)
         self.is_found = True
         relevant = names if self.keep else [column]

@@ -29,13 +29,7 @@ class ShardWriter(Protocol):
         """Write a shard, and return the mark that :meth:`rewind` needs to find its end."""
 
     def rewind(self, marks: Sequence[int]) -> None:
-        """Remove what was written after the shards with these marks.
-
-        Raises
-        ------
-        CorpusError
-            If some of these shards are missing.
-        """
+        """Remove what was written after the shards with these marks; raise a CorpusError if one is gone."""
 
     def join(self, rows: int) -> Path:
         """Complete the output, and return the path of the file to rename."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from minilm.corpus.formats.input_file import InputFile
 from minilm.corpus.formats.row import Row, TextColumn, not_utf8
-from minilm.corpus.formats.source import Source
 
 
-def read_text(source: Source, column: TextColumn) -> Iterator[Row]:  # noqa: ARG001 - the readers' signature
+def read_text(source: InputFile, column: TextColumn) -> Iterator[Row]:  # noqa: ARG001 - the readers' signature
     """Iterate over the lines of a file as rows. Only newlines end a line: other separators are text."""
     for line, content in enumerate(source.lines(), 1):
         bare = content.removesuffix(b"\n").removesuffix(b"\r")

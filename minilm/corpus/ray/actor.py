@@ -53,11 +53,6 @@ class BlockTask:
         return self.folder / "parts"
 
     @property
-    def records(self) -> Path:
-        """The folder of their records."""
-        return self.folder / "records"
-
-    @property
     def stop(self) -> Path:
         """A file that exists once no more blocks are to be started."""
         return self.folder / "stop"
@@ -68,7 +63,7 @@ class BlockTask:
 
     def record(self, number: int) -> Path:
         """Return the path of the record of a block."""
-        return self.records / f"{number:08}.json"
+        return self.folder / "records" / f"{number:08}.json"
 
     def read_record(self, number: int) -> Record | None:
         """Return the record of a block, or None if the block is not finished."""
@@ -163,13 +158,8 @@ class BlockEncoder:
 class _BlockEncoding:
     """The tables of one block, encoded as they are iterated over.
 
-    Attributes
-    ----------
-    report : Report
-    invalid : list of (int, str)
-        Line and problem of each row without text.
-    is_refused : bool
-        Whether such a row ended the block, because the job is to fail at it.
+    ``invalid`` has line and problem of each row without text. If the job is to fail at such a row, it ends
+    the block and ``is_refused`` is set.
     """
 
     def __init__(self, model: MiniLM, task: BlockTask, block: Block) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from minilm.corpus.formats.input_file import compression_of
 from minilm.corpus.formats.parquet import parquet_size
 from minilm.corpus.formats.registry import CUTTABLE
-from minilm.corpus.formats.source import compression_of
 from minilm.corpus.rows import Corpus
 
 BLOCK_BYTES = 1 << 20  # text that keeps one core busy for about a minute

@@ -46,28 +46,14 @@ class ClusterOptions:
 
 
 def import_ray() -> Any:  # noqa: ANN401 - the module
-    """Import Ray and Ray Data.
-
-    Raises
-    ------
-    MissingExtraError
-        If they are not installed.
-    """
+    """Import Ray and Ray Data, or raise a MissingExtraError."""
     import_extra("ray.data", extra="ray", feature="the engine ray")
     return import_extra("ray", extra="ray", feature="the engine ray")
 
 
 @contextmanager
 def connected(ray: Any, address: str | None, actor_cpus: int) -> Iterator[None]:  # noqa: ANN401 - the module
-    """Connect to a cluster, or start one on this machine for the time.
-
-    Raises
-    ------
-    ValueError
-        If an address is given, and this process is already connected.
-    CorpusError
-        If there is no connection.
-    """
+    """Connect to a cluster, or start one on this machine for the time."""
     context = ray.data.DataContext.get_current()
     show_bars, logger = context.enable_progress_bars, logging.getLogger("ray.data")
     level = logger.level
@@ -115,13 +101,7 @@ def map_blocks(
     numbers: list[int],
     options: ClusterOptions,
 ) -> Iterator[dict[str, Any]]:
-    """Let actors encode these blocks, and iterate over their records as they finish.
-
-    Raises
-    ------
-    CorpusError
-        If no machine has enough cores, or Ray fails.
-    """
+    """Let actors encode these blocks, and iterate over their records as they finish."""
     size = _pool_size(ray, len(numbers), options)
     # The pool may shrink to one actor. An actor whose machine died waits for a place elsewhere, with its
     # blocks, and gets the place of another that has nothing left to do.

@@ -125,13 +125,7 @@ class _RayJob:
         self._advance(self.report, self._position)
 
     def take(self, record: Record) -> None:
-        """Count a block whose record an actor sent.
-
-        Raises
-        ------
-        CorpusError
-            If the block failed.
-        """
+        """Count a block whose record an actor sent; raise a CorpusError if the block failed."""
         if "failure" in record:
             raise CorpusError(self._failure(record))
         if record["block"] in self.missing and "rows" in record:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ class Machines:
         self._cluster: Any = Cluster(initialize_head=True, head_node_args=head)
         self._other = self._cluster.add_node(num_cpus=1)
         self.address = self._cluster.address
-        ray.init(address=self.address, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
 
     def actors_on_the_other(self) -> int:
         import ray

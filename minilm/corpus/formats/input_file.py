@@ -20,15 +20,8 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors put it before UTF-8
 _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd", ".zstd": "zstd"}
 
 
-class Source:
-    """One input during one pass.
-
-    Parameters
-    ----------
-    path : str
-        A file; "-" is standard input.
-    span : (int, int), optional
-        Read only the lines that begin in these bytes or, of a Parquet file, these rows.
+class InputFile:
+    """One input during one pass; ``span`` is that of :class:`minilm.corpus.rows.Corpus`.
 
     Attributes
     ----------
@@ -57,15 +50,7 @@ class Source:
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """Open the input for reading, decompressed.
-
-        Raises
-        ------
-        CorpusError
-            If stdin is closed, or the compressed data is damaged.
-        OSError
-            If the file cannot be opened or read.
-        """
+        """Open the input for reading, decompressed; damaged data is a CorpusError that names the file."""
         if self.path == STDIN:
             if sys.stdin is None:
                 raise CorpusError("there is nothing to read: stdin is closed")
@@ -88,7 +73,7 @@ class Source:
     def lines(self) -> Iterator[bytes]:
         """Iterate over the lines of the input, or of its span, without a byte order mark.
 
-        Every line is in exactly one of two adjacent spans: the one in which it begins.
+        A line belongs to the span in which it begins.
         """
         with self.open() as file:
             if self.span is None:
@@ -107,10 +92,7 @@ class Source:
 
 
 def compression_of(path: str) -> str | None:
-    """Return the compression that a file's name tells, by fsspec's name for it.
-
-    A compressed file can be read from its beginning only.
-    """
+    """Return the compression that a file's name tells, by fsspec's name for it."""
     return _COMPRESSIONS.get(Path(path).suffix.lower())
 
 

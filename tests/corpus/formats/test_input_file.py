@@ -1,4 +1,4 @@
-"""minilm/corpus/formats/source.py: compressed files and pipes are read like files, and damage is named."""
+"""minilm/corpus/formats/input_file.py: compressed files and pipes are read like files."""
 
 from __future__ import annotations
 
