@@ -1,9 +1,9 @@
-"""What a whole corpus costs beside bare encoding: minilm encode from a file to a file, by stage.
+"""The cost of minilm encode from file to file, per stage, compared with encoding alone.
 
     python -m benchmarks.corpus [--rows 200000] [--rounds 2] [--quick]
 
-The rows are made here: as many words each as a sentence of the STS Benchmark has, drawn from its words. They
-are read from JSON Lines and written to Parquet; what is encoded must equal what ``MiniLM.encode`` gives.
+The rows are synthetic: they have the words of the STS Benchmark's sentences, and their lengths. They are read
+from JSON Lines and written to Parquet. The vectors must equal those of ``MiniLM.encode``.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ import numpy as np
 
 from benchmarks.harness import begin, options, print_table, settle, short_texts, spread, write
 from minilm import MiniLM
-from minilm.corpus import formats as writing
+from minilm.corpus.formats.parquet import ParquetWriter
+from minilm.corpus.formats.row import Row
 from minilm.corpus.job import encode_corpus
-from minilm.corpus.rows import Corpus, Row
+from minilm.corpus.rows import Corpus, CorpusReader
 from minilm.tokenizer import Tokenizer
 
 STAGES = ("read", "tokenize", "encode", "write")
@@ -49,7 +50,7 @@ def main() -> None:
         texts = synthetic_texts(arguments.rows)
         write_rows(source, texts)
         for number in range(arguments.rounds):
-            # one after the other and then the other way round, so that neither always comes second
+            # the order alternates, so that neither always comes second
             for name in ("bare", "job")[:: 1 if number % 2 == 0 else -1]:
                 settle()
                 start = time.perf_counter()
@@ -60,7 +61,7 @@ def main() -> None:
                     output = Path(folder) / f"{number}.parquet"
                     seconds = dict.fromkeys(STAGES, 0.0)
                     with timed(seconds):
-                        report = encode_corpus(model, TimedCorpus([str(source)], seconds), output)
+                        report = encode_corpus(model, Corpus([str(source)]), output)
                     job.append(time.perf_counter() - start)
                     for stage in STAGES:
                         by_stage[stage].append(seconds[stage])
@@ -80,7 +81,7 @@ def main() -> None:
     print_table(["stage", "seconds", "share"], rows)
     rates = [arguments.rows / spread(seconds).median for seconds in (job, bare)]
     print(
-        f"\n{rates[0]:,.0f} rows a second from file to file, {rates[1]:,.0f} by bare encode: "
+        f"\n{rates[0]:,.0f} rows per second from file to file, {rates[1]:,.0f} by bare encode: "
         f"{overhead.median:.1%} more time ({overhead.low:.1%}..{overhead.high:.1%})"
     )
     results = {
@@ -95,7 +96,7 @@ def main() -> None:
 
 
 def synthetic_texts(rows: int) -> list[str]:
-    """Texts of as many words as sentences of the STS Benchmark have, of its words; the same each time."""
+    """Return texts with the words and the lengths of the STS Benchmark's sentences; the same each time."""
     sentences = [sentence.split() for sentence in short_texts()]
     words = [word for sentence in sentences for word in sentence]
     generator = random.Random(0)
@@ -109,34 +110,33 @@ def write_rows(path: Path, texts: Iterable[str]) -> None:
             file.write(json.dumps({"id": number, "text": text}) + "\n")
 
 
-class TimedCorpus(Corpus):
-    """A corpus that adds up the seconds that its rows take to come."""
+def _timed_rows(reader: CorpusReader, seconds: dict[str, float]) -> Iterator[Row]:
+    rows = _rows_of(reader)
+    while True:
+        start = time.perf_counter()
+        row = next(rows, None)
+        seconds["read"] += time.perf_counter() - start
+        if row is None:
+            return
+        yield row
 
-    def __init__(self, inputs: list[str], seconds: dict[str, float]) -> None:
-        super().__init__(inputs)
-        self._seconds = seconds
 
-    def __iter__(self) -> Iterator[Row]:
-        rows = super().__iter__()
-        while True:
-            start = time.perf_counter()
-            row = next(rows, None)
-            self._seconds["read"] += time.perf_counter() - start
-            if row is None:
-                return
-            yield row
+_rows_of = CorpusReader.__iter__
 
 
 @contextmanager
 def timed(seconds: dict[str, float]) -> Iterator[None]:
-    """Add up the seconds of the other stages."""
+    """Add up the seconds of each stage."""
     stages: list[tuple[type, str, str]] = [
         (Tokenizer, "__call__", "tokenize"),
         (MiniLM, "encode_tokens", "encode"),
-        (writing._Parquet, "land", "write"),
-        (writing._Parquet, "join", "write"),
+        (ParquetWriter, "write", "write"),
+        (ParquetWriter, "join", "write"),
     ]
     with ExitStack() as patches:
+        patches.enter_context(
+            patch.object(CorpusReader, "__iter__", lambda reader: _timed_rows(reader, seconds))
+        )
         for owner, name, stage in stages:
             patches.enter_context(patch.object(owner, name, _timed(getattr(owner, name), seconds, stage)))
         yield
@@ -155,12 +155,12 @@ def _timed(function: Callable[..., Any], seconds: dict[str, float], stage: str) 
 
 
 def check(output: Path, expected: np.ndarray) -> None:
-    """Hold what was written to what bare encoding gave; the packs differ, and with them the last digits."""
+    """Compare the output with bare encoding; the packs differ, and with them the last digits."""
     from pyarrow import parquet
 
     column = parquet.read_table(output, columns=["embedding"]).column(0).combine_chunks()
-    found = column.flatten().to_numpy().reshape(expected.shape)
-    worst = float(np.abs(found - expected).max())
+    written = column.flatten().to_numpy().reshape(expected.shape)
+    worst = float(np.abs(written - expected).max())
     if worst > 3e-7:
         sys.exit(f"the vectors in {output.name} differ from MiniLM.encode's by {worst:.1e}")
 

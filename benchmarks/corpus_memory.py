@@ -1,9 +1,9 @@
-"""The most memory that minilm encode holds, for a small corpus and for a large one.
+"""The peak memory of minilm encode, for a small corpus and for a large one.
 
     python -m benchmarks.corpus_memory [--rows 10000 100000 1000000] [--dedupe] [--quick]
 
-Each corpus is encoded from JSON Lines to Parquet by the command, in a process of its own. Its texts are a
-word long, for what is held does not depend on how long the encoder takes.
+The command encodes each corpus from JSON Lines to Parquet, in its own process. A text is one word, since the
+memory does not depend on the time that the encoder takes.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def main() -> None:
 
 
 def encode(source: Path, output: Path, *, dedupe: bool) -> float:
-    """MiB that ``minilm encode`` held at most; the output is deleted again."""
+    """Return the peak memory of ``minilm encode`` in MiB; the output is deleted."""
     command = [sys.executable, "-m", "minilm", "encode", str(source), "-o", str(output)]
     start = time.perf_counter()
-    # stdin from nowhere: nothing of this process's is read
+    # without stdin: the command must not read that of this process
     with subprocess.Popen([*command, *["--dedupe"] * dedupe], stdin=subprocess.DEVNULL) as process:
         peak = peak_mib(process)
     if process.returncode:

@@ -48,39 +48,56 @@ class GrowingArray:
 class TopK:
     """The ``k`` highest scores of each query, from scores that come in blocks of columns.
 
-    Of equal scores the lower column wins.
+    Of equal scores the lower column wins. Blocks must come in the order of their columns.
 
     Parameters
     ----------
     queries : int
         Rows of the score matrix.
     k : int
-        How many columns to keep for each.
+        How many columns to keep per query.
+
+    Attributes
+    ----------
+    columns : ndarray of int64, shape (queries, k), or narrower while fewer columns have come
+        The highest score first.
+    scores : ndarray of float, of the same shape
     """
 
     def __init__(self, queries: int, k: int) -> None:
         self._k = k
-        self._columns: list[Int64Array] = [np.empty(0, np.int64)] * queries
-        self._scores: list[FloatArray] = [np.empty(0, np.float32)] * queries
+        self.columns: Int64Array = np.empty((queries, 0), np.int64)
+        self.scores: FloatArray = np.empty((queries, 0), np.float32)
 
-    def add(self, scores: FloatArray, *, first_column: int, first_query: int = 0) -> None:
-        """Take in scores (n, m) of the n queries and the m columns that begin at these."""
-        for query, row in enumerate(scores, first_query):
-            columns = np.arange(first_column, first_column + len(row))
-            if len(row) > self._k:
-                # everything down to the last score that counts: of equal ones the lowest column is to stay
-                lowest = np.partition(row, len(row) - self._k)[len(row) - self._k]
-                is_candidate = row >= lowest
-                columns, row = columns[is_candidate], row[is_candidate]  # noqa: PLW2901 - the candidates
-            columns = np.concatenate([self._columns[query], columns])
-            merged = np.concatenate([self._scores[query], row])
-            order = np.argsort(-merged, kind="stable")[: self._k]
-            self._columns[query], self._scores[query] = columns[order], merged[order]
+    def add(self, scores: FloatArray, *, first_column: int) -> None:
+        """Take in scores of shape (queries, n), of the n columns from ``first_column`` on."""
+        numbers = np.arange(first_column, first_column + scores.shape[1])
+        if self.scores.shape[1] == self._k:  # an equal score of a later column loses
+            is_candidate = (scores > self.scores[:, -1:]).any(axis=0)
+            scores, numbers = scores[:, is_candidate], numbers[is_candidate]
+        if scores.shape[1] > self._k:
+            # Some queries at a time: the partition copies the scores, and the copy should stay in the cache.
+            step = max(1, _PARTITION_SCORES // scores.shape[1])
+            bands = [_highest(scores[i : i + step], self._k) for i in range(0, len(scores), step)]
+            places = np.concatenate(bands) if bands else np.empty((0, self._k), np.int64)
+            scores, columns = np.take_along_axis(scores, places, axis=1), numbers[places]
+        else:
+            columns = np.broadcast_to(numbers, scores.shape)
+        scores = np.concatenate([self.scores, scores], axis=1)
+        columns = np.concatenate([self.columns, columns], axis=1)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, : self._k]
+        self.scores = np.take_along_axis(scores, order, axis=1)
+        self.columns = np.take_along_axis(columns, order, axis=1)
 
-    def columns(self, query: int) -> Int64Array:
-        """Columns of one query, the highest score first."""
-        return self._columns[query]
 
-    def scores(self, query: int) -> FloatArray:
-        """Their scores."""
-        return self._scores[query]
+_PARTITION_SCORES = 1 << 16
+
+
+def _highest(scores: FloatArray, k: int) -> Int64Array:
+    """Return the places (n, k) of the ``k`` highest scores per row, in ascending order of the places."""
+    edge = scores.shape[1] - k
+    is_high = scores >= np.partition(scores, edge, axis=1)[:, edge : edge + 1]
+    for row in np.flatnonzero(np.count_nonzero(is_high, axis=1) != k):  # equal scores at the edge, or NaN
+        is_high[row] = False
+        is_high[row, np.argsort(-scores[row], kind="stable")[:k]] = True
+    return np.nonzero(is_high)[1].reshape(-1, k)

@@ -1,20 +1,20 @@
-"""Embeddings in fewer bits: int8 by ranges, or a bit a component."""
+"""Quantization: embeddings in fewer bits, as int8 by ranges or as one bit per component."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any, Literal, get_args, overload
+from typing import Literal, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from minilm._arrays import FloatArray
+from minilm._arrays import AnyArray, Float32Array, FloatArray
 from minilm.similarity import as_floats
 
 Precision = Literal["float32", "int8", "uint8", "binary", "ubinary"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 
-# Fewer embeddings than this say little about the ranges of all that are to come.
+# The ranges of fewer embeddings than this say little about those of later ones.
 FEW = 100
 
 logger = logging.getLogger(__name__)
@@ -22,11 +22,11 @@ logger = logging.getLogger(__name__)
 
 @overload
 def quantize_embeddings(
-    embeddings: list[npt.NDArray[np.float32]],
+    embeddings: list[Float32Array],
     precision: Precision,
     ranges: npt.ArrayLike | None = ...,
     calibration_embeddings: npt.ArrayLike | None = ...,
-) -> list[npt.NDArray[Any]]: ...
+) -> list[AnyArray]: ...
 
 
 @overload
@@ -35,40 +35,41 @@ def quantize_embeddings(
     precision: Precision,
     ranges: npt.ArrayLike | None = ...,
     calibration_embeddings: npt.ArrayLike | None = ...,
-) -> npt.NDArray[Any]: ...
+) -> AnyArray: ...
 
 
 def quantize_embeddings(
-    embeddings: npt.ArrayLike | list[npt.NDArray[np.float32]],
+    embeddings: npt.ArrayLike | list[Float32Array],
     precision: Precision,
     ranges: npt.ArrayLike | None = None,
     calibration_embeddings: npt.ArrayLike | None = None,
-) -> npt.NDArray[Any] | list[npt.NDArray[Any]]:
-    """Embeddings in a smaller type, as sentence-transformers' function of the same name defines it.
+) -> AnyArray | list[AnyArray]:
+    """Return embeddings in a smaller type, as the function of the same name in sentence-transformers does.
 
     Parameters
     ----------
     embeddings : array_like of float, shape (n, E) or (E,), or list of ndarrays of shape (n_tokens, E)
-        The latter are token embeddings, and share their ranges.
+        A list holds token embeddings, which share their ranges.
     precision : {"float32", "int8", "uint8", "binary", "ubinary"}
-        "uint8" is the number of the one of 256 steps between a component's least and largest value into which
-        it falls, "int8" that less 128; a range of no width counts as of width 255. "ubinary" is a bit a
-        component, 1 above 0, eight to a byte, the first the highest; "binary" that less 128.
+        "uint8" divides the range of each component into 256 steps and stores the number of the step. "int8"
+        stores that number minus 128. A range of zero width counts as 255 wide. "ubinary" stores one bit per
+        component, 1 above zero, with eight in a byte and the first in the highest bit. "binary" stores that
+        byte minus 128.
     ranges : array_like of float, shape (2, E), optional
-        Least and largest value of each component, for int8 and uint8.
+        The smallest and the largest value of each component, for int8 and uint8.
     calibration_embeddings : array_like of float, shape (m, E), optional
-        Embeddings to take the ranges from; by default they are taken from ``embeddings``.
+        Embeddings that give the ranges; by default ``embeddings`` do.
 
     Returns
     -------
-    ndarray, shape (n, E) or (E,), of float32, int8 or uint8; of bits, shape (n, E / 8 rounded up)
+    ndarray of float32, int8 or uint8, shape (n, E) or (E,); of bits, shape (n, E / 8 rounded up)
         Or a list of them.
 
     Raises
     ------
     ValueError
-        If the precision is unknown, the embeddings are not floats, a range would have to be taken from a
-        single embedding, or the ranges do not fit the embeddings.
+        If the precision is unknown, the embeddings are not floats, the ranges do not fit the embeddings, or
+        a single embedding would have to give the ranges.
 
     Examples
     --------
@@ -82,7 +83,9 @@ def quantize_embeddings(
     if isinstance(embeddings, list) and embeddings and getattr(embeddings[0], "ndim", 1) == 2:
         if ranges is None and calibration_embeddings is None and precision in ("int8", "uint8"):
             calibration_embeddings = np.concatenate(embeddings)
-        return [quantize_embeddings(one, precision, ranges, calibration_embeddings) for one in embeddings]
+        return [
+            quantize_embeddings(tokens, precision, ranges, calibration_embeddings) for tokens in embeddings
+        ]
     array = np.asarray(embeddings)
     if array.dtype.kind != "f" and array.size:
         raise ValueError(f"embeddings to quantize must be floats, not {array.dtype}")
@@ -90,44 +93,59 @@ def quantize_embeddings(
         return array.astype(np.float32)
     if precision in ("binary", "ubinary"):
         bits = np.packbits(array > 0, axis=-1)
-        return (
-            bits if precision == "ubinary" else (bits ^ 0x80).view(np.int8)
-        )  # less 128, in two's complement
+        # flipping the highest bit subtracts 128, in two's complement
+        return bits if precision == "ubinary" else (bits ^ 0x80).view(np.int8)
     if array.ndim == 2 and not len(array):
         return np.empty(array.shape, precision)
-    least, largest = _ranges(array, precision, ranges, calibration_embeddings)  # 2 x (E,)
-    step = (largest - least) / np.float32(255)
+    lowest, highest = _ranges(array, precision, ranges, calibration_embeddings)  # 2 x (E,)
+    step = (highest - lowest) / np.float32(255)
     step = np.where(step == 0, np.float32(1), step)
-    steps = np.clip(np.floor((array - least) / step), 0, 255).astype(np.uint8)
+    steps = np.clip(np.floor((array - lowest) / step), 0, 255).astype(np.uint8)
     return steps if precision == "uint8" else (steps ^ 0x80).view(np.int8)
 
 
 def _ranges(
     array: FloatArray, precision: str, ranges: npt.ArrayLike | None, calibration: npt.ArrayLike | None
-) -> npt.NDArray[np.float32]:
+) -> Float32Array:
     if ranges is None:
         sample = array if calibration is None else as_floats(calibration)
         if sample.ndim != 2 or (calibration is None and len(sample) < 2) or not len(sample):
             raise ValueError(
-                f"{precision} needs to know how far each component ranges, which a single embedding does not "
-                "say: give ranges, or calibration_embeddings that stand for all that are to come"
+                f"{precision} needs the range of each component, which a single embedding does not give: "
+                "pass ranges, or calibration_embeddings that represent all later embeddings"
             )
         if calibration is None and len(sample) < FEW:
             logger.warning(
-                "the ranges for %s come from %d embeddings only; ranges or calibration_embeddings from more "
-                "would be steadier",
+                "the ranges for %s come from only %d embeddings; for reliable ones pass ranges, or "
+                "calibration_embeddings",
                 precision,
                 len(sample),
             )
         ranges = np.stack([sample.min(axis=0), sample.max(axis=0)])
-    found = as_floats(ranges).astype(np.float32)  # (2, E)
-    if found.shape != (2, array.shape[-1]):
-        raise ValueError(f"ranges must have shape (2, {array.shape[-1]}), not {found.shape}")
-    return found
+    limits = as_floats(ranges).astype(np.float32)  # (2, E)
+    if limits.shape != (2, array.shape[-1]):
+        raise ValueError(f"ranges must have shape (2, {array.shape[-1]}), not {limits.shape}")
+    return limits
 
 
-def truncate_embeddings(embeddings: npt.NDArray[Any], truncate_dim: int | None) -> npt.NDArray[Any]:
-    """Keep the first ``truncate_dim`` components, or all if it is None: (..., E) to (..., truncate_dim)."""
+def truncate_embeddings(embeddings: AnyArray, truncate_dim: int | None) -> AnyArray:
+    """Return the first ``truncate_dim`` components, or all if it is None.
+
+    Parameters
+    ----------
+    embeddings : ndarray, shape (..., E)
+    truncate_dim : int, optional
+
+    Returns
+    -------
+    ndarray, shape (..., truncate_dim)
+        A view.
+
+    Raises
+    ------
+    ValueError
+        If ``truncate_dim`` is less than 1.
+    """
     if truncate_dim is not None and truncate_dim < 1:
         raise ValueError(f"truncate_dim must be at least 1, not {truncate_dim}")
     return embeddings[..., :truncate_dim]

@@ -14,6 +14,7 @@ from minilm import MiniLM
 from minilm._arrays import Float32Array, IntArray
 from minilm._pipeline import WINDOW_TEXTS, windows
 from minilm.corpus.job import encode_corpus
+from minilm.corpus.manifest import JobOptions
 from minilm.corpus.rows import Corpus as FileCorpus
 from minilm.fast import packed
 from minilm.fast.parameters import PackedParameters
@@ -129,7 +130,9 @@ def test_a_corpus_in_files_is_never_all_in_memory(suffix: str, tiny: MiniLM, tmp
         keep = suffix != "npy"
         tracemalloc.start()
         try:
-            report = encode_corpus(tiny, FileCorpus([str(source)], keep=keep), output, overwrite=True)
+            report = encode_corpus(
+                tiny, FileCorpus([str(source)], keep=keep), output, JobOptions(overwrite=True)
+            )
             most = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

@@ -7,8 +7,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,13 @@ from minilm.cli.options import (
     say_truncated,
 )
 from minilm.cli.terminal import is_terminal, put_json, say
-from minilm.corpus.formats import EMBEDDING, check_free
-from minilm.corpus.job import check_name, encode_corpus, encode_texts, refusal, shards, sift
-from minilm.corpus.manifest import ON_ERROR, Report, is_under_way
-from minilm.corpus.rows import FORMATS, Corpus, Row
+from minilm.corpus.formats.registry import FORMATS
+from minilm.corpus.formats.row import Row
+from minilm.corpus.formats.shard import EMBEDDING, check_text_name, check_vector_name
+from minilm.corpus.job import Progress, encode_corpus, encode_texts, error_message, shards, split_valid
+from minilm.corpus.manifest import ON_ERROR, JobOptions, Report
+from minilm.corpus.rows import Corpus
+from minilm.corpus.workspace import JobWorkspace
 from minilm.model import MiniLM
 from minilm.pooling import POOLING
 
@@ -130,24 +134,17 @@ def _check_columns(options: argparse.Namespace, corpus: Corpus) -> None:
 
 
 def _encode_to_file(options: argparse.Namespace, model: MiniLM, corpus: Corpus, output: Path) -> None:
+    job = JobOptions(**{field.name: getattr(options, field.name) for field in fields(JobOptions)})
     with _stop_at_interrupt() as stop, _progress(corpus, options.progress) as advance:
-        arguments: dict[str, Any] = {
-            "on_error": options.on_error,
-            "dtype": options.dtype,
-            "pooling": options.pooling,
-            "prompt_name": options.prompt_name,
-            "batch_size": options.batch_size,
-            "overwrite": options.overwrite,
-            "advance": advance,
-            "stop": stop,
-        }
         if options.engine == "ray":
+            from minilm.corpus.ray.cluster import ClusterOptions
             from minilm.corpus.ray.job import encode_on_ray
 
-            report = encode_on_ray(model, corpus, output, **arguments, **ray_arguments(options))
+            cluster = ClusterOptions(**ray_arguments(options))
+            report = encode_on_ray(model, corpus, output, job, cluster, advance=advance, stop=stop)
         else:
-            report = encode_corpus(model, corpus, output, dedupe=options.dedupe, **arguments)
-    if stop.is_set() and is_under_way(output):
+            report = encode_corpus(model, corpus, output, job, advance=advance, stop=stop)
+    if stop.is_set() and JobWorkspace(output).is_in_progress:
         command = "the same command without --overwrite" if options.overwrite else "the same command"
         raise Interrupted(f"interrupted after {report.inputs:,} rows; {command} goes on from there")
     if report.errors:
@@ -159,7 +156,7 @@ def _encode_to_file(options: argparse.Namespace, model: MiniLM, corpus: Corpus, 
 
 
 def ray_arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the options for Ray as arguments of :func:`minilm.corpus.ray.job.encode_on_ray`."""
+    """Return the options for Ray as arguments of :class:`minilm.corpus.ray.cluster.ClusterOptions`."""
     values = {"address": options.address, "actors": options.actors, "actor_cpus": options.actor_cpus}
     if options.block_mib is not None:
         values["block_bytes"] = max(1, int(min(options.block_mib, 2.0**40) * 2**20))
@@ -175,12 +172,13 @@ def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus
     # On a terminal the rows themselves show the progress.
     show = False if options.progress is None and is_terminal(sys.stdout) else options.progress
     with _progress(corpus, show) as advance:
-        advance(report)
-        for window in shards(corpus):
-            rows, errors = sift(window, options.on_error)
+        reader = corpus.read()
+        advance(report, 0)
+        for window in shards(reader):
+            rows, errors = split_valid(window, options.on_error)
             for row in errors:
                 if options.on_error == "raise":
-                    raise Failure(refusal(row.source, row.line, row.problem))
+                    raise Failure(error_message(row.source, row.line, row.problem))
                 say(f"{row.source}, line {row.line}: {row.problem}")
             vectors = encode_texts(
                 model,
@@ -190,18 +188,18 @@ def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus
                 pooling=options.pooling,
                 batch_size=options.batch_size,
             )
-            column = column or corpus.column or "text"  # as in a file, the first shard decides
+            column = column or reader.column or "text"  # as in a file, the first shard decides
             _put_rows(column, rows, vectors.astype(options.dtype))
             report.rows += len(rows)
-            advance(report)
+            advance(report, reader.position)
     say_truncated(model, report.truncated, report.encoded)
 
 
 def _put_rows(column: str, rows: Sequence[Row], vectors: FloatArray) -> None:
-    check_name(column)
+    check_vector_name(column)
     for row, vector in zip(rows, vectors.tolist(), strict=True):
-        check_free(column, row.kept)
-        put_json({column: row.text or "", **row.kept, EMBEDDING: vector})
+        check_text_name(column, row.other_columns)
+        put_json({column: row.text or "", **row.other_columns, EMBEDDING: vector})
 
 
 @contextmanager
@@ -226,20 +224,20 @@ def _stop_at_interrupt() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def _progress(corpus: Corpus, show: bool | None) -> Iterator[Callable[[Report], object]]:
+def _progress(corpus: Corpus, show: bool | None) -> Iterator[Progress]:
     """Show a bar over the bytes of the input, with the time left and texts and tokens per second."""
     start: tuple[float, int, int] | None = None
     with progress_bar(show, corpus.total_bytes, unit="B", unit_scale=True) as bar:
 
-        def advance(report: Report) -> None:
+        def advance(report: Report, position: int) -> None:
             nonlocal start
             if start is None:  # the bar counts the work of an earlier run, and the speed does not
                 start = time.perf_counter(), report.rows, report.tokens
-                bar.initial = corpus.position
+                bar.initial = position
             started, rows, tokens = start
             seconds = max(time.perf_counter() - started, 1e-9)
             speeds = ((report.rows - rows) / seconds, (report.tokens - tokens) / seconds)
             bar.set_postfix_str("{:,.0f} texts/s, {:,.0f} tokens/s".format(*speeds), refresh=False)
-            bar.update(corpus.position - bar.n)
+            bar.update(position - bar.n)
 
         yield advance

@@ -10,7 +10,7 @@ import numpy as np
 from minilm.cli.errors import Failure, UsageError, argument_errors
 from minilm.cli.options import add_model_options, load_model, positive_whole_number
 from minilm.cli.terminal import printable, put, put_json, text_argument
-from minilm.corpus.index import Hit, Index
+from minilm.corpus.index import Index, IndexHit
 from minilm.corpus.rows import Corpus
 from minilm.hub import DEFAULT_MODEL, default_manifest, different_files, is_repository_name, sha256_of_files
 from minilm.model import MiniLM
@@ -94,7 +94,7 @@ def _check_same_files(index: Index, model: MiniLM, name: str) -> None:
         raise Failure(f"{index.path} was made with another tokenizer or configuration than {name} has")
 
 
-def _put_hits(query: str, hits: list[Hit], *, as_json: bool, is_only_query: bool) -> None:
+def _put_hits(query: str, hits: list[IndexHit], *, as_json: bool, is_only_query: bool) -> None:
     if as_json:
         rows = [{name: value for name, value in hit._asdict().items() if value is not None} for hit in hits]
         put_json({"query": query, "hits": rows})

@@ -1,4 +1,4 @@
-"""Vectors of texts that came before, on disk, so that an equal text is not encoded again."""
+"""Deduplication: vectors of earlier texts, on disk, so that an equal text is not encoded again."""
 
 from __future__ import annotations
 
@@ -9,21 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from minilm.corpus.formats import Vectors
+from minilm._arrays import FloatArray
 
-_ASKED_AT_ONCE = 500  # below sqlite's limit of variables in a query
+_QUERY_KEYS = 500  # below SQLite's limit of variables per query
 
 
-class Distinct:
-    """A store of vectors by text.
-
-    Parameters
-    ----------
-    path : Path
-        Of an SQLite file; it holds 16 bytes and a vector a distinct text.
-    width : int
-        Components of a vector.
-    """
+class DeduplicationStore:
+    """Vectors by text, in an SQLite file that holds 16 bytes and a vector per distinct text."""
 
     def __init__(self, path: Path, width: int) -> None:
         self._width = width
@@ -33,35 +25,35 @@ class Distinct:
         )
 
     def rewind(self, shards: int) -> None:
-        """Forget what came after the first so many shards."""
+        """Remove what was stored after the first ``shards`` shards."""
         with self._database:
             self._database.execute("DELETE FROM vectors WHERE shard >= ?", (shards,))
 
-    def encode(self, texts: list[str], encode: Callable[[list[str]], Vectors], shard: int) -> Vectors:
-        """A vector of each text of a shard, (n, E); only those that are new go through ``encode``."""
+    def encode(self, texts: list[str], encode: Callable[[list[str]], FloatArray], shard: int) -> FloatArray:
+        """Return one vector per text of a shard, shape (n, E); only new texts go through ``encode``."""
         keys = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts]
-        wanted = dict(zip(keys, texts, strict=True))  # in the order of their first place
-        known = self._known(list(wanted))
-        new = [key for key in wanted if key not in known]
+        distinct = dict(zip(keys, texts, strict=True))  # in the order of their first appearance
+        values = self._stored(list(distinct))
+        new = [key for key in distinct if key not in values]
         if new:
-            vectors = np.asarray(encode([wanted[key] for key in new]), "<f4")
+            vectors = np.asarray(encode([distinct[key] for key in new]), "<f4")
             rows = [(key, vector.tobytes(), shard) for key, vector in zip(new, vectors, strict=True)]
-            known |= {key: value for key, value, _ in rows}
+            values |= {key: value for key, value, _ in rows}
             with self._database:  # a transaction: all of them or none
                 self._database.executemany("INSERT INTO vectors VALUES (?, ?, ?)", rows)
-        joined = b"".join(known[key] for key in keys)
+        joined = b"".join(values[key] for key in keys)
         return np.frombuffer(joined, "<f4").reshape(len(texts), self._width)
 
-    def _known(self, keys: list[bytes]) -> dict[bytes, bytes]:
-        known: dict[bytes, bytes] = {}
-        for start in range(0, len(keys), _ASKED_AT_ONCE):
-            asked = keys[start : start + _ASKED_AT_ONCE]
-            marks = ",".join("?" * len(asked))
-            # only question marks go into the text of the query
+    def _stored(self, keys: list[bytes]) -> dict[bytes, bytes]:
+        values: dict[bytes, bytes] = {}
+        for start in range(0, len(keys), _QUERY_KEYS):
+            part = keys[start : start + _QUERY_KEYS]
+            marks = ",".join("?" * len(part))
+            # the text of the query holds question marks only, and no values
             query = f"SELECT key, value FROM vectors WHERE key IN ({marks})"  # noqa: S608
-            known |= dict(self._database.execute(query, asked))
-        return known
+            values |= dict(self._database.execute(query, part))
+        return values
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._database.close()

@@ -1,61 +1,50 @@
-"""Encode a corpus shard by shard, so that whatever stops it, the same command goes on where it was.
+"""Encode a corpus shard by shard, so that the same command resumes the job after any interruption.
 
-Beside ``OUTPUT`` stands ``OUTPUT.incomplete/`` while the work is under way, with the rows that have landed
-and a manifest: what is being done, and how far. A shard counts when the manifest that names it has landed. At
-the end the output gets its name, ``OUTPUT.manifest.json`` says how it was made, ``OUTPUT.errors.jsonl`` which
-rows had no text, and the folder goes.
+Work in progress is in ``OUTPUT.incomplete/``: the finished rows, and a manifest that says what is being done
+and how far it is. A shard counts once a manifest that names it is on the disk. At the end the output gets its
+name. ``OUTPUT.manifest.json`` says how it was made, ``OUTPUT.errors.jsonl`` lists the rows without text, and
+the folder is removed.
 """
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from minilm._files import atomic_write, json_bytes, rename_durably, sync, write_json
+from minilm._arrays import FloatArray
+from minilm._files import json_bytes, sync, write_json
 from minilm._pipeline import WINDOW_CHARACTERS, WINDOW_TEXTS
-from minilm.corpus.dedupe import Distinct
-from minilm.corpus.formats import EMBEDDING, Shard, Vectors, make_sink
-from minilm.corpus.manifest import (
-    Manifest,
-    OnError,
-    Report,
-    check_stdin,
-    errors_path,
-    finished_before,
-    forget,
-    make_way,
-    manifest_path,
-    options_of,
-    working_on,
-)
-from minilm.corpus.rows import Corpus, Row
+from minilm.corpus.dedupe import DeduplicationStore
+from minilm.corpus.formats.registry import make_writer
+from minilm.corpus.formats.row import Row
+from minilm.corpus.formats.shard import Shard, ShardWriter, check_vector_name
+from minilm.corpus.manifest import JobManifest, JobOptions, OnError, Report
+from minilm.corpus.rows import Corpus
+from minilm.corpus.workspace import JobWorkspace
 from minilm.errors import CorpusError
 from minilm.model import MiniLM
 from minilm.pooling import Pooling
 from minilm.quantization import truncate_embeddings
+
+Progress = Callable[[Report, int], object]
+"""Told how far a job is: its report, and the bytes of input that were processed."""
 
 
 def encode_corpus(
     model: MiniLM,
     corpus: Corpus,
     output: Path,
+    options: JobOptions | None = None,
     *,
-    on_error: OnError = "raise",
-    dtype: Literal["float32", "float16"] = "float32",
-    dedupe: bool = False,
-    pooling: Pooling | Sequence[Pooling] | None = None,
-    prompt_name: str | None = None,
-    batch_size: int = 32,
-    overwrite: bool = False,
-    advance: Callable[[Report], object] = lambda _: None,
+    advance: Progress = lambda report, position: None,  # noqa: ARG005
     stop: threading.Event | None = None,
 ) -> Report:
-    """Encode all of ``corpus`` into ``output``, or go on with what was begun.
+    """Encode all of ``corpus`` into ``output``, or resume an earlier run that was interrupted.
 
     Parameters
     ----------
@@ -63,159 +52,153 @@ def encode_corpus(
     corpus : Corpus
     output : Path
         Ends in .npy, .jsonl or .parquet.
-    on_error : {"raise", "skip", "empty"}
-        What becomes of a row that is not text: the job fails, the row is left out, or it is encoded as the
-        empty text. In both latter cases it is listed in ``OUTPUT.errors.jsonl``.
-    dtype : {"float32", "float16"}
-        Of the vectors that are written.
-    dedupe : bool
-        Encode each distinct text once. A folder's worth of them is kept on disk meanwhile.
-    pooling, prompt_name, batch_size
-        As for :meth:`minilm.MiniLM.encode`.
-    overwrite : bool
-        Begin anew, whatever is there; it is replaced once the new output is whole.
+    options : JobOptions, optional
     advance : callable
-        Told how far the work is, after each shard and at its beginning.
+        Called at the beginning and after each shard, with the report and the bytes of input processed.
     stop : threading.Event, optional
-        Set by another thread or a signal handler: the shard in hand is the last.
+        Set by another thread or a signal handler: the job ends after the current shard.
 
     Returns
     -------
     Report
-        With fewer ``inputs`` than there are, if it was stopped.
+        With fewer ``inputs`` than the corpus has, if the job was stopped.
 
     Raises
     ------
     CorpusError
-        If the output is there already and not from this job, or among the inputs, if a job with other options
-        has been begun there, if it cannot be written, or with "raise" at the first row that is not text.
+        If the output exists and is not from this job, or is one of the inputs; if a job with other options
+        was begun there; if it cannot be written; with "raise", at the first row without text.
+    MissingExtraError
+        If an input or the output needs a package that is not installed.
     """
-    kind = output.suffix
-    options = options_of(model, corpus, kind, on_error, dtype, pooling, prompt_name, dedupe=dedupe)
-    if report := finished_before(output, corpus, options, overwrite=overwrite):
-        advance(report)
+    options = options or JobOptions()
+    recorded = options.recorded(model, corpus, output.suffix)
+    workspace = JobWorkspace(output)
+    if report := workspace.finished_report(corpus, recorded, overwrite=options.overwrite):
+        advance(report, corpus.total_bytes or 0)
         return report
-    with working_on(output, overwrite=overwrite) as work:
-        job = _Job(model, corpus, output, work, options, advance)
-        job.run(stop or threading.Event(), on_error, dtype, pooling, prompt_name, batch_size, dedupe)
-        if job.is_complete:
-            forget(output)
+    with workspace.locked(overwrite=options.overwrite):
+        job = _LocalJob(model, corpus, workspace, options, recorded, advance)
+        job.run(stop or threading.Event())
     return job.manifest.report
 
 
-class _Job:
-    """One run over a corpus."""
+class _LocalJob:
+    """One run over a corpus on this machine."""
 
     def __init__(
         self,
         model: MiniLM,
         corpus: Corpus,
-        output: Path,
-        work: Path,
-        options: dict[str, Any],
-        advance: Callable[[Report], object],
+        workspace: JobWorkspace,
+        options: JobOptions,
+        recorded: dict[str, Any],
+        advance: Progress,
     ) -> None:
+        self.manifest = JobManifest(recorded)
+        if workspace.is_in_progress:
+            self.manifest = JobManifest.read(workspace.manifest, recorded, workspace.output)
         self._model = model
-        self._corpus = corpus
-        self._output = output
-        self._work = work
+        self._workspace = workspace
+        self._options = options
+        self._prompt_text = model.resolve_prompt(prompt_name=options.prompt_name)
+        self._width = width_of(model, options.pooling)
         self._advance = advance
-        self._path = work / "manifest.json"
-        self._errors = work / "errors.jsonl"
-        self.manifest = Manifest(options)
-        if self._path.exists():
-            self.manifest = Manifest.read(self._path, options, output)
-        self.is_complete = False
+        self._errors = workspace.folder / "errors.jsonl"
+        self._reader = corpus.read()
 
-    def run(
-        self,
-        stop: threading.Event,
-        on_error: OnError,
-        dtype: Literal["float32", "float16"],
-        pooling: Pooling | Sequence[Pooling] | None,
-        prompt_name: str | None,
-        batch_size: int,
-        dedupe: bool,
-    ) -> None:
-        report, before = self.manifest.report, self._model.resolve_prompt(prompt_name=prompt_name)
-        rows = iter(self._corpus)
-        # what the output's columns are is settled by the first shard, also where it has landed before
+    def run(self, stop: threading.Event) -> None:
+        """Process all remaining shards and publish the output, or return early if ``stop`` is set."""
+        report = self.manifest.report
+        rows = iter(self._reader)
+        # The first shard settles the columns of the output, also where it was written by an earlier run.
         first = next(shards(rows), [])
-        ahead, self._corpus.position = self._corpus.position, 0  # which is read, and not behind us yet
-        if self._output.suffix != ".npy":
-            check_name(self._corpus.column)
-        width = width_of(self._model, pooling)
-        sink = make_sink(
-            self._output,
-            self._work,
-            column=self._corpus.column or "text",
-            width=width,
-            dtype=dtype,
-            kept_types=dict(self._corpus.kept_types),
-        )
-        rows = chain(_emptying(first), rows)
-        for _ in range(report.inputs):
-            next(rows, None)
-        if report.inputs:
-            self._corpus.position = max(self._corpus.position, ahead)
-            check_stdin(self._output, self._corpus, self.manifest.stdin_sha256)
-        sink.rewind(self.manifest.marks)
-        with self._errors.open("ab") as file:
-            file.truncate(self.manifest.error_bytes)
-        distinct = Distinct(self._work / "distinct.sqlite", width) if dedupe else None
-        if distinct:
-            distinct.rewind(len(self.manifest.marks))
-        self._advance(report)
-
-        def encode(texts: list[str]) -> Vectors:
-            return encode_texts(
-                self._model, texts, report, prompt=before, pooling=pooling, batch_size=batch_size
-            )
-
-        try:
+        writer = self._make_writer()
+        rows = chain(_drain(first), rows)
+        self._skip(rows)
+        self._rewind(writer)
+        self._advance(report, self._reader.position if report.inputs else 0)
+        with self._open_store() as store:
             for window in shards(rows):
-                good = self._sift(window, on_error)
-                texts = [row.text or "" for row in good]
-                number = len(self.manifest.marks)
-                vectors = distinct.encode(texts, encode, number) if distinct else encode(texts)
-                shard = Shard(number, texts, [row.kept for row in good], vectors.astype(dtype))
-                self.manifest.marks.append(sink.land(shard))
-                report.rows += len(good)
-                self.manifest.ends.append(report.rows)
-                report.inputs += len(window)
-                self.manifest.stdin_sha256 = self._corpus.stdin_sha256
-                write_json(self._path, asdict(self.manifest))
-                self._corpus.position = max(self._corpus.position, ahead)
-                self._advance(report)
+                self._process(window, writer, store)
+                self._advance(report, self._reader.position)
                 if stop.is_set():
                     return
-        finally:
-            if distinct:
-                distinct.close()
-        whole = sink.join(report.rows)
-        # in this order a crash between any two leaves what the next run finishes
-        make_way(self._output, errors=bool(report.errors))
-        if report.errors:
-            with atomic_write(errors_path(self._output)) as copy, self._errors.open("rb") as errors:
-                shutil.copyfileobj(errors, copy)
-        write_json(manifest_path(self._output), asdict(self.manifest))
-        rename_durably(whole, self._output)
-        self.is_complete = True
+        result = writer.join(report.rows)
+        with self._errors.open("rb") as errors:
+            self._workspace.publish(result, asdict(self.manifest), report, errors)
 
-    def _sift(self, window: list[Row], on_error: OnError) -> list[Row]:
-        """The rows to encode; the others are listed, or the first of them stops the job."""
-        good, bad = sift(window, on_error)
-        if not bad:
-            return good
-        if on_error == "raise":
-            raise CorpusError(refusal(bad[0].source, bad[0].line, bad[0].problem))
+    def _make_writer(self) -> ShardWriter:
+        column, output = self._reader.column, self._workspace.output
+        if output.suffix != ".npy":  # which has no columns
+            check_vector_name(column)
+        return make_writer(
+            output,
+            self._workspace.folder,
+            column=column or "text",
+            width=self._width,
+            dtype=self._options.dtype,
+            other_types=self._reader.other_types,
+        )
+
+    def _skip(self, rows: Iterator[Row]) -> None:
+        """Skip the rows that earlier runs processed."""
+        for _ in range(self.manifest.report.inputs):
+            next(rows, None)
+        if self.manifest.report.inputs:
+            self._workspace.check_stdin(self._reader.stdin_sha256, self.manifest.stdin_sha256)
+
+    def _rewind(self, writer: ShardWriter) -> None:
+        """Remove what an earlier run wrote after its last manifest."""
+        writer.rewind(self.manifest.marks)
         with self._errors.open("ab") as file:
-            for row in bad:
-                file.write(error_line(row.source, row.line, row.problem))
-            sync(file)
-            self.manifest.error_bytes = file.tell()
-        self.manifest.report.errors += len(bad)
-        return good
+            file.truncate(self.manifest.error_bytes)
+
+    def _open_store(self) -> closing[DeduplicationStore] | nullcontext[None]:
+        if not self._options.dedupe:
+            return nullcontext()
+        store = DeduplicationStore(self._workspace.folder / "distinct.sqlite", self._width)
+        store.rewind(len(self.manifest.marks))
+        return closing(store)
+
+    def _process(self, window: list[Row], writer: ShardWriter, store: DeduplicationStore | None) -> None:
+        """Encode and write one shard, and record it in the manifest."""
+        manifest, report = self.manifest, self.manifest.report
+        valid = self._valid_rows(window)
+        texts = [row.text or "" for row in valid]
+        number = len(manifest.marks)
+        vectors = store.encode(texts, self._encode, number) if store else self._encode(texts)
+        others = [row.other_columns for row in valid]
+        manifest.marks.append(writer.write(Shard(number, texts, others, vectors.astype(self._options.dtype))))
+        report.rows += len(valid)
+        report.inputs += len(window)
+        manifest.ends.append(report.rows)
+        manifest.stdin_sha256 = self._reader.stdin_sha256
+        write_json(self._workspace.manifest, asdict(manifest))
+
+    def _encode(self, texts: list[str]) -> FloatArray:
+        options = self._options
+        return encode_texts(
+            self._model,
+            texts,
+            self.manifest.report,
+            prompt=self._prompt_text,
+            pooling=options.pooling,
+            batch_size=options.batch_size,
+        )
+
+    def _valid_rows(self, window: list[Row]) -> list[Row]:
+        """Return the rows to encode; list the rows without text, or raise for the first of them."""
+        valid, invalid = split_valid(window, self._options.on_error)
+        if invalid and self._options.on_error == "raise":
+            raise CorpusError(error_message(invalid[0].source, invalid[0].line, invalid[0].problem))
+        if invalid:
+            with self._errors.open("ab") as file:
+                file.writelines(error_line(row.source, row.line, row.problem) for row in invalid)
+                sync(file)
+                self.manifest.error_bytes = file.tell()
+            self.manifest.report.errors += len(invalid)
+        return valid
 
 
 def encode_texts(
@@ -226,8 +209,8 @@ def encode_texts(
     prompt: str,
     pooling: Pooling | Sequence[Pooling] | None,
     batch_size: int,
-) -> Vectors:
-    """A vector of each text, (n, E); the report counts what went through the encoder."""
+) -> FloatArray:
+    """Return one vector per text, shape (n, E), and add the texts and their tokens to the report."""
     ids, is_cut, _ = model.pipeline.tokenize_window(texts, prompt)
     report.truncated += sum(is_cut)
     report.tokens += sum(map(len, ids))
@@ -237,48 +220,32 @@ def encode_texts(
 
 
 def width_of(model: MiniLM, pooling: Pooling | Sequence[Pooling] | None) -> int:
-    """Components of the vectors, ``model.truncate_dim`` respected."""
-    if pooling is None:
-        return model.get_embedding_dimension()
-    width = model.config.hidden_size * (1 if isinstance(pooling, str) else len(pooling))
+    """Return the number of components per vector, with ``model.truncate_dim`` applied."""
+    width = model.head.width(pooling)
     return min(width, model.truncate_dim or width)
 
 
-def sift(window: list[Row], on_error: OnError) -> tuple[list[Row], list[Row]]:
-    """The rows to encode, and those that are no text."""
-    bad = [row for row in window if row.problem is not None]
-    good = window if on_error == "empty" or not bad else [row for row in window if row.problem is None]
-    for row in good:
-        check_name(*row.kept)
-    return good, bad
+def split_valid(window: list[Row], on_error: OnError) -> tuple[list[Row], list[Row]]:
+    """Return the rows to encode, and the rows without text."""
+    invalid = [row for row in window if row.problem is not None]
+    valid = window if on_error == "empty" or not invalid else [row for row in window if row.problem is None]
+    for row in valid:
+        check_vector_name(*row.other_columns)
+    return valid, invalid
 
 
-def check_name(*columns: str | None) -> None:
-    """Raise a CorpusError if one of the columns has the name of that of the vectors."""
-    if EMBEDDING in columns:
-        raise CorpusError(f"a column of the input is called {EMBEDDING!r}, as that of the vectors is")
-
-
-def refusal(source: str, line: int, problem: str | None) -> str:
-    """What a job dies of at a row that is no text."""
+def error_message(source: str, line: int, problem: str | None) -> str:
+    """Return the error message for a row without text."""
     return f"{source}, line {line}: {problem} (--on-error skip or empty goes on)"
 
 
 def error_line(source: str, line: int, problem: str | None) -> bytes:
-    """A row that is no text, as ``OUTPUT.errors.jsonl`` lists it."""
-    entry = {"file": source, "line": line, "problem": problem}
-    return json_bytes(entry) + b"\n"
-
-
-def _emptying(rows: list[Row]) -> Iterator[Row]:
-    """The rows, none of which is kept for longer than until it is taken."""
-    rows.reverse()
-    while rows:
-        yield rows.pop()
+    """Return the line of ``OUTPUT.errors.jsonl`` for a row without text."""
+    return json_bytes({"file": source, "line": line, "problem": problem}) + b"\n"
 
 
 def shards(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Rows that are encoded and land together: the same ones, wherever the reading begins."""
+    """Iterate over the rows in shards; their limits depend on the rows alone, not on where a run began."""
     window: list[Row] = []
     characters = 0
     for row in rows:
@@ -289,3 +256,10 @@ def shards(rows: Iterable[Row]) -> Iterator[list[Row]]:
             window, characters = [], 0
     if window:
         yield window
+
+
+def _drain(rows: list[Row]) -> Iterator[Row]:
+    """Iterate over the rows, and release each as it is taken."""
+    rows.reverse()
+    while rows:
+        yield rows.pop()

@@ -1,1 +1,1 @@
-"""minilm inside other frameworks: one small file each, importing its framework, imported by name."""
+"""Adapters to other frameworks: one small module each, the only one that imports its framework."""

@@ -1,4 +1,4 @@
-"""Chroma: an ``EmbeddingFunction`` that a collection finds again by itself when it is reopened."""
+"""Chroma: an ``EmbeddingFunction`` that a collection finds by itself when it is reopened."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from minilm.integrations.models import ModelOrName, as_model, name_of
 
 @register_embedding_function
 class MiniLMEmbeddingFunction(EmbeddingFunction[Documents]):
-    """Embeddings of documents and of queries, with the checkpoint's prompt for each, if it has them.
+    """Embeddings of documents and queries, with the checkpoint's prompts for them, if it has any.
 
-    A collection keeps the model's name; ``get_collection`` makes this function of it again, in any process
-    that has imported this module.
+    A collection stores the model's name. ``get_collection`` makes this function from it, in any process that
+    has imported this module.
 
     Parameters
     ----------
@@ -28,28 +28,28 @@ class MiniLMEmbeddingFunction(EmbeddingFunction[Documents]):
         self._name = name_of(model)
         self._model = as_model(model)
 
-    def __call__(self, input: Documents) -> Embeddings:  # noqa: A002 - Chroma calls it by this name
-        """A vector of each document."""
+    def __call__(self, input: Documents) -> Embeddings:  # noqa: A002 - Chroma uses this name
+        """Return one vector per document."""
         return list(self._model.encode_document(list(input)))
 
     def embed_query(self, input: Documents) -> Embeddings:  # noqa: A002 - as above
-        """A vector of each query."""
+        """Return one vector per query."""
         return list(self._model.encode_query(list(input)))
 
     @staticmethod
     def name() -> str:
-        """The name under which Chroma knows the function."""
+        """Return the name under which Chroma registers the function."""
         return "minilm"
 
     def default_space(self) -> Space:
-        """Collections compare by cosine, unless they are told otherwise."""
+        """Return the default measure of a collection, the cosine."""
         return "cosine"
 
     def get_config(self) -> dict[str, Any]:
-        """What a collection keeps."""
+        """Return what a collection stores."""
         return {"model": self._name}
 
     @staticmethod
     def build_from_config(config: dict[str, Any]) -> MiniLMEmbeddingFunction:
-        """The function of a collection that kept ``config``."""
+        """Return the function of a collection that stored ``config``."""
         return MiniLMEmbeddingFunction(config["model"])

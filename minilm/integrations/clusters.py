@@ -1,18 +1,15 @@
-"""Ray Data, Dask and Spark: a table with texts in, the same table with their vectors out."""
+"""Ray Data, Dask and Spark: a function of a table with texts, which returns the table with their vectors."""
 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
+from minilm._arrays import Float32Array
 from minilm.fast.cores import ray_cores
 from minilm.hub import DEFAULT_MODEL
+from minilm.integrations.models import shared_model
 from minilm.model import MiniLM
 from minilm.pooling import Pooling
 
@@ -20,25 +17,25 @@ Table = TypeVar("Table")  # a mapping of arrays, a pandas.DataFrame or a pyarrow
 
 
 class Embedder:
-    """A function of a table, made so that a cluster can carry it about.
+    """A function of a table that a cluster can send to its machines.
 
-    It goes from machine to machine as its parameters; each process that calls it loads the model once, from
-    its own machine's cache. Give Ray Data the class (``dataset.map_batches(Embedder)``), so that each actor
-    makes one as it starts, and others an object of it.
+    Only its parameters are sent. Each process that calls it loads the model once, from the cache of its own
+    machine. Give Ray Data the class (``dataset.map_batches(Embedder)``), so that each actor makes an object
+    as it starts. Give Dask and Spark an object.
 
     Parameters
     ----------
     model_name_or_path : str or PathLike
         A directory, which every machine must have, or a name on the Hub.
     column : str
-        Where the texts are.
+        The column with the texts.
     to : str
-        Where the vectors go.
+        The column for the vectors.
     threads : int, optional
-        Cores that a call uses. None is those of the Ray actor it is in; anywhere else 1, as schedulers run a
-        call for each core.
+        Cores per call. None is the cores of the Ray actor; outside Ray it is 1, since schedulers run one
+        call per core.
     prompt_name, batch_size, normalize_embeddings, truncate_dim, pooling
-        As for :meth:`minilm.MiniLM.encode`. The work is cut by tokens, however many rows a table has.
+        As for :meth:`minilm.MiniLM.encode`. Memory depends on tokens, not on the rows of a table.
     """
 
     def __init__(
@@ -65,14 +62,13 @@ class Embedder:
             "truncate_dim": truncate_dim,
             "pooling": pooling,
         }
-        self._model()  # a wrong name is told here, and an actor is not ready before its model is
+        self._model()  # a wrong name is an error here, and an actor is ready once its model is loaded
 
     def _model(self) -> MiniLM:
-        with _Loading.lock:  # lru_cache would let threads that come together each load one
-            return _loaded(self._name, self._threads or ray_cores() or 1)
+        return shared_model(self._name, self._threads or ray_cores() or 1)
 
     def __call__(self, table: Table) -> Table:
-        """The table with its float32 vectors (n, E) as one column more, or in place of the one of that name.
+        """Return the table with its float32 vectors as one more column, or in place of the column ``to``.
 
         Parameters
         ----------
@@ -82,60 +78,42 @@ class Embedder:
         Returns
         -------
         The same kind of table
-            The vectors are an (n, E) array in a mapping, an array a row in a DataFrame, and lists of fixed
+            The vectors are an (n, E) array in a mapping, one array per row in a DataFrame, and lists of fixed
             size in an Arrow table.
 
         Raises
         ------
         TypeError
-            If a text is no text, or the table of another kind.
+            If a row of the column is not text, or the table is of another kind.
         ValueError
-            If it has no such column.
+            If the table has no such column.
         """
-        made: Any = table
+        any_table: Any = table
         if hasattr(table, "append_column"):
-            texts = self._texts(made, made.column_names)
+            texts = self._texts(any_table, any_table.column_names)
             vectors = _fixed_size_lists(self._encode(texts.to_pylist()))
-            if self._to in made.column_names:
-                return made.set_column(made.column_names.index(self._to), self._to, vectors)
-            return made.append_column(self._to, vectors)
+            if self._to in any_table.column_names:
+                return any_table.set_column(any_table.column_names.index(self._to), self._to, vectors)
+            return any_table.append_column(self._to, vectors)
         if hasattr(table, "assign"):
-            return made.assign(**{self._to: list(self._encode(self._texts(made, made.columns)))})
+            return any_table.assign(
+                **{self._to: list(self._encode(self._texts(any_table, any_table.columns)))}
+            )
         if isinstance(table, Mapping):
-            return {**table, self._to: self._encode(self._texts(made, made))}  # type: ignore[return-value]
+            return {**table, self._to: self._encode(self._texts(any_table, any_table))}  # type: ignore[return-value]
         kinds = "a mapping of arrays, a pandas.DataFrame or a pyarrow.Table"
         raise TypeError(f"a table must be {kinds}, not {type(table).__name__}")
 
-    def _texts(self, table: Any, names: Iterable[object]) -> Any:  # noqa: ANN401 - of any kind
+    def _texts(self, table: Any, names: Iterable[object]) -> Any:  # noqa: ANN401 - a column of any kind
         if self._column not in names:
             raise ValueError(f"no column {self._column!r} among {', '.join(map(str, names))}")
         return table[self._column]
 
-    def _encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    def _encode(self, texts: Sequence[str]) -> Float32Array:
         return self._model().encode(texts, show_progress_bar=False, **self._options)
 
 
-def _fixed_size_lists(vectors: npt.NDArray[np.float32]) -> Any:  # noqa: ANN401 - pyarrow.Array
+def _fixed_size_lists(vectors: Float32Array) -> Any:  # noqa: ANN401 - pyarrow.Array
     import pyarrow as pa
 
     return pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
-
-
-class _Loading:
-    """One thread at a time."""
-
-    lock = threading.Lock()
-
-    @classmethod
-    def forget(cls) -> None:
-        """In a forked child: the thread that held the lock is not there."""
-        cls.lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_Loading.forget)
-
-
-@lru_cache(maxsize=4)
-def _loaded(name: str, threads: int) -> MiniLM:
-    return MiniLM(name, threads=threads)

@@ -13,12 +13,12 @@ from minilm.integrations.models import ModelOrName, as_model, name_of
 
 @component
 class MiniLMTextEmbedder:
-    """The embedding of a query.
+    """The component that embeds a query.
 
     Parameters
     ----------
     model : MiniLM, str or PathLike
-        A model, a directory or a name on the Hub; it is loaded when first used.
+        A model, a directory or a name on the Hub; it is loaded at first use.
     """
 
     def __init__(self, model: ModelOrName = DEFAULT_MODEL) -> None:
@@ -30,7 +30,7 @@ class MiniLMTextEmbedder:
 
     @component.output_types(embedding=list[float])
     def run(self, text: str) -> dict[str, Any]:
-        """``{"embedding": list of float}``."""
+        """Return ``{"embedding": list of float}``."""
         if not isinstance(text, str):
             raise TypeError(
                 f"text must be a str, not {type(text).__name__}; MiniLMDocumentEmbedder takes Documents"
@@ -38,27 +38,27 @@ class MiniLMTextEmbedder:
         return {"embedding": as_model(self.model).encode_query(text).tolist()}
 
     def to_dict(self) -> dict[str, Any]:
-        """What a pipeline writes to its file."""
+        """Return what a pipeline writes to its file."""
         return default_to_dict(self, model=name_of(self.model))
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> MiniLMTextEmbedder:
-        """The component that wrote ``data``."""
+        """Return the component that wrote ``data``."""
         return default_from_dict(cls, data)
 
 
 @component
 class MiniLMDocumentEmbedder:
-    """Documents with their embeddings.
+    """The component that embeds documents.
 
     Parameters
     ----------
     model : MiniLM, str or PathLike
-        A model, a directory or a name on the Hub; it is loaded when first used.
+        A model, a directory or a name on the Hub; it is loaded at first use.
     meta_fields_to_embed : list of str, optional
-        Fields of a document's ``meta`` that are put before its content.
+        Fields of a document's ``meta`` to put before its content.
     embedding_separator : str
-        What stands between them.
+        The text between them.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class MiniLMDocumentEmbedder:
 
     @component.output_types(documents=list[Document])
     def run(self, documents: list[Document]) -> dict[str, Any]:
-        """``{"documents": list of Document}``: copies, each with its embedding."""
+        """Return ``{"documents": list of Document}``: copies, each with its embedding."""
         if not isinstance(documents, list) or not all(isinstance(one, Document) for one in documents):
             raise TypeError("documents must be a list of Documents; MiniLMTextEmbedder takes a str")
         texts = [self._text(document) for document in documents]
@@ -91,11 +91,11 @@ class MiniLMDocumentEmbedder:
 
     def _text(self, document: Document) -> str:
         fields = [document.meta.get(name) for name in self.meta_fields_to_embed]
-        given = [str(field) for field in fields if field is not None]
-        return self.embedding_separator.join([*given, document.content or ""])
+        values = [str(field) for field in fields if field is not None]
+        return self.embedding_separator.join([*values, document.content or ""])
 
     def to_dict(self) -> dict[str, Any]:
-        """What a pipeline writes to its file."""
+        """Return what a pipeline writes to its file."""
         return default_to_dict(
             self,
             model=name_of(self.model),
@@ -105,5 +105,5 @@ class MiniLMDocumentEmbedder:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> MiniLMDocumentEmbedder:
-        """The component that wrote ``data``."""
+        """Return the component that wrote ``data``."""
         return default_from_dict(cls, data)

@@ -9,7 +9,7 @@ from minilm.integrations.models import ModelOrName, as_model
 
 
 class MiniLMEmbeddings(Embeddings):
-    """Embeddings of documents and of queries, with the checkpoint's prompt for each, if it has them.
+    """Embeddings of documents and queries, with the checkpoint's prompts for them, if it has any.
 
     Parameters
     ----------
@@ -33,12 +33,12 @@ class MiniLMEmbeddings(Embeddings):
         self.show_progress_bar = show_progress_bar
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """A vector of each text."""
+        """Return one vector per text."""
         embeddings = self.model.encode_document(
             texts, batch_size=self.batch_size, show_progress_bar=self.show_progress_bar
         )
         return embeddings.tolist()
 
     def embed_query(self, text: str) -> list[float]:
-        """The vector of a query."""
+        """Return the vector of a query."""
         return self.model.encode_query(text).tolist()

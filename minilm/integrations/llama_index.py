@@ -14,14 +14,14 @@ from minilm.model import MiniLM
 
 
 class MiniLMEmbedding(BaseEmbedding):
-    """Embeddings of texts and of queries, with the checkpoint's prompt for each, if it has them.
+    """Embeddings of texts and queries, with the checkpoint's prompts for them, if it has any.
 
     Parameters
     ----------
     model : MiniLM, str or PathLike
         A model, a directory or a name on the Hub.
     embed_batch_size : int
-        Texts that LlamaIndex hands over at a time; the more, the faster.
+        Texts per call from LlamaIndex; larger batches are faster.
     **options
         The other fields of ``BaseEmbedding`` (``callback_manager``, ``num_workers`` ...).
     """
@@ -41,7 +41,7 @@ class MiniLMEmbedding(BaseEmbedding):
 
     @classmethod
     def class_name(cls) -> str:
-        """The name under which LlamaIndex knows the class."""
+        """Return the name under which LlamaIndex registers the class."""
         return "MiniLMEmbedding"
 
     def _get_query_embedding(self, query: str) -> list[float]:
@@ -53,7 +53,7 @@ class MiniLMEmbedding(BaseEmbedding):
     def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
         return self._model.encode_document(texts).tolist()
 
-    # the encoder leaves Python while it computes, so that a thread is all it takes
+    # The encoder releases Python's lock while it computes, so a thread is enough.
     async def _aget_query_embedding(self, query: str) -> list[float]:
         return await asyncio.to_thread(self._get_query_embedding, query)
 

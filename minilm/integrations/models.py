@@ -1,8 +1,9 @@
-"""The model behind an adapter: one that is there already, or one that is loaded once and shared."""
+"""The model behind an adapter: a given model, or one that is loaded once per process and shared."""
 
 from __future__ import annotations
 
 import os
+import threading
 from functools import lru_cache
 
 from minilm.hub import DEFAULT_MODEL
@@ -12,21 +13,42 @@ ModelOrName = MiniLM | str | os.PathLike[str]
 
 
 def as_model(model: ModelOrName = DEFAULT_MODEL) -> MiniLM:
-    """The model itself, or the one of that name or directory; asked again, the same one.
+    """Return the model itself, or the shared model of that name or directory.
 
-    Frameworks copy their components freely (a grid search clones its transformer for each fold); the weights
-    are then in memory once.
+    Frameworks copy their components freely (a grid search clones its transformer for each fold). The weights
+    are in memory once all the same.
     """
-    return model if isinstance(model, MiniLM) else _loaded(os.fspath(model))
+    return model if isinstance(model, MiniLM) else shared_model(os.fspath(model))
 
 
 def name_of(model: ModelOrName) -> str:
-    """What :func:`as_model` makes the same model of again, in another process as well."""
+    """Return a name that gives the same model in any process, by :func:`as_model`."""
     if isinstance(model, MiniLM):
         return model.checkpoint.repo_id or str(model.checkpoint.directory)
     return os.fspath(model)
 
 
+def shared_model(name: str, threads: int | None = None) -> MiniLM:
+    """Return the process's model of that name and number of threads; only the first call loads it."""
+    with _Loading.lock:  # lru_cache would let concurrent callers each load one
+        return _load_shared(name, threads)
+
+
+class _Loading:
+    """The lock that lets one thread load at a time."""
+
+    lock = threading.Lock()
+
+    @classmethod
+    def replace_lock(cls) -> None:
+        """Make a new lock in a forked child, where the thread that held the old one does not exist."""
+        cls.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_Loading.replace_lock)
+
+
 @lru_cache(maxsize=4)
-def _loaded(name: str) -> MiniLM:
-    return MiniLM(name)
+def _load_shared(name: str, threads: int | None) -> MiniLM:
+    return MiniLM(name, threads=threads)

@@ -1,23 +1,20 @@
-"""MTEB: an encoder that its tasks can be run with."""
+"""MTEB: an encoder for its tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from mteb.models.abs_encoder import AbsEncoder
 from mteb.models.model_meta import ModelMeta, ScoringFunction
 
+from minilm._arrays import Float32Array
 from minilm.hub import DEFAULT_MODEL
 from minilm.integrations.models import ModelOrName, as_model, name_of
 
-Array = npt.NDArray[np.float32]
-
 
 class MiniLMEncoder(AbsEncoder):
-    """A model in the form that ``mteb.evaluate`` takes.
+    """An encoder for ``mteb.evaluate``.
 
     Parameters
     ----------
@@ -61,9 +58,9 @@ class MiniLMEncoder(AbsEncoder):
         prompt_type: Any = None,  # noqa: ANN401 - mteb.types.PromptType
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
-        **options: Any,  # noqa: ANN401 - of encode
-    ) -> Array:
-        """Embeddings (n, E) of the texts in all batches, with the prompt that MTEB's rules choose."""
+        **options: Any,  # noqa: ANN401 - options of encode
+    ) -> Float32Array:
+        """Return embeddings (n, E) of the texts in all batches, with the prompt that MTEB's rules choose."""
         return self.model.encode(
             (text for batch in inputs for text in batch["text"]),
             prompt_name=self.get_prompt_name(task_metadata, prompt_type),
@@ -72,10 +69,10 @@ class MiniLMEncoder(AbsEncoder):
             **options,
         )
 
-    def similarity(self, embeddings1: Array, embeddings2: Array) -> Array:
-        """Each with each, by the model's own similarity."""
+    def similarity(self, embeddings1: Float32Array, embeddings2: Float32Array) -> Float32Array:
+        """Return the similarity (n, m) of every embedding with every other, by the model's function."""
         return self.model.similarity(embeddings1, embeddings2)
 
-    def similarity_pairwise(self, embeddings1: Array, embeddings2: Array) -> Array:
-        """Those at the same place, by the model's own similarity."""
+    def similarity_pairwise(self, embeddings1: Float32Array, embeddings2: Float32Array) -> Float32Array:
+        """Return the similarities (n,) of pairs, by the model's function."""
         return self.model.similarity_pairwise(embeddings1, embeddings2)

@@ -10,27 +10,28 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from minilm._arrays import Float32Array
 from minilm.hub import DEFAULT_MODEL
 from minilm.integrations.models import as_model
 from minilm.quantization import truncate_embeddings
 
 
 class MiniLMVectorizer(TransformerMixin, BaseEstimator):
-    """Texts to embeddings. There is nothing to fit, so that ``transform`` may come first.
+    """A transformer from texts to embeddings. It has nothing to fit: ``transform`` may come first.
 
-    The model is loaded once a process, however often the transformer is cloned; pickled, it is its parameters
-    and not the weights.
+    The model is loaded once per process, however often the transformer is cloned. A pickle holds the
+    parameters, not the weights.
 
     Parameters
     ----------
     model_name_or_path : str or PathLike
         A directory or a name on the Hub.
     prompt : str, optional
-        A text to put before every text; None is the checkpoint's own.
+        A text to put before every text; None is the checkpoint's default prompt.
     normalize_embeddings : bool
-        Scale each embedding to length 1, whatever the checkpoint says.
+        Scale each embedding to length 1, also where the checkpoint does not.
     truncate_dim : int, optional
-        Components that are kept; None is all.
+        The number of components to keep; None keeps all.
     batch_size : int
         As for :meth:`minilm.MiniLM.encode`.
     """
@@ -51,17 +52,17 @@ class MiniLMVectorizer(TransformerMixin, BaseEstimator):
         self.batch_size = batch_size
 
     def fit(self, X: Iterable[str], y: object = None) -> MiniLMVectorizer:  # noqa: N803, ARG002 - their names
-        """Load the model, so that a wrong name is told here; texts are not looked at."""
+        """Load the model, so that a wrong name is an error here; the texts are not read."""
         as_model(self.model_name_or_path)
         return self
 
-    def transform(self, X: Iterable[str]) -> npt.NDArray[np.float32]:  # noqa: N803 - scikit-learn's name
-        """Embeddings (n, E) of n texts.
+    def transform(self, X: Iterable[str]) -> Float32Array:  # noqa: N803 - scikit-learn's name
+        """Return embeddings (n, E) of n texts.
 
         Raises
         ------
         ValueError
-            If ``X`` is a single string: its letters would be taken for texts.
+            If ``X`` is a single string: its letters would be embedded as texts.
         TypeError
             If ``X`` holds anything that is not text.
         """
@@ -76,10 +77,10 @@ class MiniLMVectorizer(TransformerMixin, BaseEstimator):
         )
 
     def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:  # noqa: ARG002
-        """A name for each component: "minilm0", "minilm1" ..."""
+        """Return one name per component: "minilm0", "minilm1" ..."""
         model = as_model(self.model_name_or_path)
-        one = np.empty((1, model.get_embedding_dimension()), np.float32)
-        width = truncate_embeddings(one, self.truncate_dim).shape[1]
+        example = np.empty((1, model.get_embedding_dimension()), np.float32)
+        width = truncate_embeddings(example, self.truncate_dim).shape[1]
         return np.array([f"minilm{i}" for i in range(width)], dtype=object)
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import random
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from minilm import MiniLM
 from minilm.cli.main import main
+from minilm.corpus.job import encode_corpus
+from minilm.corpus.manifest import JobOptions
+from minilm.corpus.rows import Corpus
 
 TEXTS = ["Simmer the onions.", 'A "quoted", comma', "", "grüße\u2028two", "Reset your password here."]
 
@@ -44,3 +53,43 @@ def write_input(path: Path, kind: str) -> None:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, delimiter="\t" if kind == "tsv" else ",")
             writer.writerows([["id", "text"], *([row["id"], row["text"]] for row in rows)])
+
+
+# Each distinct text is encoded with other neighbours: under AVX-512 kernels the same bits, else within this.
+BOUND = 3e-7
+
+
+def corpus_of(path: Path, rows: int) -> None:
+    """Short texts, a hundredth of them no text, a tenth of them twice."""
+    generator = random.Random(0)
+    with path.open("w") as file:
+        for i in range(rows):
+            number = generator.randrange(rows) if i % 10 == 0 else i
+            file.write(json.dumps({"n": i, "text": None if i % 100 == 7 else f"text {number}"}) + "\n")
+
+
+def start(source: Path, output: Path) -> subprocess.Popen[bytes]:
+    """The command in a process of its own, in shards of 64 rows, so that there are many moments."""
+    program = "import minilm.corpus.job as job, sys\nfrom minilm.cli.main import main\n"
+    program += "job.WINDOW_TEXTS = 64\nsys.exit(main())"
+    options = ["encode", str(source), "-o", str(output), "--on-error", "skip", "--dedupe"]
+    keep = ["--keep"] if output.suffix != ".npy" else []
+    return subprocess.Popen([sys.executable, "-c", program, *options, *keep], stderr=subprocess.DEVNULL)
+
+
+def assert_same(mine: Path, theirs: Path) -> None:
+    assert mine.read_bytes() == theirs.read_bytes()
+    for name in ("errors.jsonl", "manifest.json"):
+        a, b = (path.with_name(f"{path.name}.{name}").read_text() for path in (mine, theirs))
+        assert a == b
+
+
+def begin(model: MiniLM, sources: Sequence[Path], output: Path, **options: Any) -> None:
+    """The first shard of a job, and then a stop."""
+    stop = threading.Event()
+    stop.set()
+    keep = options.pop("keep", False)
+    encode_corpus(
+        model, Corpus([str(s) for s in sources], keep=keep), output, JobOptions(**options), stop=stop
+    )
+    assert not output.exists()

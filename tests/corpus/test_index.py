@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 from minilm import MiniLM
+from minilm._arrays import TopK
 from minilm.cli.main import main
 from minilm.corpus.index import Index
 from minilm.errors import CorpusError
+from tests.corpus.running import run
 
 ROWS, WIDTH = 50, 8
 VECTORS = np.random.default_rng(0).normal(size=(ROWS, WIDTH)).astype(np.float32)
@@ -203,7 +205,7 @@ def test_an_index_of_other_rows_than_were_written_is_not_whole(
     manifest.write_text(json.dumps({"options": {}, "report": {"rows": rows}}), "utf-8")
     with pytest.raises(CorpusError) as error:
         Index(path).search(VECTORS[:1], 1)
-    assert str(error.value) == f"{path} is not whole: it has {ROWS} rows of {rows}"
+    assert str(error.value) == f"{path} is incomplete: it has {ROWS} rows of {rows}"
     manifest.write_text(json.dumps({"options": {}, "report": {"rows": "many"}}), "utf-8")
     with pytest.raises(CorpusError, match="rows cannot be 'many'"):
         Index(path)
@@ -216,3 +218,101 @@ def test_a_line_without_a_vector_is_named(tmp_path: Path) -> None:
     with pytest.raises(CorpusError) as error:
         Index(path).search(VECTORS[:1], 1)
     assert str(error.value) == f"{path}, line {ROWS + 1}: no 'embedding'"
+
+
+@pytest.mark.parametrize("suffix", ["npy", "jsonl", "parquet"])
+def test_search_is_exact(
+    suffix: str,
+    model: MiniLM,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    texts = [
+        f"a text about {word} {i % 40}" for i in range(120) for word in ("cats", "money", "rain")
+    ]  # thrice
+    source, index = tmp_path / "in.txt", tmp_path / f"index.{suffix}"
+    source.write_text("\n".join(texts))
+    assert run(source, "-o", index) == 0
+    monkeypatch.setattr("minilm.corpus.index.BLOCK_ROWS", 50)
+    queries = ["a kitten", "dollars", "a text about cats 7"]
+    assert main(["search", str(index), *queries, "-k", "5", "--json"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer["query"] for answer in answers] == queries
+    vectors = model.encode(texts)
+    for query, answer in zip(queries, answers, strict=True):
+        scores = vectors @ model.encode(query)
+        expected = np.sort(scores)[::-1][:5]
+        found = [hit["score"] for hit in answer["hits"]]
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+        np.testing.assert_allclose([scores[hit["row"]] for hit in answer["hits"]], found, rtol=0, atol=1e-6)
+        if suffix != "npy":
+            assert all(hit["text"] == texts[hit["row"]] for hit in answer["hits"])
+    assert main(["search", str(index), "dollars", "-k", "1"]) == 0
+    assert capsys.readouterr().out.startswith(f"{answers[1]['hits'][0]['score']:.4f}  ")
+    assert main(["search", str(index)]) == 2
+    assert "no query" in capsys.readouterr().err
+    assert main(["search", str(index), "x", "-k", "1000", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["hits"]) == len(texts)
+
+
+def test_of_equal_scores_the_earlier_row_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minilm.corpus.index.BLOCK_ROWS", 7)
+    vectors = np.random.default_rng(0).integers(-2, 3, (100, 4)).astype(np.float32)  # products are exact
+    np.save(tmp_path / "index.npy", vectors)
+    queries = np.eye(4, dtype=np.float32)
+    for k in (1, 5, 30, 100):
+        for query, hits in zip(queries, Index(tmp_path / "index.npy").search(queries, k), strict=True):
+            order = np.argsort(-(vectors @ query), kind="stable")[:k]
+            assert [hit.row for hit in hits] == order.tolist()
+
+
+def test_an_index_of_another_model_is_refused(model: MiniLM, tmp_path: Path) -> None:
+    np.save(tmp_path / "other.npy", np.zeros((3, 5), np.float32))
+    with pytest.raises(CorpusError, match="5 components, the queries' 384"):
+        Index(tmp_path / "other.npy").search(model.encode(["a"]), 1)
+    (tmp_path / "bad.npy").write_bytes(b"no")
+    with pytest.raises(CorpusError, match=r"bad\.npy"):
+        Index(tmp_path / "bad.npy").search(model.encode(["a"]), 1)
+
+
+@pytest.mark.parametrize(
+    ("queries", "message"),
+    [
+        (VECTORS[0], r"queries must be numbers of shape \(q, E\), .* not float32 of shape \(8,\)"),
+        (VECTORS[None], r"queries must be numbers of shape \(q, E\)"),
+        (VECTORS.astype(object), r"queries must be numbers of shape \(q, E\), .* not object"),
+        (VECTORS.astype(str), "queries must be numbers"),
+        (np.full((1, WIDTH), np.nan, np.float32), "queries must be finite"),
+        (np.full((1, WIDTH), 1e300), "queries must be finite"),
+    ],
+)
+def test_a_mistake_in_the_queries_is_not_called_damage(
+    queries: np.ndarray, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Index(write(tmp_path / "index.npy")).search(queries, 2)
+
+
+@pytest.mark.parametrize("k", [0, -1, 1.5, True, None])
+def test_a_k_that_is_no_positive_number_is_refused(k: object, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"k must be a positive whole number, not {k!r}"):
+        Index(write(tmp_path / "index.npy")).search(VECTORS[:1], k)  # type: ignore[arg-type]
+
+
+def test_a_bug_in_the_search_is_not_called_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(*_: object, **__: object) -> None:
+        raise IndexError("a bug")
+
+    monkeypatch.setattr(TopK, "add", bug)
+    with pytest.raises(IndexError, match="a bug"):
+        Index(write(tmp_path / "index.npy")).search(VECTORS[:1], 1)
+
+
+def test_queries_may_be_lists_or_whole_numbers(tmp_path: Path) -> None:
+    index = Index(write(tmp_path / "index.npy"))
+    query = [1, 0, 0, 0, 0, 0, 0, 0]
+    [hits] = index.search([query], 3)
+    assert [hit.row for hit in hits] == np.argsort(-VECTORS[:, 0], kind="stable")[:3].tolist()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import sizing
-from minilm.corpus.ray.blocks import _BLOCK_ROWS
+from minilm.corpus.ray.blocks import MAX_BLOCK_ROWS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "sizing.md"
 
@@ -37,4 +37,4 @@ def test_the_advice_on_blocks_follows_from_the_figures() -> None:
         assert 100e6 <= texts[tokens] * sizing.BYTES["float32"] < 110e6
     minutes = [f"{texts[n] * n / rate / 60:.0f}" for n, rate in rates.items()]
     assert f"{minutes[0]}, {minutes[1]} or {minutes[2]} minutes of a core" in PAGE.read_text("utf-8")
-    assert round(_BLOCK_ROWS * sizing.BYTES["float32"] / 1e6) == 101
+    assert round(MAX_BLOCK_ROWS * sizing.BYTES["float32"] / 1e6) == 101

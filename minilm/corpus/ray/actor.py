@@ -1,8 +1,7 @@
-"""One block of a corpus to one Parquet file: done once or several times, the same file is there once.
+"""One block of a corpus to one Parquet file. A block that is encoded twice replaces itself.
 
-Who encodes a block writes it under a name that nobody else has and renames it, so that it is there as a whole
-or not at all, and done a second time takes its own place. A block counts once its record, which is written
-after it, stands beside it; what has a record is not done again.
+Each worker writes to a unique temporary file, then renames it over the block's final name. The block counts
+once its record is written after that; a block with a record is not encoded again.
 """
 
 from __future__ import annotations
@@ -10,46 +9,43 @@ from __future__ import annotations
 import json
 import socket
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from minilm._files import rename_durably, sync, write_json
-from minilm.corpus.formats import Shard, Tables
-from minilm.corpus.job import encode_texts, shards, sift
-from minilm.corpus.manifest import OnError, Report
+from minilm.corpus.formats.arrow import ArrowTables
+from minilm.corpus.formats.shard import Shard
+from minilm.corpus.job import encode_texts, shards, split_valid
+from minilm.corpus.manifest import JobOptions, Report
 from minilm.corpus.ray.blocks import Block
 from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError, MiniLMError
 from minilm.fast.cores import ray_cores
 from minilm.hub import different_files, sha256_of_files
 from minilm.model import MiniLM
-from minilm.pooling import Pooling
 
-Record = dict[str, Any]  # of a block that is done: counts, lines, bytes of its file, rows that are no text
+Record = dict[str, Any]  # of a finished block: counts, lines, bytes of its file, rows without text
 
 
 @dataclass(frozen=True)
 class BlockTask:
-    """All that an actor must know."""
+    """Everything that an actor needs to know."""
 
     folder: Path
     paths: list[str]
     formats: list[str]
     blocks: list[Block]
-    loading: dict[str, Any]
+    loading: dict[str, Any]  # arguments of MiniLM
     sha256: dict[str, str]  # of the checkpoint's files
-    settings: dict[str, Any]
+    settings: dict[str, Any]  # attributes of the model
     column: str | None
     keep: bool
     schema: Any  # pyarrow.Schema of the output
-    on_error: OnError
-    dtype: Literal["float32", "float16"]
+    options: JobOptions
     width: int
     prompt: str
-    pooling: Pooling | Sequence[Pooling] | None
-    batch_size: int
 
     @property
     def parts(self) -> Path:
@@ -57,25 +53,20 @@ class BlockTask:
         return self.folder / "parts"
 
     @property
-    def records(self) -> Path:
-        """The folder of their records."""
-        return self.folder / "records"
-
-    @property
     def stop(self) -> Path:
-        """A file that is there when no more blocks are to be begun."""
+        """A file that exists once no more blocks are to be started."""
         return self.folder / "stop"
 
     def part(self, number: int) -> Path:
-        """The file of a block; in the order of their names they have the order of the rows."""
+        """Return the file of a block. The order of the names is the order of the rows."""
         return self.parts / f"part-{number:08}.parquet"
 
     def record(self, number: int) -> Path:
-        """Where the record of a block is, or will be."""
-        return self.records / f"{number:08}.json"
+        """Return the path of the record of a block."""
+        return self.folder / "records" / f"{number:08}.json"
 
-    def record_of(self, number: int) -> Record | None:
-        """The record of a block that is done."""
+    def read_record(self, number: int) -> Record | None:
+        """Return the record of a block, or None if the block is not finished."""
         try:
             record: Record = json.loads(self.record(number).read_bytes())
             if record["rows"] and self.part(number).stat().st_size != record["bytes"]:
@@ -85,14 +76,25 @@ class BlockTask:
         return record
 
     def temporary(self) -> Path:
-        """A name in the same file system that nobody else has, another actor with this block included."""
+        """Return a unique name in the same file system, also for a second actor with the same block."""
         return self.folder / "unfinished" / uuid.uuid4().hex
+
+    def tables(self) -> ArrowTables:
+        """Return a maker of tables with the output's schema."""
+        return ArrowTables(self.schema.names[0], self.width, self.options.dtype, self.schema)
+
+    def corpus(self, block: Block) -> Corpus:
+        """Return the rows of a block."""
+        kind = self.formats[block.input]
+        return Corpus(
+            [self.paths[block.input]], format=kind, column=self.column, keep=self.keep, span=block.span
+        )
 
 
 class BlockEncoder:
-    """What Ray Data maps over the numbers of blocks; each actor has one, with a model of its own.
+    """The function that Ray Data maps over the numbers of blocks; each actor has one, with its own model.
 
-    What fails comes back as a record: raised, it would come with the tracebacks of all that lies between.
+    A failure comes back as a record. An exception would come with the tracebacks of everything in between.
     """
 
     def __init__(self, task: BlockTask) -> None:
@@ -100,19 +102,18 @@ class BlockEncoder:
         self._failure = ""
         try:
             if not task.parts.is_dir():
-                raise CorpusError(f"{task.folder} is not there: every machine must see the output")
+                raise CorpusError(f"{task.folder} does not exist: every machine must see the output")
             self._model = MiniLM(**task.loading, threads=ray_cores())
             if different := different_files(sha256_of_files(self._model.checkpoint), task.sha256):
                 where = self._model.checkpoint.directory
-                raise CorpusError(f"{where / different[0]} is another than the driver's")
-            self._model.max_seq_length = task.settings["max_seq_length"]
-            self._model.normalize = task.settings["normalize"]
-            self._model.truncate_dim = task.settings["truncate_dim"]
+                raise CorpusError(f"{where / different[0]} differs from the driver's")
+            for name, value in task.settings.items():
+                setattr(self._model, name, value)
         except (MiniLMError, OSError, ValueError) as error:
             self._failure = f"{socket.gethostname()}: {error}"
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
-        """Records of blocks that are done now, or were before."""
+        """Return records of these blocks, which are encoded now unless they were before."""
         return {"record": [json.dumps(self._record(int(number))) for number in batch["block"]]}
 
     def _record(self, number: int) -> Record:
@@ -122,59 +123,81 @@ class BlockEncoder:
             return {"block": number, "stopped": True}
         block = self._task.blocks[number]
         try:
-            record = self._task.record_of(number) or self._encode(block)
+            record = self._task.read_record(number) or self._encode(block)
         except MiniLMError as error:
             return {"block": number, "failure": f"{socket.gethostname()}: {error}"}
-        except (OSError, ValueError) as error:  # which may not say of what
+        except (OSError, ValueError) as error:  # the message may not name the file
             where = f"{socket.gethostname()}, at {self._task.paths[block.input]}"
             return {"block": number, "failure": f"{where}: {error}"}
         return {name: value for name, value in record.items() if name != "listed"}
 
     def _encode(self, block: Block) -> Record:
+        """Write the file of a block and then its record."""
         task = self._task
-        path, kind = task.paths[block.input], task.formats[block.input]
-        corpus = Corpus([path], format=kind, column=task.column, keep=task.keep, span=block.span)
-        report = Report()
-        tables = Tables(task.schema.names[0], task.width, task.dtype, task.schema)
-        listed: list[tuple[int, str | None]] = []  # rows that are no text: line, problem
-        refused = False
-
-        def encoded() -> Iterator[Any]:
-            nonlocal refused
-            for window in shards(corpus):
-                good, bad = sift(window, task.on_error)
-                listed.extend((row.line, row.problem) for row in bad)
-                if bad and task.on_error == "raise":
-                    refused = True
-                    return
-                texts = [row.text or "" for row in good]
-                report.inputs += len(window)
-                report.rows += len(good)
-                if good:
-                    vectors = encode_texts(
-                        self._model,
-                        texts,
-                        report,
-                        prompt=task.prompt,
-                        pooling=task.pooling,
-                        batch_size=task.batch_size,
-                    )
-                    kept = [row.kept for row in good]
-                    yield tables.table(Shard(block.number, texts, kept, vectors.astype(task.dtype)))
-
+        encoding = _BlockEncoding(self._model, task, block)
         temporary = task.temporary()
         with temporary.open("wb") as file:
-            tables.write(file, encoded())
+            encoding.tables.write(file, encoding)
             sync(file)
-        report.errors = len(listed)
+        report = encoding.report
+        report.errors = len(encoding.invalid)
         size = temporary.stat().st_size if report.rows else 0
-        if refused or not report.rows:
+        if encoding.is_refused or not report.rows:
             temporary.unlink()
         else:
             rename_durably(temporary, task.part(block.number))
-        if refused:
-            return {"block": block.number, "failure": "", "line": listed[0][0], "problem": listed[0][1]}
-        record = {"block": block.number, **asdict(report), "lines": corpus.lines, "bytes": size}
-        record["listed"] = listed
+        if encoding.is_refused:
+            line, problem = encoding.invalid[0]
+            return {"block": block.number, "failure": "", "line": line, "problem": problem}
+        record = {"block": block.number, **asdict(report), "lines": encoding.lines, "bytes": size}
+        record["listed"] = encoding.invalid
         write_json(task.record(block.number), record, task.temporary())
         return record
+
+
+class _BlockEncoding:
+    """The tables of one block, encoded as they are iterated over.
+
+    ``invalid`` has line and problem of each row without text. If the job is to fail at such a row, it ends
+    the block and ``is_refused`` is set.
+    """
+
+    def __init__(self, model: MiniLM, task: BlockTask, block: Block) -> None:
+        self._model = model
+        self._task = task
+        self._number = block.number
+        self._reader = task.corpus(block).read()
+        self.tables = task.tables()
+        self.report = Report()
+        self.invalid: list[tuple[int, str | None]] = []
+        self.is_refused = False
+
+    @property
+    def lines(self) -> int:
+        """Lines of the block."""
+        return self._reader.lines
+
+    def __iter__(self) -> Iterator[Any]:
+        for window in shards(self._reader):
+            valid, invalid = split_valid(window, self._task.options.on_error)
+            self.invalid += [(row.line, row.problem) for row in invalid]
+            if invalid and self._task.options.on_error == "raise":
+                self.is_refused = True
+                return
+            self.report.inputs += len(window)
+            self.report.rows += len(valid)
+            if valid:
+                texts, others = [row.text or "" for row in valid], [row.other_columns for row in valid]
+                yield self.tables.table(self._shard(texts, others))
+
+    def _shard(self, texts: list[str], others: list[dict[str, Any]]) -> Shard:
+        task = self._task
+        vectors = encode_texts(
+            self._model,
+            texts,
+            self.report,
+            prompt=task.prompt,
+            pooling=task.options.pooling,
+            batch_size=task.options.batch_size,
+        )
+        return Shard(self._number, texts, others, vectors.astype(task.options.dtype))

@@ -1,46 +1,47 @@
-"""A corpus cut into blocks, which any machine can find again and read by itself."""
+"""A corpus cut into blocks, each of which any machine can find and read by itself."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from minilm.corpus.rows import Corpus, _pyarrow, damage_named, is_compressed
+from minilm.corpus.formats.input_file import compression_of
+from minilm.corpus.formats.parquet import parquet_size
+from minilm.corpus.formats.registry import CUTTABLE
+from minilm.corpus.rows import Corpus
 
-BLOCK_BYTES = 1 << 20  # of text: about a minute of a core
-_BLOCK_ROWS = 65_536  # of a Parquet file at most, in which equal texts take no bytes
-_LINES = ("text", "jsonl")  # what can be cut at any newline; quotes may hold those of CSV
+BLOCK_BYTES = 1 << 20  # text that keeps one core busy for about a minute
+MAX_BLOCK_ROWS = 65_536  # limits blocks of a Parquet file, in which equal texts take no bytes
 
 
 class Block(NamedTuple):
     """Some of the rows of one file."""
 
     number: int
-    input: int  # of the file, among the corpus's
+    input: int  # the file's place among the files of the corpus
     start: int
-    stop: int | None  # bytes in which its lines begin, or rows of a Parquet file; None: all of the file
-    size: int  # bytes of the file that it stands for
+    stop: int | None  # start and stop are bytes or, of a Parquet file, rows; None: the whole file
+    size: int  # the block's share of the file's bytes
 
     @property
     def span(self) -> tuple[int, int] | None:
-        """As :class:`Corpus` takes it."""
+        """The span of :class:`minilm.corpus.rows.Corpus`."""
         return None if self.stop is None else (self.start, self.stop)
 
 
-def cut(corpus: Corpus, block_bytes: int = BLOCK_BYTES) -> list[Block]:
-    """Blocks of about so many bytes, in the order of the rows: of the same files always the same.
+def cut_blocks(corpus: Corpus, block_bytes: int = BLOCK_BYTES) -> list[Block]:
+    """Return blocks of about ``block_bytes``, in the order of the rows; the same files give the same blocks.
 
-    Files of lines are cut by bytes and Parquet files by rows. A CSV file or a compressed one is read from its
-    beginning only, and is a block.
+    Files of lines are cut by bytes, Parquet files by rows. A CSV file or a compressed file can be read from
+    its beginning only, and is one block.
     """
     blocks: list[Block] = []
     for number, (path, kind) in enumerate(zip(corpus.paths, corpus.formats, strict=True)):
         size = Path(path).stat().st_size
         if kind == "parquet":
-            rows, text_bytes = _parquet_size(path, corpus.column)
-            step = min(max(rows * block_bytes // max(text_bytes, 1), 1), _BLOCK_ROWS)
-            end = rows
-        elif kind in _LINES and not is_compressed(path):
+            end, text_bytes = parquet_size(path, corpus.column)
+            step = min(max(end * block_bytes // max(text_bytes, 1), 1), MAX_BLOCK_ROWS)
+        elif kind in CUTTABLE and compression_of(path) is None:
             step, end = block_bytes, size
         else:
             blocks.append(Block(len(blocks), number, 0, None, size))
@@ -49,14 +50,3 @@ def cut(corpus: Corpus, block_bytes: int = BLOCK_BYTES) -> list[Block]:
             stop = min(start + step, end)
             blocks.append(Block(len(blocks), number, start, stop, size * (stop - start) // max(end, 1)))
     return blocks
-
-
-def _parquet_size(path: str, column: str | None) -> tuple[int, int]:
-    """Rows of a Parquet file, and bytes of its texts."""
-    arrow, parquet = _pyarrow("Parquet")
-    with damage_named(path, arrow):
-        metadata: Any = parquet.read_metadata(path)
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
-    sizes = (chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == column)
-    return metadata.num_rows, sum(sizes)

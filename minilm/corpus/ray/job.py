@@ -1,54 +1,39 @@
-"""Encode a corpus on the machines of a Ray cluster, so that every row is there once, whatever dies meanwhile.
+"""Encode a corpus on a Ray cluster, such that every row is in the output once, whatever dies meanwhile.
 
-Ray Data maps ``BlockEncoder`` over the numbers of the corpus's blocks; what it is told of each is the
-block's record, while the rows go from file to file on the machine that encodes them. All that is under way
-is in ``OUTPUT.incomplete/``, in a folder whose name each beginning draws anew, so that an actor that outlives
-its driver cannot write into another job. At the end the folder of the blocks gets the name ``OUTPUT``.
+Ray Data maps ``BlockEncoder`` over the numbers of the corpus's blocks, and gets back the record of each. The
+rows themselves go from file to file on the machine that encodes them. Work in progress is in
+``OUTPUT.incomplete/``, in a folder with a random name per job: an actor that outlives its driver cannot write
+into another job. At the end the folder of the blocks is renamed to ``OUTPUT``.
 
-Input and output must be where all machines see them, under the same path.
+All machines must see input and output under the same paths.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import os
-import socket
 import threading
 import uuid
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from minilm._files import atomic_write, rename_durably, write_json
-from minilm.corpus.formats import Shard, Tables
-from minilm.corpus.job import check_name, error_line, refusal, shards, sift, width_of
-from minilm.corpus.manifest import (
-    OnError,
-    Report,
-    errors_path,
-    finished_before,
-    forget,
-    make_way,
-    manifest_path,
-    options_of,
-    read_manifest,
-    working_on,
-)
+from minilm._files import atomic_write, write_json
+from minilm.corpus.formats.arrow import ArrowTables
+from minilm.corpus.formats.shard import Shard, check_vector_name
+from minilm.corpus.job import Progress, error_line, error_message, shards, split_valid, width_of
+from minilm.corpus.manifest import JobOptions, Report, read_manifest
 from minilm.corpus.ray.actor import BlockEncoder, BlockTask, Record
-from minilm.corpus.ray.blocks import BLOCK_BYTES, Block, cut
+from minilm.corpus.ray.blocks import Block, cut_blocks
+from minilm.corpus.ray.cluster import ClusterOptions, connected, import_ray, map_blocks
 from minilm.corpus.rows import Corpus
+from minilm.corpus.workspace import JobWorkspace
 from minilm.errors import CorpusError
-from minilm.fast.cores import available_cores
 from minilm.model import MiniLM
-from minilm.pooling import Pooling
 
-_MOST_TASKS = 8192  # of Ray: of a longer list of blocks each has several
 _COUNTS = [field.name for field in fields(Report)]
 
 
@@ -56,174 +41,195 @@ def encode_on_ray(
     model: MiniLM,
     corpus: Corpus,
     output: Path,
+    options: JobOptions | None = None,
+    cluster: ClusterOptions | None = None,
     *,
-    address: str | None = None,
-    actors: int | None = None,
-    actor_cpus: int = 1,
-    block_bytes: int = BLOCK_BYTES,
-    on_error: OnError = "raise",
-    dtype: Literal["float32", "float16"] = "float32",
-    pooling: Pooling | Sequence[Pooling] | None = None,
-    prompt_name: str | None = None,
-    batch_size: int = 32,
-    overwrite: bool = False,
-    loading: Mapping[str, Any] | None = None,
-    advance: Callable[[Report], object] = lambda _: None,
+    advance: Progress = lambda report, position: None,  # noqa: ARG005
     stop: threading.Event | None = None,
 ) -> Report:
-    """Encode all of ``corpus`` into a directory of Parquet files, or go on with what was begun.
+    """Encode all of ``corpus`` into a directory of Parquet files, or resume an earlier run.
 
     The files, read in the order of their names, hold the rows of :func:`minilm.corpus.job.encode_corpus`.
 
     Parameters
     ----------
     model : MiniLM
-        Loaded here for what it says of itself; every actor loads its own.
+        Loaded here for its settings; every actor loads its own.
     corpus : Corpus
         Files, not standard input.
     output : Path
         The directory.
-    address : str, optional
-        Of a Ray cluster. None is the one that this process is connected to, or else that of the environment
-        (RAY_ADDRESS), or else one that is started on this machine for the time.
-    actors : int, optional
-        How many there are at most; None is as many as the cluster has cores for as the job begins.
-    actor_cpus : int
-        Cores of an actor, which are the threads of its model; some machine must have so many.
-    block_bytes : int
-        Text in a block: what is lost of an actor that dies, and what is in a file of the output.
-    on_error, dtype, pooling, prompt_name, batch_size, overwrite
-        As for :func:`minilm.corpus.job.encode_corpus`.
-    loading : mapping, optional
-        Arguments of :class:`MiniLM` for the actors, if other than the name and the revision of ``model``.
+    options : JobOptions, optional
+        Without ``dedupe``, since the actors do not know each other's texts.
+    cluster : ClusterOptions, optional
     advance : callable
-        Told how far the work is, after each block and at its beginning.
+        Called at the beginning and after each block, with the report and the bytes of input processed.
     stop : threading.Event, optional
-        Set by another thread or a signal handler: no more blocks are begun.
+        Set by another thread or a signal handler: no more blocks are started.
 
     Returns
     -------
     Report
-        With fewer ``inputs`` than there are, if it was stopped.
+        With fewer ``inputs`` than the corpus has, if the job was stopped.
 
     Raises
     ------
     CorpusError
         As from :func:`minilm.corpus.job.encode_corpus`; also if the machines do not see the same files, have
-        other weights, or Ray itself fails. What was done is kept.
+        other weights, or Ray itself fails. Finished blocks are kept.
+    MissingExtraError
+        If Ray is not installed.
+    ValueError
+        If the options ask for ``dedupe``.
     """
-    ray = _ray()
-    kind = "a directory of Parquet files"
-    options = options_of(model, corpus, kind, on_error, dtype, pooling, prompt_name)
-    options["block_bytes"] = block_bytes
-    if finished := finished_before(output, corpus, options, overwrite=overwrite):
-        advance(finished)
-        return finished
-    with working_on(output, overwrite=overwrite) as work:
-        folder = _folder(work, options, output)
-        task = BlockTask(
-            folder=folder,
-            paths=[str(Path(path).resolve()) for path in corpus.paths],
-            formats=corpus.formats,
-            schema=_schema(corpus, width_of(model, pooling), dtype, on_error),
-            column=corpus.find_column(),  # for all blocks, of which some begin with rows that do not tell it
-            keep=corpus.keep,
-            blocks=cut(corpus, block_bytes),
-            loading=_loading(model, loading or {}),
-            sha256={"model.safetensors": options["sha256"], **options["files"]},
-            settings={
-                "max_seq_length": model.max_seq_length,
-                "normalize": model.normalize,
-                "truncate_dim": model.truncate_dim,
-            },
-            on_error=on_error,
-            dtype=dtype,
-            width=width_of(model, pooling),
-            prompt=options["prompt"],
-            pooling=pooling,
-            batch_size=batch_size,
-        )
-        report = Report()
-        missing = {block.number for block in task.blocks}
-
-        def count(record: Record) -> None:
-            missing.remove(record["block"])
-            for name in _COUNTS:
-                setattr(report, name, getattr(report, name) + record[name])
-
-        for block in task.blocks:
-            if record := task.record_of(block.number):
-                count(record)
-        corpus.position = sum(block.size for block in task.blocks if block.number not in missing)
-        advance(report)
+    options, cluster = options or JobOptions(), cluster or ClusterOptions()
+    if options.dedupe:
+        raise ValueError("dedupe must be False on Ray: the actors do not know each other's texts")
+    ray = import_ray()
+    recorded = options.recorded(model, corpus, "a directory of Parquet files")
+    recorded["block_bytes"] = cluster.block_bytes
+    workspace = JobWorkspace(output)
+    if report := workspace.finished_report(corpus, recorded, overwrite=options.overwrite):
+        advance(report, corpus.total_bytes or 0)
+        return report
+    with workspace.locked(overwrite=options.overwrite):
+        task = _make_task(model, corpus, workspace, options, cluster, recorded)
+        job = _RayJob(task, corpus, advance)
+        job.count_finished()
         task.stop.unlink(missing_ok=True)
-        if missing:
-            with _heeding(stop, task), _connected(ray, address, actor_cpus):
-                for record in _run(ray, task, sorted(missing), actors, actor_cpus):
-                    if "failure" in record:
-                        raise CorpusError(_explained(record, task, corpus))
-                    if record["block"] in missing and "rows" in record:
-                        count(record)
-                        corpus.position += task.blocks[record["block"]].size
-                        advance(report)
-        if not missing:
-            _finish(task, corpus, output, options, report)
-            forget(output)
-    return report
+        if job.missing:
+            with watch_stop(stop, task), connected(ray, cluster.address, cluster.actor_cpus):
+                for record in map_blocks(ray, BlockEncoder, task, sorted(job.missing), cluster):
+                    job.take(record)
+        if not job.missing:
+            publish_parts(workspace, task, corpus, recorded, job.report)
+    return job.report
 
 
-def _loading(model: MiniLM, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments by which the actors load the driver's model, or what they are given instead."""
-    if "model_name_or_path" in given:
-        return dict(given)
-    checkpoint = model.checkpoint
-    if checkpoint.repo_id:
-        return {"model_name_or_path": checkpoint.repo_id, "revision": checkpoint.revision, **given}
-    return {"model_name_or_path": str(checkpoint.directory.resolve()), **given}
+class _RayJob:
+    """The progress of a job: what its blocks reported so far."""
+
+    def __init__(self, task: BlockTask, corpus: Corpus, advance: Progress) -> None:
+        self.report = Report()
+        self.missing = {block.number for block in task.blocks}
+        self._task = task
+        self._corpus = corpus
+        self._advance = advance
+        self._position = 0
+
+    def count_finished(self) -> None:
+        """Count the blocks that earlier runs finished."""
+        for block in self._task.blocks:
+            if record := self._task.read_record(block.number):
+                self._count(record)
+        self._advance(self.report, self._position)
+
+    def take(self, record: Record) -> None:
+        """Count a block whose record an actor sent; raise a CorpusError if the block failed."""
+        if "failure" in record:
+            raise CorpusError(self._failure(record))
+        if record["block"] in self.missing and "rows" in record:
+            self._count(record)
+            self._advance(self.report, self._position)
+
+    def _count(self, record: Record) -> None:
+        self.missing.remove(record["block"])
+        self._position += self._task.blocks[record["block"]].size
+        for name in _COUNTS:
+            setattr(self.report, name, getattr(self.report, name) + record[name])
+
+    def _failure(self, record: Record) -> str:
+        if record["failure"]:
+            return str(record["failure"])
+        block = self._task.blocks[record["block"]]
+        line = _lines_before(block, self._task) + record["line"]
+        return error_message(self._corpus.paths[block.input], line, record["problem"])
 
 
-def _folder(work: Path, options: dict[str, Any], output: Path) -> Path:
-    """Where this job's blocks are, begun now or before."""
-    manifest = work / "manifest.json"
-    if manifest.exists():
-        fields = read_manifest(manifest, options, output)
-        name = fields["folder"]
-        if fields["options"] != options:  # it goes on with what is as good: from now on with nothing else
-            write_json(manifest, {**fields, "options": options})
+def _make_task(
+    model: MiniLM,
+    corpus: Corpus,
+    workspace: JobWorkspace,
+    options: JobOptions,
+    cluster: ClusterOptions,
+    recorded: dict[str, Any],
+) -> BlockTask:
+    folder = resume_folder(workspace, recorded)
+    width = width_of(model, options.pooling)
+    schema = _schema(corpus, width, options)
+    column = corpus.find_column()  # for all blocks: the first rows of some would choose another
+    return BlockTask(
+        folder=folder,
+        paths=[str(Path(path).resolve()) for path in corpus.paths],
+        formats=list(corpus.formats),
+        schema=schema,
+        column=column,
+        keep=corpus.keep,
+        blocks=cut_blocks(replace(corpus, column=column), cluster.block_bytes),
+        loading=actor_loading(model, cluster.loading),
+        sha256={"model.safetensors": recorded["sha256"], **recorded["files"]},
+        settings={name: getattr(model, name) for name in ("max_seq_length", "normalize", "truncate_dim")},
+        options=options,
+        width=width,
+        prompt=recorded["prompt"],
+    )
+
+
+def resume_folder(workspace: JobWorkspace, recorded: dict[str, Any]) -> Path:
+    """Return the folder of the job's blocks, which is created unless an earlier run did."""
+    manifest = workspace.manifest
+    if workspace.is_in_progress:
+        content = read_manifest(manifest, recorded, workspace.output)
+        name = content["folder"]
+        if content["options"] != recorded:  # an equivalent job resumes it; from now on no other may
+            write_json(manifest, {**content, "options": recorded})
     else:
         name = uuid.uuid4().hex
         for folder in ("parts", "records", "unfinished"):
-            (work / name / folder).mkdir(parents=True)
-        write_json(manifest, {"options": options, "folder": name})
-    return (work / name).resolve()
+            (workspace.folder / name / folder).mkdir(parents=True)
+        write_json(manifest, {"options": recorded, "folder": name})
+    return (workspace.folder / name).resolve()
 
 
-def _schema(corpus: Corpus, width: int, dtype: str, on_error: OnError) -> Any:  # noqa: ANN401
-    """The schema that the first rows with a text give, as on one machine; all blocks are held to it."""
-    tables = None
-    for window in shards(corpus):
-        good, bad = sift(window, on_error)
-        if bad and on_error == "raise":
-            raise CorpusError(refusal(bad[0].source, bad[0].line, bad[0].problem))
-        if tables is None:  # what the column is called is settled by the first shard
-            check_name(corpus.column)
-            tables = Tables(corpus.column or "text", width, dtype, kept_types=dict(corpus.kept_types))
-        if good:
-            texts, kept = [row.text or "" for row in good], [row.kept for row in good]
-            tables.table(Shard(0, texts, kept, np.zeros((len(good), width), dtype)))
+def actor_loading(model: MiniLM, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments by which actors load the driver's model, or the model that they name instead."""
+    if "model_name_or_path" in arguments:
+        return dict(arguments)
+    checkpoint = model.checkpoint
+    if checkpoint.repo_id:
+        return {"model_name_or_path": checkpoint.repo_id, "revision": checkpoint.revision, **arguments}
+    return {"model_name_or_path": str(checkpoint.directory.resolve()), **arguments}
+
+
+def _schema(corpus: Corpus, width: int, options: JobOptions) -> Any:  # noqa: ANN401 - pyarrow.Schema
+    """Return the schema that the first rows with text give, as on one machine. All blocks must match it."""
+    tables, reader = None, corpus.read()
+    for window in shards(reader):
+        valid, invalid = split_valid(window, options.on_error)
+        if invalid and options.on_error == "raise":
+            raise CorpusError(error_message(invalid[0].source, invalid[0].line, invalid[0].problem))
+        if tables is None:  # the first shard settles the column
+            check_vector_name(reader.column)
+            tables = ArrowTables(
+                reader.column or "text", width, options.dtype, other_types=reader.other_types
+            )
+        if valid:
+            texts, others = [row.text or "" for row in valid], [row.other_columns for row in valid]
+            tables.table(Shard(0, texts, others, np.zeros((len(valid), width), options.dtype)))
             return tables.schema
-    return (tables or Tables(corpus.column or "text", width, dtype)).without_rows()
+    tables = tables or ArrowTables(reader.column or "text", width, options.dtype)
+    return tables.schema_without_rows()
 
 
 @contextmanager
-def _heeding(stop: threading.Event | None, task: BlockTask) -> Iterator[None]:
-    """Tell the actors of ``stop`` as soon as it is set; a record may come only after a task's last block."""
+def watch_stop(stop: threading.Event | None, task: BlockTask) -> Iterator[None]:
+    """Tell the actors as soon as ``stop`` is set: the next record may come only after many blocks."""
     is_over = threading.Event()
 
     def watch() -> None:
         while stop and not is_over.wait(0.1):
             if stop.is_set():
-                with suppress(OSError):  # of a full disk, say: tried again
+                with suppress(OSError):  # such as a full disk: the next round tries again
                     task.stop.touch()
                     return
 
@@ -236,134 +242,46 @@ def _heeding(stop: threading.Event | None, task: BlockTask) -> Iterator[None]:
         watcher.join()
 
 
-def _run(
-    ray: Any,  # noqa: ANN401 - the module
-    task: BlockTask,
-    numbers: list[int],
-    actors: int | None,
-    actor_cpus: int,
-) -> Iterator[Record]:
-    """Records of these blocks, as they are done."""
-    cores = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
-    largest = max(cores, default=0)
-    if not largest:  # a cluster that grows on demand, and has not grown yet
-        warnings.warn("no machine of the cluster has cores yet: waiting for one", stacklevel=2)
-    elif actor_cpus > largest:  # Ray would wait for such a machine for ever, and say nothing
-        gives = f"the largest machine of the cluster gives {largest}"
-        raise CorpusError(f"an actor is to have {actor_cpus} cores, and {gives} (--actor-cpus)")
-    most = min(actors or max(sum(here // actor_cpus for here in cores), 1), len(numbers))
-    # The pool may shrink to one: an actor whose machine died waits for a place elsewhere, with its blocks,
-    # and gets that of another that has nothing left to do.
-    pool = ray.data.ActorPoolStrategy(min_size=1, max_size=most, initial_size=most)
-    items = [{"block": number} for number in numbers]
-    try:
-        records = ray.data.from_items(items, override_num_blocks=min(len(items), _MOST_TASKS)).map_batches(
-            BlockEncoder, fn_constructor_args=(task,), batch_size=1, num_cpus=actor_cpus, compute=pool
-        )
-        for batch in records.iter_batches(batch_size=None, prefetch_batches=0):
-            yield from map(json.loads, batch["record"])
-    except Exception as error:  # Ray Data raises more than RayError
-        lines = str(error).split("\n")  # a traceback, if it comes from an actor
-        reason = next((line.strip() for line in reversed(lines) if line.strip()), type(error).__name__)
-        raise CorpusError(f"Ray gave up ({reason}); without --overwrite the same command goes on") from None
-
-
-def _explained(record: Record, task: BlockTask, corpus: Corpus) -> str:
-    """What the job dies of."""
-    if record["failure"]:
-        return str(record["failure"])
-    block = task.blocks[record["block"]]
-    return refusal(corpus.paths[block.input], _lines_before(block, task) + record["line"], record["problem"])
-
-
 def _lines_before(block: Block, task: BlockTask) -> int:
-    """Lines of its file that begin before a block."""
+    """Return the number of lines of the file that begin before a block."""
     if block.stop is None or block.start == 0 or task.formats[block.input] == "parquet":
         return 0
-    lines, left = 1, block.start - 1
+    lines, remaining = 1, block.start - 1
     with Path(task.paths[block.input]).open("rb") as file:
-        while left and (chunk := file.read(min(left, 1 << 20))):
+        while remaining and (chunk := file.read(min(remaining, 1 << 20))):
             lines += chunk.count(b"\n")
-            left -= len(chunk)
+            remaining -= len(chunk)
     return lines
 
 
-def _finish(task: BlockTask, corpus: Corpus, output: Path, options: dict[str, Any], report: Report) -> None:
-    """Say what was done and name the output; a crash at any place leaves what the next run finishes."""
-    make_way(output, errors=bool(report.errors))
-    if report.errors:
-        with atomic_write(errors_path(output)) as file:
-            for block, record in _records(task):
-                lines = record["lines_before"]
-                for line, problem in record["listed"]:
-                    file.write(error_line(corpus.paths[block.input], lines + line, problem))
+def publish_parts(
+    workspace: JobWorkspace, task: BlockTask, corpus: Corpus, recorded: dict[str, Any], report: Report
+) -> None:
+    """Give the folder of all blocks the name of the output, beside its manifest."""
     blocks, row = [], 0
     for block, record in _records(task):
         part = task.part(block.number).name if record["rows"] else None
         entry = {"file": part, "input": task.paths[block.input], "span": block.span}
         blocks.append({**entry, "first_row": row, "rows": record["rows"]})
         row += record["rows"]
-    write_json(manifest_path(output), {"options": options, "report": asdict(report), "blocks": blocks})
-    if not report.rows:  # so that the columns are told
+    if not report.rows:  # a file without rows tells the columns
         with atomic_write(task.part(0), task.temporary()) as file:
-            Tables(task.schema.names[0], task.width, task.dtype, task.schema).write(file, [])
-    rename_durably(task.parts, output)
+            task.tables().write(file, [])
+    manifest = {"options": recorded, "report": asdict(report), "blocks": blocks}
+    workspace.publish(task.parts, manifest, report, _error_lines(task, corpus))
+
+
+def _error_lines(task: BlockTask, corpus: Corpus) -> Iterator[bytes]:
+    for block, record in _records(task):
+        for line, problem in record["listed"]:
+            yield error_line(corpus.paths[block.input], record["lines_before"] + line, problem)
 
 
 def _records(task: BlockTask) -> Iterator[tuple[Block, Record]]:
-    """All blocks in their order, with their records and the lines of the same file before them."""
+    """Iterate over all blocks in order, with their records and the lines of the same file before them."""
     lines, file = 0, -1
     for block in task.blocks:
         record: Record = json.loads(task.record(block.number).read_bytes())
         lines, file = (lines, file) if block.input == file else (0, block.input)
         yield block, {**record, "lines_before": lines}
         lines += record["lines"]
-
-
-@contextmanager
-def _connected(ray: Any, address: str | None, actor_cpus: int) -> Iterator[None]:  # noqa: ANN401
-    """A cluster: the one at hand, the one at that address, or one started here for the time."""
-    context = ray.data.DataContext.get_current()
-    bars, logger = context.enable_progress_bars, logging.getLogger("ray.data")
-    level = logger.level
-    is_ours = not ray.is_initialized()
-    if not is_ours and address:
-        raise ValueError(f"address must be None, not {address!r}: this process has a Ray cluster already")
-    if is_ours:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # to tell others of it is the user's to decide
-        where = address or os.environ.get("RAY_ADDRESS") or "local"
-        cores = {"num_cpus": max(available_cores(), actor_cpus)} if where == "local" else {}
-        try:
-            if where != "local":
-                _check_listening(where)
-            ray.init(where, log_to_driver=False, logging_level=logging.ERROR, **cores)
-        except Exception as error:  # of many kinds: nobody there, other versions of Ray or Python, no address
-            ray.shutdown()
-            what = "Ray does not start here" if where == "local" else f"no connection to Ray at {where}"
-            raise CorpusError(f"{what}: {' '.join(str(error).split()) or type(error).__name__}") from None
-    context.enable_progress_bars = False
-    logger.setLevel(logging.ERROR)  # it warns of the missing bars
-    try:
-        yield
-    finally:
-        context.enable_progress_bars = bars
-        logger.setLevel(level)
-        if is_ours:
-            ray.shutdown()
-
-
-def _check_listening(address: str) -> None:
-    """Raise an OSError if nobody is at HOST:PORT; Ray would go on trying for minutes."""
-    host, _, port = address.rpartition(":")
-    if port.isdecimal() and "://" not in address:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
-
-
-def _ray() -> Any:  # noqa: ANN401
-    try:
-        import ray
-        import ray.data
-    except ModuleNotFoundError:
-        needed = 'pip install "minilm[ray]", or ".[ray]" in a checkout'
-        raise CorpusError(f"the engine ray needs Ray Data, which is not installed: {needed}") from None
-    return ray

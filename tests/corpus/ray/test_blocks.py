@@ -1,4 +1,4 @@
-"""minilm/corpus/blocks: whatever its size, every row is in one block, as it is in the file read whole."""
+"""minilm/corpus/ray/blocks.py: every row is in exactly one block, whatever the size of a block."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minilm.corpus.ray.blocks import cut
-from minilm.corpus.rows import Corpus, Row
+from minilm.corpus.formats.row import Row
+from minilm.corpus.ray.blocks import cut_blocks
+from minilm.corpus.rows import Corpus
 
 # blank lines, a byte order mark at the beginning and where it is none, bytes that are no UTF-8
 PIECES = [
@@ -31,10 +32,10 @@ def rows_of(corpus: Corpus, block_bytes: int) -> list[Row]:
     """The rows of all blocks, numbered as those of whole files are."""
     rows: list[Row] = []
     before, file = 0, -1
-    for block in cut(corpus, block_bytes):
+    for block in cut_blocks(corpus, block_bytes):
         before, file = (before, file) if block.input == file else (0, block.input)
         path, kind = corpus.paths[block.input], corpus.formats[block.input]
-        part = Corpus([path], format=kind, column=corpus.column, keep=corpus.keep, span=block.span)
+        part = Corpus([path], format=kind, column=corpus.column, keep=corpus.keep, span=block.span).read()
         rows += [row._replace(line=row.line + before) for row in part]
         before += part.lines
     return rows
@@ -58,7 +59,7 @@ def test_every_line_is_in_one_block(
     path.write_bytes(b"\n".join(pieces) + b"\n" * ends)
     corpus = Corpus([str(path)], format=kind, column="text")
     assert rows_of(corpus, block_bytes) == list(corpus)
-    assert sum(block.size for block in cut(corpus, block_bytes)) == path.stat().st_size
+    assert sum(block.size for block in cut_blocks(corpus, block_bytes)) == path.stat().st_size
 
 
 @pytest.mark.parametrize("row_group", [1, 7, 1000])
@@ -74,11 +75,11 @@ def test_every_row_of_a_parquet_file_is_in_one_block(
             {"text": pa.array([f"{name} {i}" for i in range(rows)], pa.string()), "n": range(rows)}
         )
         pq.write_table(table, tmp_path / f"{name}.parquet", row_group_size=row_group)
-    corpus = Corpus([str(tmp_path / "*.parquet")], keep=True)
+    corpus = Corpus([str(tmp_path / "*.parquet")], column="text", keep=True)
     whole = list(corpus)
     assert len(whole) == 53
     assert rows_of(corpus, block_bytes) == whole
-    assert len(cut(corpus, 1)) == 50 + 1 + 3
+    assert len(cut_blocks(corpus, 1)) == 50 + 1 + 3
 
 
 def test_what_cannot_be_cut_is_one_block(tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_what_cannot_be_cut_is_one_block(tmp_path: Path) -> None:
     (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b'{"text": "c"}\n' * 9))
     (tmp_path / "c.txt").write_text("d\n" * 9)
     corpus = Corpus([str(tmp_path / "*.*")], column="text", keep=True)
-    blocks = cut(corpus, 6)
+    blocks = cut_blocks(corpus, 6)
     assert [(block.input, block.span) for block in blocks] == [
         (0, None),
         (1, None),

@@ -6,14 +6,12 @@ import contextlib
 import gzip
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +21,15 @@ import pytest
 from minilm import CorpusError, MiniLM
 from minilm.cli.main import main
 from minilm.corpus.job import encode_corpus
-from minilm.corpus.manifest import Report
+from minilm.corpus.manifest import JobOptions, Report
 from minilm.corpus.ray import job as on_ray
-from minilm.corpus.ray.actor import BlockEncoder, BlockTask
+from minilm.corpus.ray.actor import BlockEncoder
+from minilm.corpus.ray.cluster import ClusterOptions
 from minilm.corpus.ray.job import encode_on_ray
 from minilm.corpus.rows import Corpus
+from minilm.corpus.workspace import JobWorkspace
 from minilm.fast.blas import has_small_matrix_kernels
+from tests.corpus.ray.machines import BLOCK_BYTES, ROWS, Machines, corpus_in
 
 ray = pytest.importorskip("ray", reason="ray is not installed; pip install '.[ray]' brings it")
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed; pip install '.[ray]' brings it")
@@ -39,82 +40,26 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 # Under AVX-512 kernels a text has the same bits in any block; under others what it is encoded with shows.
 BOUND = 0.0 if has_small_matrix_kernels() else 3e-7
 
-ROWS = 600
-BLOCK_BYTES = 1000  # of them some 30, and of rows in each some 20
-
-
-class Machines:
-    """A cluster of two, each with one core."""
-
-    def __init__(self) -> None:
-        from ray.cluster_utils import Cluster
-
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-        # a machine that dies is missed after seconds, not half a minute
-        patience = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3}
-        head = {"num_cpus": 1, "include_dashboard": False, "_system_config": patience}
-        self._cluster: Any = Cluster(initialize_head=True, head_node_args=head)
-        self._other = self._cluster.add_node(num_cpus=1)
-        self.address = self._cluster.address
-        ray.init(address=self.address, log_to_driver=False, logging_level="ERROR")
-
-    def actors_on_the_other(self) -> int:
-        actors = ray._private.state.actors().values()
-        return sum(a["State"] == "ALIVE" and a["Address"]["NodeID"] == self._other.node_id for a in actors)
-
-    def kill_the_other(self) -> None:
-        self._cluster.remove_node(self._other, allow_graceful=False)
-
-    def add(self, cores: int) -> None:
-        self._cluster.add_node(num_cpus=cores)
-
-    def shut_down(self) -> None:
-        ray.shutdown()
-        self._cluster.shutdown()
-
-
-@pytest.fixture(scope="module")
-def machines() -> Iterator[Machines]:
-    two = Machines()
-    yield two
-    two.shut_down()
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, model: MiniLM) -> Path:
-    """Two inputs, and what one machine makes of them: one.parquet."""
-    folder = tmp_path_factory.mktemp("corpus")
-    generator = random.Random(0)
-    words = ["the", "cat", "sat", "while", "rain", "fell", "over", "old", "town", "and", "money", "went"]
-    rows: list[dict[str, Any]] = [
-        {"n": i, "text": " ".join(generator.choices(words, k=generator.randrange(1, 20)))}
-        for i in range(ROWS)
-    ]
-    for i in range(7, ROWS, 50):
-        rows[i]["text"] = None
-    lines = [json.dumps(row) for row in rows[: ROWS // 2]]
-    lines[100] += "\n\nno JSON"  # a line that is blank and one that is bad
-    (folder / "a.jsonl").write_text("\n".join(lines))
-    import pyarrow.parquet as pq
-
-    pq.write_table(pa.Table.from_pylist(rows[ROWS // 2 :]), folder / "b.parquet", row_group_size=70)
-    encode_corpus(model, corpus_in(folder), folder / "one.parquet", on_error="skip")
-    return folder
-
-
-def corpus_in(folder: Path) -> Corpus:
-    return Corpus([str(folder / "a.jsonl"), str(folder / "b.parquet")], keep=True)
-
 
 def encode(
     model: MiniLM,
     folder: Path,
     output: Path,
     advance: Callable[[Report], object] = lambda _: None,
+    *,
+    block_bytes: int = BLOCK_BYTES,
+    stop: threading.Event | None = None,
     **options: Any,
 ) -> Report:
-    options = {"on_error": "skip", "block_bytes": BLOCK_BYTES, **options}
-    return encode_on_ray(model, corpus_in(folder), output, advance=advance, **options)
+    return encode_on_ray(
+        model,
+        corpus_in(folder),
+        output,
+        JobOptions(**{"on_error": "skip", **options}),
+        ClusterOptions(block_bytes=block_bytes),
+        advance=lambda report, _: advance(report),
+        stop=stop,
+    )
 
 
 def assert_equal(output: Path, one: Path) -> None:
@@ -205,8 +150,9 @@ def test_the_column_is_that_of_one_machine_in_every_block(tmp_path: Path) -> Non
     rows = ['"bare"', "no JSON", '{"body": "x"}', '{"other": 1}', '{"text": "t", "body": "y"}'] * 5
     (tmp_path / "b.jsonl").write_text("\n".join(rows))
     sources = [str(tmp_path / name) for name in ("a.txt", "b.jsonl")]
-    encode_corpus(model, Corpus(sources), tmp_path / "one.parquet", on_error="skip")
-    encode_on_ray(model, Corpus(sources), tmp_path / "out", on_error="skip", block_bytes=20)
+    skip = JobOptions(on_error="skip")
+    encode_corpus(model, Corpus(sources), tmp_path / "one.parquet", skip)
+    encode_on_ray(model, Corpus(sources), tmp_path / "out", skip, ClusterOptions(block_bytes=20))
     assert_equal(tmp_path / "out", tmp_path / "one.parquet")
     import pyarrow.parquet as pq
 
@@ -296,10 +242,11 @@ def test_ctrl_c_lets_the_blocks_in_hand_land_and_no_other(
 
 def test_what_goes_on_with_another_on_error_goes_on_with_no_third(tmp_path: Path) -> None:
     """Blocks that left rows out, and blocks that may not, would be one output."""
-    (tmp_path / "work").mkdir()
+    workspace = JobWorkspace(tmp_path / "out")
+    workspace.folder.mkdir()
 
     def folder(on_error: str) -> Path:
-        return on_ray._folder(tmp_path / "work", {"on_error": on_error}, tmp_path / "out")
+        return on_ray.resume_folder(workspace, {"on_error": on_error})
 
     begun = folder("raise")
     assert folder("raise") == folder("skip") == begun
@@ -310,10 +257,10 @@ def test_what_goes_on_with_another_on_error_goes_on_with_no_third(tmp_path: Path
 
 def test_the_actors_may_be_given_the_model_elsewhere(model: MiniLM) -> None:
     named = {"model_name_or_path": model.checkpoint.repo_id, "revision": model.checkpoint.revision}
-    assert on_ray._loading(model, {"local_files_only": True}) == {**named, "local_files_only": True}
+    assert on_ray.actor_loading(model, {"local_files_only": True}) == {**named, "local_files_only": True}
     elsewhere = {"model_name_or_path": str(model.checkpoint.directory)}
-    assert on_ray._loading(model, elsewhere) == elsewhere
-    MiniLM(**on_ray._loading(model, elsewhere))
+    assert on_ray.actor_loading(model, elsewhere) == elsewhere
+    MiniLM(**on_ray.actor_loading(model, elsewhere))
 
 
 def test_the_stop_file_is_there_as_soon_as_the_job_is_to_stop(tmp_path: Path) -> None:
@@ -321,14 +268,14 @@ def test_the_stop_file_is_there_as_soon_as_the_job_is_to_stop(tmp_path: Path) ->
         stop = tmp_path / "gone" / "stop"
 
     stop = threading.Event()
-    with on_ray._heeding(stop, Task):  # type: ignore[arg-type]
+    with on_ray.watch_stop(stop, Task):  # type: ignore[arg-type]
         stop.set()
         time.sleep(0.3)
         Task.stop.parent.mkdir()  # what failed is tried again
         while not Task.stop.exists():
             time.sleep(0.01)
     Task.stop.unlink()
-    with on_ray._heeding(threading.Event(), Task), on_ray._heeding(None, Task):  # type: ignore[arg-type]
+    with on_ray.watch_stop(threading.Event(), Task), on_ray.watch_stop(None, Task):  # type: ignore[arg-type]
         pass
     assert not Task.stop.exists()
 
@@ -348,7 +295,9 @@ def test_a_row_that_is_no_text_stops_the_job(
     with pytest.raises(
         CorpusError, match=rf"in\.jsonl, line {lines + 2}: a number, not text \(--on-error skip"
     ):
-        encode_on_ray(model, Corpus([str(source)]), tmp_path / "out", block_bytes=1000)
+        encode_on_ray(
+            model, Corpus([str(source)]), tmp_path / "out", cluster=ClusterOptions(block_bytes=1000)
+        )
     assert not (tmp_path / "out").exists()
 
 
@@ -356,139 +305,12 @@ def test_a_row_that_is_no_text_stops_the_job(
 def test_nothing_but_rows_that_are_no_text(model: MiniLM, tmp_path: Path) -> None:
     source, output = tmp_path / "in.jsonl", tmp_path / "out"
     source.write_text("1\n2\n3\n")
-    report = encode_on_ray(model, Corpus([str(source)]), output, on_error="skip")
+    report = encode_on_ray(model, Corpus([str(source)]), output, JobOptions(on_error="skip"))
     assert (report.rows, report.errors) == (0, 3)
     import pyarrow.parquet as pq
 
     assert pq.read_table(output).num_rows == 0
     assert pq.read_table(output).column_names == ["text", "embedding"]
-
-
-def test_what_goes_wrong_on_a_machine_is_told(model: MiniLM, tmp_path: Path) -> None:
-    (tmp_path / "in.jsonl").write_text('{"text": "a"}\n')
-    corpus = Corpus([str(tmp_path / "in.jsonl")], column="text")
-    for name in ("parts", "records", "unfinished"):
-        (tmp_path / name).mkdir()
-    weights = {"model_name_or_path": str(model.checkpoint.directory)}
-    from minilm.corpus.formats import Tables
-    from minilm.corpus.ray.blocks import cut
-    from minilm.hub import sha256_of_files
-
-    digests = sha256_of_files(model.checkpoint)
-
-    def record(**others: Any) -> dict[str, Any]:
-        task = {
-            "folder": tmp_path,
-            "paths": corpus.paths,
-            "formats": corpus.formats,
-            "blocks": cut(corpus),
-            "loading": weights,
-            "sha256": digests,
-            "settings": {"max_seq_length": 256, "normalize": True, "truncate_dim": None},
-            "column": "text",
-            "keep": False,
-            "schema": Tables("text", 384, "float32").without_rows(),
-            "on_error": "raise",
-            "dtype": "float32",
-            "width": 384,
-            "prompt": "",
-            "pooling": None,
-            "batch_size": 32,
-        }
-        encoder = BlockEncoder(BlockTask(**{**task, **others}))
-        found: dict[str, Any] = json.loads(encoder({"block": np.array([0])})["record"][0])
-        return found
-
-    others = {**digests, "tokenizer.json": "0", "2_Dense/config.json": "0"}  # one that is not here at all
-    assert record(sha256=others)["failure"].endswith("2_Dense/config.json is another than the driver's")
-    others = {name: digest for name, digest in digests.items() if name != "modules.json"}
-    assert record(sha256=others)["failure"].endswith("modules.json is another than the driver's")
-    assert "every machine must see the output" in record(folder=tmp_path / "elsewhere")["failure"]
-    assert "no_such_model" in record(loading={"model_name_or_path": "./no_such_model"})["failure"]
-    assert "No such file" in record(paths=[str(tmp_path / "gone")])["failure"]
-    (tmp_path / "stop").touch()
-    assert record() == {"block": 0, "stopped": True}
-    (tmp_path / "stop").unlink()
-    done = record()
-    assert (done["rows"], done["lines"], done["errors"]) == (1, 1, 0)
-    assert record(paths=["/gone"]) == done  # it has a record, so that nothing is read
-    assert not list((tmp_path / "unfinished").iterdir())
-    (tmp_path / "parts" / "part-00000000.parquet").write_bytes(b"half")
-    assert record() == done
-    assert (tmp_path / "parts" / "part-00000000.parquet").stat().st_size == done["bytes"]
-
-
-@pytest.mark.parametrize(
-    ("address", "error", "message"),
-    [
-        ("{here}", None, "minilm: no connection to Ray at {here}: [Errno"),
-        ("nowhere", None, "minilm: no connection to Ray at nowhere: Invalid address format"),
-        (
-            "auto",
-            RuntimeError("Version mismatch: the cluster has\n    Ray: 2.1\nand this process\n    Ray: 2.2"),
-            "minilm: no connection to Ray at auto: "
-            "Version mismatch: the cluster has Ray: 2.1 and this process Ray: 2.2\n",
-        ),
-        ("local", RuntimeError(), "minilm: Ray does not start here: RuntimeError\n"),
-    ],
-)
-def test_a_cluster_that_is_not_there_or_another_is_one_line(
-    address: str,
-    error: Exception | None,
-    message: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    def fail(*_: object, **__: object) -> None:
-        assert error
-        raise error
-
-    (tmp_path / "in.txt").write_text("a\n")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        here = f"127.0.0.1:{server.getsockname()[1]}"  # nobody, once it is closed
-    if error:
-        monkeypatch.setattr(ray, "init", fail)
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "shutdown", lambda: None)
-    command = ["encode", str(tmp_path / "in.txt"), "-o", str(tmp_path / "out"), "--engine", "ray"]
-    assert main([*command, "--address", address.format(here=here)]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith(message.format(here=here))
-    assert said.count("\n") == 1
-
-
-@pytest.mark.usefixtures("machines")
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (RuntimeError("it broke\n\n  for good \n"), "for good"),
-        (KeyError(), "KeyError"),
-        (ray.exceptions.RayError("a\nb"), "b"),
-    ],
-)
-def test_whatever_ray_data_fails_with_is_one_line(
-    error: Exception, reason: str, model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise error
-
-    (tmp_path / "in.txt").write_text("a\n")
-    monkeypatch.setattr(ray.data.Dataset, "iter_batches", fail)
-    with pytest.raises(CorpusError) as raised:
-        encode_on_ray(model, Corpus([str(tmp_path / "in.txt")]), tmp_path / "out")
-    assert str(raised.value) == f"Ray gave up ({reason}); without --overwrite the same command goes on"
-
-
-@pytest.mark.usefixtures("machines")
-def test_an_actor_that_no_machine_has_room_for_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "in.txt").write_text("a\n")
-    command = ["encode", str(tmp_path / "in.txt"), "-o", str(tmp_path / "out"), "--engine", "ray"]
-    assert main([*command, "--actor-cpus", "64"]) == 1
-    reason = "an actor is to have 64 cores, and the largest machine of the cluster gives 1 (--actor-cpus)"
-    assert capsys.readouterr().err == f"minilm: {reason}\n"
 
 
 def test_the_engines_do_not_mix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -507,30 +329,13 @@ def test_the_engines_do_not_mix(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert (output / "mine").exists()
 
 
-def test_without_ray_it_is_said_what_brings_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    (tmp_path / "in.txt").write_text("a\n")
-    command = ["encode", str(tmp_path / "in.txt"), "-o", str(tmp_path / "out"), "--engine", "ray"]
-    begin = "import sys; sys.modules['pyarrow'] = None; from minilm.cli.main import main; sys.exit(main())"
-    without_arrow = subprocess.run(
-        [sys.executable, "-c", begin, *command], capture_output=True, text=True, encoding="utf-8", check=False
-    )
-    assert without_arrow.returncode == 1
-    assert 'which is not installed: pip install "minilm[ray]"' in without_arrow.stderr
-    assert without_arrow.stderr.count("\n") == 1
-    monkeypatch.setitem(sys.modules, "ray", None)
-    assert main(command) == 1
-    assert 'which is not installed: pip install "minilm[ray]"' in capsys.readouterr().err
-
-
 @pytest.mark.usefixtures("machines")
 def test_files_of_any_kind_replace_what_another_job_wrote(
     model: MiniLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "0.txt").write_text("".join(f"old {i}\n" for i in range(50)))
     output, one = tmp_path / "out", tmp_path / "one.parquet"
-    encode_on_ray(model, Corpus([str(tmp_path / "0.txt")]), output, block_bytes=50)
+    encode_on_ray(model, Corpus([str(tmp_path / "0.txt")]), output, cluster=ClusterOptions(block_bytes=50))
     assert len(parts_of(output)) == 7
     (tmp_path / "a.csv").write_text('n,text\n1,"two\nlines"\n2,b\n')
     (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b'{"text": "c", "n": "3"}\n7\n{"text": "d"}\n'))
@@ -566,7 +371,9 @@ def test_a_damaged_input_is_named(model: MiniLM, tmp_path: Path, monkeypatch: py
     for content in (whole[:-4], whole[:4] + b"\xff" * 200 + whole[204:]):  # no footer; a page of nonsense
         damaged.write_bytes(content)
         with pytest.raises(CorpusError, match=r"b\.parquet: "):
-            encode_on_ray(model, Corpus([str(tmp_path / "*.parquet")]), tmp_path / "out", overwrite=True)
+            encode_on_ray(
+                model, Corpus([str(tmp_path / "*.parquet")]), tmp_path / "out", JobOptions(overwrite=True)
+            )
 
 
 @pytest.mark.usefixtures("machines")
@@ -589,7 +396,13 @@ def test_an_actor_holds_one_model_and_takes_its_threads_from_its_cores(model: Mi
     with pytest.raises(
         ValueError, match=r"address must be None, not '1\.2\.3\.4:5': this process has a Ray cluster"
     ):
-        encode_on_ray(model, corpus_in(folder), folder / "no", address="1.2.3.4:5", on_error="skip")
+        encode_on_ray(
+            model,
+            corpus_in(folder),
+            folder / "no",
+            JobOptions(on_error="skip"),
+            ClusterOptions(address="1.2.3.4:5"),
+        )
 
 
 def test_a_machine_that_dies_loses_no_row_and_doubles_none(
@@ -635,12 +448,12 @@ def test_an_actor_of_two_cores_has_a_model_of_two_threads(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(on_ray, "BlockEncoder", Telling)
         with pytest.raises(CorpusError, match=r"^2 threads$"):
-            encode_on_ray(model, corpus, output, actor_cpus=2)
+            encode_on_ray(model, corpus, output, cluster=ClusterOptions(actor_cpus=2))
         with pytest.raises(CorpusError, match=r"^1 threads$"):
             encode_on_ray(model, corpus, output)
-    with pytest.raises(CorpusError, match="the largest machine of the cluster gives 2"):
-        encode_on_ray(model, corpus, output, actor_cpus=3)
-    assert encode_on_ray(model, corpus, output, actor_cpus=2).rows == 1
+    with pytest.raises(CorpusError, match="the largest machine of the cluster has 2"):
+        encode_on_ray(model, corpus, output, cluster=ClusterOptions(actor_cpus=3))
+    assert encode_on_ray(model, corpus, output, cluster=ClusterOptions(actor_cpus=2)).rows == 1
     rows = ray.data.from_items([{"text": "a"}])
     pool = ray.data.ActorPoolStrategy(size=1)
     [row] = rows.map_batches(Told, batch_format="pyarrow", num_cpus=2, compute=pool).take_all()

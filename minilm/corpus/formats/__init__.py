@@ -1,0 +1,1 @@
+"""The file formats of a corpus: a reader of rows, a writer of shards and a reader of vectors per format."""

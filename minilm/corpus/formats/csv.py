@@ -1,0 +1,79 @@
+"""CSV and TSV: a header, then one text per row.
+
+The standard library reads them row by row, so that a bad row affects no other and its line is known.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from minilm.corpus.formats.input_file import InputFile
+from minilm.corpus.formats.row import Row, TextColumn, make_row
+from minilm.errors import CorpusError
+
+if TYPE_CHECKING:
+    from _csv import Reader
+
+
+class _Header(NamedTuple):
+    names: list[str]
+    text: int  # where the column with the text is
+
+
+def read_csv(source: InputFile, column: TextColumn, *, delimiter: str = ",") -> Iterator[Row]:
+    """Iterate over the rows of a CSV file. A quote that is never closed is a CorpusError."""
+    csv.field_size_limit(2**31 - 1)  # a C long, which has 32 bits on Windows
+    with source.open() as file:
+        # Bytes that are not UTF-8 become lone surrogates, so that only their row is lost.
+        text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+        # strict: otherwise a quote that is never closed would turn the rest of the file into one cell
+        reader = csv.reader(text, delimiter=delimiter, strict=True)
+        try:
+            names, problem = _next_cells(reader, source.name)
+            if problem:
+                raise CorpusError(f"{source.name}, line {reader.line_num}: {problem}")
+            if names is None:
+                return
+            header = _Header(names, names.index(column.choose_from_header(names, source.name)))
+            while True:
+                cells, problem = _next_cells(reader, source.name)
+                if problem:
+                    yield Row(None, problem, source.name, reader.line_num, {})
+                elif cells is None:
+                    return
+                elif cells:
+                    yield _csv_row(cells, header, source.name, reader.line_num, keep=column.keep)
+        finally:
+            text.detach()  # the source closes the file
+
+
+def _next_cells(reader: Reader, source: str) -> tuple[list[str] | None, str | None]:
+    """Return the next row, None at the end; or what is wrong with the row."""
+    first_line = reader.line_num + 1
+    try:
+        return next(reader, None), None
+    except csv.Error as error:
+        if "end of data" in str(error):
+            reason = "a quote is opened in this row and never closed"
+            raise CorpusError(f"{source}, line {first_line}: {reason}") from None
+        return None, f"not CSV ({error})"
+
+
+def _csv_row(cells: list[str], header: _Header, source: str, line: int, *, keep: bool) -> Row:
+    others = {}
+    if keep:
+        pairs = zip(header.names, cells, strict=False)
+        name_of_text = header.names[header.text]
+        others = {name: _replace_surrogates(cell) for name, cell in pairs if name != name_of_text}
+    if any(cells[len(header.names) :]):  # an unquoted comma in a text: nobody knows where the text ends
+        return Row(None, f"{len(cells)} cells, and the header has {len(header.names)}", source, line, others)
+    if header.text >= len(cells):
+        return Row(None, f"no {header.names[header.text]!r}", source, line, others)
+    return make_row(cells[header.text], source, line, others)
+
+
+def _replace_surrogates(cell: str) -> str:
+    return cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,0 +1,97 @@
+"""JSON Lines: one object, or one bare string, per line.
+
+The standard library reads them row by row, so that a bad row affects no other and its line is known.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from minilm._arrays import Float32Array
+from minilm._files import json_bytes
+from minilm.corpus.formats.input_file import InputFile
+from minilm.corpus.formats.row import Row, TextColumn, make_row, not_utf8
+from minilm.corpus.formats.shard import EMBEDDING, GrowingFile, Shard, check_text_name
+from minilm.errors import CorpusError, one_line
+
+
+def read_json_lines(source: InputFile, column: TextColumn) -> Iterator[Row]:
+    """Iterate over the rows of a JSON Lines file; blank lines are skipped."""
+    for line, content in enumerate(source.lines(), 1):
+        if not content.strip():
+            continue
+        try:
+            value = json.loads(content.decode())
+        except UnicodeDecodeError as error:
+            yield Row(None, not_utf8(error), source.name, line, {})
+        except (ValueError, RecursionError) as error:
+            yield Row(None, f"not JSON ({error})", source.name, line, {})
+        else:
+            if isinstance(value, dict):
+                yield _object_row(value, column, source.name, line)
+            else:  # a line may be the text itself
+                yield make_row(value, source.name, line, {})
+
+
+def _object_row(value: dict[str, Any], column: TextColumn, source: str, line: int) -> Row:
+    name = column.name or column.choose(list(value), source)
+    others = {key: item for key, item in value.items() if key != name} if column.keep else {}
+    if name in value:
+        column.is_found = True
+        return make_row(value[name], source, line, others)
+    problem = one_line(f"no column {name!r}; its columns are: {', '.join(value)}")
+    column.example = column.example or f"{source}, line {line}: {problem}"
+    return Row(None, problem, source, line, others)
+
+
+class JsonLinesWriter(GrowingFile):
+    """Writes one object per row: the text, the other columns, the vector."""
+
+    def __init__(self, folder: Path, column: str) -> None:
+        super().__init__(folder)
+        self._column = column
+
+    def append(self, file: BinaryIO, shard: Shard) -> None:
+        """Write the rows of a shard."""
+        rows = zip(shard.texts, shard.other_columns, shard.vectors.tolist(), strict=True)
+        for text, others, vector in rows:
+            check_text_name(self._column, others)
+            file.write(json_bytes({self._column: text, **others, EMBEDDING: vector}) + b"\n")
+
+
+def json_lines_vectors(path: Path, block_rows: int) -> Iterator[Float32Array]:
+    """Iterate over blocks of vectors, shape (n, E); a CorpusError names a line without one."""
+    start = 0
+    with path.open("rb") as file:
+        while lines := list(islice(file, block_rows)):
+            vectors: list[Any] = []
+            try:
+                vectors.extend(json.loads(line)[EMBEDDING] for line in lines)
+                with np.errstate(over="ignore"):
+                    block = np.array(vectors, np.float32).reshape(len(lines), -1)
+            except KeyError:
+                raise CorpusError(f"{path}, line {start + len(vectors) + 1}: no {EMBEDDING!r}") from None
+            except (ValueError, TypeError, OverflowError) as error:
+                where = f"lines {start + 1} to {start + len(lines)}"
+                if len(vectors) < len(lines):
+                    where = f"line {start + len(vectors) + 1}"
+                raise CorpusError(f"{path}, {where}: no rows of vectors: {error}") from None
+            start += len(lines)
+            yield block
+
+
+def json_lines_texts(path: Path, rows: set[int]) -> dict[int, str | None]:
+    """Return the texts of these rows: the first string of each, which is the text in what encode wrote."""
+    with path.open("rb") as file:
+        records = (
+            (row, json.loads(line)) for row, line in enumerate(islice(file, max(rows) + 1)) if row in rows
+        )
+        return {
+            row: next((v for v in record.values() if isinstance(v, str)), None) for row, record in records
+        }

@@ -1,0 +1,107 @@
+"""minilm/corpus/formats/input_file.py: compressed files and pipes are read like files."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minilm import CorpusError, MiniLM
+from minilm.corpus.rows import Corpus
+from minilm.errors import MissingExtraError
+from tests.corpus.running import (
+    TEXTS,
+    failure,
+    run,
+    write_input,
+)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+@pytest.mark.parametrize("kind", ["txt", "jsonl", "csv"])
+def test_compressed_files_are_read(kind: str, suffix: str, model: MiniLM, tmp_path: Path) -> None:
+    plain, source, output = tmp_path / "in", tmp_path / f"in.{kind}{suffix}", tmp_path / "out.npy"
+    write_input(plain, kind)
+    if suffix == ".gz":
+        source.write_bytes(gzip.compress(plain.read_bytes()))
+    else:
+        pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+        with pa.CompressedOutputStream(str(source), "zstd") as file:
+            file.write(plain.read_bytes())
+    assert run(source, "-o", output) == 0
+    np.testing.assert_array_equal(np.load(output), model.encode(TEXTS))
+    content = source.read_bytes()
+    source.write_bytes(content[: len(content) // 2])
+    with pytest.raises(CorpusError, match="the compressed data is damaged"):
+        list(Corpus([str(source)]))
+
+
+def test_a_damaged_gzip_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    source = tmp_path / "in.txt.gz"
+    content = gzip.compress(os.urandom(5000).hex().encode())
+    for at in range(10, len(content), 97):  # from behind its header
+        source.write_bytes(content[:at] + bytes([content[at] ^ 255]) + content[at + 1 :])
+        with pytest.raises(CorpusError, match=r"in\.txt\.gz: the compressed data is damaged"):
+            list(Corpus([str(source)]))
+    assert failure(capsys, source, "-o", tmp_path / "out.npy")[0] == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes as POSIX has them")
+def test_a_pipe_is_read_like_a_file(model: MiniLM, tmp_path: Path) -> None:
+    """As the shell's <(...) gives one."""
+    pipe, output = tmp_path / "in.txt", tmp_path / "out.npy"
+    os.mkfifo(pipe)
+    thread = threading.Thread(target=pipe.write_text, args=("\n".join(TEXTS),))
+    thread.start()
+    assert run(pipe, "-o", output) == 0
+    thread.join()
+    np.testing.assert_array_equal(np.load(output), model.encode(TEXTS))
+
+
+@pytest.mark.parametrize(("suffix", "module"), [(".bz2", bz2), (".xz", lzma)])
+def test_what_fsspec_decompresses_besides_is_read_too(suffix: str, module: Any, tmp_path: Path) -> None:
+    source = tmp_path / f"in.txt{suffix}"
+    content = module.compress("\n".join(TEXTS).encode())
+    source.write_bytes(content)
+    assert [row.text for row in Corpus([str(source)])] == TEXTS
+    for damaged in (content[:-9], content[:20] + b"\xff" * 9 + content[29:]):
+        source.write_bytes(damaged)
+        with pytest.raises(CorpusError, match=rf"in\.txt\{suffix}: the compressed data is damaged"):
+            list(Corpus([str(source)]))
+
+
+def test_zstd_data_in_several_frames_is_read_whole(tmp_path: Path) -> None:
+    """As pzstd and `cat a.zst b.zst` write them."""
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    source = tmp_path / "in.txt.zst"
+    with source.open("wb") as file:
+        for text in TEXTS:
+            file.write(pa.compress(f"{text}\n".encode(), codec="zstd", asbytes=True))
+    assert [row.text for row in Corpus([str(source)])] == TEXTS
+
+
+def test_without_pyarrow_it_is_said_what_brings_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "in.txt.zst").touch()
+    with pytest.raises(MissingExtraError, match=r'zstd needs pyarrow, .* pip install "minilm\[parquet\]"'):
+        list(Corpus([str(tmp_path / "in.txt.zst")]))
+
+
+def test_a_full_disk_is_not_called_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in.txt.gz").write_bytes(gzip.compress(b"a"))
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(gzip.GzipFile, "readline", fail)
+    monkeypatch.setattr(gzip.GzipFile, "__next__", fail, raising=False)
+    with pytest.raises(OSError, match="Input/output error"):
+        list(Corpus([str(tmp_path / "in.txt.gz")]))

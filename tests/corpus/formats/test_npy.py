@@ -1,0 +1,51 @@
+"""minilm/corpus/formats/npy.py: the file is the one that numpy writes, and what is none is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minilm import CorpusError
+from minilm.corpus.formats.npy import HEADER_BYTES, NpyWriter, npy_vectors
+from minilm.corpus.formats.shard import Shard
+
+VECTORS = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_shards_become_the_file_that_numpy_reads(dtype: str, tmp_path: Path) -> None:
+    writer = NpyWriter(tmp_path, 3, dtype)
+    writer.rewind([])
+    size = np.dtype(dtype).itemsize * 3
+    marks = [
+        writer.write(Shard(n, [""] * len(part), [], part)) for n, part in enumerate(np.split(VECTORS, [4, 6]))
+    ]
+    assert marks == [HEADER_BYTES + rows * size for rows in (4, 6, 7)]
+    np.testing.assert_array_equal(np.load(writer.join(7)), VECTORS.astype(dtype))
+
+
+def test_a_writer_goes_back_to_any_shard(tmp_path: Path) -> None:
+    writer = NpyWriter(tmp_path, 3, "float32")
+    writer.rewind([])
+    first = writer.write(Shard(0, [""] * 4, [], VECTORS[:4]))
+    writer.write(Shard(1, [""] * 3, [], VECTORS[:3]))
+    later = NpyWriter(tmp_path, 3, "float32")  # of another process
+    later.rewind([first])
+    later.write(Shard(1, [""] * 3, [], VECTORS[4:]))
+    np.testing.assert_array_equal(np.load(later.join(7)), VECTORS)
+
+
+def test_vectors_come_in_blocks(tmp_path: Path) -> None:
+    np.save(tmp_path / "index.npy", VECTORS)
+    blocks = list(npy_vectors(tmp_path / "index.npy", 3))
+    assert [len(block) for block in blocks] == [3, 3, 1]
+    np.testing.assert_array_equal(np.concatenate(blocks), VECTORS)
+
+
+@pytest.mark.parametrize("array", [np.zeros(3, np.float32), np.zeros((2, 3), np.int64)])
+def test_what_is_no_rows_of_floats_is_refused(array: np.ndarray, tmp_path: Path) -> None:
+    np.save(tmp_path / "index.npy", array)
+    with pytest.raises(CorpusError, match=r"index\.npy holds .* not rows of vectors"):
+        next(npy_vectors(tmp_path / "index.npy", 3))

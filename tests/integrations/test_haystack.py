@@ -1,0 +1,47 @@
+"""minilm/integrations/haystack.py in the real framework: the same vectors, as it requires them."""
+
+from __future__ import annotations
+
+import pytest
+
+from minilm import MiniLM
+from tests.integrations.texts import QUERY, TEXTS, close
+
+# the frameworks' own warnings while they are imported are not ours
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def test_haystack(model: MiniLM, prompted: MiniLM) -> None:
+    haystack = pytest.importorskip("haystack", reason="haystack-ai is not installed")
+    from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever
+    from haystack.document_stores.in_memory import InMemoryDocumentStore
+
+    from minilm.integrations.haystack import MiniLMDocumentEmbedder, MiniLMTextEmbedder
+
+    documents = [haystack.Document(content=text, meta={"title": "T"}) for text in TEXTS]
+    embedder = MiniLMDocumentEmbedder()
+    close([d.embedding for d in embedder.run(documents)["documents"]], model.encode(TEXTS))
+    assert documents[0].embedding is None  # the copies have it
+    assert embedder.run([]) == {"documents": []}
+    titled = MiniLMDocumentEmbedder(meta_fields_to_embed=["title", "absent"], embedding_separator=": ")
+    embedded = titled.run(documents[:1])["documents"]
+    close(embedded[0].embedding, model.encode("T: " + TEXTS[0]))
+    close(MiniLMTextEmbedder(prompted).run(QUERY)["embedding"], model.encode("query: " + QUERY))
+    with pytest.raises(TypeError, match="MiniLMTextEmbedder takes a str"):
+        embedder.run("text")
+    with pytest.raises(TypeError, match="text must be a str, not list"):
+        MiniLMTextEmbedder().run([QUERY])
+
+    trusted = ["minilm.integrations.haystack"]
+    store = InMemoryDocumentStore(embedding_similarity_function="cosine")
+    writing = haystack.Pipeline()
+    writing.add_component("embedder", titled)
+    writing = haystack.Pipeline.loads(writing.dumps(), allowed_modules=trusted)
+    store.write_documents(writing.run({"embedder": {"documents": documents}})["embedder"]["documents"])
+    asking = haystack.Pipeline()
+    asking.add_component("embedder", MiniLMTextEmbedder())
+    asking = haystack.Pipeline.loads(asking.dumps(), allowed_modules=trusted)  # as YAML and back
+    asking.add_component("retriever", InMemoryEmbeddingRetriever(store, top_k=1))
+    asking.connect("embedder.embedding", "retriever.query_embedding")
+    [found] = asking.run({"embedder": {"text": QUERY}})["retriever"]["documents"]
+    assert found.content == TEXTS[1]

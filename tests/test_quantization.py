@@ -1,0 +1,72 @@
+"""minilm/quantization.py: fewer bits and fewer components, on numbers worked out by hand."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minilm import util
+from minilm.pooling import normalize
+
+UNIT = normalize(np.random.default_rng(7).normal(size=(60, 8))).astype(np.float32)
+
+
+def test_quantization_by_hand() -> None:
+    given = np.array([[0.0, -1.0], [0.5, 0.0], [1.0, 1.0], [2.0, -3.0]], np.float32)
+    ranges = np.array([[0.0, -1.0], [1.0, 1.0]])
+    # floor(0.5 / (1 / 255)) = 127; 1 / 255 is a little more in float32, so that 1 holds 254 whole steps of
+    # it; what lies beyond the range takes its end
+    expected = np.array([[0, 0], [127, 127], [254, 254], [255, 0]])
+    by_range = util.quantize_embeddings(given, "uint8", ranges=ranges)
+    assert by_range.dtype == np.uint8
+    np.testing.assert_array_equal(by_range, expected)
+    signed = util.quantize_embeddings(given, "int8", calibration_embeddings=given[[0, 2]])
+    assert signed.dtype == np.int8
+    np.testing.assert_array_equal(signed, expected - 128)
+    bits = util.quantize_embeddings([[1.0, -1.0, 0.0, 2.0, 1.0, 1.0, 1.0, 1.0, 3.0]], "ubinary")
+    np.testing.assert_array_equal(bits, [[0b10011111, 0b10000000]])
+    signed_bits = util.quantize_embeddings([[1.0, -1.0, 0.0, 2.0, 1.0, 1.0, 1.0, 1.0, 3.0]], "binary")
+    assert signed_bits.dtype == np.int8
+    assert signed_bits.tolist() == [[0b10011111 - 128, 0]]
+    assert util.quantize_embeddings([1.0, -1.0], "float32").dtype == np.float32
+    # a component that is always the same has a range of no width
+    np.testing.assert_array_equal(
+        util.quantize_embeddings(np.full((2, 1), 0.3, np.float32), "uint8"), [[0], [0]]
+    )
+
+
+def test_quantization_of_nothing_keeps_the_shape() -> None:
+    nothing = np.empty((0, 12), np.float32)
+    shapes = {p: util.quantize_embeddings(nothing, p).shape for p in ("int8", "uint8", "binary", "ubinary")}
+    assert shapes == {"int8": (0, 12), "uint8": (0, 12), "binary": (0, 2), "ubinary": (0, 2)}
+
+
+def test_few_embeddings_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        util.quantize_embeddings(UNIT, "int8")
+    assert "come from only 60 embeddings" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "precision", "options", "message"),
+    [
+        (UNIT, "int4", {}, "must be one of float32, int8, uint8, binary, ubinary, not 'int4'"),
+        (UNIT.astype(np.int8), "binary", {}, "must be floats, not int8"),
+        (UNIT[0], "int8", {}, "a single embedding does not give"),
+        (UNIT[:1], "uint8", {}, "a single embedding does not give"),
+        (UNIT, "int8", {"ranges": UNIT[:2, :4]}, r"ranges must have shape \(2, 8\), not \(2, 4\)"),
+    ],
+)
+def test_bad_quantization_is_refused(embeddings: Any, precision: Any, options: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        util.quantize_embeddings(embeddings, precision, **options)
+
+
+def test_truncation_keeps_the_first_components() -> None:
+    np.testing.assert_array_equal(util.truncate_embeddings(UNIT, 3), UNIT[:, :3])
+    np.testing.assert_array_equal(util.truncate_embeddings(UNIT, None), UNIT)
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        util.truncate_embeddings(UNIT, 0)
