@@ -75,12 +75,7 @@ def _score(model: MiniLM, texts: Sequence[str]) -> tuple[float, list[int]]:
 def explanation_text(explanation: Explanation, *, in_colour: bool) -> str:
     """Return both texts with the share of each word, and the pairs of tokens that add most.
 
-    Parameters
-    ----------
-    explanation : Explanation
-        The result of :meth:`minilm.MiniLM.explain`.
-    in_colour : bool
-        Shade each word by its share, with ANSI escapes. Otherwise the share stands beside the word.
+    In colour each word is shaded by its share, with ANSI escapes. Otherwise the share stands beside the word.
     """
     lines: list[str] = []
     for side, shares in zip((explanation.a, explanation.b), explanation.word_shares(), strict=True):

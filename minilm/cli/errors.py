@@ -22,14 +22,8 @@ class Interrupted(KeyboardInterrupt):
 def argument_errors(error_type: type[Failure | UsageError], names: Mapping[str, str]) -> Iterator[None]:
     """Turn the library's complaint about an argument into one about the command line.
 
-    Such a ValueError or TypeError begins with the name of the argument. Any other error passes: it is a bug.
-
-    Parameters
-    ----------
-    error_type : Failure or UsageError
-        The error to raise.
-    names : mapping of str to str
-        What the command line calls each argument: ``{"max_texts": "--max-texts"}``.
+    Such a ValueError or TypeError begins with the name of the argument. ``names`` maps this name to that of
+    the command line: ``{"max_texts": "--max-texts"}``. Any other error passes: it is a bug.
     """
     try:
         yield

@@ -49,11 +49,8 @@ def add_source_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGro
     """Add the options that say where a checkpoint comes from; return their group."""
     group = parser.add_argument_group("model")
     add = group.add_argument
-    add(
-        "--model",
-        default=DEFAULT_MODEL,
-        help="a directory or a name on the Hugging Face Hub (default: %(default)s)",
-    )
+    model = "a directory or a name on the Hugging Face Hub (default: %(default)s)"
+    add("--model", default=DEFAULT_MODEL, help=model)
     add("--revision", help="a branch, tag or commit on the Hub")
     add("--cache-folder", metavar="DIR", help="use this Hugging Face cache, not your own")
     add("--local-files-only", action="store_true", help="never use the network")

@@ -26,28 +26,13 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     add("--reranker", metavar="MODEL", help="a cross-encoder for /rerank: a directory or a name on the Hub")
     add("--default-prompt-name", metavar="NAME", help="put this prompt of the checkpoint before every text")
     add("--threads", type=count, metavar="N", help="number of cores to use (default: all)")
-    add(
-        "--api-key",
-        metavar="KEY",
-        help="clients must send this key (default: MINILM_API_KEY, which is safer)",
-    )
-    add(
-        "--cors-origin",
-        action="append",
-        default=[],
-        metavar="ORIGIN",
-        help="let pages of this site use the service",
-    )
+    add("--api-key", metavar="KEY", help="clients must send this key (default, and safer: MINILM_API_KEY)")
+    add("--cors-origin", action="append", default=[], metavar="ORIGIN", help="site that may use the service")
     add("--max-body-bytes", type=count, metavar="N", help="longest body of a request (default: 8 MiB)")
     add("--max-texts", type=count, metavar="N", help="most texts per request (default: 2048)")
     add("--max-characters", type=count, metavar="N", help="most characters per request (default: 2,000,000)")
     add("--max-queue-tokens", type=count, metavar="N", help="most tokens that wait (default: 1,000,000)")
-    add(
-        "--body-seconds",
-        type=positive_number,
-        metavar="S",
-        help="time to send a request's body (default: 30)",
-    )
+    add("--body-seconds", type=positive_number, metavar="S", help="time to send a body (default: 30)")
     add_model_options(parser)
 
 

@@ -53,13 +53,7 @@ def printable(text: str) -> str:
 
 
 def put(text: str) -> None:
-    """Print one line to stdout.
-
-    Raises
-    ------
-    Failure
-        If stdout is closed: then nobody receives the answer.
-    """
+    """Print one line to stdout, or raise Failure if stdout is closed: then nobody receives the answer."""
     if sys.stdout is None:
         raise Failure("there is nowhere to write to: stdout is closed")
     print(text)
