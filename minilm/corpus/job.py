@@ -16,9 +16,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from minilm._arrays import FloatArray
 from minilm._files import json_bytes, sync, write_json
-from minilm._pipeline import WINDOW_CHARACTERS, WINDOW_TEXTS
+from minilm._pipeline import Counts, windows
 from minilm.corpus.dedupe import DeduplicationStore
 from minilm.corpus.formats.registry import make_writer
 from minilm.corpus.formats.row import Row
@@ -29,7 +31,6 @@ from minilm.corpus.workspace import JobWorkspace
 from minilm.errors import CorpusError
 from minilm.model import MiniLM
 from minilm.pooling import Pooling
-from minilm.quantization import truncate_embeddings
 
 Progress = Callable[[Report, int], object]
 """Told how far a job is: its report, and the bytes of input that were processed."""
@@ -102,7 +103,7 @@ class _LocalJob:
         self._workspace = workspace
         self._options = options
         self._prompt_text = model.resolve_prompt(prompt_name=options.prompt_name)
-        self._width = width_of(model, options.pooling)
+        self._width = model.get_embedding_dimension(options.pooling)
         self._advance = advance
         self._errors = workspace.folder / "errors.jsonl"
         self._reader = corpus.read()
@@ -211,18 +212,15 @@ def encode_texts(
     batch_size: int,
 ) -> FloatArray:
     """Return one vector per text, shape (n, E), and add the texts and their tokens to the report."""
-    ids, is_cut, _ = model.pipeline.tokenize_window(texts, prompt)
-    report.truncated += sum(is_cut)
-    report.tokens += sum(map(len, ids))
-    report.encoded += len(texts)
-    vectors = model.encode_tokens(ids, pooling=pooling, batch_size=batch_size)
-    return truncate_embeddings(vectors, model.truncate_dim)
-
-
-def width_of(model: MiniLM, pooling: Pooling | Sequence[Pooling] | None) -> int:
-    """Return the number of components per vector, with ``model.truncate_dim`` applied."""
-    width = model.head.width(pooling)
-    return min(width, model.truncate_dim or width)
+    counts = Counts()
+    embed = model.head.embedder(pooling, model.normalize, model.truncate_dim)
+    run = model.pipeline.run(texts, embed, counts=counts, prompt_text=prompt, batch_size=batch_size)
+    vectors = [vector for _, window in run for vector in window]
+    report.truncated += counts.truncated
+    report.tokens += counts.tokens
+    report.encoded += counts.texts
+    width = model.get_embedding_dimension(pooling)
+    return np.stack(vectors) if vectors else np.empty((0, width), np.float32)
 
 
 def split_valid(window: list[Row], on_error: OnError) -> tuple[list[Row], list[Row]]:
@@ -246,16 +244,7 @@ def error_line(source: str, line: int, problem: str | None) -> bytes:
 
 def shards(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """Iterate over the rows in shards; their limits depend on the rows alone, not on where a run began."""
-    window: list[Row] = []
-    characters = 0
-    for row in rows:
-        window.append(row)
-        characters += len(row.text or "")
-        if len(window) == WINDOW_TEXTS or characters >= WINDOW_CHARACTERS:
-            yield window
-            window, characters = [], 0
-    if window:
-        yield window
+    return windows(rows, lambda row: len(row.text or ""))
 
 
 def _drain(rows: list[Row]) -> Iterator[Row]:

@@ -7,4 +7,4 @@ import pytest
 
 @pytest.fixture
 def short_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 2)
+    monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 2)

@@ -70,8 +70,8 @@ def corpus_of(path: Path, rows: int) -> None:
 
 def start(source: Path, output: Path) -> subprocess.Popen[bytes]:
     """The command in a process of its own, in shards of 64 rows, so that there are many moments."""
-    program = "import minilm.corpus.job as job, sys\nfrom minilm.cli.main import main\n"
-    program += "job.WINDOW_TEXTS = 64\nsys.exit(main())"
+    program = "import minilm._pipeline as pipeline, sys\nfrom minilm.cli.main import main\n"
+    program += "pipeline.WINDOW_TEXTS = 64\nsys.exit(main())"
     options = ["encode", str(source), "-o", str(output), "--on-error", "skip", "--dedupe"]
     keep = ["--keep"] if output.suffix != ".npy" else []
     return subprocess.Popen([sys.executable, "-c", program, *options, *keep], stderr=subprocess.DEVNULL)

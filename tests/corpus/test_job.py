@@ -142,7 +142,7 @@ def test_ctrl_c_lands_the_rows_in_hand(tmp_path: Path) -> None:
 def test_no_row_is_lost_between_windows(
     rows: int, model: MiniLM, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 3)
+    monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 3)
     texts = [f"text {row}" for row in range(rows)]
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO("\n".join(texts).encode())))
     assert run() == 0
@@ -156,7 +156,7 @@ def test_no_row_is_lost_between_windows(
 def test_a_bad_row_at_the_edge_of_a_window_is_noticed(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 3)
+    monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 3)
     source = tmp_path / "in.jsonl"
     source.write_text('"a"\n"b"\n"c"\nnull\n"d"\n')
     code, line = failure(capsys, source)
@@ -168,7 +168,7 @@ def test_a_bad_row_at_the_edge_of_a_window_is_noticed(
 
 
 def test_progress_is_what_has_landed(model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 2)
+    monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 2)
     source = tmp_path / "in.txt"
     source.write_text("one\n" * 5)  # 20 bytes
     corpus = Corpus([str(source)])

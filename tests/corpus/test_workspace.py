@@ -51,7 +51,7 @@ def test_what_is_there_stays_until_what_replaces_it_is_whole(
         assert (code, line) == (1, f"{output} is being written by another process")
         assert output.read_bytes() == before
     # one that is interrupted goes on, and then takes its place, errors and all
-    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 1)
+    monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 1)
     source.write_text('{"text": "three"}\n{"text": "four"}\n')
     stop = threading.Event()
     stop.set()
@@ -85,7 +85,7 @@ def test_other_rows_from_stdin_are_another_job(
         raw = io.BytesIO("".join(f"{line}\n" for line in lines).encode())
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(raw))
 
-    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 2)
+    monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 2)
     output = tmp_path / "out.npy"
     refusal = f"{output} was begun with other rows from stdin. Take another name, or --overwrite"
     stop = threading.Event()
@@ -114,7 +114,7 @@ def test_a_full_disk_or_a_stop_loses_nothing(
 ) -> None:
     if suffix == "parquet":
         pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 64)
+    monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 64)
     source, whole, broken = tmp_path / "in.jsonl", tmp_path / f"whole.{suffix}", tmp_path / f"broken.{suffix}"
     corpus_of(source, 1000)
 
@@ -171,7 +171,7 @@ def test_a_disk_that_is_really_full_fails_in_one_line_and_goes_on_once_there_is_
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 512)
+    monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 512)
     source, output, ballast = small_disk.parent / "in.txt", small_disk / "out.npy", small_disk / "ballast"
     texts = [f"text {i}" for i in range(2000)]  # 2.9 MiB of vectors
     source.write_text("\n".join(texts))

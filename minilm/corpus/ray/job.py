@@ -24,7 +24,7 @@ import numpy as np
 from minilm._files import atomic_write, write_json
 from minilm.corpus.formats.arrow import ArrowTables
 from minilm.corpus.formats.shard import Shard, check_vector_name
-from minilm.corpus.job import Progress, error_line, error_message, shards, split_valid, width_of
+from minilm.corpus.job import Progress, error_line, error_message, shards, split_valid
 from minilm.corpus.manifest import JobOptions, Report, read_manifest
 from minilm.corpus.ray.actor import BlockEncoder, BlockTask, Record
 from minilm.corpus.ray.blocks import Block, cut_blocks
@@ -155,7 +155,7 @@ def _make_task(
     recorded: dict[str, Any],
 ) -> BlockTask:
     folder = resume_folder(workspace, recorded)
-    width = width_of(model, options.pooling)
+    width = model.get_embedding_dimension(options.pooling)
     schema = _schema(corpus, width, options)
     column = corpus.find_column()  # for all blocks: the first rows of some would choose another
     return BlockTask(

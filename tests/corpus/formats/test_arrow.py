@@ -39,7 +39,7 @@ def test_columns_are_those_of_the_first_rows_with_a_text(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
-    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 2)
+    monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 2)
     rows: list[dict[str, Any]] = [{"text": None}] * 4 + [{"text": f"t{i}", "n": i} for i in range(4)]
     source, output = tmp_path / "in.jsonl", tmp_path / "out.parquet"
     source.write_text("".join(json.dumps(row) + "\n" for row in rows))

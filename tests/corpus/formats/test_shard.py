@@ -53,7 +53,7 @@ def test_rows_that_had_landed_and_are_gone_are_not_made_up(
 def test_a_kept_column_does_not_take_the_place_of_the_text(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 1)
+    monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 1)
     source = tmp_path / "in.jsonl"
     source.write_text('"bare"\n{"body": "x"}\n{"body": "y", "text": "z"}\n')
     message = "a column to keep is called 'text', like the column of the texts"

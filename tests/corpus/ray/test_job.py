@@ -290,7 +290,7 @@ def test_a_row_that_is_no_text_stops_the_job(
 ) -> None:
     source = tmp_path / "in.jsonl"
     # the first rows, which tell the columns, are read before the cluster has anything to do
-    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 100)
+    monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 100)
     source.write_text("\n" + "\n".join(['{"text": "good"}'] * lines + ["7"]))
     with pytest.raises(
         CorpusError, match=rf"in\.jsonl, line {lines + 2}: a number, not text \(--on-error skip"
@@ -363,7 +363,7 @@ def test_files_of_any_kind_replace_what_another_job_wrote(
 def test_a_damaged_input_is_named(model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pyarrow.parquet as pq
 
-    monkeypatch.setattr("minilm.corpus.job.WINDOW_TEXTS", 50)  # so that the driver reads of the first only
+    monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 50)  # so that the driver reads of the first only
     for name in ("a", "b"):
         pq.write_table(pa.table({"text": [f"{name} {i}" for i in range(100)]}), tmp_path / f"{name}.parquet")
     damaged = tmp_path / "b.parquet"
