@@ -41,7 +41,7 @@ def add_encode(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``minilm encode``."""
     add = parser.add_argument
     toggle = argparse.BooleanOptionalAction
-    files = "files or patterns: text, JSON Lines, CSV, TSV, Parquet, also .gz or .zst (default: stdin)"
+    files = "files or patterns: text, JSON Lines, CSV, TSV, Parquet, or .gz .bz2 .xz .zst (default: stdin)"
     add("input", nargs="*", default=["-"], metavar="INPUT", help=files)
     output = "write a .parquet, .npy or .jsonl file (default: print JSON lines)"
     add("-o", "--output", metavar="OUTPUT", help=output)

@@ -51,7 +51,7 @@ class GrowingFile:
             return file.tell()
 
     def rewind(self, marks: Sequence[int]) -> None:
-        """Truncate the file to the length after the last of these shards."""
+        """Truncate the file to its length after these shards."""
         with self.path.open("ab") as file:
             if marks and file.tell() < marks[-1]:  # truncate() would lengthen it with zeros
                 raise CorpusError(f"{self.path} has lost rows that were written: --overwrite starts over")

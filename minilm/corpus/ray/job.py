@@ -59,13 +59,9 @@ def encode_on_ray(
         Files, not standard input.
     output : Path
         The directory.
-    options : JobOptions, optional
-        Without ``dedupe``, since the actors do not know each other's texts.
+    options, advance, stop
+        As for :func:`minilm.corpus.job.encode_corpus`, for blocks instead of shards, without ``dedupe``.
     cluster : ClusterOptions, optional
-    advance : callable
-        Called at the beginning and after each block, with the report and the bytes of input processed.
-    stop : threading.Event, optional
-        Set by another thread or a signal handler: no more blocks are started.
 
     Returns
     -------
@@ -80,7 +76,7 @@ def encode_on_ray(
     MissingExtraError
         If Ray is not installed.
     ValueError
-        If the options ask for ``dedupe``.
+        If the options ask for ``dedupe``: the actors do not know each other's texts.
     """
     options, cluster = options or JobOptions(), cluster or ClusterOptions()
     if options.dedupe:
