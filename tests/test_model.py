@@ -115,22 +115,6 @@ def test_token_embeddings_are_the_last_hidden_states(model: MiniLM, float64_para
     np.testing.assert_allclose(single, tokens[0], rtol=0, atol=1e-5)
 
 
-def test_poolings_are_those_of_the_token_embeddings(model: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = PLAIN[0]
-    tokens = model.encode(text, output_value="token_embeddings")
-    for pooling, expected in (
-        ("mean", tokens.mean(axis=0)),
-        ("cls", tokens[0]),
-        ("max", tokens.max(axis=0)),
-    ):
-        with monkeypatch.context() as patch:
-            patch.setattr(model, "normalize", False)
-            raw = model.encode(text, pooling=pooling)  # type: ignore[arg-type]
-        np.testing.assert_allclose(raw, expected, rtol=0, atol=1e-5)
-        unit = model.encode(text, pooling=pooling)  # type: ignore[arg-type]
-        np.testing.assert_allclose(unit, expected / np.linalg.norm(expected), rtol=0, atol=1e-6)
-
-
 def test_none_means_as_the_checkpoint_says(make_checkpoint: MakeCheckpoint) -> None:
     from dataclasses import replace
 
@@ -155,23 +139,6 @@ def test_the_beginning_is_what_counts_of_a_cut_text(model: MiniLM) -> None:
     with pytest.warns(TruncationWarning):
         cut = model.encode(of_length(600))
     np.testing.assert_allclose(cut, model.encode(of_length(256)), rtol=0, atol=SAME)
-
-
-def test_max_seq_length_can_be_set_up_to_the_position_table(make_checkpoint: MakeCheckpoint) -> None:
-    model = MiniLM(make_checkpoint(), max_seq_length=5)
-    assert model.max_seq_length == 5
-    with pytest.warns(TruncationWarning, match="1 of 1 texts were cut at 5 tokens"):
-        assert len(model.encode("a b c d e f", output_value="token_embeddings")) == 5
-    model.max_seq_length = 24
-    assert len(model.encode("a " * 22, output_value="token_embeddings")) == 24
-    for value in (2, 25, 0, -1):
-        with pytest.raises(
-            ValueError, match=f"max_seq_length must lie in 3 to 24 for this model, not {value}"
-        ):
-            model.max_seq_length = value
-    for bad in ("5", 5.0, True, None):
-        with pytest.raises(TypeError, match="max_seq_length must be an int"):
-            model.max_seq_length = bad  # type: ignore[assignment]
 
 
 @pytest.mark.parametrize(
