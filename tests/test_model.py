@@ -94,14 +94,6 @@ def test_any_text_gives_a_finite_unit_vector(model: MiniLM, text: str) -> None:
     assert abs(np.linalg.norm(embedding) - 1) < 3e-7
 
 
-def test_long_input_goes_through_in_windows(
-    model: MiniLM, plain: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 5)
-    np.testing.assert_allclose(model.encode(PLAIN), plain, rtol=0, atol=SAME)
-    np.testing.assert_allclose(model.encode(iter(PLAIN)), plain, rtol=0, atol=SAME)
-
-
 def test_token_embeddings_are_the_last_hidden_states(model: MiniLM, float64_parameters: Parameters) -> None:
     given = [PLAIN[0], "", PLAIN[13]]
     tokens = model.encode(given, output_value="token_embeddings")
