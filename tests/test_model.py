@@ -173,7 +173,7 @@ def test_a_lone_surrogate_is_named(model: MiniLM) -> None:
         ({"output_value": "token_embeddings", "pooling": "cls"}, "have no meaning for token_embeddings"),
         ({"output_value": "token_embeddings", "normalize_embeddings": True}, "have no meaning for token"),
         ({"precision": "int4"}, "precision must be one of float32, int8, uint8, binary, ubinary, not 'int4'"),
-        ({"precision": "int8"}, "a single embedding does not say"),
+        ({"precision": "int8"}, "a single embedding does not give"),
         ({"precision": "int8", "output_value": None}, "precision has no meaning for output_value None"),
         ({"truncate_dim": 0}, "truncate_dim must be a positive whole number, not 0"),
         ({"prompt_name": "nope"}, "prompt_name must be one of query, document, not 'nope'"),
