@@ -72,6 +72,16 @@ def test_dimensions_are_those_of_what_encode_returns(tiny: MiniLM) -> None:
     assert tiny.embedding_dimension == 16  # before the cut
 
 
+def test_dimensions_that_cannot_be_kept_are_refused_when_they_are_set(tiny: MiniLM) -> None:
+    tiny.truncate_dim = 3
+    for bad in (0, -1, 2.0, "3", True):
+        with pytest.raises(ValueError, match=f"truncate_dim must be a positive whole number, not {bad!r}"):
+            tiny.truncate_dim = bad  # type: ignore[assignment]
+    assert tiny.encode("a").shape == (3,)
+    tiny.truncate_dim = None
+    assert tiny.encode("a").shape == (16,)
+
+
 def test_a_pair_needs_more_tokens_than_a_text(make_checkpoint: MakeCheckpoint) -> None:
     model = CrossEncoder(write_cross_encoder(make_checkpoint))
     assert model.shortest_input == 5

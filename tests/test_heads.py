@@ -92,7 +92,8 @@ def test_another_pooling_has_its_own_width() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pooling", "value"), [("sum", "sum"), (("mean", "sum"), "sum"), ([], ""), (["mean", 3], 3)]
+    ("pooling", "value"),
+    [("sum", "sum"), (("mean", "sum"), "sum"), ([], ""), (["mean", 3], 3), ([{}], {})],
 )
 def test_a_pooling_that_does_not_exist_is_refused(pooling: Any, value: object) -> None:
     with pytest.raises(ValueError, match=f"pooling must be one of cls, max, mean, .*, not {value!r}$"):
