@@ -70,7 +70,7 @@ def refuse_torch_only(**arguments: object) -> None:
     """Raise a ValueError for an argument that only makes sense with torch, rather than ignore it."""
     for name, value in arguments.items():
         if name not in _TORCH_ONLY:
-            raise TypeError(f"unexpected argument {name!r}")
+            raise TypeError(f"unexpected keyword argument {name!r}")
         accepted, reason = _TORCH_ONLY[name]
         # by type and value: 1 is not True here
         if not any(type(value) is type(one) and value == one for one in accepted):

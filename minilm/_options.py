@@ -106,16 +106,23 @@ class EmbedderOptions(PipelineOptions):
     ----------
     head : EmbeddingHead
         Makes embeddings of hidden states.
-    truncate_dim : int or None
-        Components of an embedding that are kept; may be set.
     normalize : bool
         Whether embeddings are scaled to length 1; may be set.
     """
 
     head: EmbeddingHead
-    truncate_dim: int | None
     normalize: bool
+    _truncate_dim: int | None
     _similarity_fn_name: str
+
+    @property
+    def truncate_dim(self) -> int | None:
+        """Components of an embedding that are kept, None for all; may be set."""
+        return self._truncate_dim
+
+    @truncate_dim.setter
+    def truncate_dim(self, value: int | None) -> None:
+        self._truncate_dim = None if value is None else positive_int("truncate_dim", value)
 
     @property
     def embedding_dimension(self) -> int:

@@ -102,7 +102,7 @@ class EmbeddingHead:
             raise ValueError("pooling cannot be chosen: this checkpoint has a Dense module made for its own")
         modes = (pooling,) if isinstance(pooling, str) else tuple(pooling)
         for mode in modes or ("",):
-            if mode not in POOLING:
+            if not isinstance(mode, str) or mode not in POOLING:
                 raise unknown_name("pooling", mode, POOLING)
         return modes
 

@@ -145,7 +145,7 @@ class MiniLM(EmbedderOptions):
             self.similarity_fn_name = similarity_fn_name
         if max_seq_length is not None:
             self.max_seq_length = max_seq_length
-        self.truncate_dim = None if truncate_dim is None else positive_int("truncate_dim", truncate_dim)
+        self._truncate_dim = None if truncate_dim is None else positive_int("truncate_dim", truncate_dim)
         self.normalize = self.config.normalize
         if logger.isEnabledFor(logging.INFO):
             blas = f"{blas_info()}; {cores} cores; {kernel_advice() or 'nothing to improve'}"
@@ -241,7 +241,7 @@ class MiniLM(EmbedderOptions):
         """
         refuse_tensors(convert_to_numpy, convert_to_tensor, device, pool, chunk_size)
         check_output(output_value, precision, pooling, normalize_embeddings)
-        kept = self.truncate_dim if truncate_dim is None else positive_int("truncate_dim", truncate_dim)
+        kept = self._truncate_dim if truncate_dim is None else positive_int("truncate_dim", truncate_dim)
         embed = self.head.embedder(pooling, self.normalize, kept, normalize_embeddings)
         texts, is_single = ([inputs], True) if isinstance(inputs, str) else as_texts(inputs)
         counts = Counts()

@@ -63,7 +63,7 @@ def test_other_values_are_refused_with_the_reason(name: str, value: object) -> N
 
 
 def test_an_argument_that_nobody_knows_is_a_type_error() -> None:
-    with pytest.raises(TypeError, match=r"^unexpected argument 'lenght'$"):
+    with pytest.raises(TypeError, match=r"^unexpected keyword argument 'lenght'$"):
         refuse_torch_only(device="cpu", lenght=3)
 
 

@@ -75,19 +75,6 @@ def test_other_poolings_are_explained_as_well(make_checkpoint: MakeCheckpoint, p
     assert abs(explanation.score) <= 1 + BOUND  # a cosine, whether or not the checkpoint normalizes
 
 
-def test_words_and_tokens_stand_where_they_are_in_the_text(model: MiniLM) -> None:
-    text = "é😀 unaffable don't"
-    side = model.explain(text, B).a
-    assert [text[word.start : word.end] for word in side.words] == ["é😀", "unaffable", "don", "'", "t"]
-    assert [side.tokens[i].token for i in side.words[1].tokens] == ["una", "##ffa", "##ble"]
-    assert [token.token for token in side.tokens if token.is_special] == ["[CLS]", "[SEP]"]
-
-
-def test_a_special_token_that_was_typed_is_a_word(model: MiniLM) -> None:
-    side = model.explain("one [SEP] two", B).a
-    assert [word[:2] for word in side.words] == [(0, 3), (4, 9), (10, 13)]
-
-
 def test_a_cut_is_said_of_the_text_that_was_cut(model: MiniLM) -> None:
     explanation = model.explain(of_length(300), B)
     assert (explanation.a.is_truncated, explanation.b.is_truncated) == (True, False)

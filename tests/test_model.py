@@ -94,14 +94,6 @@ def test_any_text_gives_a_finite_unit_vector(model: MiniLM, text: str) -> None:
     assert abs(np.linalg.norm(embedding) - 1) < 3e-7
 
 
-def test_long_input_goes_through_in_windows(
-    model: MiniLM, plain: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 5)
-    np.testing.assert_allclose(model.encode(PLAIN), plain, rtol=0, atol=SAME)
-    np.testing.assert_allclose(model.encode(iter(PLAIN)), plain, rtol=0, atol=SAME)
-
-
 def test_token_embeddings_are_the_last_hidden_states(model: MiniLM, float64_parameters: Parameters) -> None:
     given = [PLAIN[0], "", PLAIN[13]]
     tokens = model.encode(given, output_value="token_embeddings")
@@ -113,22 +105,6 @@ def test_token_embeddings_are_the_last_hidden_states(model: MiniLM, float64_para
         np.testing.assert_allclose(ours, truth, rtol=0, atol=1e-5)
     single = model.encode(given[0], output_value="token_embeddings")
     np.testing.assert_allclose(single, tokens[0], rtol=0, atol=1e-5)
-
-
-def test_poolings_are_those_of_the_token_embeddings(model: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = PLAIN[0]
-    tokens = model.encode(text, output_value="token_embeddings")
-    for pooling, expected in (
-        ("mean", tokens.mean(axis=0)),
-        ("cls", tokens[0]),
-        ("max", tokens.max(axis=0)),
-    ):
-        with monkeypatch.context() as patch:
-            patch.setattr(model, "normalize", False)
-            raw = model.encode(text, pooling=pooling)  # type: ignore[arg-type]
-        np.testing.assert_allclose(raw, expected, rtol=0, atol=1e-5)
-        unit = model.encode(text, pooling=pooling)  # type: ignore[arg-type]
-        np.testing.assert_allclose(unit, expected / np.linalg.norm(expected), rtol=0, atol=1e-6)
 
 
 def test_none_means_as_the_checkpoint_says(make_checkpoint: MakeCheckpoint) -> None:
@@ -155,23 +131,6 @@ def test_the_beginning_is_what_counts_of_a_cut_text(model: MiniLM) -> None:
     with pytest.warns(TruncationWarning):
         cut = model.encode(of_length(600))
     np.testing.assert_allclose(cut, model.encode(of_length(256)), rtol=0, atol=SAME)
-
-
-def test_max_seq_length_can_be_set_up_to_the_position_table(make_checkpoint: MakeCheckpoint) -> None:
-    model = MiniLM(make_checkpoint(), max_seq_length=5)
-    assert model.max_seq_length == 5
-    with pytest.warns(TruncationWarning, match="1 of 1 texts were cut at 5 tokens"):
-        assert len(model.encode("a b c d e f", output_value="token_embeddings")) == 5
-    model.max_seq_length = 24
-    assert len(model.encode("a " * 22, output_value="token_embeddings")) == 24
-    for value in (2, 25, 0, -1):
-        with pytest.raises(
-            ValueError, match=f"max_seq_length must lie in 3 to 24 for this model, not {value}"
-        ):
-            model.max_seq_length = value
-    for bad in ("5", 5.0, True, None):
-        with pytest.raises(TypeError, match="max_seq_length must be an int"):
-            model.max_seq_length = bad  # type: ignore[assignment]
 
 
 @pytest.mark.parametrize(
@@ -214,7 +173,7 @@ def test_a_lone_surrogate_is_named(model: MiniLM) -> None:
         ({"output_value": "token_embeddings", "pooling": "cls"}, "have no meaning for token_embeddings"),
         ({"output_value": "token_embeddings", "normalize_embeddings": True}, "have no meaning for token"),
         ({"precision": "int4"}, "precision must be one of float32, int8, uint8, binary, ubinary, not 'int4'"),
-        ({"precision": "int8"}, "a single embedding does not say"),
+        ({"precision": "int8"}, "a single embedding does not give"),
         ({"precision": "int8", "output_value": None}, "precision has no meaning for output_value None"),
         ({"truncate_dim": 0}, "truncate_dim must be a positive whole number, not 0"),
         ({"prompt_name": "nope"}, "prompt_name must be one of query, document, not 'nope'"),

@@ -63,5 +63,5 @@ def words_of_tokens(word_ids: Sequence[int | None], tokens: Sequence[Token]) -> 
                 words[-1] = Word(words[-1].start, token.end, range(words[-1].tokens.start, index + 1))
             else:
                 words.append(Word(token.start, token.end, range(index, index + 1)))
-        previous = number
+        previous = None if token.is_special else number  # a prompt may end inside a word
     return tuple(words)

@@ -1,0 +1,171 @@
+"""heads.py: pooling, Dense modules, scaling and logits, on numbers worked out by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minilm import CheckpointError, MiniLM
+from minilm.activations import identity, relu
+from minilm.heads import (
+    ClassificationHead,
+    Dense,
+    EmbeddingHead,
+    check_output,
+    features,
+    token_vectors,
+)
+from minilm.pooling import Pooling
+from tests.parity.texts import PLAIN
+
+# one text of two tokens; their mean is (3, 4), whose length is 5
+STATES = np.array([[[2.0, 8.0], [4.0, 0.0]]], np.float32)
+DENSE = Dense(
+    np.array([[1, 0, 2], [0, -1, 0]], np.float32), np.array([0.5, 0, -6], np.float32), relu, "2_Dense"
+)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "options", "expected"),
+    [
+        (None, {}, [3, 4]),
+        ("mean", {"normalize_first": True}, [0.6, 0.8]),
+        ("cls", {}, [2, 8]),
+        ("lasttoken", {}, [4, 0]),
+        ("max", {}, [4, 8]),
+        ("weightedmean", {}, [10 / 3, 8 / 3]),  # (1 * 2 + 2 * 4) / 3, (1 * 8 + 2 * 0) / 3
+        ("mean_sqrt_len_tokens", {}, [6 / math.sqrt(2), 8 / math.sqrt(2)]),
+        (("cls", "max"), {}, [2, 8, 4, 8]),
+        (["mean", "lasttoken"], {"normalize_first": True}, np.array([3, 4, 4, 0]) / math.sqrt(41)),
+        ("mean", {"truncate_dim": 1}, [3]),
+        ("mean", {"truncate_dim": 9}, [3, 4]),
+        ("mean", {"normalize_first": True, "truncate_dim": 1}, [0.6]),
+        ("mean", {"normalize_first": True, "truncate_dim": 1, "normalize_last": True}, [1]),
+        ("mean", {"normalize_last": True}, [0.6, 0.8]),
+    ],
+)
+def test_an_embedding_is_pooled_scaled_and_cut_in_this_order(
+    pooling: Any, options: dict[str, Any], expected: Any
+) -> None:
+    embeddings = EmbeddingHead(2, ("mean",)).embedder(pooling, **options)(STATES)
+    assert embeddings.dtype == np.float32
+    # three float32 roundings of numbers below 8: 3 * 2^-22
+    np.testing.assert_allclose(embeddings, [expected], rtol=0, atol=8e-7)
+
+
+def test_dense_modules_come_between_pooling_and_scaling() -> None:
+    head = EmbeddingHead(2, ("mean",), (DENSE,))
+    # (3, 4) @ weight + bias = (3.5, -4, 0), and ReLU takes the -4
+    np.testing.assert_array_equal(head.embedder()(STATES), [[3.5, 0, 0]])
+    np.testing.assert_array_equal(head.embedder(normalize_first=True)(STATES), [[1, 0, 0]])
+    doubled = Dense(2 * np.eye(3, dtype=np.float32), np.ones(3, np.float32), identity, "3_Dense")
+    np.testing.assert_array_equal(
+        EmbeddingHead(2, ("mean",), (DENSE, doubled)).embedder()(STATES), [[8, 1, 1]]
+    )
+
+
+def test_an_embedding_does_not_change_with_the_buffer_that_it_came_from() -> None:
+    states = STATES.copy()
+    embeddings = EmbeddingHead(2, ("cls",)).embedder()(states)
+    [tokens] = token_vectors(states)
+    states[:] = 9
+    np.testing.assert_array_equal(embeddings, [[2, 8]])
+    np.testing.assert_array_equal(tokens, STATES[0])
+
+
+@pytest.mark.parametrize(
+    ("pooling", "dense", "width"), [(("mean",), (), 7), (("mean", "cls"), (), 14), (("mean",), (DENSE,), 3)]
+)
+def test_the_width_is_that_of_the_last_step(
+    pooling: tuple[Pooling, ...], dense: tuple[Dense, ...], width: int
+) -> None:
+    assert EmbeddingHead(7, pooling, dense).width() == width
+
+
+def test_another_pooling_has_its_own_width() -> None:
+    head = EmbeddingHead(7, ("mean",))
+    assert head.width("cls") == 7
+    assert head.width(["cls", "max", "mean"]) == 21
+
+
+@pytest.mark.parametrize(
+    ("pooling", "value"),
+    [("sum", "sum"), (("mean", "sum"), "sum"), ([], ""), (["mean", 3], 3), ([{}], {})],
+)
+def test_a_pooling_that_does_not_exist_is_refused(pooling: Any, value: object) -> None:
+    with pytest.raises(ValueError, match=f"pooling must be one of cls, max, mean, .*, not {value!r}$"):
+        EmbeddingHead(2, ("mean",)).embedder(pooling)
+
+
+def test_with_a_dense_module_no_other_pooling_and_no_explanation() -> None:
+    head = EmbeddingHead(2, ("mean",), (DENSE,))
+    for call in (head.width, head.embedder):
+        with pytest.raises(ValueError, match="has a Dense module made for its own"):
+            call("mean")
+    with pytest.raises(ValueError, match="has a Dense module after pooling"):
+        head.explain([], [])
+
+
+def test_a_dense_module_that_overflows_is_named() -> None:
+    huge = Dense(np.full((2, 1), 3e38, np.float32), np.zeros(1, np.float32), identity, "2_Dense/model")
+    with pytest.raises(CheckpointError, match=r"^2_Dense/model is damaged: its weights are finite"):
+        huge(np.array([[3.0, 4.0]], np.float32))
+
+
+def test_logits_by_hand() -> None:
+    head = ClassificationHead(
+        pooler_weight=np.array([[0.1, 0.0], [0.0, 0.25]], np.float32),
+        pooler_bias=np.array([0.3, -2.0], np.float32),
+        weight=np.array([[1.0, 2.0], [5.0, 7.0]], np.float32),
+        bias=np.array([0.5, -0.5], np.float32),
+    )
+    # [CLS] is (2, 8): tanh(0.2 + 0.3) and tanh(2 - 2) = 0
+    expected = [[math.tanh(0.5) + 0.5, 2 * math.tanh(0.5) - 0.5]]
+    np.testing.assert_allclose(head.logits(STATES), expected, rtol=0, atol=2e-7)
+
+
+def test_features_are_all_of_one_text() -> None:
+    result = features([2, 3], STATES[0], EmbeddingHead(2, ("mean",)).embedder())
+    assert {name: values.tolist() for name, values in result.items()} == {
+        "input_ids": [2, 3],
+        "token_type_ids": [0, 0],
+        "attention_mask": [1, 1],
+        "token_embeddings": [[2, 8], [4, 0]],
+        "sentence_embedding": [3, 4],
+    }
+    assert {values.dtype for values in result.values()} == {np.dtype(np.int64), np.dtype(np.float32)}
+
+
+def test_arguments_without_a_meaning_together_are_refused() -> None:
+    check_output("sentence_embedding", "int8", "cls", True)
+    check_output("token_embeddings", "int8", None, False)
+    check_output(None, "float32", "cls", True)
+    for arguments, message in (
+        (("tokens", "float32", None, False), "output_value must be .* not 'tokens'"),
+        (("sentence_embedding", "int4", None, False), "precision must be one of float32, .* not 'int4'"),
+        ((None, "int8", None, False), "precision has no meaning for output_value None"),
+        (("token_embeddings", "float32", "cls", False), "have no meaning for token_embeddings"),
+        (("token_embeddings", "float32", None, True), "have no meaning for token_embeddings"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            check_output(*arguments)
+
+
+def test_poolings_are_those_of_the_token_embeddings(model: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = PLAIN[0]
+    tokens = model.encode(text, output_value="token_embeddings")
+    poolings: tuple[tuple[Pooling, np.ndarray], ...] = (
+        ("mean", tokens.mean(axis=0)),
+        ("cls", tokens[0]),
+        ("max", tokens.max(axis=0)),
+    )
+    for pooling, expected in poolings:
+        with monkeypatch.context() as patch:
+            patch.setattr(model, "normalize", False)
+            raw = model.encode(text, pooling=pooling)
+        np.testing.assert_allclose(raw, expected, rtol=0, atol=1e-5)
+        unit = model.encode(text, pooling=pooling)
+        np.testing.assert_allclose(unit, expected / np.linalg.norm(expected), rtol=0, atol=1e-6)
