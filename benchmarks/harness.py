@@ -69,7 +69,9 @@ def options(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     if threads:
-        parser.add_argument("--threads", type=int, default=2, help="threads for every system (default: 2)")
+        parser.add_argument(
+            "--threads", type=int, default=2, help="threads for every system (default: %(default)s)"
+        )
     if rounds is not None:
         parser.add_argument(
             "--rounds", type=int, default=rounds, help=f"rounds to take the median of (default: {rounds})"
@@ -103,7 +105,11 @@ def begin(parser: argparse.ArgumentParser) -> argparse.Namespace:
 
 
 def alternate(
-    systems: Mapping[str, Callable[[], object]], *, rounds: int, warm_up: int = 1
+    systems: Mapping[str, Callable[[], object]],
+    *,
+    rounds: int,
+    warm_up: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Seconds that each system takes in each round.
 
@@ -120,9 +126,9 @@ def alternate(
         shuffle(names)
         for name in names:
             settle()
-            start = time.perf_counter()
+            start = clock()
             systems[name]()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     return seconds
 
 
