@@ -53,8 +53,8 @@ import numpy as np
 from minilm._arrays import Float32Array, IntArray
 from minilm.fast.parameters import LayerNorm, Linear, PackedLayer, PackedParameters, Weight
 
-# (4) Rows that GELU works on at a time. From 32 to 1,024 rows the speed is the same (notebook 05, step 5), and
-# few rows need small buffers.
+# (4) Rows that GELU works on at a time. From 32 to 1,024 rows the speed is the same (notebook 05, step 5),
+# and few rows need small buffers.
 GELU_ROWS = 64
 
 _ONE = np.float32(1)
