@@ -78,10 +78,10 @@ ACTIVATIONS: dict[str, Activation] = {
 """The activation functions by their names in Hugging Face's ``hidden_act``."""
 
 TORCH_ACTIVATIONS: dict[str, Activation] = {
-    "Identity": identity,
-    "Tanh": tanh,
-    "Sigmoid": sigmoid,
-    "ReLU": relu,
     "GELU": gelu,
+    "Identity": identity,
+    "ReLU": relu,
+    "Sigmoid": sigmoid,
+    "Tanh": tanh,
 }
 """The activation functions by the names of torch's classes, as Dense modules and classifiers name them."""
