@@ -1,8 +1,8 @@
-"""What a whole process costs: seconds from its start to the first vector, and the most memory it held.
+"""What a whole process costs: seconds from its start to the first vector, and its peak memory.
 
     python -m benchmarks.cold_start [--rounds 7] [--quick]
 
-Weights and libraries are on this machine and in its page cache (a first, unmeasured run of each sees to it).
+Weights and libraries are on this machine and in its page cache (because a first run of each is not measured).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from minilm.hub import find_checkpoint
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = "How do I reset my password?"
 
-# What each process runs: its imports, the time they took, and the vector; braces are filled in.
+# The program of each process: its imports, the time they took, and the vector. The braces are filled in.
 PROGRAM = """
 import json, time
 start = time.perf_counter()
@@ -50,7 +50,7 @@ SYSTEMS = {
 
 
 class Run(NamedTuple):
-    """One process, from start to end."""
+    """The measurements of one process."""
 
     import_seconds: float
     seconds: float
@@ -69,7 +69,7 @@ def main() -> None:
         )
         for name, (imports, encode) in SYSTEMS.items()
     }
-    warm = {name: run(program) for name, program in programs.items()}  # the first one may export the model
+    warm = {name: run(program) for name, program in programs.items()}  # the first run may export the model
     expected = np.array(warm["minilm"].vector, np.float32)
     for name, first in warm.items():
         check(name, np.array(first.vector, np.float32), expected)

@@ -1,4 +1,4 @@
-"""Where the coefficients in packed.py come from: the best P in gelu(x) = x/2 (1 + tanh(x P(x^2))).
+"""Where the coefficients in fast/parameters.py come from: the best P in gelu(x) = x/2 (1 + tanh(x P(x^2))).
 
     python -m benchmarks.fit_gelu
 
@@ -22,13 +22,13 @@ powers = np.stack([x ** (2 * i + 1) for i in range(COEFFICIENTS)], axis=1)  # x 
 
 
 def error(c: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """GELU by the coefficients ``c``, less the exact one."""
+    """GELU by the coefficients ``c``, minus the exact GELU."""
     return 0.5 * x * (1 + np.tanh(powers @ c)) - exact
 
 
 def main() -> None:
     """Print the coefficients and their largest error."""
-    near = x < 5  # where erf is not yet 1 to the last digit
+    near = x < 5  # beyond, erf is 1 to the last digit
     c = np.linalg.lstsq(powers[near], np.arctanh(erf(x[near] / np.sqrt(2))), rcond=None)[0]
     scale, region = np.abs(powers).max(axis=0), 1e-2
     while region > 1e-13:

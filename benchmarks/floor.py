@@ -1,12 +1,12 @@
-"""How near minilm comes to the speed of its bare matrix products, and where the rest of the time goes.
+"""How near minilm comes to the speed of its matrix products alone, and where the rest of the time goes.
 
     python -m benchmarks.floor [--threads 2] [--rounds 5] [--quick]
 
-The floor: the FLOP of the encoder's products and of attention, at the rate at which the same machine, in
-the same round, multiplies ordinary contiguous matrices of the encoder's shapes, 1,024 rows at a time, on as
-many threads, each with one BLAS thread. Fraction = floor / wall time of the whole ``encode``, tokenizer
-included. It can come out above what a profile suggests: the encoder's own products may be faster than the
-ordinary ones, where OpenBLAS has kernels for small matrices.
+The floor is the time for the FLOP of the encoder's products and of attention, at the rate of plain products.
+That rate is measured on the same machine, in the same round: contiguous matrices of the encoder's shapes,
+1,024 rows at a time, on the same number of threads, each with one BLAS thread. Fraction = floor / wall time
+of the whole ``encode``, tokenizer included. It can be larger than a profile suggests, because the encoder's
+products may be faster than plain ones, where OpenBLAS has kernels for small matrices.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from minilm.fast import packed
 from minilm.fast.blas import blas_threads
 
 ROWS = 1024
-SECONDS_A_SHAPE = 0.1
+SECONDS_PER_SHAPE = 0.1
 
 # The functions of packed.py by the names that they have in the table.
 STAGES = {
@@ -111,7 +111,7 @@ def flop(config: ModelConfig, lengths: Sequence[int]) -> tuple[float, float]:
 
 
 def sgemm_rate(config: ModelConfig, threads: int) -> float:
-    """FLOP a second of plain products in a layer's four shapes, each weighted by its share of the FLOP."""
+    """FLOP per second of plain products in a layer's four shapes, each weighted by its share of the FLOP."""
     hidden, intermediate = config.hidden_size, config.intermediate_size
     shapes = [(hidden, 3 * hidden), (hidden, hidden), (hidden, intermediate), (intermediate, hidden)]
     work = [2 * ROWS * inputs * outputs for inputs, outputs in shapes]
@@ -123,7 +123,7 @@ def sgemm_rate(config: ModelConfig, threads: int) -> float:
 
 
 def _rate_of_shape(inputs: int, outputs: int, threads: int) -> float:
-    """FLOP a second of (1024, inputs) @ (inputs, outputs), in all threads together."""
+    """FLOP per second of (1024, inputs) @ (inputs, outputs), in all threads together."""
     together = threading.Barrier(threads)
     rates = [0.0] * threads
 
@@ -135,7 +135,7 @@ def _rate_of_shape(inputs: int, outputs: int, threads: int) -> float:
         np.matmul(x, weight, out=out)  # warm
         together.wait()
         products, start = 0, time.perf_counter()
-        while (elapsed := time.perf_counter() - start) < SECONDS_A_SHAPE:
+        while (elapsed := time.perf_counter() - start) < SECONDS_PER_SHAPE:
             np.matmul(x, weight, out=out)
             products += 1
         rates[number] = products * 2 * ROWS * inputs * outputs / elapsed
@@ -172,7 +172,7 @@ def breakdown(model: MiniLM, texts: list[str]) -> tuple[dict[str, float], float]
         start = time.perf_counter()
         model.encode(texts)
         wall = time.perf_counter() - start
-    stages["embeddings, residual sums, pooling, the rest"] = wall - sum(stages.values())
+    stages["embeddings, biases, residual sums, pooling, the rest"] = wall - sum(stages.values())
     return stages, wall
 
 

@@ -25,7 +25,7 @@ from tests.parity.shared import SHARED
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
-# OpenBLAS picks its kernels by these instead of by the CPU, and reads them when numpy is imported.
+# OpenBLAS chooses its kernels by these instead of by the CPU, when numpy is imported.
 PINNING_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 PACKAGES = ("numpy", "minilm", "tokenizers", "torch", "transformers", "sentence-transformers", "onnxruntime")
@@ -33,12 +33,12 @@ PACKAGES = ("numpy", "minilm", "tokenizers", "torch", "transformers", "sentence-
 SENTENCES_PER_DOCUMENT = 14
 
 
-# Others' share of the machine, in cores, from which on a run is not to be believed.
+# If other programs use more cores than this, a run is not reliable.
 TOLERATED_LOAD = 0.1
 
 
 class Spread(NamedTuple):
-    """What is reported of several measurements of one thing."""
+    """Median, smallest and largest of several measurements of one thing."""
 
     median: float
     low: float
@@ -69,13 +69,17 @@ def options(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     if threads:
-        parser.add_argument("--threads", type=int, default=2, help="threads for every system (default: 2)")
+        parser.add_argument(
+            "--threads", type=int, default=2, help="threads for every system (default: %(default)s)"
+        )
     if rounds is not None:
         parser.add_argument(
             "--rounds", type=int, default=rounds, help=f"rounds to take the median of (default: {rounds})"
         )
     parser.add_argument(
-        "--quick", action="store_true", help="few texts, two rounds, results/quick: does the script work?"
+        "--quick",
+        action="store_true",
+        help="few texts, two rounds, results in results/quick: checks that the script works",
     )
     parser.add_argument(
         "--keep-environment", action="store_true", help=f"do not unset {' and '.join(PINNING_VARIABLES)}"
@@ -84,7 +88,7 @@ def options(
 
 
 def begin(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """Parse the command line, in a process whose BLAS has picked its kernels by the CPU."""
+    """Parse the command line, in a process whose BLAS has chosen its kernels by the CPU."""
     arguments = parser.parse_args()
     if arguments.quick and "rounds" in arguments:
         arguments.rounds = min(arguments.rounds, 2)
@@ -101,12 +105,16 @@ def begin(parser: argparse.ArgumentParser) -> argparse.Namespace:
 
 
 def alternate(
-    systems: Mapping[str, Callable[[], object]], *, rounds: int, warm_up: int = 1
+    systems: Mapping[str, Callable[[], object]],
+    *,
+    rounds: int,
+    warm_up: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Seconds that each system takes in each round.
 
-    All systems run in every round, so that a machine that slows down or is busy for a while does so to all of
-    them; each round in another order, so that none always runs behind the same other one.
+    All systems run in every round, so that a slow moment of the machine affects all of them. Each round has
+    another order, so that no system always runs after the same other one.
     """
     names = list(systems)
     for _ in range(warm_up):
@@ -118,16 +126,16 @@ def alternate(
         shuffle(names)
         for name in names:
             settle()
-            start = time.perf_counter()
+            start = clock()
             systems[name]()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     return seconds
 
 
 def peak_mib(process: subprocess.Popen[Any]) -> float:
     """Wait for a process; the most memory that it held, in MiB.
 
-    A process's peak counts what its parent held when it was forked; who asks imports nothing heavy.
+    The peak of a forked process includes its parent's memory, so the caller must import nothing heavy.
     """
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -136,7 +144,7 @@ def peak_mib(process: subprocess.Popen[Any]) -> float:
 
 
 def settle() -> None:
-    """Give the last system's threads time to go to sleep: OpenMP's and ONNX Runtime's spin for a while."""
+    """Wait until the last system's threads sleep: OpenMP's and ONNX Runtime's wait in busy loops first."""
     time.sleep(0.05)
 
 
@@ -144,7 +152,7 @@ class _Others:
     """How busy the machine was with anything else during the run.
 
     Threads that wait for one another, as those of OpenMP and ONNX Runtime do, lose far more by a busy core
-    than threads with a pack each, so that a disturbed run is an unfair one.
+    than threads with a pack each. So a disturbed run is unfair.
     """
 
     start = (0.0, 0.0, 0.0)
@@ -222,9 +230,9 @@ def write(name: str, arguments: argparse.Namespace, results: object, **more: obj
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    others = _Others.cores() if "rounds" in arguments else None  # they disturb nothing but times
+    others = _Others.cores() if "rounds" in arguments else None  # they disturb only times
     if others is not None and others > TOLERATED_LOAD:
-        print(f"\nNot to be believed: others used {others} cores meanwhile.", file=sys.stderr)
+        print(f"\nNot reliable: other programs used {others} cores meanwhile.", file=sys.stderr)
     described: dict[str, Any] = {
         "benchmark": name,
         "date": date.today().isoformat(),
@@ -240,7 +248,7 @@ def write(name: str, arguments: argparse.Namespace, results: object, **more: obj
         **more,
         "results": results,
     }
-    if arguments.keep_environment:  # kernels that the environment chose stand beside the CPU's own
+    if arguments.keep_environment:  # the file with the CPU's own kernels stays
         name = f"{name}-{blas_info().kernel}"
     folder = RESULTS / "quick" if arguments.quick else RESULTS
     folder.mkdir(parents=True, exist_ok=True)

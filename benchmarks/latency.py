@@ -2,7 +2,7 @@
 
     python -m benchmarks.latency [--rounds 20] [--quick]
 
-Fifty different sentences, in each round once by each system.
+Each system answers fifty different sentences once per round.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from benchmarks.harness import begin, options, print_table, settle, short_texts,
 from benchmarks.peers import OnnxRuntime, Peer, SentenceTransformers, check
 from minilm import MiniLM
 
-WARM_UP = 5  # queries before each series, after the other system had the caches
+WARM_UP = 5  # queries before each series, because the other system had the caches
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
             check(name, np.concatenate([peer.encode([query], 1) for query in queries]), expected)
             systems[name] = lambda query, peer=peer: peer.encode([query], 1)  # type: ignore[misc]
 
-        # a list a round, of milliseconds
+        # one list of milliseconds per round
         times: dict[str, list[list[float]]] = {name: [] for name in systems}
         for _ in range(arguments.rounds):
             for name, encode in systems.items():

@@ -1,6 +1,6 @@
 """The systems that minilm is compared with: same weights, same 256 tokens, float32, CPU, same threads.
 
-Nothing heavy is imported before it is used: a cold start is measured with these classes as well.
+Heavy packages are imported only when used, because a cold start is measured with these classes too.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Array = npt.NDArray[np.float32]
 MAX_SEQ_LENGTH = 256
 ONNX_FILE = Path(__file__).resolve().parent / "results" / ".cache" / "all-MiniLM-L6-v2-opset17.onnx"
 
-# Largest difference from minilm in any component that rounding explains; a system beyond it computes
-# something else, and its time means nothing.
+# The largest difference from minilm in any component that rounding explains. A system beyond it computes
+# something else, and its time would mean nothing.
 TOLERANCE = 2e-6
 
 
@@ -34,7 +34,7 @@ class Peer(Protocol):
 
 
 class SentenceTransformers:
-    """The original, with everything at its default but the batch size."""
+    """The original with its defaults, but for the batch size."""
 
     def __init__(self, directory: Path, threads: int) -> None:
         import torch
@@ -67,7 +67,7 @@ class OnnxRuntime:
         )
         self._tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
         self._tokenizer.enable_truncation(max_length=MAX_SEQ_LENGTH)
-        self._tokenizer.no_padding()  # the file's own, to 128 tokens; batches are padded below
+        self._tokenizer.no_padding()  # the file pads to 128 tokens; batches are padded below
 
     def encode(self, texts: Sequence[str], batch_size: int) -> Array:
         """Embeddings (n, 384)."""
@@ -109,7 +109,7 @@ class FastembedPipeline(OnnxRuntime):
 def export_onnx(directory: Path) -> None:
     """Export the encoder to ``ONNX_FILE``, once.
 
-    A file left from other weights does not go unnoticed: every peer's results are checked before it is timed.
+    A file of other weights is noticed: every peer's results are checked before it is timed.
     """
     if ONNX_FILE.is_file():
         return
@@ -148,12 +148,12 @@ def export_onnx(directory: Path) -> None:
 
 
 def check(name: str, embeddings: Array, expected: Array) -> None:
-    """Exit if a peer computes anything but what minilm computes."""
+    """Exit if a peer does not compute what minilm computes."""
     difference = float(np.abs(embeddings - expected).max())
-    if not difference < TOLERANCE:  # NaN is not
+    if not difference < TOLERANCE:  # also for NaN
         raise SystemExit(f"{name} differs from minilm by {difference:.1e}: not the same computation")
 
 
 def best_batch_size(seconds: Callable[[int], float], batch_sizes: Sequence[int]) -> int:
-    """Return the batch size with the shortest time, the better of two each."""
+    """Return the batch size with the shortest time, the better of two measurements each."""
     return min(batch_sizes, key=lambda batch_size: min(seconds(batch_size), seconds(batch_size)))

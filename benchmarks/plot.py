@@ -1,4 +1,4 @@
-"""The README's picture: texts a second by system, from results/throughput.json.
+"""The README's picture: texts per second by system, from results/throughput.json.
 
 python -m benchmarks.plot
 """
@@ -9,7 +9,7 @@ import json
 
 from benchmarks.harness import RESULTS
 
-# Okabe and Ito's colours, which people with any kind of colour vision can tell apart; minilm stands out.
+# Okabe and Ito's colours, which people with any kind of colour vision can distinguish.
 COLOURS = ("#0072B2", "#E69F00", "#56B4E9", "#999999")
 
 
@@ -44,7 +44,7 @@ def main() -> None:
         axis.invert_yaxis()
         axis.margins(x=0.15)
         axis.set_xlim(left=0)
-        axis.set_xlabel("texts a second")
+        axis.set_xlabel("texts per second")
         what = "sentences" if kind == "short" else "documents"
         axis.set_title(f"{result['texts']:,} {what} of {result['mean_tokens']:.0f} tokens")
         axis.spines[["top", "right"]].set_visible(False)

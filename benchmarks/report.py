@@ -1,9 +1,9 @@
-"""Fill the tables of README.md and docs/ from results/*.json, so that no number in them is typed.
+"""Fill the tables of README.md and docs/ from results/*.json, so that nobody types a number by hand.
 
     python -m benchmarks.report           # write them
-    python -m benchmarks.report --check   # fail where one is not what the results say
+    python -m benchmarks.report --check   # fail if a table differs from the results
 
-A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``; what the names stand for is in TABLES.
+A table is between ``<!-- table NAME -->`` and ``<!-- end -->``. TABLES has the function for each name.
 """
 
 from __future__ import annotations
@@ -28,26 +28,24 @@ Cells = Sequence[str]
 def main() -> None:
     """Write or check the pages."""
     parser = argparse.ArgumentParser(description="Fill the tables of README.md and docs/ from results/*.json")
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; fail where something would change"
-    )
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if something would change")
     check = parser.parse_args().check
     stale = []
     for name in PAGES:
         path = ROOT / name
-        before = path.read_text("utf-8")
-        after = fill(before)
-        if after != before:
+        page = path.read_text("utf-8")
+        filled = fill(page)
+        if filled != page:
             stale.append(name)
             if not check:
-                path.write_text(after, "utf-8")
+                path.write_text(filled, "utf-8")
     if check and stale:
-        sys.exit(f"not what the results say: {', '.join(stale)}; `python -m benchmarks.report` writes them")
+        sys.exit(f"{', '.join(stale)} differ from the results; `python -m benchmarks.report` writes them")
     print(f"{'differ' if check else 'written'}: {', '.join(stale) or 'none'}")
 
 
 def fill(page: str) -> str:
-    """The page with every marked table made anew."""
+    """The page with every marked table made again."""
     return MARKED.sub(lambda match: f"{match[1]}\n{TABLES[match[2]]()}\n{match[3]}", page)
 
 
@@ -55,12 +53,12 @@ def fill(page: str) -> str:
 
 
 def results(name: str) -> Any:  # noqa: ANN401 - as the script that wrote it has it
-    """What results/NAME.json holds."""
+    """The content of results/NAME.json."""
     return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
 
 
 def measured(name: str) -> str:
-    """On what a table was measured, and by which command."""
+    """The line that says on what a table was measured, and by which command."""
     file = results(name)
     machine, blas, versions = file["machine"], file["blas"], file["versions"]
     peers = [f"{p} {versions[p]}" for p in ("sentence-transformers", "torch", "onnxruntime") if p in versions]
@@ -97,7 +95,7 @@ def show(value: Mapping[str, float], digits: int = 0) -> str:
 
 
 def readme_speed() -> str:
-    """The peers beside minilm, a question a row, the best in bold."""
+    """The peers beside minilm, one question per row, the best in bold."""
     names = ("minilm", "sentence-transformers", "ONNX Runtime")
     throughput, latency, cold = (results(n)["results"] for n in ("throughput", "latency", "cold_start"))
 
@@ -116,8 +114,8 @@ def readme_speed() -> str:
     return table(
         ["2 threads, float32", *names],
         [
-            row(f"short texts a second ({texts('short', 'sentences')})", per_second("short"), 0, max),
-            row(f"long texts a second ({texts('long', 'documents')})", per_second("long"), 0, max),
+            row(f"short texts per second ({texts('short', 'sentences')})", per_second("short"), 0, max),
+            row(f"long texts per second ({texts('long', 'documents')})", per_second("long"), 0, max),
             row(
                 "one short query, ms (median)", [latency["2 threads"][n]["median_ms"] for n in names], 2, min
             ),
@@ -134,9 +132,9 @@ def readme_speed() -> str:
 
 
 def load() -> str:
-    """Requests a second and waiting times, by clients, gathered and not."""
+    """Requests per second and waiting times by the number of clients, with and without dynamic batching."""
     servers = results("load")["results"]
-    columns = ("requests a second", "p50, ms", "p99, ms")
+    columns = ("requests per second", "p50, ms", "p99, ms")
 
     def cells(server: str, clients: str) -> list[str]:
         result = servers[server][clients]
@@ -174,7 +172,7 @@ def _named(item: tuple[str, float]) -> tuple[str, str, float]:
 
 
 def differences_of() -> str:
-    """Versions of what docs/parity.md compares."""
+    """The versions that docs/parity.md compares."""
     file = results("parity")
     versions = ", ".join(f"{name} {number}" for name, number in file["versions"].items())
     return (
@@ -186,7 +184,7 @@ def differences_of() -> str:
 
 
 def throughput(name: str) -> Callable[[], str]:
-    """Texts a second, by kind of texts and system."""
+    """Texts per second, by kind of texts and system."""
 
     def made() -> str:
         rows = []
@@ -197,7 +195,7 @@ def throughput(name: str) -> Callable[[], str]:
                 rate = found["texts_per_second"]
                 ratio = f"{ours / rate['median']:.2f}"
                 rows.append([what, system, str(found["batch_size"]), show(rate), ratio])
-        header = ["texts", "system", "batch size", "texts a second", "minilm is so many times as fast"]
+        header = ["texts", "system", "batch size", "texts per second", "speed of minilm / its speed"]
         return table(header, rows) + measured(name)
 
     return made
@@ -232,17 +230,19 @@ def cold_start(name: str) -> Callable[[], str]:
 
 
 def scaling(part: str, column: str) -> Callable[[], str]:
-    """Tokens a second by one quantity."""
+    """Tokens per second by one quantity."""
 
     def made() -> str:
         found = results("scaling")["results"][part]
-        return table([column, "tokens a second"], [[f"{int(n):,}", show(rate)] for n, rate in found.items()])
+        return table(
+            [column, "tokens per second"], [[f"{int(n):,}", show(rate)] for n, rate in found.items()]
+        )
 
     return made
 
 
 def floor(name: str) -> Callable[[], str]:
-    """How near to the bare matrix products."""
+    """How near minilm is to the speed of the matrix products alone."""
 
     def made() -> str:
         rows = [
@@ -254,7 +254,9 @@ def floor(name: str) -> Callable[[], str]:
             ]
             for kind, found in results(name)["results"].items()
         ]
-        return table(["texts", "sgemm, GFLOP/s", "minilm, s", "of the floor's speed"], rows) + measured(name)
+        return table(
+            ["texts", "sgemm, GFLOP/s", "minilm, s", "speed relative to the floor"], rows
+        ) + measured(name)
 
     return made
 
@@ -291,12 +293,12 @@ def ablation() -> str:
 
 
 def corpus() -> str:
-    """What minilm encode takes from file to file, by stage, beside bare encoding."""
+    """The time of minilm encode from file to file, by stage, beside encoding alone."""
     found = results("corpus")["results"]
     seconds = {
         **found["stage_seconds"],
         "**from file to file**": found["job_seconds"],
-        "bare `MiniLM.encode`": found["bare_seconds"],
+        "`MiniLM.encode` alone": found["bare_seconds"],
     }
     rows = [
         [
@@ -307,19 +309,19 @@ def corpus() -> str:
         ]
         for stage, spent in seconds.items()
     ]
-    header = [f"{found['rows']:,} rows, {found['tokens']:,} tokens", "seconds", "share", "rows a second"]
+    header = [f"{found['rows']:,} rows, {found['tokens']:,} tokens", "seconds", "share", "rows per second"]
     return table(header, rows) + measured("corpus")
 
 
 def corpus_memory() -> str:
-    """The most memory that minilm encode holds, by rows."""
+    """The peak memory of minilm encode, by rows."""
     found = results("corpus_memory")["results"]
     rows = [[f"{int(rows):,}", f"{peak:,.0f}"] for rows, peak in found.items()]
     return table(["rows", "peak memory, MiB"], rows) + measured("corpus_memory")
 
 
 def with_measured(name: str, made: Callable[[], str]) -> Callable[[], str]:
-    """A table, and below it on what it was measured."""
+    """A table, with the line that says on what it was measured."""
     return lambda: made() + measured(name)
 
 
@@ -340,7 +342,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "cold-start": cold_start("cold_start"),
     "cold-start-zen4": cold_start("cold_start-Zen4"),
     "scaling-texts": scaling("texts", "texts in one call"),
-    "scaling-length": scaling("tokens_a_text", "tokens a text"),
+    "scaling-length": scaling("tokens_a_text", "tokens per text"),
     "scaling-threads": with_measured("scaling", scaling("threads", "threads")),
     "corpus": corpus,
     "corpus-memory": corpus_memory,

@@ -25,7 +25,7 @@ from tests.parity.texts import of_length
 
 NUMBERS = (10, 100, 1_000, 10_000, 100_000)
 LENGTHS = (8, 16, 32, 64, 128, 256, 512)
-AT_LEAST = 20_000  # tokens a timing; fewer are encoded again and again, so that a timing is not over at once
+MIN_TOKENS = 20_000  # per timing; fewer tokens are encoded repeatedly, so that a timing is not too short
 
 
 def main() -> None:
@@ -45,14 +45,16 @@ def main() -> None:
     by_number = {number: list(islice(cycle(sentences), number)) for number in numbers}
     rates = measure({str(n): (model, texts) for n, texts in by_number.items()}, arguments.rounds)
     print(f"{arguments.threads} threads, {arguments.rounds} rounds: median (min..max)\n")
-    print_table(["texts in one call", "tokens a second"], [[f"{n:,}", rates[str(n)].show()] for n in numbers])
+    print_table(
+        ["texts in one call", "tokens per second"], [[f"{n:,}", rates[str(n)].show()] for n in numbers]
+    )
     results["texts"] = {name: rate._asdict() for name, rate in rates.items()}
 
     tokens = 2_048 if arguments.quick else 32_768
     by_length = {length: [of_length(length)] * (tokens // length) for length in LENGTHS}
     rates = measure({str(n): (model, texts) for n, texts in by_length.items()}, arguments.rounds)
     print(f"\nTexts of one length, {tokens:,} tokens of them:\n")
-    print_table(["tokens a text", "tokens a second"], [[str(n), rates[str(n)].show()] for n in LENGTHS])
+    print_table(["tokens per text", "tokens per second"], [[str(n), rates[str(n)].show()] for n in LENGTHS])
     results["tokens_a_text"] = {name: rate._asdict() for name, rate in rates.items()}
 
     cores = range(1, available_cores() + 1)
@@ -60,7 +62,7 @@ def main() -> None:
     rates = measure({str(n): (MiniLM(threads=n), texts) for n in cores}, arguments.rounds)
     print(f"\n{len(texts):,} sentences:\n")
     print_table(
-        ["threads", "tokens a second", "x one thread"],
+        ["threads", "tokens per second", "x one thread"],
         [[str(n), rates[str(n)].show(), f"{rates[str(n)].median / rates['1'].median:.2f}"] for n in cores],
     )
     results["threads"] = {name: rate._asdict() for name, rate in rates.items()}
@@ -68,9 +70,9 @@ def main() -> None:
 
 
 def measure(cases: dict[str, tuple[MiniLM, list[str]]], rounds: int) -> dict[str, Spread]:
-    """Tokens a second of each case, in alternating rounds."""
+    """Tokens per second of each case, in alternating rounds."""
     tokens = {name: sum(count_tokens(model, texts)) for name, (model, texts) in cases.items()}
-    repeats = {name: -(-AT_LEAST // tokens[name]) for name in cases}
+    repeats = {name: -(-MIN_TOKENS // tokens[name]) for name in cases}
 
     def encode(name: str) -> None:
         model, texts = cases[name]

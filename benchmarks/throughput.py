@@ -1,4 +1,4 @@
-"""How many texts a second, beside the peers: short, long, and both mixed.
+"""How many texts per second, beside the peers: short, long, and both mixed.
 
     python -m benchmarks.throughput [--threads 2] [--rounds 5] [--quick]
 
@@ -96,7 +96,7 @@ def main() -> None:
             f"{result['cut_at_256']} of 256 tokens (the cut)"
         )
     print(f"\n{arguments.threads} threads, {arguments.rounds} rounds: median (min..max)\n")
-    print_table(["texts", "system", "batch size", "texts a second", "minilm is so many times as fast"], rows)
+    print_table(["texts", "system", "batch size", "texts per second", "speed of minilm / its speed"], rows)
     write("throughput", arguments, results)
 
 

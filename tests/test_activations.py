@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from minilm.activations import ACTIVATIONS, TORCH_ACTIVATIONS, erf, gelu, gelu_tanh
+from minilm.activations import ACTIVATIONS, TORCH_ACTIVATIONS, erf, gelu, gelu_tanh, relu
 
 
 @pytest.mark.parametrize(
@@ -33,20 +33,35 @@ def test_shape_and_dtype_are_kept(name: str, dtype: type) -> None:
     assert (result.shape, result.dtype) == ((2, 3), np.dtype(dtype))
 
 
-def test_the_two_forms_of_gelu_differ_by_less_than_a_thousandth() -> None:
-    x = np.linspace(-10, 10, 10_001)
-    assert 4e-4 < np.abs(gelu(x) - gelu_tanh(x)).max() <= 5e-4  # what the docstring says
+def test_erf_is_the_c_librarys() -> None:
+    x = np.array([[-6.0, -1.0, -0.0], [1e-300, 0.5, 6.0]])
+    assert erf(x).tolist() == [[math.erf(value) for value in row] for row in x.tolist()]
+    assert erf(x.astype(np.float32)).dtype == np.float32
+
+
+def test_gelu_is_x_times_the_normal_distribution_function() -> None:
+    # Phi(1) and Phi(-2) to 16 digits, from tables of the normal distribution
+    np.testing.assert_allclose(
+        gelu(np.array([0.0, 1.0, -2.0])),
+        [0.0, 0.8413447460685429, -2 * 0.0227501319481792],
+        rtol=1e-15,
+    )
+
+
+def test_activations_on_known_numbers() -> None:
+    x = np.array([-1.0, 0.0, 2.0])
+    # x Phi(x), Phi(1) = 0.8413447460685429 and Phi(2) = 0.9772498680518208 from tables
+    np.testing.assert_allclose(gelu(x), [-(1 - 0.8413447460685429), 0, 2 * 0.9772498680518208], rtol=1e-15)
+    everywhere = np.linspace(-6, 6, 10_001)
+    difference = np.abs(gelu(everywhere) - gelu_tanh(everywhere)).max()
+    assert 4e-4 < difference < 5e-4  # how far the two forms are apart, as gelu_tanh says
+    np.testing.assert_array_equal(relu(x), [0, 0, 2])
 
 
 def test_large_numbers_do_not_overflow() -> None:
     x = np.array([-1e30, 1e30], np.float32)
     with np.errstate(all="raise", under="ignore"):
         np.testing.assert_array_equal(ACTIVATIONS["sigmoid"](x), [0, 1])
-
-
-def test_erf_is_the_c_librarys() -> None:
-    x = np.array([[-1.5, 0.0], [0.25, 3.0]])
-    np.testing.assert_array_equal(erf(x), [[math.erf(value) for value in row] for row in x.tolist()])
 
 
 def test_the_classes_of_torch_are_found_in_the_same_table() -> None:

@@ -1,4 +1,4 @@
-"""pooling.py: each formula on numbers done by hand, and padding that never counts."""
+"""pooling.py: each formula on numbers worked out by hand, and no influence of padding."""
 
 from __future__ import annotations
 

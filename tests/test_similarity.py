@@ -1,4 +1,4 @@
-"""similarity.py: scores on numbers done by hand, shapes, and refusals."""
+"""similarity.py: scores on numbers worked out by hand, shapes, and errors."""
 
 from __future__ import annotations
 

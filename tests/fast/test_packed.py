@@ -24,8 +24,8 @@ from tests.checkpoints import TINY, random_parameters
 from tests.fast.networks import config_of, truth, well_scaled
 from tests.parity.texts import PLAIN
 
-# float32's rounding against float64: components of unit vectors are rounded to 3e-8 at most, and errors of
-# some units in the last place add up over the layers. The worst met on texts is 6e-7.
+# The rounding of float32 against float64: it rounds components of unit vectors to 3e-8 at most, and errors of
+# some units in the last place add up over the layers. The largest error on texts was 6e-7.
 BOUND = 2e-6
 
 COEFFICIENTS = tuple(np.float32(coefficient) for coefficient in GELU_COEFFICIENTS)
@@ -78,9 +78,9 @@ def test_random_tokens_give_what_the_textbook_gives(
     assert worst(ours, theirs) <= BOUND
 
 
-# BERT's own, and one that counts beside the variance of any row
+# BERT's own, and one that matters beside the variance of any row
 epsilons = st.sampled_from([1e-12, 0.1])
-# at least 8 wide: the layer norm of one or two numbers is a step function, which no rounding survives
+# at least 8 wide: the layer norm of one or two numbers is a step function, which enlarges any rounding
 odd_widths = st.builds(
     config_of,
     heads=st.integers(1, 6),
@@ -107,7 +107,7 @@ def check_against_the_textbook(
     random = np.random.default_rng(seed)
     texts = [random.integers(0, config.vocab_size, length).tolist() for length in lengths]
     ours = packed_states(texts, parameters, config, in_panels=in_panels)
-    # the same parameters, rounded to float32 as a checkpoint has them, are the truth's too
+    # the truth has the same parameters, rounded to float32 as in a checkpoint
     rounded = {name: values.astype(np.float32) for name, values in parameters.items()}
     theirs = [truth(ids, rounded, config) for ids in texts]
     assert worst(ours, theirs) <= BOUND
@@ -131,7 +131,7 @@ def test_any_shape_of_whole_panels_gives_what_the_textbook_gives(
 
 @pytest.fixture(scope="module")
 def seldom_used() -> Workspace:
-    """A workspace for whatever is 500 wide."""
+    """A workspace for an intermediate width of 500."""
     config = config_of(heads=2, head_size=8, layers=1, intermediate=500)
     return Workspace(1, pack_parameters(random_parameters(config, 1), config))
 
@@ -200,7 +200,7 @@ def test_panels_multiply_as_the_matrix_does_for_any_number_of_rows(block_rows: i
         # 384 products summed one after another: partial sums of order 1, each rounded to 6e-8, and errors of
         # random sign add up to sqrt(384) of that, 1.2e-6; four times as much for the worst of 19,200
         np.testing.assert_allclose(out[:rows], expected[:rows], rtol=0, atol=5e-6)
-        assert np.isnan(out[rows]).all()  # what lies behind is not written
+        assert np.isnan(out[rows]).all()  # the row behind is not written
 
 
 @pytest.mark.parametrize("rows", [33, 65, 97])
@@ -230,7 +230,7 @@ def test_threads_that_share_a_text_find_what_one_finds(length: int, count: int, 
     def work(number: int, wait: object) -> None:
         assert callable(wait)
         rows = slice(bounds[number], bounds[number + 1])
-        # with more room than its rows need, as after a longer text
+        # with more room than its rows need
         workspace = Workspace(length, fused)
         shared[rows] = packed.encode_share(ids, rows, query_key_value, fused, workspace, wait=wait)
 

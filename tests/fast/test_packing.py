@@ -1,4 +1,4 @@
-"""packing.py: every text goes through once, in packs of like size."""
+"""packing.py: every text is in one pack, and packs have similar sizes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from minilm.fast.packing import SMALLEST_PACK, Pack, make_packs
 
 
 def texts_of(lengths: list[int]) -> list[list[int]]:
-    """Texts of these lengths, no two of whose ids are equal."""
+    """Texts of these lengths; all ids differ."""
     ends = np.cumsum(lengths).tolist()
     return [list(range(end - length, end)) for end, length in zip(ends, lengths, strict=True)]
 
@@ -70,7 +70,7 @@ def test_no_pack_exceeds_its_share_by_more_than_a_text(
     lengths: list[int], pack_tokens: int, workers: int
 ) -> None:
     packs = make_packs(texts_of(lengths), pack_tokens=pack_tokens, workers=workers)
-    # a pack's first and last text may each reach half their length beyond it
+    # the first and the last text of a pack may each exceed its share by half of their length
     assert max(tokens(packs)) <= pack_tokens + max(lengths)
 
 
@@ -84,7 +84,7 @@ def test_packs_are_a_multiple_of_the_workers_unless_a_text_outgrows_its_share(
     shares = max(-(-total // pack_tokens), min(workers, total // SMALLEST_PACK), 1)
     shares = -(-shares // workers) * workers if shares > 1 else 1
     assert len(packs) <= shares
-    # middles of neighbouring texts lie no further apart than the longest is long: no share goes without
+    # the distance between the middles of neighbouring texts is at most the longest length: no share is empty
     if max(lengths) * shares <= total:
         assert len(packs) == shares
 

@@ -1,4 +1,4 @@
-"""parameters.py: weights laid out in panels, sums cut into parts, and activation functions that are known."""
+"""parameters.py: weights laid out in panels, sums cut into parts, and the activation functions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_widths_of_whole_panels_are_laid_out_in_panels() -> None:
 
 @pytest.mark.parametrize(
     ("hidden_size", "rows"),
-    # the most rows, in eights and up to 32, whose product with a panel is at most a million multiplications
+    # the largest multiple of 8 rows, up to 32, whose product with a panel has at most a million multiply-adds
     [(128, 32), (384, 32), (512, 24), (768, 16), (1024, 8), (1920, 8), (1984, sys.maxsize)],
 )
 def test_a_block_has_as_many_rows_as_make_a_small_product(hidden_size: int, rows: int) -> None:
@@ -58,7 +58,7 @@ def test_the_polynomial_is_gelu_to_seven_digits() -> None:
     square = x * x
     polynomial = np.polynomial.polynomial.polyval(square, parameters.GELU_COEFFICIENTS)
     by_tanh = 0.5 * x * (1 + np.tanh(x * polynomial))
-    # what the fit is said to reach, in the comment beside the coefficients
+    # the error that the comment beside the coefficients states
     assert np.abs(by_tanh - activations.gelu(x)).max() <= 6.6e-8
 
 

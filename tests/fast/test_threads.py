@@ -35,7 +35,7 @@ def test_one_thread_takes_jobs_from_the_front() -> None:
 
 @pytest.mark.parametrize(("jobs", "limit", "expected"), [(6, 3, 3), (2, 8, 2), (6, 1, 1), (1, 4, 1)])
 def test_as_many_threads_as_asked_for_and_no_more_than_jobs(jobs: int, limit: int, expected: int) -> None:
-    # every job waits until all the threads there should be are at work: fewer would break the barrier
+    # every job waits until the expected number of threads are at work; fewer would break the barrier
     together = threading.Barrier(expected)
     workers: list[int] = []
 
@@ -101,7 +101,7 @@ def test_an_exception_in_one_thread_stops_the_others_after_the_job_in_hand(
 
     def do_job(job: int) -> None:
         begun.append(job)
-        together.wait(PATIENCE)  # each thread has one of the first two jobs in hand
+        together.wait(PATIENCE)  # each thread has one of the first two jobs
         if (threading.get_ident() != caller) == in_helper:
             raise ValueError("one of the first two")
         assert cleared.wait(PATIENCE)
@@ -136,7 +136,7 @@ def test_a_worker_that_cannot_be_made_stops_the_others(monkeypatch: pytest.Monke
     monkeypatch.setattr(threads, "deque", Queue)
     with pytest.raises(MemoryError, match="no room"):
         run_jobs(range(100), make_worker, threads=2)
-    assert len(done) <= 1  # the one in hand, if there was time to take one
+    assert len(done) <= 1  # the current one, if there was time to take one
 
 
 def test_jobs_on_several_threads_leave_blas_one_each(unchanged_blas: int) -> None:
@@ -200,8 +200,8 @@ def test_ctrl_c_at_any_line_leaves_blas_as_it_was(unchanged_blas: int, call: Cal
             return None
         if event == "line":
             place = (frame, frame.f_lineno)
-            # Python hears no signal at a `try`, nor, where a line comes again, between the body of a `with`
-            # and its end; what is raised there all the same goes past the handlers.
+            # Python handles no signal at a `try`, nor between the body of a `with` and its end, where a line
+            # comes a second time. An exception that a trace function raises there would miss the handlers.
             if linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip() == "try:" or place in seen:
                 return interrupt
             seen.add(place)
