@@ -12,12 +12,12 @@ from typing import Any
 from fuzz.checkpoints import cross_encoder, sentence_encoder
 from minilm import CrossEncoder, MiniLM
 from minilm.server.app import create_app
-from minilm.server.limits import Settings
+from minilm.server.limits import ServerSettings
 
 ROUTES = ("/v1/embeddings", "/embed", "/similarity", "/rerank", "/compare", "/matrix")
 CONTENT_TYPES = (b"application/json", b"application/json; charset=utf-16", b"text/plain", b"")
 REFUSALS = {400, 413, 422}
-SETTINGS = Settings(max_body_bytes=100_000, max_characters=20_000, max_texts=200)
+SETTINGS = ServerSettings(max_body_bytes=100_000, max_characters=20_000, max_texts=200)
 
 _BODIES: tuple[tuple[str, object], ...] = (
     ("/v1/embeddings", {"input": "a b", "model": "m", "encoding_format": "base64", "dimensions": 3}),

@@ -45,7 +45,7 @@ def error_response(
     return Response(json.dumps(body), status, headers, media_type="application/json")
 
 
-def refusal(error: HTTPException) -> Response:
+def refused_response(error: HTTPException) -> Response:
     """The answer to a request that was refused, or whose body broke the JSON parser."""
     param, code = getattr(error, "param", None), getattr(error, "code", None)
     message = str(error.detail)
@@ -57,7 +57,7 @@ def refusal(error: HTTPException) -> Response:
     return error_response(error.status_code, body, error.headers)
 
 
-def invalid(error: RequestValidationError) -> Response:
+def invalid_response(error: RequestValidationError) -> Response:
     """The answer to a body that is not JSON (400) or not of the right shape (422)."""
     # of the forms that an input may have, that which fits it up to the furthest place
     first = max(error.errors(), key=_place)

@@ -1,31 +1,38 @@
-"""What a server allows, as one frozen dataclass; ``minilm serve`` has an option for each."""
+"""What a server allows, as one frozen dataclass; ``minilm serve`` has an option for each field."""
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Settings:
+class ServerSettings:
     """Limits and access of one server.
 
     Attributes
     ----------
     api_key : str, optional
-        What clients must send as ``Authorization: Bearer KEY`` to everything that encodes.
+        What clients must send as ``Authorization: Bearer KEY`` to every route that encodes.
     cors_origins : tuple of str
-        Origins whose pages may use the service; none unless named.
+        Origins whose pages may use the service, or "*"; none by default.
     max_body_bytes : int
-        Longest body of a request; longer ones are answered 413.
+        The longest body of a request; longer ones are answered 413.
     max_texts : int
-        Most texts in a request; more are answered 422.
+        The most texts per request; more are answered 422.
     max_characters : int
-        Most characters in all texts of a request; more are answered 422.
+        The most characters in all texts of a request; more are answered 422.
     max_queue_tokens : int
-        Most tokens that wait, in the model's queue and in the reranker's; a request that would make them more
-        is answered 503, unless it finds the queue empty.
+        The most tokens that wait, in the model's queue and in the reranker's. A request above that is
+        answered 503, unless the queue is empty.
     body_seconds : float
         How long a client may take to send a body; then it is answered 408.
+
+    Raises
+    ------
+    ValueError
+        If a field has a value that is not possible; the message begins with its name.
     """
 
     api_key: str | None = None
@@ -35,3 +42,16 @@ class Settings:
     max_characters: int = 2_000_000
     max_queue_tokens: int = 1_000_000
     body_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        key = self.api_key
+        if key is not None and not (key and key.isascii() and key.isprintable() and " " not in key):
+            raise ValueError("api_key must be printable ASCII without spaces, and not empty")
+        for origin in self.cors_origins:
+            # a browser also sends "null", for what has no origin of its own; anybody can have that
+            if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\sA-Z]+", origin):
+                raise ValueError(f"cors_origins must be like https://example.org, or *, not {origin!r}")
+        for name in ("max_body_bytes", "max_texts", "max_characters", "max_queue_tokens", "body_seconds"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise ValueError(f"{name} must be positive, not {value}")

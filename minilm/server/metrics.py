@@ -1,4 +1,4 @@
-"""What Prometheus reads at /metrics."""
+"""The metrics that Prometheus reads at /metrics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _POWERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 
 
 class Metrics:
-    """Counters of one server, in a registry of their own: two servers in a process do not mix."""
+    """Counters of one server, in their own registry: two servers in one process do not mix."""
 
     def __init__(self, queue_tokens: Callable[[], float]) -> None:
         self._registry = CollectorRegistry()
@@ -44,13 +44,13 @@ class Metrics:
         Gauge(
             "minilm_queue_tokens", "Tokens that wait or are being encoded.", registry=registry
         ).set_function(lambda: sum(queue() for queue in self._queues))
-        ProcessCollector(registry=registry)  # memory, CPU time, open files: nothing where there is no /proc
+        ProcessCollector(registry=registry)  # memory, CPU time, open files, where there is a /proc
 
     def add_queue(self, tokens: Callable[[], float]) -> None:
-        """Count what waits in another queue as well."""
+        """Count what waits in another queue too."""
         self._queues.append(tokens)
 
-    def round(self, texts: int, tokens: int, waited: list[float]) -> None:
+    def observe_batch(self, texts: int, tokens: int, waited: list[float]) -> None:
         """Count what went through the encoder together."""
         self._texts.observe(texts)
         self._tokens.observe(tokens)
@@ -58,5 +58,5 @@ class Metrics:
             self._waited.observe(seconds)
 
     def text(self) -> bytes:
-        """All of it in Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -1,14 +1,15 @@
-"""What stands before every route: who may come in, how much they may bring, and what is counted."""
+"""The gate before every route: the key, the size and the speed of a body, headers and metrics."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from minilm.server.errors import error_body, error_response
-from minilm.server.limits import Settings
+from minilm.server.limits import ServerSettings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,24 +21,41 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# A client that is still sending does not read the answer, and loses it when the connection closes: what is
-# too long, or comes without the key, is read to its end, up to so many times the limit, before it is refused.
+# A client that is still sending does not read the answer, and loses it when the connection closes. So a
+# refused body (too long, or without the key) is read to its end first, up to this many times the limit.
 DRAIN = 4
 _HEADERS = [
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
-# What shows the page and the state of the server; everything else asks for the key, if there is one.
+# The page and the state of the server; every other path needs the key, if there is one.
 OPEN_PATHS = frozenset(
     {"/", "/page.css", "/page.js", "/health", "/metrics", "/docs", "/docs.js", "/openapi.json"}
+)
+
+
+class Refusal(NamedTuple):
+    """Why a request is not answered by a route."""
+
+    status: int
+    message: str
+    code: str
+    headers: Mapping[str, str] = {"connection": "close"}  # there may be more of the body
+
+
+_NO_KEY = Refusal(
+    401,
+    "this server asks for a key: send it as 'Authorization: Bearer KEY'",
+    "invalid_api_key",
+    {"connection": "close", "www-authenticate": "Bearer"},
 )
 
 
 class Gate:
     """Key, body size, slow bodies, security headers and metrics, around an ASGI application."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, settings: ServerSettings, metrics: Metrics) -> None:
         self._app = app
         self._settings = settings
         self._metrics = metrics
@@ -47,10 +65,9 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun = time.perf_counter()
-        status = 0
+        started, status = time.perf_counter(), 0
 
-        async def send_and_note(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -58,85 +75,70 @@ class Gate:
             await send(message)
 
         try:
-            refused = self._refuse(scope)
-            body = await self._body(receive, refused)
-            if isinstance(body, bytes):
-                whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-                body = None  # it is given once, and not kept beside what is made of it
-
-                async def receive_again() -> Message:
-                    return whole.pop() if whole else await receive()
-
-                await self._app(scope, receive_again, send_and_note)
-            else:
-                if body is None:  # the client went away before its body came
-                    return
-                number, message, code = body
-                headers = {"connection": "close"}  # there may be more of the body
-                if number == 401:
-                    headers["www-authenticate"] = "Bearer"
-                response = error_response(number, error_body(number, message, code=code), headers)
-                await response(scope, receive, send_and_note)
+            await self._serve(scope, receive, send_with_headers)
         finally:
             route = scope.get("route")
             path = getattr(route, "path", None) or (scope["path"] if scope["path"] in OPEN_PATHS else "other")
-            self._metrics.requests.labels(_method(scope["method"]), path, str(status)).inc()
-            self._metrics.latency.labels(path).observe(time.perf_counter() - begun)
+            method = scope["method"] if scope["method"] in {"GET", "POST", "HEAD", "OPTIONS"} else "other"
+            self._metrics.requests.labels(method, path, str(status)).inc()
+            self._metrics.latency.labels(path).observe(time.perf_counter() - started)
 
-    def _refuse(self, scope: Scope) -> tuple[int, str, str] | None:
-        headers = dict(scope["headers"])
-        key = self._settings.api_key
-        is_open = scope["path"] in OPEN_PATHS or scope["path"].startswith("/swagger/")
-        if key is not None and not is_open:
-            scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
-            # in constant time, so that a wrong key does not show how much of it was right
-            is_right = hmac.compare_digest(given.strip(), key.encode())
-            if scheme.lower() != b"bearer" or not is_right:
-                return (
-                    401,
-                    "this server asks for a key: send it as 'Authorization: Bearer KEY'",
-                    "invalid_api_key",
-                )
-        return None
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await self._read_body(receive, None if self._is_allowed(scope) else _NO_KEY)
+        if body is None:  # the client went away before its body came
+            return
+        if isinstance(body, Refusal):
+            response = error_response(
+                body.status, error_body(body.status, body.message, code=body.code), body.headers
+            )
+            await response(scope, receive, send)
+            return
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        del body  # it is given once, and not kept beside the request that is made of it
 
-    def _too_large(self) -> tuple[int, str, str]:
-        limit = self._settings.max_body_bytes
-        return 413, f"the body is longer than this server's limit of {limit:,} bytes", "body_too_large"
+        async def receive_again() -> Message:
+            return messages.pop() if messages else await receive()
 
-    async def _body(
-        self, receive: Receive, refused: tuple[int, str, str] | None
-    ) -> bytes | tuple[int, str, str] | None:
-        """All of the body, held to its limit and to a deadline, before anything is made of it.
+        await self._app(scope, receive_again, send)
 
-        Of a request that is ``refused`` anyway it is read, and not kept.
+    def _is_allowed(self, scope: Scope) -> bool:
+        key, path = self._settings.api_key, scope["path"]
+        if key is None or path in OPEN_PATHS or path.startswith("/swagger/"):
+            return True
+        scheme, _, token = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
+        # in constant time, so that a wrong key does not show how much of it was right
+        is_right = hmac.compare_digest(token.strip(), key.encode())
+        return is_right and scheme.lower() == b"bearer"
+
+    async def _read_body(self, receive: Receive, refusal: Refusal | None) -> bytes | Refusal | None:
+        """Read all of the body, within its limit and a deadline; None if the client goes away.
+
+        The body of a request that has a ``refusal`` already is read, and not kept.
         """
         seconds = self._settings.body_seconds
-        kept = bytearray()  # one piece, however small those are in which it comes
-        size = 0
-
-        async def read() -> bytes | tuple[int, str, str] | None:
-            nonlocal size
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    return None
-                piece = message.get("body", b"")
-                size += len(piece)
-                is_last = not message.get("more_body", False)
-                if not refused and size <= self._settings.max_body_bytes:
-                    kept.extend(piece)
-                elif is_last or size > DRAIN * self._settings.max_body_bytes:
-                    return refused or self._too_large()
-                else:
-                    kept.clear()  # read on, and keep nothing
-                if is_last:
-                    return bytes(kept)
-
         try:
-            return await asyncio.wait_for(read(), seconds)
+            return await asyncio.wait_for(self._read_to_end(receive, refusal), seconds)
         except asyncio.TimeoutError:
-            return refused or (408, f"the body did not arrive within {seconds:g} seconds", "body_too_slow")
+            message = f"the body did not arrive within {seconds:g} seconds"
+            return refusal or Refusal(408, message, "body_too_slow")
 
-
-def _method(method: str) -> str:
-    return method if method in {"GET", "POST", "HEAD", "OPTIONS"} else "other"
+    async def _read_to_end(self, receive: Receive, refusal: Refusal | None) -> bytes | Refusal | None:
+        limit = self._settings.max_body_bytes
+        body = bytearray()  # one buffer, however small the pieces are
+        size, is_last = 0, False
+        while not is_last:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            piece = message.get("body", b"")
+            size += len(piece)
+            is_last = not message.get("more_body", False)
+            if refusal is None and size > limit:
+                text = f"the body is longer than this server's limit of {limit:,} bytes"
+                refusal = Refusal(413, text, "body_too_large")
+                body.clear()
+            if refusal is None:
+                body.extend(piece)
+            elif size > DRAIN * limit:
+                break
+        return refusal or bytes(body)

@@ -14,7 +14,7 @@ import uvicorn
 from minilm.cross_encoder import CrossEncoder
 from minilm.model import MiniLM
 from minilm.server.app import create_app
-from minilm.server.limits import Settings
+from minilm.server.limits import ServerSettings
 from minilm.server.protocol import Protocol
 
 # How long answers under way may take after SIGTERM: a client that does not read would hold it forever.
@@ -62,7 +62,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def serve(
     model: MiniLM,
-    settings: Settings,
+    settings: ServerSettings,
     listener: socket.socket,
     announce: Callable[[str], None],
     reranker: CrossEncoder | None = None,
@@ -72,7 +72,7 @@ def serve(
     Parameters
     ----------
     model : MiniLM
-    settings : Settings
+    settings : ServerSettings
     listener : socket
         As :func:`listen` makes it.
     announce : callable

@@ -1,194 +1,268 @@
-"""The model behind the routes: what a request gave as token ids, within limits, and gathered with others'."""
+"""The models behind the routes: a request's texts as token ids, within limits, and encoded in batches."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from minilm._arrays import AnyArray, Float32Array
+from minilm.activations import sigmoid
+from minilm.cross_encoder import CrossEncoder
 from minilm.explanation import Explanation
+from minilm.heads import token_vectors
 from minilm.model import MiniLM
-from minilm.server.batching import Gatherer, QueueFullError, Texts
+from minilm.server.batching import Batcher, Items, QueueFullError
 from minilm.server.errors import RequestError
-from minilm.server.limits import Settings
+from minilm.server.limits import ServerSettings
 from minilm.server.metrics import Metrics
 from minilm.text.inputs import is_encodable
+from minilm.tokenizer import TokenizedTexts
 
-Array = npt.NDArray[np.float32]
 T = TypeVar("T")
 
-# Texts with fewer characters than this are tokenized where the requests are read: half a millisecond at most.
+# Shorter texts are tokenized in the event loop: it takes half a millisecond at most.
 INLINE_CHARACTERS = 2_000
 
 logger = logging.getLogger(__name__)
 
 
-class Service:
-    """The model behind the routes: texts or ids in, rows out, gathered with other requests."""
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """Token ids in the queue, and whether all tokens' vectors are wanted, not the pooled one."""
 
-    def __init__(self, model: MiniLM, settings: Settings) -> None:
+    input_ids: list[int]
+    wants_tokens: bool
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+
+class Service:
+    """The model behind the routes, and its queue."""
+
+    def __init__(self, model: MiniLM, settings: ServerSettings) -> None:
         self.model = model
         self.settings = settings
         self.name = model.checkpoint.directory.name
         self.started = int(time.time())
-        self.metrics = Metrics(lambda: self.gatherer.waiting_tokens)
-        self.gatherer = Gatherer(
-            lambda ids: model.encode_tokens(ids, normalize=False),
-            width=model.embedding_dimension,
+        self.metrics = Metrics(lambda: self.batcher.waiting_tokens)
+        self._embed = model.head.embedder()
+        self.batcher = Batcher(
+            self._encode,
             cores=model.threads,
             max_tokens=settings.max_queue_tokens,
-            watcher=self.metrics,
+            observer=self.metrics,
         )
+
+    def _encode(self, items: Sequence[_Item]) -> list[AnyArray]:
+        ids = [item.input_ids for item in items]
+        if not any(item.wants_tokens for item in items):
+            return self.model.pipeline.run_tokens(ids, self._embed)
+        tokens = self.model.pipeline.run_tokens(ids, token_vectors)
+        return [
+            vectors if item.wants_tokens else self._embed(vectors[None])[0]
+            for item, vectors in zip(items, tokens, strict=True)
+        ]
 
     async def token_ids(
         self,
-        given: Any,  # noqa: ANN401 - a text, texts, ids, or lists of ids
+        inputs: Any,  # noqa: ANN401 - a text, texts, ids, or lists of ids
         *,
         param: str,
         truncate: bool = True,
         prompt_name: str | None = None,
     ) -> tuple[list[list[int]], list[int]]:
-        """Token ids of what a request gave, and the indices of the texts that were cut.
+        """Token ids of a request's inputs, and the indices of those that were cut.
 
-        Before texts, not before ids, stands the prompt of that name, or else the model's default one.
-
-        Raises
-        ------
-        RequestError
-            If there is nothing, too much, an id that the vocabulary lacks, or, without ``truncate``, a text
-            that is too long.
+        The prompt of that name, or the model's default one, goes before texts and not before ids. A
+        RequestError says that there is nothing or too much, that an id is not in the vocabulary or, without
+        ``truncate``, that a text is too long.
         """
-        texts, ids = _as_lists(given, param)
-        self.hold_to_limits(texts if texts is not None else ids or [], param)
-        longest = self.model.max_seq_length
+        texts, ids = _as_lists(inputs, param)
         if texts is not None:
-            before = self._prompt(prompt_name)
-            tokenized = await tokenize(self.model.tokenizer, [before + text for text in texts])
-            rows = tokenized.input_ids
-            truncated = [i for i, is_cut in enumerate(tokenized.is_truncated) if is_cut]
+            tokenized = await self._tokenize(texts, param, self._prompt_text(prompt_name))
+            rows, is_cut = tokenized.input_ids, tokenized.is_truncated
         else:
-            before_ids, behind_ids = self.model.tokenizer.special_token_ids
-            room = longest - len(before_ids) - len(behind_ids)
-            rows, truncated = [], []
-            for index, row in enumerate(ids or []):
-                if row and max(row) >= self.model.config.vocab_size:
-                    last = self.model.config.vocab_size - 1
-                    raise RequestError(
-                        422, f"{param}[{index}]: token id {max(row)} is not in 0 to {last}", param=param
-                    )
-                bare = _without(row, before_ids, behind_ids)
-                if len(bare) > room:
-                    truncated.append(index)
-                rows.append([*before_ids, *bare[:room], *behind_ids])
-        self.note_truncated(truncated, len(rows), param=param, longest=longest, is_allowed=truncate)
-        return rows, truncated
+            self.check_limits(ids, param)
+            rows, is_cut = self._frame(ids, param)
+        return rows, self.truncated_indices(is_cut, param, self.model.max_seq_length, is_allowed=truncate)
 
-    def note_truncated(
-        self, truncated: list[int], of: int, *, param: str, longest: int, is_allowed: bool
-    ) -> None:
-        """Count texts that were cut, or refuse them."""
-        if not truncated:
-            return
-        if not is_allowed:
-            long = f"{param}[{truncated[0]}] is longer than the model's {longest} tokens"
-            message = f"{long}; send truncate: true to have it cut"
+    async def _tokenize(self, texts: list[str], param: str, prompt_text: str) -> TokenizedTexts:
+        self.check_limits(texts, param)
+        return await run_off_loop(
+            sum(map(len, texts)), lambda: self.model.pipeline.tokenize_window(texts, prompt_text)
+        )
+
+    def _frame(self, ids: list[list[int]], param: str) -> tuple[list[list[int]], list[bool]]:
+        """Put the special tokens around token ids, if they lack them; say which ids had to be cut."""
+        before, after = self.model.tokenizer.special_token_ids
+        room = self.model.max_seq_length - len(before) - len(after)
+        last = self.model.config.vocab_size - 1
+        rows, is_cut = [], []
+        for index, row in enumerate(ids):
+            if max(row) > last:
+                message = f"{param}[{index}]: token id {max(row)} is not in 0 to {last}"
+                raise RequestError(422, message, param=param)
+            bare = _without_frame(row, before, after)
+            is_cut.append(len(bare) > room)
+            rows.append([*before, *bare[:room], *after])
+        return rows, is_cut
+
+    def truncated_indices(
+        self, is_cut: Sequence[bool], param: str, max_tokens: int, *, is_allowed: bool
+    ) -> list[int]:
+        """Return which texts were cut, and count them; refuse them if that is not allowed."""
+        truncated = [index for index, cut in enumerate(is_cut) if cut]
+        if truncated and not is_allowed:
+            message = (
+                f"{param}[{truncated[0]}] is longer than the model's {max_tokens} tokens; "
+                "send truncate: true to have it cut"
+            )
             raise RequestError(413, message, param=param, code="context_length_exceeded")
-        self.metrics.truncated.inc(len(truncated))
-        logger.info("%d of %d texts of a request were cut at %d tokens", len(truncated), of, longest)
+        if truncated:
+            self.metrics.truncated.inc(len(truncated))
+            logger.info(
+                "%d of %d texts of a request were cut at %d tokens", len(truncated), len(is_cut), max_tokens
+            )
+        return truncated
 
-    async def embed(self, input_ids: Sequence[Sequence[int]]) -> Array:
+    async def embed(self, input_ids: Sequence[list[int]]) -> Float32Array:
         """Unnormalized embeddings (n, E)."""
-        return await gathered(self.gatherer, input_ids)
+        return np.stack(await in_queue(self.batcher, [_Item(ids, wants_tokens=False) for ids in input_ids]))
 
-    async def explain(self, texts: Sequence[str], tokens: int) -> Explanation:
-        """Why two texts, of so many tokens, have their score; beside the queue, but counted in it."""
-        with _refusing_when_full(), self.gatherer.occupied(tokens):
-            return await asyncio.to_thread(self.model.explain, *texts)
+    async def explain(self, texts: list[str], param: str) -> tuple[Explanation, list[int]]:
+        """Why two texts have the score they have, and the indices of those that were cut."""
+        self.check_limits(texts, param)
+        prompt_text = self._prompt_text(None)
+        tokenized, spans = await run_off_loop(
+            sum(map(len, texts)), lambda: self.model.pipeline.tokenize_with_spans(texts, prompt_text)
+        )
+        items = [_Item(ids, wants_tokens=True) for ids in tokenized.input_ids]
+        tokens = await in_queue(self.batcher, items)
+        explanation = await asyncio.to_thread(self.model.head.explain, spans, tokens)
+        longest = self.model.max_seq_length
+        return explanation, self.truncated_indices(tokenized.is_truncated, param, longest, is_allowed=True)
 
-    def _prompt(self, name: str | None) -> str:
+    def _prompt_text(self, name: str | None) -> str:
         try:
             return self.model.resolve_prompt(prompt_name=name)
         except ValueError as error:
             raise RequestError(422, str(error), param="prompt_name") from None
 
-    def hold_to_limits(self, given: Sequence[Sequence[Any]], param: str) -> None:
-        """Refuse an empty request and one that is too large."""
+    def check_limits(self, inputs: Sequence[Sequence[Any]], param: str) -> None:
+        """Refuse an empty request, one that is too large, and one with a text that has no UTF-8 form."""
         limits = self.settings
-        if not given:
+        if not inputs:
             raise RequestError(422, f"{param} is empty", param=param)
-        if len(given) > limits.max_texts:
+        if len(inputs) > limits.max_texts:
             message = (
-                f"{param} has {len(given):,} texts; this server's limit is {limits.max_texts:,} a request"
+                f"{param} has {len(inputs):,} texts; this server's limit is {limits.max_texts:,} per request"
             )
             raise RequestError(422, message, param=param, code="too_many_texts")
-        characters = sum(map(len, given))
+        characters = sum(map(len, inputs))
         if characters > limits.max_characters:
-            limit = f"{limits.max_characters:,} characters a request"
+            limit = f"{limits.max_characters:,} characters per request"
             message = f"{param} has {characters:,} characters; this server's limit is {limit}"
             raise RequestError(422, message, param=param, code="too_many_characters")
+        for index, text in enumerate(inputs):
+            if isinstance(text, str) and not is_encodable(text):
+                message = f"{param}[{index}] holds a lone surrogate, which is no character"
+                raise RequestError(422, message, param=param)
 
 
-async def tokenize(tokenizer: Callable[[Any], T], texts: Sequence[Any]) -> T:
-    """What the tokenizer makes of texts or pairs; in a thread, if there is much to do."""
-    characters = sum(len(text) if isinstance(text, str) else sum(map(len, text)) for text in texts)
-    return tokenizer(texts) if characters < INLINE_CHARACTERS else await asyncio.to_thread(tokenizer, texts)
+@dataclass(frozen=True, slots=True)
+class _PairItem:
+    """A pair in the queue of the reranker."""
+
+    input_ids: list[int]
+    token_type_ids: list[int]
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
 
 
-async def gathered(gatherer: Gatherer, texts: Texts) -> Array:
-    """A row of each text.
+class Reranking:
+    """The reranker behind ``/rerank``, and its queue.
 
     Raises
     ------
-    RequestError
-        503, if too much waits already.
+    ValueError
+        If the reranker has more than one label: then there is no one score to rank by.
     """
-    with _refusing_when_full():
-        return await gatherer.encode(texts)
+
+    def __init__(self, reranker: CrossEncoder, service: Service) -> None:
+        if reranker.num_labels != 1:
+            raise ValueError(f"a reranker has one label; {reranker!r} has {reranker.num_labels}")
+        self.reranker = reranker
+        self._service = service
+        self.batcher = Batcher(
+            self._encode,
+            cores=service.model.threads,
+            max_tokens=service.settings.max_queue_tokens,
+            observer=service.metrics,
+        )
+        service.metrics.add_queue(lambda: self.batcher.waiting_tokens)
+
+    def _encode(self, pairs: Sequence[_PairItem]) -> Sequence[AnyArray]:
+        ids, types = [pair.input_ids for pair in pairs], [pair.token_type_ids for pair in pairs]
+        return list(self.reranker.predict_tokens(ids, types))
+
+    async def scores(self, query: str, texts: list[str], *, truncate: bool, is_raw: bool) -> AnyArray:
+        """One score per text, (n,): logits, or 0 to 1 by the sigmoid."""
+        service, reranker = self._service, self.reranker
+        if not is_encodable(query):
+            message = "query[0] holds a lone surrogate, which is no character"
+            raise RequestError(422, message, param="query")
+        prompt_text = reranker.resolve_prompt()
+        # the query is read again with each text, and so counts as often
+        service.check_limits([prompt_text + query + text for text in texts], "texts")
+        pairs = [(query, text) for text in texts]
+        ids, is_cut, types = await run_off_loop(
+            sum(len(query) + len(text) for text in texts),
+            lambda: reranker.pipeline.tokenize_window(pairs, prompt_text),
+        )
+        service.truncated_indices(is_cut, "texts", reranker.max_seq_length, is_allowed=truncate)
+        # a reranker that was trained without token types has none, and looks at none
+        items = [_PairItem(row, kinds) for row, kinds in zip(ids, types or ids, strict=True)]
+        logits = np.stack(await in_queue(self.batcher, items))[:, 0]  # (n,)
+        return logits if is_raw else sigmoid(logits)
 
 
-@contextmanager
-def _refusing_when_full() -> Iterator[None]:
+async def run_off_loop(characters: int, function: Callable[[], T]) -> T:
+    """Return what ``function`` returns; with so many characters that it takes long, from a thread."""
+    return function() if characters < INLINE_CHARACTERS else await asyncio.to_thread(function)
+
+
+async def in_queue(batcher: Batcher, items: Items) -> list[AnyArray]:
+    """Return one array per item; a RequestError 503 if too much waits already."""
     try:
-        yield
+        return await batcher.encode(items)
     except QueueFullError as error:
         headers = {"Retry-After": str(error.retry_after)}
         raise RequestError(503, str(error), code="queue_full", headers=headers) from None
 
 
-def check_texts(texts: Sequence[str], param: str) -> None:
-    """Refuse texts that have no UTF-8 form."""
-    for index, text in enumerate(texts):
-        if not is_encodable(text):
-            raise RequestError(
-                422, f"{param}[{index}] holds a lone surrogate, which is no character", param=param
-            )
-
-
-def _without(row: list[int], before: list[int], behind: list[int]) -> list[int]:
-    """The text's own ids, if the tokenizer's stand around them."""
-    end = len(row) - len(behind)
-    is_framed = end >= len(before) and row[: len(before)] == before and row[end:] == behind
+def _without_frame(row: list[int], before: list[int], after: list[int]) -> list[int]:
+    """Return the text's own ids, if the tokenizer's special ids stand around them."""
+    end = len(row) - len(after)
+    is_framed = end >= len(before) and row[: len(before)] == before and row[end:] == after
     return row[len(before) : end] if is_framed else row
 
 
-def _as_lists(given: Any, param: str) -> tuple[list[str] | None, list[list[int]] | None]:  # noqa: ANN401
-    """What a request gave as a list of texts or as a list of lists of ids."""
-    if isinstance(given, str):
-        texts, ids = [given], None
-    elif given and isinstance(given[0], str):
-        texts, ids = given, None
-    elif given and isinstance(given[0], int):
-        texts, ids = None, [given]
-    else:
-        texts, ids = None, given
-    check_texts(texts or [], param)
-    for index, row in enumerate(ids or []):
+def _as_lists(inputs: Any, param: str) -> tuple[list[str] | None, list[list[int]]]:  # noqa: ANN401
+    """Return a request's inputs as a list of texts, or else as a list of lists of ids."""
+    if isinstance(inputs, str):
+        return [inputs], []
+    if inputs and isinstance(inputs[0], str):
+        return inputs, []
+    ids = [inputs] if inputs and isinstance(inputs[0], int) else inputs
+    for index, row in enumerate(ids):
         if not row:
             raise RequestError(422, f"{param}[{index}] has no token ids", param=param)
-    return texts, ids
+    return None, ids

@@ -158,14 +158,14 @@ def test_what_waits_in_a_queue_at_a_fork_is_the_parents_and_the_childs_own_is_do
     run(
         body("""
         import asyncio
-        from minilm.server.batching import Gatherer
+        from minilm.server.batching import Batcher
         gate = threading.Event()
         def double(texts):
             gate.wait()
             return np.array([[2 * text[0]] for text in texts], np.float32)
-        gatherer = Gatherer(double, width=1, cores=1, max_tokens=10)
+        batcher = Batcher(double, cores=1, max_tokens=10)
         async def use():
-            asked = [asyncio.ensure_future(gatherer.encode([[number] * 5])) for number in (1, 2)]
+            asked = [asyncio.ensure_future(batcher.encode([[number] * 5])) for number in (1, 2)]
             await asyncio.sleep(0)
             pid = os.fork()
             if pid == 0:
@@ -174,13 +174,13 @@ def test_what_waits_in_a_queue_at_a_fork_is_the_parents_and_the_childs_own_is_do
                     gate.set()
                     # in a loop of its own, as if it were not in one
                     asyncio._set_running_loop(None)
-                    row = asyncio.new_event_loop().run_until_complete(gatherer.encode([[7] * 10]))
-                    os._exit(0 if row.tolist() == [[14]] and gatherer.waiting_tokens == 0 else 3)
+                    row = asyncio.new_event_loop().run_until_complete(batcher.encode([[7] * 10]))
+                    os._exit(0 if np.stack(row).tolist() == [[14]] and batcher.waiting_tokens == 0 else 3)
                 finally:
                     os._exit(4)
             assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
             gate.set()
-            assert [(await rows).item() for rows in asked] == [2, 4]
+            assert [np.stack(await rows).item() for rows in asked] == [2, 4]
         asyncio.run(use())
     """)
     )

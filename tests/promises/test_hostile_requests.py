@@ -22,7 +22,7 @@ pytest.importorskip("fastapi", reason="the extra serve is not installed")
 from pydantic import ValidationError
 
 from minilm.server.app import create_app
-from minilm.server.batching import Gatherer, Texts
+from minilm.server.batching import Batcher, Items
 from minilm.server.schemas import EmbeddingsRequest, EmbedRequest, MatrixRequest, RerankRequest
 from tests.checkpoints import write_cross_encoder
 
@@ -209,11 +209,11 @@ def test_what_no_request_has_is_not_kept_while_one_waits(
     number = 12_345  # of lists in a list, as there is no other in this process
     kept: list[bool] = []
 
-    async def encode(self: Gatherer, texts: Texts) -> np.ndarray[Any, np.dtype[np.float32]]:
+    async def encode(self: Batcher, items: Items) -> list[np.ndarray[Any, np.dtype[np.float32]]]:  # noqa: ARG001
         kept.append(any(type(one) is list and len(one) == number for one in gc.get_objects()))
-        return np.ones((len(texts), self._width), np.float32)
+        return [np.ones(16, np.float32)] * len(items)
 
-    monkeypatch.setattr(Gatherer, "encode", encode)
+    monkeypatch.setattr(Batcher, "encode", encode)
     reranker = CrossEncoder(write_cross_encoder(lambda: make_checkpoint("reranker")))
     app = create_app(MiniLM(make_checkpoint()), reranker=reranker)
     requests = {

@@ -42,7 +42,7 @@ def test_the_example_in_the_place_of_sentence_transformers_finds_what_it_says() 
 
 def test_security_md_states_the_limits_in_force_and_names_tests_that_exist() -> None:
     pytest.importorskip("uvicorn", reason="the extra serve is not installed")
-    from minilm.server.limits import Settings
+    from minilm.server.limits import ServerSettings
     from minilm.server.protocol import HEAD_SECONDS, MAX_HEAD_BYTES
 
     security = (ROOT / "SECURITY.md").read_text("utf-8")
@@ -50,7 +50,7 @@ def test_security_md_states_the_limits_in_force_and_names_tests_that_exist() -> 
     assert len(set(tests)) >= 10
     there = {path.name for path in (ROOT / "tests").rglob("*.py")}
     assert set(tests) <= there
-    limits, said = Settings(), " ".join(security.split())
+    limits, said = ServerSettings(), " ".join(security.split())
     assert f"{MAX_HEAD_BYTES // 1024} KiB of headers within {HEAD_SECONDS:g} seconds" in said
     body = f"an {limits.max_body_bytes // 2**20} MiB body within {limits.body_seconds:g} seconds"
     texts = f"{limits.max_texts:,} texts, {limits.max_characters:,} characters"

@@ -29,8 +29,8 @@ pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
 from starlette.types import Message, Receive, Scope, Send
 
-from minilm.server.batching import Gatherer, QueueFullError
-from minilm.server.limits import Settings
+from minilm.server.batching import Batcher, QueueFullError
+from minilm.server.limits import ServerSettings
 from minilm.server.metrics import Metrics
 from minilm.server.middleware import Gate
 from minilm.server.service import Service
@@ -174,7 +174,7 @@ def test_around_ids_stands_what_the_tokenizer_puts_around_texts(
     tokenizer.post_processor = processors.TemplateProcessing(single=template, special_tokens=special)
     tokenizer.save(str(directory / "tokenizer.json"))
     model = MiniLM(directory, max_seq_length=6)
-    service = Service(model, Settings())
+    service = Service(model, ServerSettings())
     room = 6 - len(before) - len(behind)
     for length in (1, 2, room, room + 1, 10):
         text, ids = " ".join("abcdefghij"[:length]), [*range(5, 5 + length)]
@@ -255,7 +255,7 @@ def test_bad_requests_get_openais_error_object(server: Server, path: str, body: 
 
 def test_limits_are_named(server: Server) -> None:
     _, content, _ = server.ask("/v1/embeddings", {"input": ["a"] * 2049})
-    assert "limit is 2,048 a request" in content["error"]["message"]
+    assert "limit is 2,048 per request" in content["error"]["message"]
     _, content, _ = server.ask("/v1/embeddings", b" " * (8 * 2**20 + 1))
     assert "limit of 8,388,608 bytes" in content["error"]["message"]
 
@@ -439,10 +439,10 @@ def test_sigterm_finishes_what_was_accepted() -> None:
 
 
 def slow_encode(gate: threading.Event, sizes: list[int]) -> Any:
-    def encode(input_ids: Sequence[Sequence[int]]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def encode(input_ids: Sequence[Sequence[int]]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
         gate.wait()
         sizes.append(len(input_ids))
-        return np.array([[ids[0]] for ids in input_ids], np.float32)
+        return list(np.array([[ids[0]] for ids in input_ids], np.float32))
 
     return encode
 
@@ -451,13 +451,13 @@ def test_what_arrives_while_the_encoder_works_goes_through_together() -> None:
     gate, sizes = threading.Event(), list[int]()
 
     async def run() -> list[float]:
-        gatherer = Gatherer(slow_encode(gate, sizes), width=1, cores=1, max_tokens=1000)
-        tasks = [asyncio.create_task(gatherer.encode([[i]])) for i in range(33)]
+        batcher = Batcher(slow_encode(gate, sizes), cores=1, max_tokens=1000)
+        tasks = [asyncio.create_task(batcher.encode([[i]])) for i in range(33)]
         await asyncio.sleep(0)  # all are in the queue
         gate.set()
         rows = await asyncio.gather(*tasks)
-        gatherer.stop()
-        return [row.item() for row in rows]
+        batcher.stop()
+        return [np.stack(row).item() for row in rows]
 
     assert asyncio.run(run()) == list(range(33))
     assert sum(sizes) == 33
@@ -471,10 +471,10 @@ def test_a_lone_client_is_never_kept_waiting_for_others(monkeypatch: pytest.Monk
     gate.set()
 
     async def run() -> None:
-        gatherer = Gatherer(slow_encode(gate, sizes), width=1, cores=1, max_tokens=1000)
+        batcher = Batcher(slow_encode(gate, sizes), cores=1, max_tokens=1000)
         for i in range(5):
-            assert (await gatherer.encode([[i], [i + 1]])).tolist() == [[i], [i + 1]]
-        gatherer.stop()
+            assert np.stack(await batcher.encode([[i], [i + 1]])).tolist() == [[i], [i + 1]]
+        batcher.stop()
 
     asyncio.run(run())
     assert sizes == [2] * 5
@@ -485,17 +485,17 @@ def test_those_just_answered_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> 
     gate, sizes = threading.Event(), list[int]()
 
     async def run() -> None:
-        gatherer = Gatherer(slow_encode(gate, sizes), width=1, cores=1, max_tokens=1000)
+        batcher = Batcher(slow_encode(gate, sizes), cores=1, max_tokens=1000)
 
         async def client(i: int) -> None:
             for _ in range(3):
-                assert (await gatherer.encode([[i]])).item() == i
+                assert np.stack(await batcher.encode([[i]])).item() == i
 
         clients = [asyncio.create_task(client(i)) for i in range(8)]
         await asyncio.sleep(0)  # the first requests of all are in the queue; one may have been taken
         gate.set()
         await asyncio.gather(*clients)
-        gatherer.stop()
+        batcher.stop()
 
     asyncio.run(run())
     assert sum(sizes) == 24
@@ -506,22 +506,17 @@ def test_a_full_queue_refuses_and_says_when_to_come_again() -> None:
     gate = threading.Event()
 
     async def run() -> None:
-        gatherer = Gatherer(slow_encode(gate, []), width=1, cores=1, max_tokens=10)
-        first = asyncio.create_task(gatherer.encode([[1] * 8]))
+        batcher = Batcher(slow_encode(gate, []), cores=1, max_tokens=10)
+        first = asyncio.create_task(batcher.encode([[1] * 8]))
         await asyncio.sleep(0)
         with pytest.raises(QueueFullError) as refused:
-            await gatherer.encode([[1] * 3])
+            await batcher.encode([[1] * 3])
         assert refused.value.retry_after >= 1
         gate.set()
         await first
-        with gatherer.occupied(10):  # by what is encoded elsewhere
-            with pytest.raises(QueueFullError):
-                await gatherer.encode([[1]])
-            with pytest.raises(QueueFullError), gatherer.occupied(1):
-                pass
-        assert gatherer.waiting_tokens == 0
-        assert (await gatherer.encode([[1] * 50])).shape == (1, 1)  # larger than the queue, but alone
-        gatherer.stop()
+        assert batcher.waiting_tokens == 0
+        assert np.stack(await batcher.encode([[1] * 50])).shape == (1, 1)  # larger than the queue, but alone
+        batcher.stop()
 
     asyncio.run(run())
 
@@ -531,10 +526,10 @@ def test_a_large_request_does_not_stand_before_a_small_one() -> None:
     order: list[str] = []
 
     async def run() -> None:
-        gatherer = Gatherer(slow_encode(gate, sizes), width=1, cores=1, max_tokens=10**6)
+        batcher = Batcher(slow_encode(gate, sizes), cores=1, max_tokens=10**6)
 
         async def ask(name: str, ids: list[list[int]]) -> None:
-            await gatherer.encode(ids)
+            await batcher.encode(ids)
             order.append(name)
 
         large = asyncio.create_task(ask("large", [[1] * 100] * 1000))
@@ -543,25 +538,25 @@ def test_a_large_request_does_not_stand_before_a_small_one() -> None:
         await asyncio.sleep(0)
         gate.set()
         await asyncio.gather(large, small)
-        gatherer.stop()
+        batcher.stop()
 
     asyncio.run(run())
     assert order == ["small", "large"]
 
 
 def test_a_failure_reaches_those_it_concerns_and_the_queue_goes_on() -> None:
-    def encode(input_ids: Sequence[Sequence[int]]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def encode(input_ids: Sequence[Sequence[int]]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
         if input_ids[0][0] == 13:
             raise MemoryError("no room")
-        return np.zeros((len(input_ids), 1), np.float32)
+        return list(np.zeros((len(input_ids), 1), np.float32))
 
     async def run() -> None:
-        gatherer = Gatherer(encode, width=1, cores=1, max_tokens=100)
+        batcher = Batcher(encode, cores=1, max_tokens=100)
         with pytest.raises(MemoryError):
-            await gatherer.encode([[13]])
-        assert (await gatherer.encode([[1], [2]])).shape == (2, 1)
-        assert gatherer.waiting_tokens == 0
-        gatherer.stop()
+            await batcher.encode([[13]])
+        assert np.stack(await batcher.encode([[1], [2]])).shape == (2, 1)
+        assert batcher.waiting_tokens == 0
+        batcher.stop()
 
     asyncio.run(run())
 
@@ -569,21 +564,21 @@ def test_a_failure_reaches_those_it_concerns_and_the_queue_goes_on() -> None:
 def test_a_queue_whose_thread_cannot_start_is_none_the_worse(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the system allows no more threads, for a time."""
 
-    def encode(input_ids: Sequence[Sequence[int]]) -> np.ndarray[Any, np.dtype[np.float32]]:
-        return np.array([[len(ids)] for ids in input_ids], np.float32)
+    def encode(input_ids: Sequence[Sequence[int]]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
+        return list(np.array([[len(ids)] for ids in input_ids], np.float32))
 
     def refuse(thread: threading.Thread) -> None:
-        if thread.name == "minilm-gatherer":
+        if thread.name == "minilm-batcher":
             raise RuntimeError("can't start new thread")
 
-    gatherer = Gatherer(encode, width=1, cores=1, max_tokens=100)
+    batcher = Batcher(encode, cores=1, max_tokens=100)
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", refuse)
         with pytest.raises(RuntimeError, match="can't start new thread"):
-            asyncio.run(gatherer.encode([[1, 2]]))
-    assert gatherer.waiting_tokens == 0
-    assert asyncio.run(asyncio.wait_for(gatherer.encode([[1, 2]]), 60)).tolist() == [[2]]
-    gatherer.stop()
+            asyncio.run(batcher.encode([[1, 2]]))
+    assert batcher.waiting_tokens == 0
+    assert np.stack(asyncio.run(asyncio.wait_for(batcher.encode([[1, 2]]), 60))).tolist() == [[2]]
+    batcher.stop()
 
 
 def test_a_body_in_many_pieces_takes_what_one_piece_takes() -> None:
@@ -605,7 +600,7 @@ def test_a_body_in_many_pieces_takes_what_one_piece_takes() -> None:
             raise AssertionError(message)
 
         scope = {"type": "http", "path": "/embed", "method": "POST", "headers": []}
-        gate = Gate(application, Settings(body_seconds=600), Metrics(lambda: 0))
+        gate = Gate(application, ServerSettings(body_seconds=600), Metrics(lambda: 0))
         tracemalloc.start()
         try:
             await gate(scope, receive, send)
@@ -620,13 +615,13 @@ def test_a_body_in_many_pieces_takes_what_one_piece_takes() -> None:
 def test_a_stopped_queue_begins_again_when_asked() -> None:
     """As an application does that is started and stopped in each of somebody's tests."""
 
-    def encode(input_ids: Sequence[Sequence[int]]) -> np.ndarray[Any, np.dtype[np.float32]]:
-        return np.array([[len(ids)] for ids in input_ids], np.float32)
+    def encode(input_ids: Sequence[Sequence[int]]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
+        return list(np.array([[len(ids)] for ids in input_ids], np.float32))
 
-    gatherer = Gatherer(encode, width=1, cores=1, max_tokens=100)
+    batcher = Batcher(encode, cores=1, max_tokens=100)
     before = set(threading.enumerate())  # those of other tests' applications
-    gatherer.stop()  # nothing was asked yet, so that nothing runs
+    batcher.stop()  # nothing was asked yet, so that nothing runs
     for _ in range(3):
-        assert asyncio.run(gatherer.encode([[1, 2]])).tolist() == [[2]]
-        gatherer.stop()
-    assert "minilm-gatherer" not in {thread.name for thread in {*threading.enumerate()} - before}
+        assert np.stack(asyncio.run(batcher.encode([[1, 2]]))).tolist() == [[2]]
+        batcher.stop()
+    assert "minilm-batcher" not in {thread.name for thread in {*threading.enumerate()} - before}

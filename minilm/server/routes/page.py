@@ -1,0 +1,94 @@
+"""The page, its files, and what it asks for: ``/compare`` and ``/matrix``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Response
+
+from minilm.pooling import normalize
+from minilm.server.errors import RequestError
+from minilm.server.responses import answers, json_response
+from minilm.server.schemas import CompareAnswer, CompareRequest, MatrixAnswer, MatrixRequest
+from minilm.server.service import Service
+
+UNEXPLAINED = "the score is no sum over pairs of tokens: this checkpoint has a Dense module after pooling"
+
+# Path, file and media type.
+_FILES = (
+    ("/", "index.html", "text/html"),
+    ("/page.css", "page.css", "text/css"),
+    ("/page.js", "page.js", "text/javascript"),
+    ("/docs", "docs.html", "text/html"),
+    ("/docs.js", "docs.js", "text/javascript"),
+)
+_SWAGGER_FILES = (("swagger-ui.css", "text/css"), ("swagger-ui-bundle.js", "text/javascript"))
+
+
+def page_routes(service: Service) -> APIRouter:
+    """Return the routes of the page."""
+    router = APIRouter(tags=["page"])
+    for path, name, media_type in _FILES:
+        content = (files("minilm.server") / "page" / name).read_bytes()
+        router.add_api_route(path, _static(content, media_type), include_in_schema=False)
+    for name, media_type in _SWAGGER_FILES:
+        content = (files("fastapi_offline") / "static" / name).read_bytes()
+        router.add_api_route(f"/swagger/{name}", _static(content, media_type), include_in_schema=False)
+
+    @router.post("/compare", responses=answers(CompareAnswer))
+    async def compare(request: CompareRequest) -> Response:
+        """The score of two texts and, with ``explain``, what each pair of tokens adds to it, or why not."""
+        started = time.perf_counter()
+        texts = [request.text_a, request.text_b]
+        for name, text in zip(("text_a", "text_b"), texts, strict=True):
+            if not text.strip():
+                raise RequestError(422, "Please enter text to compare.", param=name, code="blank_text")
+        param = "text_a and text_b"
+        if request.explain and not service.model.config.dense:
+            explanation, truncated = await service.explain(texts, param)
+            tokens = [len(side.tokens) for side in (explanation.a, explanation.b)]
+            score = {"score": explanation.score, "tokens": tokens, "truncated": truncated}
+            return _timed_response(service, started, {**score, **explanation.as_dict()})
+        rows, truncated = await service.token_ids(texts, param=param)
+        vectors = normalize(await service.embed(rows)).astype(np.float64)  # (2, E)
+        answer: dict[str, Any] = {
+            "score": float(vectors[0] @ vectors[1]),
+            "tokens": [len(row) for row in rows],
+            "truncated": truncated,
+        }
+        return _timed_response(
+            service, started, answer | ({"unexplained": UNEXPLAINED} if request.explain else {})
+        )
+
+    @router.post("/matrix", responses=answers(MatrixAnswer))
+    async def matrix(request: MatrixRequest) -> Response:
+        """Cosine of each text with each."""
+        started = time.perf_counter()
+        rows, truncated = await service.token_ids(request.texts, param="texts")
+        vectors = normalize(await service.embed(rows)).astype(np.float64)  # (n, E)
+        answer = {
+            "similarities": (vectors @ vectors.T).tolist(),
+            "tokens": [len(row) for row in rows],
+            "truncated": truncated,
+        }
+        return _timed_response(service, started, answer)
+
+    return router
+
+
+def _timed_response(service: Service, started: float, answer: dict[str, Any]) -> Response:
+    milliseconds = round(1000 * (time.perf_counter() - started), 2)
+    return json_response(
+        {**answer, "max_seq_length": service.model.max_seq_length, "milliseconds": milliseconds}
+    )
+
+
+def _static(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:
+    async def answer() -> Response:
+        return Response(content, media_type=media_type)
+
+    return answer
