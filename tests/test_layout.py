@@ -19,6 +19,7 @@ WINGS = {"checkpoint", "cli", "corpus", "fast", "hub", "integrations", "server",
 MAX_FILES = 24
 MAX_LINES = 400
 MAX_FUNCTION_LINES = 60
+MAX_SENTENCE_WORDS = 35
 
 MODULES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
 TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in MODULES.items()}
@@ -27,13 +28,6 @@ TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in MODULES.item
 TODAY: dict[str, set[str]] = {
     "no_function_is_long": {
         "server/app.py _add_page",
-    },
-    "no_name_is_defined_in_two_modules": {
-        "Usage in ",
-        "_bar in ",
-        "_finish in ",
-        "_rows in ",
-        "refusal in ",
     },
     "every_module_has_its_test_file": {
         "server/test_answers.py",
@@ -169,3 +163,24 @@ def test_imports_are_absolute_and_take_nothing_private() -> None:
                 private.add(f"{module} {name}")
     check("imports_are_absolute", relative, "a relative import; write it from minilm on")
     check("nothing_private_is_imported", private, "a private name of another module; make it public there")
+
+
+def paragraphs(source: str) -> Iterator[str]:
+    """The paragraphs of prose in docstrings, and the comments that have lines of their own."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | Definition):
+            yield from re.split(r"\n\s*\n", ast.get_docstring(node) or "")
+    yield from (
+        re.sub(r"\n *# ?", " ", block) for block in re.findall(r"(?:^ *#.*\n)+", source, re.MULTILINE)
+    )
+
+
+def test_no_sentence_is_long() -> None:
+    """A colon or a semicolon ends a sentence here. Examples, tables and references are not prose."""
+    long = set()
+    for name, path in MODULES.items():
+        for text in paragraphs(path.read_text("utf-8")):
+            if not re.search(r">>>|::|^\.\. \[|[-=]{3,}", text, re.MULTILINE):
+                sentences = (sentence.split() for sentence in re.split(r"(?<=[.!?:;])\s", text))
+                long |= {f"{name}: {' '.join(s)}" for s in sentences if len(s) > MAX_SENTENCE_WORDS}
+    check("no_sentence_is_long", long, f"over {MAX_SENTENCE_WORDS} words; make it two sentences")

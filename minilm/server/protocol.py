@@ -1,9 +1,9 @@
-"""HTTP/1.1 by uvicorn and httptools, but a connection costs no more memory and time than it is worth.
+"""HTTP/1.1 by uvicorn and httptools, with limits on the memory and time of a connection.
 
-Neither of the two limits a head (request line and headers), so that a client without a key could send headers
-until the memory is full, or hold a connection for ever with half of one. uvicorn's keep-alive ends with any
-byte, be it none of a request's, and so does not bound a connection; and it waits for ever for an answer to be
-read. The body has its own limits, in ``middleware.py``.
+Neither of the two limits a head (request line and headers). A client without a key could send headers until
+the memory is full, or hold a connection for ever with an incomplete head. Any byte ends uvicorn's keep-alive
+timeout, so that timeout does not limit a connection. And uvicorn waits for ever for a client to read an
+answer. The body has its own limits, in ``middleware.py``.
 """
 
 from __future__ import annotations

@@ -101,6 +101,14 @@ def test_every_block_says_its_language_and_what_is_not_run_is_there() -> None:
         assert any(block.code.startswith(start) for block in blocks), f"no page has {start!r} any more"
 
 
+def test_the_table_of_contributing_names_files_that_exist() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^\| (?!to change)[^|]+\|([^|]+)\|$", page, re.MULTILINE)
+    paths = [path for row in rows for path in re.findall(r"`([\w/]+(?:\.py|/))`", row)]
+    assert len(paths) > 20
+    assert not [path for path in paths if not (ROOT / "minilm" / path).exists()]
+
+
 def sides(name: str) -> tuple[Block, Block]:
     """The left and the right column of a section."""
     [section] = [section for section in sections(COMING_FROM) if section.heading == name]
