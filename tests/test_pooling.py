@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from minilm.pooling import POOLING, cls_pooling, max_pooling, mean_pooling, normalize
+from minilm.pooling import POOLING, Pooling, cls_pooling, max_pooling, mean_pooling, normalize
 
 HIDDEN_STATES = np.array([[[1.0, -8.0], [3.0, -4.0], [99.0, 99.0]], [[5.0, 6.0], [0.0, 0.0], [1.0, 3.0]]])
 MASK = np.array([[1, 1, 0], [1, 1, 1]])
@@ -20,7 +22,7 @@ def test_the_mean_leaves_padding_out() -> None:
 
 def test_the_names_are_those_of_sentence_transformers() -> None:
     names = {"cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"}
-    assert set(POOLING) == names
+    assert set(POOLING) == set(get_args(Pooling)) == names
 
 
 def test_cls_takes_the_first_token() -> None:

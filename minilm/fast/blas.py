@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -31,13 +32,7 @@ class BlasInfo(NamedTuple):
 
 
 def blas_info() -> BlasInfo:
-    """Describe the BLAS that numpy has loaded in this process.
-
-    Examples
-    --------
-    >>> blas_info().threads >= 1
-    True
-    """
+    """Describe the BLAS that numpy has loaded in this process."""
     library = _blas_library()
     if library is None:
         return BlasInfo("unknown", "unknown", "unknown", 1)
@@ -100,38 +95,32 @@ def has_small_matrix_kernels() -> bool:
     return blas_info().kernel in _AVX512_KERNELS
 
 
-def call_with_blas_threads(limit: int, function: Callable[[], _Result]) -> _Result:
-    """Call ``function`` while numpy's BLAS takes at most ``limit`` threads.
-
-    BLAS has its own number of threads back afterwards, even if Ctrl-C comes at any line in between.
-    """
-    threads = blas_threads(limit)
-    try:
-        with threads:
-            return function()
-    finally:
-        threads.restore()  # once more: Ctrl-C may have interrupted the end of the `with`
-
-
-class blas_threads:  # noqa: N801 - used like the functions of contextlib
-    """Context manager that holds numpy's BLAS to at most ``limit`` threads.
+@contextmanager
+def blas_threads(limit: int) -> Iterator[None]:
+    """Hold numpy's BLAS to at most ``limit`` threads.
 
     The number of threads is global to the process. While calls overlap, in several threads or models, the
     smallest limit holds. When the last one ends, BLAS has its own number back.
     """
+    user = object()
+    try:
+        _limits.enter(user, limit)
+        yield
+    finally:
+        _limits.leave(user)
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
 
-    def __enter__(self) -> None:
-        _limits.enter(self, self._limit)
-
-    def __exit__(self, *_: object) -> None:
-        self.restore()
-
-    def restore(self) -> None:
-        """Lift the limit. A second call repeats what an interrupted first one left undone."""
-        _limits.leave(self)
+def call_with_blas_threads(limit: int, function: Callable[[], _Result]) -> _Result:
+    """Call ``function`` within :func:`blas_threads`, whose limit ends even if Ctrl-C comes at any line."""
+    user = object()
+    try:
+        try:
+            _limits.enter(user, limit)
+            return function()
+        finally:
+            _limits.leave(user)
+    finally:
+        _limits.leave(user)  # Ctrl-C may have interrupted the first call
 
 
 class _Limits:

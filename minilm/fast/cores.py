@@ -9,26 +9,14 @@ from pathlib import Path
 
 
 def available_cores() -> int:
-    """Cores that this process may use: its affinity, or its control groups' quota rounded up if that is less.
-
-    Examples
-    --------
-    >>> available_cores() >= 1
-    True
-    """
+    """Cores that this process may use: its affinity, or its control groups' quota (rounded up) if less."""
     has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS and Windows
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     return max(1, math.ceil(min(cores, _cgroup_quota())))
 
 
 def ray_cores() -> int | None:
-    """Cores that Ray gave to the actor or task that calls; None anywhere else.
-
-    Examples
-    --------
-    >>> ray_cores() is None
-    True
-    """
+    """Cores that Ray gave to the actor or task that calls; None anywhere else."""
     ray = sys.modules.get("ray")
     if ray is None or not ray.is_initialized():
         return None

@@ -134,25 +134,11 @@ def encode_share(
     wait: Callable[[], object],
     token_type_ids: IntArray | None = None,
 ) -> Float32Array:
-    """Last hidden state of some tokens of a single text, shape (rows, E), while other threads do the others.
+    """Like :func:`encode_pack`, for ``rows`` of the T tokens of one text; other threads encode the others.
 
-    Parameters
-    ----------
-    input_ids : ndarray of int, shape (T,)
-        Token ids of the whole text. Each must be in the vocabulary.
-    rows : slice
-        Which of the T tokens are this thread's.
-    query_key_value : ndarray of float32, shape (T, 3E)
-        One buffer for all threads; overwritten.
-    parameters : PackedParameters
-        From :func:`pack_parameters`.
-    workspace : Workspace
-        This thread's own, with room for its tokens; overwritten.
-    wait : callable
-        Returns when every thread has called it. Tokens meet in attention only, so it is called twice per
-        layer: when all keys and values are there, and before the next layer overwrites them.
-    token_type_ids : ndarray of int, shape (T,), optional
-        Sentence A or B of a pair; all 0 by default.
+    The threads share the buffer ``query_key_value`` (T, 3E), and each has its own workspace. ``wait`` returns
+    when every thread has called it. Tokens meet in attention only, so it is called twice per layer: when all
+    keys and values are there, and before the next layer overwrites them.
     """
     tokens = rows.stop - rows.start
     if token_type_ids is not None:

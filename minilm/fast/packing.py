@@ -37,21 +37,8 @@ def make_packs(
 ) -> list[Pack]:
     """Distribute texts over packs of similar size, the same number of packs for each worker if lengths allow.
 
-    Parameters
-    ----------
-    token_ids : sequence of n sequences of int
-        Each text's ids; none is empty.
-    pack_tokens : int
-        The size of a pack; its last text may exceed it.
-    workers : int
-        How many packs are encoded at the same time.
-    token_types : sequence of n sequences of int, optional
-        Each token's type.
-
-    Returns
-    -------
-    list of Pack
-        Every text is in one of them, longest texts first, so that no long pack remains at the end.
+    A pack has up to ``pack_tokens`` tokens, which its last text may exceed; ``workers`` packs are encoded at
+    the same time. The longest texts come first, so that no long pack remains at the end.
 
     Examples
     --------

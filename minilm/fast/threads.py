@@ -21,25 +21,12 @@ _Job = TypeVar("_Job")
 def run_jobs(
     jobs: Sequence[_Job], make_worker: Callable[[], Callable[[_Job], object]], *, threads: int
 ) -> None:
-    """Do every job once, on up to ``threads`` threads, one of which is the calling thread.
+    """Do every job once, from the front, on up to ``threads`` threads, one of which is the calling thread.
 
-    A single job has BLAS's threads instead, though no more than there are cores: they wait for one another in
-    busy loops.
-
-    Parameters
-    ----------
-    jobs : sequence
-        Taken from the front; the largest should come first.
-    make_worker : callable
-        Called once in each thread; returns a function that does one job at a time and is never shared.
-    threads : int
-        The largest number of cores to use.
-
-    Raises
-    ------
-    BaseException
-        What a job raises, or what reaches the calling thread (KeyboardInterrupt). Jobs in progress are
-        finished first; no other job is started.
+    ``make_worker`` is called once in each thread; it returns a function that does one job at a time. A single
+    job has BLAS's threads instead, though no more than there are cores: they wait for one another in busy
+    loops. Raises what a job raises, or what reaches the calling thread (KeyboardInterrupt). Jobs in progress
+    are finished first; no other job is started.
     """
     queue = deque(jobs)
 
@@ -72,19 +59,10 @@ def run_jobs(
 
 
 def run_together(work: Callable[[int, Callable[[], object]], object], *, threads: int) -> None:
-    """Do one piece of work on several threads at a time, which wait for one another at given points.
+    """Call ``work`` in ``threads`` threads at a time, with the thread's number from 0 and a function to wait.
 
-    Parameters
-    ----------
-    work : callable
-        Called in each thread with its number, from 0, and a function that returns when all have called it.
-    threads : int
-        The number of threads.
-
-    Raises
-    ------
-    BaseException
-        The first that any of them raises; the others are released from waiting.
+    That function returns when all threads have called it. Raises the first exception of any thread; the
+    others are released from waiting.
     """
     barrier = threading.Barrier(threads)
     errors: list[BaseException] = []

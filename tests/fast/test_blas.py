@@ -165,14 +165,14 @@ def test_a_call_with_fewer_threads_returns_the_result_and_leaves_blas_as_it_was(
     assert in_force() == unchanged_blas
 
 
-def test_restoring_twice_is_restoring_once(unchanged_blas: int) -> None:
-    outer, inner = blas_threads(1), blas_threads(1)
-    with outer:
-        with inner:
-            pass
-        inner.restore()
+def test_a_limit_that_ends_twice_lifts_no_other(unchanged_blas: int) -> None:
+    user = object()
+    with blas_threads(1):
+        blas._limits.enter(user, 1)
+        blas._limits.leave(user)
+        blas._limits.leave(user)
         assert in_force() == 1
-    outer.restore()
+    blas._limits.leave(user)
     assert in_force() == unchanged_blas
 
 
