@@ -134,7 +134,7 @@ class EmbedderOptions(PipelineOptions):
         width = self.head.width(pooling)
         return min(width, self.truncate_dim or width)
 
-    get_sentence_embedding_dimension = get_embedding_dimension  # its former name, which many still use
+    get_sentence_embedding_dimension = get_embedding_dimension  # the former name, still in wide use
 
     @property
     def similarity_fn_name(self) -> str:
@@ -149,7 +149,7 @@ class EmbedderOptions(PipelineOptions):
 
 
 class MiniLMOptions(Source, TorchOnly, total=False):
-    """Arguments of the constructor of :class:`minilm.MiniLM`, its first excepted."""
+    """Arguments of the constructor of :class:`minilm.MiniLM`, except its first."""
 
     max_seq_length: int | None
     threads: int | None

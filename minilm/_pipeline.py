@@ -62,7 +62,7 @@ class Pipeline:
     def update_prompts(
         self, prompts: Mapping[str, str] | None = None, default_prompt_name: str | None = None
     ) -> None:
-        """Add prompts, and choose the default one; None leaves what is there."""
+        """Add prompts, and choose the default one; None changes nothing."""
         for name, text in (prompts or {}).items():
             self.prompts[check_text("a prompt's name", name)] = check_text(f"prompts[{name!r}]", text)
         if default_prompt_name is not None:
@@ -90,7 +90,7 @@ class Pipeline:
         is_silent = show_progress_bar is False or (show_progress_bar is None and total == 1)
         with nullcontext() if is_silent else progress_bar(show_progress_bar, total) as bar:
             for tokenized in self.tokenize(inputs, counts, prompt_text):
-                # no name for the results: they would be held while the next window is encoded
+                # The results get no name: it would keep them in memory while the next window is encoded.
                 yield (
                     tokenized,
                     self.engine.run(
