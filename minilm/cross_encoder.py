@@ -315,7 +315,14 @@ class CrossEncoder(PipelineOptions):
         ----------
         input_ids, token_type_ids : sequence of n sequences of int
             As many types as ids per pair. A model that was trained without types ignores them.
+
+        Raises
+        ------
+        ValueError
+            If an id is not in the vocabulary, a type does not exist, or their numbers differ.
         """
+        self.pipeline.check_token_ids(input_ids)
+        self.pipeline.check_token_types(input_ids, token_type_ids)
         logits = np.empty((len(input_ids), self.num_labels), np.float32)
         if len(input_ids):
             logits[:] = self.pipeline.engine.run(
