@@ -277,23 +277,20 @@ class MiniLM(EmbedderOptions):
         return results[0] if is_single else results
 
     @encode_signature
-    def encode_query(self, inputs: str | Iterable[str], **options: Any) -> Any:  # noqa: ANN401 - as encode
+    def encode_query(self, inputs: str | Iterable[str], *rest: Any, **options: Any) -> Any:  # noqa: ANN401
         """Like :meth:`encode`, for queries: with the prompt "query", unless a prompt is given."""
-        return self._encode_with(QUERY_PROMPTS, inputs, options)
+        rest, options = self.role_arguments(QUERY_PROMPTS, *rest, **options)
+        return self.encode(inputs, *rest, **options)
 
     @encode_signature
-    def encode_document(self, inputs: str | Iterable[str], **options: Any) -> Any:  # noqa: ANN401 - as encode
+    def encode_document(self, inputs: str | Iterable[str], *rest: Any, **options: Any) -> Any:  # noqa: ANN401
         """Like :meth:`encode`, for documents: with the prompt "document", "passage" or "corpus".
 
         "document" always exists, and may be empty. For a checkpoint whose prompt is called "passage", give
         ``prompt_name="passage"``, here as in sentence-transformers.
         """
-        return self._encode_with(DOCUMENT_PROMPTS, inputs, options)
-
-    def _encode_with(self, names: tuple[str, ...], inputs: Any, options: dict[str, Any]) -> Any:  # noqa: ANN401
-        if options.get("prompt_name") is None and options.get("prompt") is None:
-            options["prompt_name"] = next((name for name in names if name in self.prompts), None)
-        return self.encode(inputs, **options)
+        rest, options = self.role_arguments(DOCUMENT_PROMPTS, *rest, **options)
+        return self.encode(inputs, *rest, **options)
 
     def encode_tokens(
         self,
@@ -385,8 +382,7 @@ class MiniLM(EmbedderOptions):
         Returns
         -------
         dict of ndarray of int64, each of shape (B, L)
-            ``input_ids``, ``token_type_ids`` and ``attention_mask`` of B texts, padded to the longest text's
-            length L.
+            ``input_ids``, ``token_type_ids`` and ``attention_mask`` of B texts, padded to the longest.
 
         Examples
         --------
