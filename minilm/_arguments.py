@@ -8,19 +8,19 @@ from typing import TypedDict
 
 import numpy as np
 
-# Arguments of sentence-transformers that make no sense for numpy on the CPU: the values that mean what minilm
-# does anyway, and the reason why there is no other.
+# Arguments of sentence-transformers that have no meaning for numpy on the CPU. Each has the values that are
+# accepted, because they change nothing, and the reason to refuse all others.
 _TORCH_ONLY: dict[str, tuple[tuple[object, ...], str]] = {
-    "convert_to_numpy": ((True,), "minilm returns numpy arrays and knows no tensors"),
+    "convert_to_numpy": ((True,), "minilm returns numpy arrays, not tensors"),
     "convert_to_tensor": ((False,), "minilm returns numpy arrays; torch.from_numpy makes tensors of them"),
     "device": ((None, "cpu"), "minilm runs on the CPU; MiniLM(threads=...) says on how many cores"),
     "pool": ((None,), "minilm uses all cores by itself; MiniLM(threads=...) bounds them"),
     "chunk_size": ((None,), "minilm cuts the work itself; batch_size bounds the memory"),
     "backend": ((None,), "there is one backend, numpy"),
     "modules": ((None,), "a model is made of a checkpoint, not of torch's modules"),
-    "model_kwargs": ((None,), "they are options of torch and transformers, which minilm does without"),
-    "processor_kwargs": ((None,), "they are options of transformers, which minilm does without"),
-    "tokenizer_kwargs": ((None,), "they are options of transformers, which minilm does without"),
+    "model_kwargs": ((None,), "they are options of torch and transformers, which minilm does not use"),
+    "processor_kwargs": ((None,), "they are options of transformers, which minilm does not use"),
+    "tokenizer_kwargs": ((None,), "they are options of transformers, which minilm does not use"),
     "config_kwargs": ((None,), "the checkpoint's config.json is taken as it is"),
     "model_card_data": ((None,), "minilm does not train, and so writes no model cards"),
     "trust_remote_code": ((False,), "minilm runs no code that comes with a checkpoint"),
@@ -72,7 +72,7 @@ def refuse_torch_only(**arguments: object) -> None:
         if name not in _TORCH_ONLY:
             raise TypeError(f"unexpected keyword argument {name!r}")
         accepted, reason = _TORCH_ONLY[name]
-        # by type and value: 1 is not True here
+        # the type counts too: 1 equals True, but is not accepted for it
         if not any(type(value) is type(one) and value == one for one in accepted):
             raise ValueError(f"{name}={value!r} is not supported: {reason}")
 

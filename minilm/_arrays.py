@@ -41,7 +41,7 @@ class GrowingArray:
         return self._array
 
     def _resize(self, rows: int) -> None:
-        # nobody else holds a reference yet; the check would trip over debuggers and coverage tools
+        # No caller has a reference yet. The check would fail under debuggers and coverage tools.
         self._array.resize((rows, self._array.shape[1]), refcheck=False)
 
 

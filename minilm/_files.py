@@ -14,7 +14,7 @@ from minilm.errors import MiniLMError, one_line
 
 @contextmanager
 def atomic_write(path: Path, temporary: Path | None = None) -> Iterator[BinaryIO]:
-    """Open a file for writing that gets its name ``path`` only when all of it is on the disk.
+    """Open a file for writing; it gets the name ``path`` only when all of its content is on the disk.
 
     Concurrent writers of the same file must pass distinct temporary paths.
     """
@@ -26,7 +26,7 @@ def atomic_write(path: Path, temporary: Path | None = None) -> Iterator[BinaryIO
 
 
 def rename_durably(temporary: Path, path: Path) -> None:
-    """Rename a finished file or folder, and bring the new name itself to the disk."""
+    """Rename a finished file or folder, and sync the directory, so that the new name survives a crash."""
     temporary.replace(path)
     if os.name == "posix":  # elsewhere a directory cannot be opened
         descriptor = os.open(path.parent, os.O_RDONLY)
@@ -37,7 +37,7 @@ def rename_durably(temporary: Path, path: Path) -> None:
 
 
 def sync(file: BinaryIO) -> None:
-    """Bring what was written to the disk itself."""
+    """Flush a file and sync it to the disk."""
     file.flush()
     os.fsync(file.fileno())
 

@@ -75,8 +75,8 @@ def load(
         return checkpoint, _read_prompts(checkpoint), read(checkpoint.directory)
     identity = _file_identity(likely)
     parts = None
-    # What was read counts only if the files did not change until they were hashed. The thread reads, and the
-    # main thread hashes: what may wait for a network or for another process stays where Ctrl-C is heard.
+    # The parts count only if the files did not change between reading and hashing. The main thread hashes:
+    # it may wait for a network or for another process, and only the main thread receives Ctrl-C.
     with ThreadPoolExecutor(1) as executor:
         reading = executor.submit(read, likely)
         checkpoint = find_checkpoint(model_name_or_path, **source)
@@ -140,7 +140,7 @@ def _open_tokenizer(directory: Path, config: ModelConfig) -> Tokenizer:
 
 
 def _file_identity(directory: Path) -> list[tuple[int, int, int]] | None:
-    """Return what tells a checkpoint's files from others that take their place; None if one is missing."""
+    """Return inode, size and time of each required file, to notice a replaced one; None if one is missing."""
     try:
         stats = [(directory / name).stat() for name in REQUIRED_FILES]
     except OSError:

@@ -62,6 +62,19 @@ class PipelineOptions:
         """The text that goes before every text: ``prompt``, or the one of that name, or the default."""
         return self.pipeline.prompt_text(prompt, prompt_name)
 
+    def role_arguments(
+        self,
+        names: tuple[str, ...],
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        *rest: Any,  # noqa: ANN401 - as encode
+        **options: Any,  # noqa: ANN401 - as encode
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return arguments of encode, with the first prompt of ``names`` that exists if they have none."""
+        if prompt_name is None and prompt is None:
+            prompt_name = next((name for name in names if name in self.prompts), None)
+        return (prompt_name, prompt, *rest), options
+
     @property
     def max_seq_length(self) -> int:
         """Tokens that are kept of a text or pair, special tokens included; may be set."""
@@ -134,7 +147,7 @@ class EmbedderOptions(PipelineOptions):
         width = self.head.width(pooling)
         return min(width, self.truncate_dim or width)
 
-    get_sentence_embedding_dimension = get_embedding_dimension  # its former name, which many still use
+    get_sentence_embedding_dimension = get_embedding_dimension  # the former name, still in wide use
 
     @property
     def similarity_fn_name(self) -> str:
@@ -149,7 +162,7 @@ class EmbedderOptions(PipelineOptions):
 
 
 class MiniLMOptions(Source, TorchOnly, total=False):
-    """Arguments of the constructor of :class:`minilm.MiniLM`, its first excepted."""
+    """Arguments of the constructor of :class:`minilm.MiniLM`, except its first."""
 
     max_seq_length: int | None
     threads: int | None

@@ -62,7 +62,9 @@ class Pipeline:
     def update_prompts(
         self, prompts: Mapping[str, str] | None = None, default_prompt_name: str | None = None
     ) -> None:
-        """Add prompts, and choose the default one; None leaves what is there."""
+        """Add prompts, and choose the default one; None changes nothing."""
+        if not isinstance(prompts, Mapping | None):
+            raise TypeError(f"prompts must map names to texts, not be a {type(prompts).__name__}")
         for name, text in (prompts or {}).items():
             self.prompts[check_text("a prompt's name", name)] = check_text(f"prompts[{name!r}]", text)
         if default_prompt_name is not None:
@@ -90,7 +92,7 @@ class Pipeline:
         is_silent = show_progress_bar is False or (show_progress_bar is None and total == 1)
         with nullcontext() if is_silent else progress_bar(show_progress_bar, total) as bar:
             for tokenized in self.tokenize(inputs, counts, prompt_text):
-                # no name for the results: they would be held while the next window is encoded
+                # The results get no name: it would keep them in memory while the next window is encoded.
                 yield (
                     tokenized,
                     self.engine.run(
@@ -127,6 +129,12 @@ class Pipeline:
         self, input_ids: Sequence[Sequence[int]], finish: Finish, *, batch_size: int = 32
     ) -> list[AnyArray]:
         """Encode texts that are token ids already, checked here; ``finish`` as for :meth:`run`."""
+        self.check_token_ids(input_ids)
+        pack_tokens = TOKENS_PER_TEXT * positive_int("batch_size", batch_size)
+        return self.engine.run(input_ids, finish, pack_tokens=pack_tokens)
+
+    def check_token_ids(self, input_ids: Sequence[Sequence[int]]) -> None:
+        """Raise a ValueError for a text with no tokens, too many, or an id that is not in the vocabulary."""
         parameters = self.engine.parameters
         longest, vocab_size = len(parameters.position_embeddings), len(parameters.word_embeddings)
         for index, ids in enumerate(input_ids):
@@ -134,8 +142,6 @@ class Pipeline:
                 raise ValueError(f"input_ids[{index}] has {len(ids)} ids; a text has 1 to {longest}")
             if not (min(ids) >= 0 and max(ids) < vocab_size):
                 raise ValueError(f"input_ids[{index}] has an id outside 0 to {vocab_size - 1}")
-        pack_tokens = TOKENS_PER_TEXT * positive_int("batch_size", batch_size)
-        return self.engine.run(input_ids, finish, pack_tokens=pack_tokens)
 
     def tokenize_with_spans(
         self, texts: Sequence[str], prompt_text: str = ""
@@ -180,6 +186,17 @@ class PairPipeline(Pipeline):
         """Tokenize some pairs at once."""
         tokenized = self.tokenizer.pairs([(prompt_text + first, second) for first, second in window])
         return tokenized if self.has_token_types else tokenized._replace(token_type_ids=None)
+
+    def check_token_types(
+        self, input_ids: Sequence[Sequence[int]], token_type_ids: Sequence[Sequence[int]]
+    ) -> None:
+        """Raise a ValueError unless each token of each pair has a type that the model knows."""
+        types = len(self.engine.parameters.token_type_differences)
+        if [*map(len, input_ids)] != [*map(len, token_type_ids)]:
+            raise ValueError("token_type_ids must have as many numbers as input_ids, for each pair")
+        for index, row in enumerate(token_type_ids if self.has_token_types else []):
+            if not (min(row) >= 0 and max(row) < types):
+                raise ValueError(f"token_type_ids[{index}] has a type outside 0 to {types - 1}")
 
     @staticmethod
     def checked(inputs: Iterable[Any]) -> Iterator[Any]:

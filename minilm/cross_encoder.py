@@ -1,7 +1,7 @@
 """CrossEncoder: a query and a document read together, and one number that says how well they match.
 
-A cross-encoder sees both texts at once. So it judges better than the similarity of two embeddings, and it
-must read every pair anew. It is for the few best hits of a search. [1]_, section 4; checkpoints such as
+A cross-encoder sees both texts at once. So it judges better than the similarity of two embeddings, but it
+must read every pair again. Use it for the few best hits of a search. [1]_, section 4; checkpoints such as
 cross-encoder/ms-marco-MiniLM-L6-v2.
 
 References
@@ -228,7 +228,7 @@ class CrossEncoder(PipelineOptions):
         scores = np.asarray(activation_fn(logits))
         if scores.shape[:1] != logits.shape[:1]:
             raise ValueError(
-                f"activation_fn made an array of shape {scores.shape} of one of shape {logits.shape}"
+                f"activation_fn returned an array of shape {scores.shape} for logits of shape {logits.shape}"
             )
         if self.num_labels == 1 and scores.ndim > 1:
             scores = scores[:, 0]
@@ -314,8 +314,15 @@ class CrossEncoder(PipelineOptions):
         Parameters
         ----------
         input_ids, token_type_ids : sequence of n sequences of int
-            Of each pair as many ids as types. A model that was trained without types ignores them.
+            As many types as ids per pair. A model that was trained without types ignores them.
+
+        Raises
+        ------
+        ValueError
+            If an id is not in the vocabulary, a type does not exist, or their numbers differ.
         """
+        self.pipeline.check_token_ids(input_ids)
+        self.pipeline.check_token_types(input_ids, token_type_ids)
         logits = np.empty((len(input_ids), self.num_labels), np.float32)
         if len(input_ids):
             logits[:] = self.pipeline.engine.run(

@@ -15,7 +15,7 @@ class MiniLMError(Exception):
 
 
 class CheckpointNotFoundError(MiniLMError):
-    """A checkpoint is nowhere to be had; the message lists every place that was looked at."""
+    """No place has the checkpoint; the message lists every place that was searched."""
 
 
 class CheckpointError(MiniLMError):

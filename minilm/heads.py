@@ -40,7 +40,7 @@ class Dense(NamedTuple):
         with np.errstate(over="ignore", invalid="ignore"):  # a result that is not finite is an error below
             result = np.asarray(self.activation(embeddings @ self.weight + self.bias), np.float32)
         if not np.isfinite(result).all():
-            raise CheckpointError(f"{self.path} is damaged: its weights are finite and what it makes is not")
+            raise CheckpointError(f"{self.path} is damaged: its weights are finite, but its output is not")
         return result
 
 

@@ -241,8 +241,8 @@ class MiniLM(EmbedderOptions):
         """
         refuse_tensors(convert_to_numpy, convert_to_tensor, device, pool, chunk_size)
         check_output(output_value, precision, pooling, normalize_embeddings)
-        kept = self._truncate_dim if truncate_dim is None else positive_int("truncate_dim", truncate_dim)
-        embed = self.head.embedder(pooling, self.normalize, kept, normalize_embeddings)
+        dim = self._truncate_dim if truncate_dim is None else positive_int("truncate_dim", truncate_dim)
+        embed = self.head.embedder(pooling, self.normalize, dim, normalize_embeddings)
         texts, is_single = ([inputs], True) if isinstance(inputs, str) else as_texts(inputs)
         counts = Counts()
         run = self.pipeline.run(
@@ -264,11 +264,11 @@ class MiniLM(EmbedderOptions):
         elif is_single:
             [(_, results)] = run
         else:
-            width = min(self.head.width(pooling), kept or sys.maxsize)
+            width = min(self.head.width(pooling), dim or sys.maxsize)
             rows = GrowingArray(len(texts) if isinstance(texts, Sized) else 0, width)
             for _, window in run:
                 rows.extend(window)
-                del window  # or else it would be held while the next one is encoded
+                del window  # otherwise it stays in memory while the next one is encoded
             results = rows.array()
         if counts.truncated:
             warnings.warn(self.pipeline.truncation_message(counts), TruncationWarning, stacklevel=2)
@@ -277,23 +277,20 @@ class MiniLM(EmbedderOptions):
         return results[0] if is_single else results
 
     @encode_signature
-    def encode_query(self, inputs: str | Iterable[str], **options: Any) -> Any:  # noqa: ANN401 - as encode
+    def encode_query(self, inputs: str | Iterable[str], *rest: Any, **options: Any) -> Any:  # noqa: ANN401
         """Like :meth:`encode`, for queries: with the prompt "query", unless a prompt is given."""
-        return self._encode_with(QUERY_PROMPTS, inputs, options)
+        rest, options = self.role_arguments(QUERY_PROMPTS, *rest, **options)
+        return self.encode(inputs, *rest, **options)
 
     @encode_signature
-    def encode_document(self, inputs: str | Iterable[str], **options: Any) -> Any:  # noqa: ANN401 - as encode
+    def encode_document(self, inputs: str | Iterable[str], *rest: Any, **options: Any) -> Any:  # noqa: ANN401
         """Like :meth:`encode`, for documents: with the prompt "document", "passage" or "corpus".
 
         "document" always exists, and may be empty. For a checkpoint whose prompt is called "passage", give
         ``prompt_name="passage"``, here as in sentence-transformers.
         """
-        return self._encode_with(DOCUMENT_PROMPTS, inputs, options)
-
-    def _encode_with(self, names: tuple[str, ...], inputs: Any, options: dict[str, Any]) -> Any:  # noqa: ANN401
-        if options.get("prompt_name") is None and options.get("prompt") is None:
-            options["prompt_name"] = next((name for name in names if name in self.prompts), None)
-        return self.encode(inputs, **options)
+        rest, options = self.role_arguments(DOCUMENT_PROMPTS, *rest, **options)
+        return self.encode(inputs, *rest, **options)
 
     def encode_tokens(
         self,
@@ -346,7 +343,7 @@ class MiniLM(EmbedderOptions):
         return cast(Float32Array, measure(*map(self._as_embeddings, (embeddings1, embeddings2))))
 
     def similarity_pairwise(self, embeddings1: npt.ArrayLike, embeddings2: npt.ArrayLike) -> Float32Array:
-        """Similarity of those at the same place, n of each: (n,). Takes what :meth:`similarity` does."""
+        """Similarities (n,) of the texts or embeddings at the same position: see :meth:`similarity`."""
         _, measure = SIMILARITY[self.similarity_fn_name]
         return cast(Float32Array, measure(*map(self._as_embeddings, (embeddings1, embeddings2))))
 
@@ -354,7 +351,7 @@ class MiniLM(EmbedderOptions):
         return self.encode(x) if is_text(x) else np.asarray(as_floats(x), np.float32)
 
     def explain(self, a: str, b: str) -> Explanation:
-        """Why two texts have the score they have: their cosine as a sum over pairs of tokens.
+        """Explain the score of two texts: their cosine as a sum over pairs of tokens.
 
         Parameters
         ----------
@@ -385,8 +382,7 @@ class MiniLM(EmbedderOptions):
         Returns
         -------
         dict of ndarray of int64, each of shape (B, L)
-            ``input_ids``, ``token_type_ids`` and ``attention_mask`` of B texts, padded to the longest text's
-            length L.
+            ``input_ids``, ``token_type_ids`` and ``attention_mask`` of B texts, padded to the longest.
 
         Examples
         --------

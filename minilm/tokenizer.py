@@ -119,8 +119,8 @@ class Tokenizer:
         return self._frame.added + 2
 
     def _lengths(self, pair: tuple[str, str], first: Encoding, second: Encoding) -> tuple[int, int]:
-        """Tokens of each text; one more than fit, if only one of them is too long."""
-        if first.overflowing and second.overflowing:  # which one is longer makes a difference
+        """Numbers of tokens; if only one text is too long, it counts as one token over the limit."""
+        if first.overflowing and second.overflowing:  # the exact lengths decide which one is cut
             return self._count(pair[0]), self._count(pair[1])
         return len(first.ids) + bool(first.overflowing), len(second.ids) + bool(second.overflowing)
 
@@ -177,8 +177,8 @@ class Tokenizer:
         backend = self._without_truncation
         framed, bare = (backend.encode("a", add_special_tokens=special) for special in (True, False))
         # the sequence id of an added token is None
-        own = [index for index, side in enumerate(framed.sequence_ids) if side == 0]
-        before, after = (framed.ids[: own[0]], framed.ids[own[-1] + 1 :]) if own else ([], [])
+        places = [index for index, side in enumerate(framed.sequence_ids) if side == 0]
+        before, after = (framed.ids[: places[0]], framed.ids[places[-1] + 1 :]) if places else ([], [])
         if [*before, *bare.ids, *after] != framed.ids or before + after != self([""]).input_ids[0]:
             raise CheckpointError(f"{self.path} does more to a text than put tokens around it")
         return before, after

@@ -110,3 +110,14 @@ def test_max_seq_length_can_be_set_up_to_the_position_table(make_checkpoint: Mak
     for bad in ("5", 5.0, True, None):
         with pytest.raises(TypeError, match="max_seq_length must be an int"):
             model.max_seq_length = bad  # type: ignore[assignment]
+
+
+def test_queries_and_documents_take_a_prompt_in_its_place(tiny: MiniLM) -> None:
+    expected = tiny.encode("a b c")
+    for encode in (tiny.encode_query, tiny.encode_document):
+        np.testing.assert_array_equal(encode("c", "ask"), expected)
+        np.testing.assert_array_equal(encode("c", None, "a b "), expected)
+        np.testing.assert_array_equal(encode("c", prompt="a b ", batch_size=1), expected)
+    tiny.prompts["query"] = "a b "
+    np.testing.assert_array_equal(tiny.encode_query("c"), expected)
+    np.testing.assert_array_equal(tiny.encode_query("c", prompt=""), tiny.encode("c"))

@@ -197,6 +197,7 @@ def test_the_prompt_is_the_text_itself_or_that_of_the_name_or_the_default(tiny: 
 @pytest.mark.parametrize(
     ("prompts", "error", "message"),
     [
+        (["x"], TypeError, "prompts must map names to texts, not be a list"),
         ({1: "x"}, TypeError, "a prompt's name must be a str, not int"),
         ({"x": None}, TypeError, r"prompts\['x'\] must be a str, not NoneType"),
         ({"x": b"y"}, TypeError, r"prompts\['x'\] must be a str, not bytes: decode it first"),

@@ -91,7 +91,7 @@ def test_what_is_asked_wrongly(make_checkpoint: MakeCheckpoint) -> None:
         ours.predict([("a", "b")], convert_to_tensor=True)
     with pytest.raises(ValueError, match=r"max_length must lie in 5 to 24 for this model, not 3"):
         CrossEncoder(directory, max_length=3)
-    with pytest.raises(ValueError, match=r"made an array of shape \(\) of one of shape \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"returned an array of shape \(\) for logits of shape \(1, 2\)"):
         ours.predict([("a", "b")], activation_fn=lambda x: x.sum())
     assert ours.predict([]).shape == (0, 2)
 
@@ -149,3 +149,30 @@ def test_token_ids_give_the_logits(make_checkpoint: MakeCheckpoint) -> None:
     logits = ours.predict(PAIRS, activation_fn=lambda x: x)
     np.testing.assert_allclose(ours.predict_tokens(ids, types or [])[:, 0], logits, rtol=0, atol=BOUND)
     assert ours.predict_tokens([], []).shape == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("ids", "types", "message"),
+    [
+        ([[2, 40]], [[0, 0]], r"input_ids\[0\] has an id outside 0 to 39"),
+        ([[2, 3], [2, -1]], [[0, 0], [0, 0]], r"input_ids\[1\] has an id outside 0 to 39"),
+        ([[]], [[]], r"input_ids\[0\] has 0 ids; a text has 1 to 24"),
+        ([[2] * 25], [[0] * 25], r"input_ids\[0\] has 25 ids"),
+        ([[2, 3]], [[0]], "token_type_ids must have as many numbers as input_ids"),
+        ([[2, 3]], [[0, 0], [0]], "token_type_ids must have as many numbers as input_ids"),
+        ([[2, 3]], [[0, 2]], r"token_type_ids\[0\] has a type outside 0 to 1"),
+    ],
+)
+def test_token_ids_that_the_model_does_not_have_are_refused(
+    make_checkpoint: MakeCheckpoint, ids: list[list[int]], types: list[list[int]], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        CrossEncoder(write_cross_encoder(make_checkpoint)).predict_tokens(ids, types)
+
+
+def test_a_model_without_token_types_ignores_them(make_checkpoint: MakeCheckpoint) -> None:
+    directory = write_cross_encoder(make_checkpoint)
+    (directory / "tokenizer_config.json").write_text('{"model_input_names": ["input_ids"]}')
+    ours = CrossEncoder(directory)
+    zeros, sevens = (ours.predict_tokens([[2, 5, 3]], [[kind] * 3]) for kind in (0, 7))
+    np.testing.assert_array_equal(zeros, sevens)

@@ -29,7 +29,7 @@ def read_dense_modules(directory: Path, config: ModelConfig) -> tuple[Dense, ...
         inputs, outputs = module.weight.shape
         if inputs != width:
             raise CheckpointError(
-                f"{directory / folder} takes embeddings of width {inputs}, but gets such of width {width}"
+                f"{directory / folder} takes embeddings of width {inputs}, but gets width {width}"
             )
         width = outputs
     return modules

@@ -1,8 +1,8 @@
 """A checkpoint's ``tokenizer.json``, opened and checked before it meets a text.
 
 The ``tokenizers`` library takes a post-processor as it is written: ids beyond the vocabulary, a template that
-drops the text, names that stand for nothing. With the first, another word's row would be read. At the others
-the library panics in Rust, with several lines on stderr.
+drops the text, names of unknown tokens. An id beyond the vocabulary would read another word's row. At the
+others the library panics in Rust, with several lines on stderr.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from minilm.tokenizer import Tokenizer, is_panic
 # LaBSE's tokenizer.json, with half a million words, has 10 million bytes.
 MAX_BYTES = 64 << 20
 
-# Texts that show at once whether a tokenizer lacks a part: a word that it may know, and one that it will not.
+# Texts that show at once whether a tokenizer lacks a part: one that is probably in its vocabulary, one not.
 _PROBES = ("a", "\N{RUNIC LETTER FEHU FEOH FE F}\N{SNOWMAN}")
 
 # A normalizer that lowers the case, in a tokenizer.json.

@@ -85,15 +85,13 @@ class Engine:
     def _finished(self, finish: Finish, hidden_states: Float32Array) -> AnyArray | list[Float32Array]:
         finished = finish(hidden_states)
         if not np.isfinite(finished).all():
-            raise CheckpointError(
-                f"{self.path} is damaged: its weights are finite and what it makes of a text is not"
-            )
+            raise CheckpointError(f"{self.path} is damaged: its weights are finite, but its output is not")
         return finished
 
     def _make_worker(
         self, packs: Sequence[Pack], keep: Callable[[Pack, Float32Array], None]
     ) -> Callable[[], Callable[[Pack], None]]:
-        """Return what each thread calls once; it returns what encodes one pack."""
+        """Return the function that each thread calls once, to get its function that encodes one pack."""
         room = max(len(pack.input_ids) for pack in packs)
         one_at_a_time = threading.Lock()
 
@@ -160,5 +158,5 @@ class Engine:
 
 
 def _no_warnings() -> np.errstate:
-    """Silence numpy in this thread: a number that overflows makes a result that is not finite, an error."""
+    """Silence numpy's warnings of overflow in this thread: a result that is not finite is an error anyway."""
     return np.errstate(over="ignore", invalid="ignore")

@@ -25,7 +25,7 @@ def check_iterable(name: str, inputs: Any, expected: str) -> Iterable[Any]:  # n
 
 
 def is_text(x: object) -> TypeGuard[str | Iterable[str]]:
-    """Whether ``x`` is a text or a sequence of texts, judged by its first element, and not of numbers."""
+    """Whether ``x`` is a text or a sequence of texts; of a sequence, only the first element is checked."""
     if isinstance(x, np.ndarray):
         return x.dtype.kind in "UT" or (x.dtype.kind == "O" and x.size > 0 and isinstance(x.flat[0], str))
     if isinstance(x, (list, tuple)):
@@ -41,7 +41,7 @@ def item_text(index: int, item: object) -> str:
 
 
 def as_str(text: str) -> str:
-    """The characters of a text, whatever a subclass of str (``numpy.str_``, an enum) says of itself."""
+    """Return a plain str with the characters of a text, also of a subclass (``numpy.str_``, an enum)."""
     return text if type(text) is str else str.__str__(text)
 
 

@@ -41,7 +41,7 @@ class TextSpans:
 
 
 def text_spans(text: str, encoding: Encoding, *, prompt_length: int = 0) -> TextSpans:
-    """Tokens and words of ``text``, from the encoding of a prompt (of that length) and the text."""
+    """Tokens and words of ``text``; ``encoding`` is of a prompt of this length, followed by the text."""
     rows = zip(encoding.tokens, encoding.offsets, encoding.special_tokens_mask, strict=True)
     tokens = tuple(
         Token(token, 0, 0, is_special=True)

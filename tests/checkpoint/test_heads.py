@@ -63,7 +63,7 @@ def test_a_layer_must_fit_what_comes_before_it(make_checkpoint: MakeCheckpoint) 
     directory = make_checkpoint()
     add_dense(directory)
     with pytest.raises(
-        CheckpointError, match=f"takes embeddings of width 3, but gets such of width {TINY.hidden_size}"
+        CheckpointError, match=f"takes embeddings of width 3, but gets width {TINY.hidden_size}"
     ):
         MiniLM(directory)
     wide = {"linear.weight": np.ones((2, TINY.hidden_size), np.float32), "linear.bias": DENSE_BIAS}

@@ -140,7 +140,7 @@ def test_a_prompts_name_that_is_none_is_refused(tiny: MiniLM, name: Any) -> None
     [
         (None, "inputs must be a pair of str or a sequence of them, not NoneType"),
         ("ab", "inputs must be a pair of str or a sequence of them, not str"),
-        (b"ab", "inputs must be a pair of str or a sequence of them, not bytes"),
+        (b"ab", "inputs must be a pair of str or a sequence of them, not bytes: decode it first"),
         ({"a": "b", "c": "d"}, "inputs must be a pair of str or a sequence of them, not dict"),
         ({("a", "b")}, "inputs must be a pair of str or a sequence of them, not set"),
         (5, "inputs must be a pair of str or a sequence of them, not int"),

@@ -308,7 +308,7 @@ def test_weights_that_are_finite_and_overflow_all_the_same_are_refused_when_a_te
             tensors[name] *= np.float32(1e14)
     save_file(tensors, directory / WEIGHTS)
     model = MiniLM(directory)
-    line = f"{directory / WEIGHTS} is damaged: its weights are finite and what it makes of a text is not"
+    line = f"{directory / WEIGHTS} is damaged: its weights are finite, but its output is not"
     for call in (
         lambda: model.encode("a b c"),
         lambda: model.encode(["a b c", "d"] * 100, output_value="token_embeddings"),
