@@ -14,7 +14,7 @@ to a staging directory first. They are checked there and renamed one by one unde
 file ever has a model file's name.
 
 A plain directory has no known checksums. Its files are checked against one another and against the range of
-trained weights (:mod:`minilm.checkpoint`). A flipped bit that leaves a small number cannot be detected there.
+trained weights (``minilm.checkpoint``). A flipped bit that leaves a small number cannot be detected there.
 """
 
 from __future__ import annotations
