@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from minilm._files import errors_named
 from minilm.corpus.formats.shard import EMBEDDING, Shard, check_text_name
 from minilm.errors import CorpusError, import_extra, one_line
 
@@ -31,6 +32,8 @@ class ArrowTables:
     ) -> None:
         self.schema = schema
         self._arrow = import_parquet().pa
+        with errors_named(CorpusError, f"column {column!r} cannot be written", catch=UnicodeEncodeError):
+            column.encode()  # Arrow has no lone surrogates, neither in texts nor in names
         self._column = column
         self._other_types = other_types
         self._vector = self._arrow.list_(self._arrow.from_numpy_dtype(np.dtype(dtype)), width)
@@ -60,6 +63,7 @@ class ArrowTables:
     def _column_of(self, name: str, values: list[Any]) -> Any:  # noqa: ANN401 - pyarrow.Array
         kind = self._other_types.get(name) if self.schema is None else self.schema.field(name).type
         try:
+            name.encode()
             column = self._arrow.array(values, kind)
             if kind is not None:
                 for value in values:

@@ -56,6 +56,25 @@ def test_columns_are_those_of_the_first_rows_with_a_text(
     assert "column 'm' cannot be kept: no row had it" in line
 
 
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"text": "a", "k\ud800": 1}, "column 'k\\ud800' cannot be kept: "),
+        ({"text": "a", "meta": {"k\ud800": 1}}, "column 'meta' cannot be kept: "),
+        ({"k\ud800": "a"}, "column 'k\\ud800' cannot be written: "),
+    ],
+)
+def test_a_column_whose_name_has_a_lone_surrogate_is_named(
+    row: dict[str, Any], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    source = tmp_path / "in.jsonl"
+    source.write_text(json.dumps(row) + "\n")
+    code, line = failure(capsys, source, "-o", tmp_path / "out.parquet", "--keep")
+    assert code == 1
+    assert message in line
+
+
 @pytest.mark.usefixtures("short_shards")
 @pytest.mark.parametrize(
     ("rows", "message"),
