@@ -42,7 +42,6 @@ def run_compare(options: argparse.Namespace) -> None:
     if not all(text.strip() for text in texts):
         raise UsageError(BLANK_TEXT)
     model = load_model(options)
-    explanation: Explanation | None = None
     if options.explain:
         with argument_errors(Failure, {"a": "TEXT_A", "b": "TEXT_B"}), option_errors("explain"):
             explanation = model.explain(*texts)
@@ -50,15 +49,16 @@ def run_compare(options: argparse.Namespace) -> None:
         score, tokens = explanation.score, [len(side.tokens) for side in sides]
         say_truncated(model, sum(side.is_truncated for side in sides), 2)
     else:
+        explanation = None
         with argument_errors(Failure, {"inputs[0]": "TEXT_A", "inputs[1]": "TEXT_B"}):
             score, tokens = _score(model, texts)
     if options.json:
         report = {"score": score, "tokens": tokens, "max_seq_length": model.max_seq_length}
         put_json({**report, "explanation": explanation.as_dict()} if explanation else report)
-        return
-    put(f"Score: {score:.4f}")
-    if explanation:
-        put(explanation_text(explanation, in_colour=is_coloured()))
+    else:
+        put(f"Score: {score:.4f}")
+        if explanation:
+            put(explanation_text(explanation, in_colour=is_coloured()))
 
 
 def _score(model: MiniLM, texts: Sequence[str]) -> tuple[float, list[int]]:
@@ -73,10 +73,7 @@ def _score(model: MiniLM, texts: Sequence[str]) -> tuple[float, list[int]]:
 
 
 def explanation_text(explanation: Explanation, *, in_colour: bool) -> str:
-    """Return both texts with the share of each word, and the pairs of tokens that add most.
-
-    In colour each word is shaded by its share, with ANSI escapes. Otherwise the share stands beside the word.
-    """
+    """Return both texts with each word's share, as a shade or a number, and the strongest pairs of tokens."""
     lines: list[str] = []
     for side, shares in zip((explanation.a, explanation.b), explanation.word_shares(), strict=True):
         lines += ["", _shaded(side, shares, in_colour)]

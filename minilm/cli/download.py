@@ -25,8 +25,6 @@ def run_download(options: argparse.Namespace) -> None:
         target = Path(options.local_dir or "").expanduser()
     except RuntimeError as error:
         raise UsageError(f"--local-dir {options.local_dir!r}: {error}") from error
-    checkpoint = locate_model(options, local_files_only=options.local_files_only)
-    directory = checkpoint.directory
-    if options.local_dir:
-        directory = copy_checkpoint(checkpoint, target)
+    checkpoint = locate_model(options)
+    directory = copy_checkpoint(checkpoint, target) if options.local_dir else checkpoint.directory
     put(f"{options.model}: {published_checksums(checkpoint)}, in {directory}")

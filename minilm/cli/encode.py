@@ -7,25 +7,17 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from minilm._arrays import FloatArray
 from minilm._progress import progress_bar
 from minilm.cli.errors import Failure, Interrupted, UsageError, flag, option_errors
-from minilm.cli.options import (
-    add_model_options,
-    load_model,
-    positive_number,
-    positive_whole_number,
-    say_truncated,
-)
+from minilm.cli.options import add_model_options, load_model, real_number, say_truncated, select, whole_number
 from minilm.cli.terminal import is_terminal, put_json, say
 from minilm.corpus.formats.registry import FORMATS
-from minilm.corpus.formats.row import Row
 from minilm.corpus.formats.shard import EMBEDDING, check_text_name, check_vector_name
 from minilm.corpus.job import Progress, encode_corpus, encode_texts, error_message, shards, split_valid
 from minilm.corpus.manifest import ON_ERROR, JobOptions, Report
@@ -33,8 +25,6 @@ from minilm.corpus.rows import Corpus
 from minilm.corpus.workspace import JobWorkspace
 from minilm.model import MiniLM
 from minilm.pooling import POOLING
-
-RAY_OPTIONS = ("address", "actors", "actor_cpus", "block_mib")
 
 
 def add_encode(parser: argparse.ArgumentParser) -> None:
@@ -56,25 +46,20 @@ def add_encode(parser: argparse.ArgumentParser) -> None:
     types = ("float32", "float16")
     add("--dtype", choices=types, default=types[0], help="type of the vectors (default: %(default)s)")
     size = "encode about N short texts at once (default: %(default)s)"
-    add("--batch-size", type=positive_whole_number, default=32, metavar="N", help=size)
+    add("--batch-size", type=whole_number, default=32, metavar="N", help=size)
     add("--pooling", choices=sorted(POOLING), help="how token vectors become one (default: the checkpoint's)")
     add("--prompt-name", metavar="NAME", help="put this prompt of the checkpoint before every text")
     add("--normalize", action=toggle, help="scale vectors to length 1 (default: as the checkpoint says)")
-    _add_ray_options(parser)
-    add_model_options(parser)
-    parser.epilog = "If the command is interrupted, run it again to continue."
-
-
-def _add_ray_options(parser: argparse.ArgumentParser) -> None:
-    count = positive_whole_number
     engine = "ray encodes on a Ray cluster (default: %(default)s)"
-    parser.add_argument("--engine", choices=("local", "ray"), default="local", help=engine)
+    add("--engine", choices=("local", "ray"), default="local", help=engine)
     add = parser.add_argument_group("with --engine ray").add_argument
     add("--address", help="address of the cluster (default: RAY_ADDRESS, or start Ray on this machine)")
-    add("--actors", type=count, metavar="N", help="number of actors at most (default: all cores)")
-    add("--actor-cpus", type=count, metavar="N", help="cores per actor (default: 1)")
+    add("--actors", type=whole_number, metavar="N", help="number of actors at most (default: all cores)")
+    add("--actor-cpus", type=whole_number, metavar="N", help="cores per actor (default: 1)")
     block = "text per block in MiB; a block is one file of OUTPUT (default: 1)"
-    add("--block-mib", type=positive_number, metavar="N", help=block)
+    add("--block-mib", type=real_number, metavar="N", help=block)
+    add_model_options(parser)
+    parser.epilog = "If the command is interrupted, run it again to continue."
 
 
 def run_encode(options: argparse.Namespace) -> None:
@@ -84,12 +69,14 @@ def run_encode(options: argparse.Namespace) -> None:
     output = Path(options.output) if options.output else None
     if output and not output.name:
         raise UsageError(f"--output must name a file or folder, not {options.output!r}")
-    if options.engine == "ray":
-        _check_ray_options(options, output)
-    else:
-        _check_local_options(options, output)
+    check = _check_ray_options if options.engine == "ray" else _check_local_options
+    check(options, output)
     corpus = Corpus(options.input, format=options.format, column=options.column, keep=options.keep)
-    _check_columns(options, corpus)
+    if (options.column is not None or options.keep) and set(corpus.formats) == {"text"}:
+        option = "--keep" if options.column is None else "--column"  # a file's name may hide that it is CSV
+        raise UsageError(
+            f"{option} is for input that has columns, and this is read as plain text (see --format)"
+        )
     if output and not output.parent.is_dir():
         raise Failure(f"{output.parent}: No such directory")
     model = load_model(options)
@@ -104,9 +91,8 @@ def run_encode(options: argparse.Namespace) -> None:
 
 
 def _check_local_options(options: argparse.Namespace, output: Path | None) -> None:
-    for name in RAY_OPTIONS:
-        if getattr(options, name) is not None:
-            raise UsageError(f"{flag(name)} is for --engine ray")
+    for name in select(options, "address", "actors", "actor_cpus", "block_mib"):
+        raise UsageError(f"{flag(name)} is for --engine ray")
     if output and output.suffix not in (".npy", ".jsonl", ".ndjson", ".parquet", ".pq"):
         raise UsageError(f"--output must end in .parquet, .npy or .jsonl, not {output.name!r}")
     if output and output.suffix == ".npy" and options.keep:
@@ -122,15 +108,6 @@ def _check_ray_options(options: argparse.Namespace, output: Path | None) -> None
         raise UsageError("--engine ray reads files that every machine sees, not stdin: give INPUT")
     if options.dedupe:
         raise UsageError("--dedupe is not for --engine ray: its machines do not know each other's texts")
-
-
-def _check_columns(options: argparse.Namespace, corpus: Corpus) -> None:
-    """Raise if an option is about columns but the input is plain text: its name may hide that it is CSV."""
-    if (options.column is not None or options.keep) and set(corpus.formats) == {"text"}:
-        option = "--keep" if options.column is None else "--column"
-        raise UsageError(
-            f"{option} is for input that has columns, and this is read as plain text (see --format)"
-        )
 
 
 def _encode_to_file(options: argparse.Namespace, model: MiniLM, corpus: Corpus, output: Path) -> None:
@@ -157,17 +134,18 @@ def _encode_to_file(options: argparse.Namespace, model: MiniLM, corpus: Corpus, 
 
 def ray_arguments(options: argparse.Namespace) -> dict[str, Any]:
     """Return the options for Ray as arguments of :class:`minilm.corpus.ray.cluster.ClusterOptions`."""
-    values = {"address": options.address, "actors": options.actors, "actor_cpus": options.actor_cpus}
-    if options.block_mib is not None:
-        values["block_bytes"] = max(1, int(min(options.block_mib, 2.0**40) * 2**20))
     loading: dict[str, Any] = {"local_files_only": options.local_files_only}
     if options.cache_folder is not None:
         loading["cache_folder"] = str(Path(options.cache_folder).expanduser().resolve())
-    return {**{name: value for name, value in values.items() if value is not None}, "loading": loading}
+    arguments = {"loading": loading, **select(options, "address", "actors", "actor_cpus")}
+    if options.block_mib is not None:
+        arguments["block_bytes"] = max(1, int(min(options.block_mib, 2.0**40) * 2**20))
+    return arguments
 
 
 def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus) -> None:
     prompt_text = model.resolve_prompt(prompt_name=options.prompt_name)
+    how = {"pooling": options.pooling, "batch_size": options.batch_size}
     report, column = Report(), ""
     # On a terminal the rows themselves show the progress.
     show = False if options.progress is None and is_terminal(sys.stdout) else options.progress
@@ -180,26 +158,16 @@ def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus
                 if options.on_error == "raise":
                     raise Failure(error_message(row.source, row.line, row.problem))
                 say(f"{row.source}, line {row.line}: {row.problem}")
-            vectors = encode_texts(
-                model,
-                [row.text or "" for row in rows],
-                report,
-                prompt=prompt_text,
-                pooling=options.pooling,
-                batch_size=options.batch_size,
-            )
+            texts = [row.text or "" for row in rows]
+            vectors = encode_texts(model, texts, report, prompt=prompt_text, **how)
             column = column or reader.column or "text"  # as in a file, the first shard decides
-            _put_rows(column, rows, vectors.astype(options.dtype))
+            check_vector_name(column)
+            for row, vector in zip(rows, vectors.astype(options.dtype).tolist(), strict=True):
+                check_text_name(column, row.other_columns)
+                put_json({column: row.text or "", **row.other_columns, EMBEDDING: vector})
             report.rows += len(rows)
             advance(report, reader.position)
     say_truncated(model, report.truncated, report.encoded)
-
-
-def _put_rows(column: str, rows: Sequence[Row], vectors: FloatArray) -> None:
-    check_vector_name(column)
-    for row, vector in zip(rows, vectors.tolist(), strict=True):
-        check_text_name(column, row.other_columns)
-        put_json({column: row.text or "", **row.other_columns, EMBEDDING: vector})
 
 
 @contextmanager
@@ -236,8 +204,8 @@ def _progress(corpus: Corpus, show: bool | None) -> Iterator[Progress]:
                 bar.initial = position
             started, rows, tokens = start
             seconds = max(time.perf_counter() - started, 1e-9)
-            speeds = ((report.rows - rows) / seconds, (report.tokens - tokens) / seconds)
-            bar.set_postfix_str("{:,.0f} texts/s, {:,.0f} tokens/s".format(*speeds), refresh=False)
+            texts_speed, tokens_speed = (report.rows - rows) / seconds, (report.tokens - tokens) / seconds
+            bar.set_postfix_str(f"{texts_speed:,.0f} texts/s, {tokens_speed:,.0f} tokens/s", refresh=False)
             bar.update(position - bar.n)
 
         yield advance

@@ -20,10 +20,9 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def argument_errors(error_type: type[Failure | UsageError], names: Mapping[str, str]) -> Iterator[None]:
-    """Turn the library's complaint about an argument into one about the command line.
+    """Raise a ValueError or TypeError that begins with a key of ``names`` as one that begins with its value.
 
-    Such a ValueError or TypeError begins with the name of the argument. ``names`` maps this name to that of
-    the command line: ``{"max_texts": "--max-texts"}``. Any other error passes: it is a bug.
+    So the library's complaint about an argument names the option. Any other error passes: it is a bug.
     """
     try:
         yield

@@ -29,7 +29,7 @@ def add_info(parser: argparse.ArgumentParser) -> None:
 def run_info(options: argparse.Namespace) -> None:
     """Run ``minilm info``."""
     packages = ("numpy", "safetensors", "tokenizers", "huggingface-hub")
-    report: dict[str, Any] = {
+    report = {
         "minilm": __version__,
         "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         **{package: version(package) for package in packages},
@@ -48,8 +48,9 @@ def run_info(options: argparse.Namespace) -> None:
 
 def _weights(options: argparse.Namespace) -> dict[str, Any]:
     """Return where the weights are and whether they are the published ones."""
+    options.local_files_only = True
     try:
-        checkpoint = locate_model(options, local_files_only=True)
+        checkpoint = locate_model(options)
     except CheckpointNotFoundError:
         if not is_repository_name(options.model):  # nothing could download it
             raise

@@ -14,13 +14,7 @@ from importlib import import_module
 from minilm import __version__
 from minilm.cli.errors import Failure, UsageError
 from minilm.cli.options import Parser
-from minilm.cli.terminal import (
-    flush_or_discard_stdout,
-    hold_standard_streams,
-    output_streams,
-    say,
-    say_traceback,
-)
+from minilm.cli.terminal import finish_stdout, hold_standard_streams, output_streams, say, say_traceback
 from minilm.errors import MiniLMError, described
 
 # The module minilm.cli.NAME has the functions add_NAME, for the options, and run_NAME. It is imported only if
@@ -52,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options = make_parser([command]).parse_args(arguments)
             options.run(options)
     except (Exception, KeyboardInterrupt) as error:
-        flush_or_discard_stdout()
+        finish_stdout()
         if isinstance(error, BrokenPipeError):  # the reader of the output has seen enough
             return 1
         if os.environ.get("MINILM_DEBUG", "0") not in ("", "0"):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from shlex import quote
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from minilm._pipeline import Counts
 from minilm.cli.errors import UsageError, option_errors
@@ -23,26 +25,26 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
-def positive_whole_number(argument: str) -> int:
-    """Return the value of an option that counts something."""
-    try:
-        value = int(argument)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be a positive whole number, not {quote(argument)}")
-    return value
+SOURCE = ("revision", "cache_folder", "local_files_only")
+Number = TypeVar("Number", int, float)
 
 
-def positive_number(argument: str) -> float:
-    """Return the value of an option that measures something."""
-    try:
-        value = float(argument)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a positive number, not {quote(argument)}")
-    return value
+def option_type(
+    convert: Callable[[str], Number], accept: Callable[[Number], bool], requirement: str
+) -> Callable[[str], Number]:
+    """Return a function from the argument of an option to its value, for argparse's ``type``."""
+
+    def value_of(argument: str) -> Number:
+        with suppress(ValueError):
+            if accept(value := convert(argument)):
+                return value
+        raise argparse.ArgumentTypeError(f"must {requirement}, not {quote(argument)}")
+
+    return value_of
+
+
+whole_number = option_type(int, lambda value: value >= 1, "be a positive whole number")
+real_number = option_type(float, lambda value: 0 < value < float("inf"), "be a positive number")
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -61,34 +63,25 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for loading a model."""
     add = add_source_options(parser).add_argument
     limit = "cut each text after N tokens (default: 256; at most 512)"
-    add("--max-seq-length", type=positive_whole_number, metavar="N", help=limit)
+    add("--max-seq-length", type=whole_number, metavar="N", help=limit)
 
 
-def load_model(
-    options: argparse.Namespace, *, threads: int | None = None, default_prompt_name: str | None = None
-) -> MiniLM:
+def select(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Return those of these options that the command has and that have a value."""
+    return {name: value for name in names if (value := getattr(options, name, None)) is not None}
+
+
+def load_model(options: argparse.Namespace) -> MiniLM:
     """Load the model that the options name."""
-    with option_errors("revision", "cache_folder", "max_seq_length", "default_prompt_name"):
-        return MiniLM(
-            options.model,
-            revision=options.revision,
-            cache_folder=options.cache_folder,
-            local_files_only=options.local_files_only,
-            max_seq_length=options.max_seq_length,
-            threads=threads,
-            default_prompt_name=default_prompt_name,
-        )
+    names = (*SOURCE, "max_seq_length", "threads", "default_prompt_name")
+    with option_errors(*names):
+        return MiniLM(options.model, **select(options, *names))
 
 
-def locate_model(options: argparse.Namespace, *, local_files_only: bool) -> Checkpoint:
+def locate_model(options: argparse.Namespace) -> Checkpoint:
     """Find the checkpoint that the options name, or download it."""
-    with option_errors("revision", "cache_folder"):
-        return find_checkpoint(
-            options.model,
-            revision=options.revision,
-            cache_folder=options.cache_folder,
-            local_files_only=local_files_only,
-        )
+    with option_errors(*SOURCE):
+        return find_checkpoint(options.model, **select(options, *SOURCE))
 
 
 def say_truncated(model: MiniLM, truncated: int, total: int) -> None:

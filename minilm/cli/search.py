@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from minilm.cli.errors import Failure, UsageError, argument_errors
-from minilm.cli.options import add_model_options, load_model, positive_whole_number
+from minilm.cli.options import add_model_options, load_model, whole_number
 from minilm.cli.terminal import printable, put, put_json, text_argument
 from minilm.corpus.index import Index, IndexHit
 from minilm.corpus.rows import Corpus
@@ -22,13 +22,8 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     add("index", metavar="INDEX", help="the output of minilm encode")
     add("query", nargs="*", type=text_argument, metavar="QUERY", help="one or more texts to search for")
     add("--queries", metavar="FILE", help="read one query per line; - is stdin")
-    add(
-        "-k",
-        type=positive_whole_number,
-        default=10,
-        metavar="N",
-        help="hits per query (default: %(default)s)",
-    )
+    hits = "hits per query (default: %(default)s)"
+    add("-k", type=whole_number, default=10, metavar="N", help=hits)
     add("--json", action="store_true", help="print one line of JSON per query, with all digits")
     add_model_options(parser)
 
@@ -81,17 +76,13 @@ def _model_of_index(index: Index, options: argparse.Namespace) -> MiniLM:
         if name != DEFAULT_MODEL or revision not in (None, default_manifest().revision):
             options.local_files_only = True
     model = load_model(options)
-    _check_same_files(index, model, options.model)
-    return model
-
-
-def _check_same_files(index: Index, model: MiniLM, name: str) -> None:
-    """Raise Failure if the index was made with other files than those of the model."""
     files = sha256_of_files(model.checkpoint)
     if index.made_with.get("sha256") not in (None, files.pop("model.safetensors")):
-        raise Failure(f"{index.path} was made with other weights than those of {name}")
+        raise Failure(f"{index.path} was made with other weights than those of {options.model}")
     if "files" in index.made_with and different_files(files, index.made_with["files"]):
-        raise Failure(f"{index.path} was made with another tokenizer or configuration than {name} has")
+        what = "another tokenizer or configuration"
+        raise Failure(f"{index.path} was made with {what} than {options.model} has")
+    return model
 
 
 def _put_hits(query: str, hits: list[IndexHit], *, as_json: bool, is_only_query: bool) -> None:

@@ -11,6 +11,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from typing import IO
 
 from minilm.cli.errors import Failure
@@ -22,18 +23,11 @@ _STEERING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 
 
 def text_argument(argument: str) -> str:
-    r"""Return a text from the command line, decoded as UTF-8 even where the locale is ASCII.
+    """Return a text from the command line, decoded as UTF-8 even where the locale is ASCII.
 
-    Python turns bytes that the locale cannot decode into lone surrogates. If those bytes are UTF-8, they are
-    decoded here. If not, the surrogates stay, and the tokenizer refuses them.
-
-    Examples
-    --------
-    >>> text_argument("caf\udcc3\udca9") == "caf\u00e9"
-    True
+    Python turns bytes that the locale cannot decode into lone surrogates. If the bytes are not UTF-8, the
+    surrogates stay, and the tokenizer refuses them.
     """
-    if argument.isascii():
-        return argument
     try:
         return argument.encode("utf-8", "surrogateescape").decode()
     except UnicodeError:
@@ -41,13 +35,7 @@ def text_argument(argument: str) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Return the text with spaces for control characters, which could steer the terminal.
-
-    Examples
-    --------
-    >>> printable("red \x1b[31malert")
-    'red  [31malert'
-    """
+    """Return the text with spaces for control characters, which could steer the terminal."""
     # A lone surrogate stands for a byte of a file name. It is printed as an escape.
     return "".join(c if c.isprintable() or "\ud800" <= c <= "\udfff" else " " for c in text)
 
@@ -120,7 +108,7 @@ def flush_stdout() -> None:
         sys.stdout.flush()
 
 
-def flush_or_discard_stdout() -> None:
+def finish_stdout() -> None:
     """Write out what stdout still holds, or drop it if that fails."""
     try:
         flush_stdout()
@@ -129,10 +117,7 @@ def flush_or_discard_stdout() -> None:
 
 
 def _discard(stream: IO[str]) -> None:
-    """Send the rest of a stream to the null device.
-
-    Otherwise Python would try to write it again at exit, complain, and change the exit code.
-    """
+    """Send the rest of a stream to the null device, or Python would fail at exit and change the exit code."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -140,31 +125,29 @@ def _discard(stream: IO[str]) -> None:
 @contextmanager
 def _escaped_stdout() -> Iterator[None]:
     r"""Print a character that stdout cannot encode as an escape, such as ``\u4e2d``."""
-    previous = getattr(sys.stdout, "errors", None)
-    reconfigure = getattr(sys.stdout, "reconfigure", None)
-    if previous is None or reconfigure is None:
+    stdout = sys.stdout
+    if not isinstance(stdout, TextIOWrapper):
         yield
         return
-    reconfigure(errors="backslashreplace")
+    previous = stdout.errors
+    stdout.reconfigure(errors="backslashreplace")
     try:
         yield
     finally:
         with suppress(ValueError):  # the caller has closed it
-            reconfigure(errors=previous)
+            stdout.reconfigure(errors=previous)
 
 
 @contextmanager
 def _downloads_on_terminal() -> Iterator[None]:
     """Say on a terminal what is being downloaded: 87 MiB, for which the first run waits."""
-    if not is_terminal(sys.stderr):
-        yield
-        return
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("minilm: %(message)s"))
     logger = logging.getLogger("minilm.hub")
     previous = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    if is_terminal(sys.stderr):
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
     try:
         yield
     finally:
@@ -175,8 +158,7 @@ def _downloads_on_terminal() -> Iterator[None]:
 def hold_standard_streams() -> None:
     """Open the null device in the place of a closed stdin, stdout or stderr.
 
-    Otherwise the next file that is opened, such as a model or an output, would get the free descriptor. What
-    a library writes to stderr would then go into that file.
+    Otherwise a model or an output would get the descriptor, and what is written to stderr would go there.
     """
     with suppress(OSError):
         while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # the lowest free descriptor

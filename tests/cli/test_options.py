@@ -13,16 +13,16 @@ from minilm.cli.options import (
     add_model_options,
     load_model,
     locate_model,
-    positive_number,
-    positive_whole_number,
+    real_number,
     say_truncated,
+    whole_number,
 )
 from tests.checkpoints import MakeCheckpoint
 
 
 @pytest.mark.parametrize(
     ("kind", "argument", "value"),
-    [(positive_whole_number, "12", 12), (positive_number, "0.5", 0.5), (positive_number, "3", 3.0)],
+    [(whole_number, "12", 12), (real_number, "0.5", 0.5), (real_number, "3", 3.0)],
 )
 def test_a_value_is_a_number(kind: type, argument: str, value: float) -> None:
     assert kind(argument) == value
@@ -31,8 +31,8 @@ def test_a_value_is_a_number(kind: type, argument: str, value: float) -> None:
 @pytest.mark.parametrize("argument", ["0", "-1", "", "x", "1.5", "nan", "inf", "1e400"])
 def test_a_value_that_is_not_positive_is_refused_by_name(argument: str) -> None:
     parser = Parser(prog="minilm")
-    parser.add_argument("--count", type=positive_whole_number)
-    parser.add_argument("--size", type=positive_number)
+    parser.add_argument("--count", type=whole_number)
+    parser.add_argument("--size", type=real_number)
     with pytest.raises(
         UsageError, match=r"^--count must be a positive whole number, not .*see minilm --help\)$"
     ):
@@ -51,10 +51,11 @@ def options_of(*arguments: str) -> argparse.Namespace:
 def test_a_model_is_loaded_by_its_options(make_checkpoint: MakeCheckpoint) -> None:
     directory = make_checkpoint()
     options = options_of("--model", str(directory), "--max-seq-length", "7")
-    model = load_model(options, threads=1)
+    options.threads = 1
+    model = load_model(options)
     assert (model.max_seq_length, model.threads) == (7, 1)
     assert model.checkpoint.directory == directory
-    assert locate_model(options, local_files_only=True).directory == directory
+    assert locate_model(options).directory == directory
 
 
 @pytest.mark.parametrize(
@@ -72,13 +73,15 @@ def test_what_a_model_cannot_be_loaded_by_is_wrong_usage(
 
 
 def test_a_prompt_that_is_none_is_wrong_usage(make_checkpoint: MakeCheckpoint) -> None:
+    options = options_of("--model", str(make_checkpoint()))
+    options.default_prompt_name = "no such"
     with pytest.raises(UsageError, match=r"^--default-prompt-name must be one of query"):
-        load_model(options_of("--model", str(make_checkpoint())), default_prompt_name="no such")
+        load_model(options)
 
 
 def test_a_cache_in_the_home_of_nobody_is_wrong_usage() -> None:
     options = options_of("--cache-folder", "~no-such-user/cache", "--revision", "x")
-    for load in (load_model, lambda o: locate_model(o, local_files_only=True)):
+    for load in (load_model, locate_model):
         with pytest.raises(UsageError, match=r"^--cache-folder '~no-such-user/cache': "):
             load(options)
 
