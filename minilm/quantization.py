@@ -8,14 +8,14 @@ from typing import Literal, get_args, overload
 import numpy as np
 import numpy.typing as npt
 
+from minilm._arguments import unknown_name
 from minilm._arrays import AnyArray, Float32Array, FloatArray
 from minilm.similarity import as_floats
 
 Precision = Literal["float32", "int8", "uint8", "binary", "ubinary"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 
-# The ranges of fewer embeddings than this say little about those of later ones.
-FEW = 100
+FEW = 100  # the ranges of fewer embeddings say little about those of later ones
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +27,6 @@ def quantize_embeddings(
     ranges: npt.ArrayLike | None = ...,
     calibration_embeddings: npt.ArrayLike | None = ...,
 ) -> list[AnyArray]: ...
-
-
 @overload
 def quantize_embeddings(
     embeddings: npt.ArrayLike,
@@ -36,8 +34,6 @@ def quantize_embeddings(
     ranges: npt.ArrayLike | None = ...,
     calibration_embeddings: npt.ArrayLike | None = ...,
 ) -> AnyArray: ...
-
-
 def quantize_embeddings(
     embeddings: npt.ArrayLike | list[Float32Array],
     precision: Precision,
@@ -68,8 +64,7 @@ def quantize_embeddings(
     Raises
     ------
     ValueError
-        If the precision is unknown, the embeddings are not floats, the ranges do not fit the embeddings, or
-        a single embedding would have to give the ranges.
+        If the precision is unknown, the embeddings are not floats, or the ranges are missing or do not fit.
 
     Examples
     --------
@@ -79,13 +74,11 @@ def quantize_embeddings(
     [[0], [127], [255]]
     """
     if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+        raise unknown_name("precision", precision, PRECISIONS)
     if isinstance(embeddings, list) and embeddings and getattr(embeddings[0], "ndim", 1) == 2:
         if ranges is None and calibration_embeddings is None and precision in ("int8", "uint8"):
             calibration_embeddings = np.concatenate(embeddings)
-        return [
-            quantize_embeddings(tokens, precision, ranges, calibration_embeddings) for tokens in embeddings
-        ]
+        return [quantize_embeddings(e, precision, ranges, calibration_embeddings) for e in embeddings]
     array = np.asarray(embeddings)
     if array.dtype.kind != "f" and array.size:
         raise ValueError(f"embeddings to quantize must be floats, not {array.dtype}")
@@ -115,12 +108,8 @@ def _ranges(
                 "pass ranges, or calibration_embeddings that represent all later embeddings"
             )
         if calibration is None and len(sample) < FEW:
-            logger.warning(
-                "the ranges for %s come from only %d embeddings; for reliable ones pass ranges, or "
-                "calibration_embeddings",
-                precision,
-                len(sample),
-            )
+            message = "the ranges for %s come from only %d embeddings; for reliable ones pass ranges, or "
+            logger.warning(message + "calibration_embeddings", precision, len(sample))
         ranges = np.stack([sample.min(axis=0), sample.max(axis=0)])
     limits = as_floats(ranges).astype(np.float32)  # (2, E)
     if limits.shape != (2, array.shape[-1]):
@@ -129,17 +118,7 @@ def _ranges(
 
 
 def truncate_embeddings(embeddings: AnyArray, truncate_dim: int | None) -> AnyArray:
-    """Return the first ``truncate_dim`` components, or all if it is None.
-
-    Parameters
-    ----------
-    embeddings : ndarray, shape (..., E)
-    truncate_dim : int, optional
-
-    Returns
-    -------
-    ndarray, shape (..., truncate_dim)
-        A view.
+    """Return the first ``truncate_dim`` components, a view (..., truncate_dim), or all if it is None.
 
     Raises
     ------

@@ -73,9 +73,8 @@ def semantic_search(
     _check_sizes(query_chunk_size=query_chunk_size, corpus_chunk_size=corpus_chunk_size, top_k=top_k)
     queries = np.atleast_2d(as_floats(query_embeddings))  # (n, E)
     corpus = np.asanyarray(corpus_embeddings)  # (m, E), still on disk if it was
-    is_cosine = score_function is cos_sim
-    if is_cosine:  # scaled to length 1 once, not again for every block of the other side
-        queries = normalize(queries)
+    if is_cosine := score_function is cos_sim:
+        queries = normalize(queries)  # once, not again for every block of the other side
     compare = dot_score if is_cosine else score_function
     chunks = [queries[first : first + query_chunk_size] for first in range(0, len(queries), query_chunk_size)]
     best = [TopK(len(chunk), top_k) for chunk in chunks]
@@ -119,12 +118,7 @@ def paraphrase_mining(
         prompt=prompt,
     )
     return paraphrase_mining_embeddings(
-        embeddings,
-        query_chunk_size=query_chunk_size,
-        corpus_chunk_size=corpus_chunk_size,
-        max_pairs=max_pairs,
-        top_k=top_k,
-        score_function=score_function,
+        embeddings, query_chunk_size, corpus_chunk_size, max_pairs, top_k, score_function
     )
 
 
@@ -141,14 +135,12 @@ def paraphrase_mining_embeddings(
     Parameters
     ----------
     embeddings : array_like of float, shape (n, E)
-    query_chunk_size, corpus_chunk_size : int
-        Embeddings that are compared at a time; they limit the memory and do not change the result.
+    query_chunk_size, corpus_chunk_size, score_function
+        As for :func:`semantic_search`; the function must be symmetric.
     max_pairs : int
         The largest number of pairs to return.
     top_k : int
         How many neighbours of each embedding are considered.
-    score_function : callable
-        As for :func:`semantic_search`, and symmetric.
 
     Returns
     -------
@@ -160,12 +152,8 @@ def paraphrase_mining_embeddings(
     >>> paraphrase_mining_embeddings([[1.0, 0.0], [0.0, 1.0], [0.8, 0.6]], max_pairs=2)
     [[0.8, 0, 2], [0.6, 1, 2]]
     """
-    _check_sizes(
-        query_chunk_size=query_chunk_size,
-        corpus_chunk_size=corpus_chunk_size,
-        top_k=top_k,
-        max_pairs=max_pairs,
-    )
+    _check_sizes(query_chunk_size=query_chunk_size, corpus_chunk_size=corpus_chunk_size, top_k=top_k)
+    _check_sizes(max_pairs=max_pairs)
     rows = np.atleast_2d(as_floats(embeddings))  # (n, E)
     count = len(rows)
     codes, scores = np.empty(0, np.int64), np.empty(0)  # a pair as i x n + j
@@ -209,7 +197,7 @@ def community_detection(
     batch_size : int
         Embeddings that are compared with all others at a time.
     show_progress_bar : bool
-        Show a progress bar on stderr.
+        Whether to show a progress bar on stderr.
 
     Returns
     -------
@@ -223,21 +211,16 @@ def community_detection(
     [[0, 3, 2]]
     """
     _check_sizes(min_community_size=min_community_size, batch_size=batch_size)
-    rows = as_floats(embeddings)
-    if not rows.size:
+    rows = np.atleast_2d(as_floats(embeddings))  # (n, E)
+    if not rows.size or len(rows) < min_community_size:
         return []
-    rows = normalize(np.atleast_2d(rows))  # (n, E)
-    if len(rows) < min_community_size:
-        return []
-    candidates = _candidates(rows, threshold, min_community_size, batch_size, show_progress_bar)
+    candidates = _candidates(normalize(rows), threshold, min_community_size, batch_size, show_progress_bar)
     candidates.sort(key=lambda candidate: -len(candidate[1]))
     is_taken = np.zeros(len(rows), bool)
     communities = []
     for centre, members in candidates:
-        if is_taken[centre]:
-            continue
         remaining = members[~is_taken[members]]
-        if len(remaining) >= min_community_size:
+        if not is_taken[centre] and len(remaining) >= min_community_size:
             communities.append([centre, *(int(i) for i in remaining if i != centre)])
             is_taken[remaining] = True
     return sorted(communities, key=len, reverse=True)

@@ -4,9 +4,7 @@ all-MiniLM-L6-v2 was trained for the cosine ([1]_, figure 2). Its embeddings hav
 product is their cosine.
 
 Each measure has two functions, with the names of sentence-transformers: one compares all embeddings with all
-others, one compares pairs. A larger score always means more similar.
-
-Shapes: n and m embeddings of width E.
+others, one compares pairs. A larger score always means more similar. n and m embeddings have the width E.
 
 References
 ----------
@@ -86,9 +84,7 @@ def euclidean_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
 def manhattan_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Minus the Manhattan distance of every embedding in ``a`` to every one in ``b``, shape (n, m).
 
-    It is the sum of the absolute differences.
-
-    Takes, returns and raises what :func:`dot_score` does.
+    It is the sum of the absolute differences. Takes, returns and raises what :func:`dot_score` does.
 
     Examples
     --------
@@ -147,25 +143,17 @@ def pairwise_manhattan_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     return np.asarray(-np.abs(first - second).sum(axis=-1))
 
 
+# By a checkpoint's ``similarity_fn_name``: the function for all with all, and the function for pairs.
 SIMILARITY: dict[str, tuple[Similarity, Similarity]] = {
     "cosine": (cos_sim, pairwise_cos_sim),
     "dot": (dot_score, pairwise_dot_score),
     "euclidean": (euclidean_sim, pairwise_euclidean_sim),
     "manhattan": (manhattan_sim, pairwise_manhattan_sim),
 }
-"""By a checkpoint's ``similarity_fn_name``: the function for all with all, and the function for pairs."""
 
 
 def as_floats(x: npt.ArrayLike) -> FloatArray:
-    """Convert embeddings to an array of at least float32.
-
-    Integers become float64.
-
-    Raises
-    ------
-    ValueError
-        If they are not numbers, or not all of the same width.
-    """
+    """Return embeddings as an array of at least float32, or raise ValueError; integers become float64."""
     try:
         array = np.asarray(x)
     except ValueError as error:  # rows of different widths
@@ -173,10 +161,9 @@ def as_floats(x: npt.ArrayLike) -> FloatArray:
     if array.dtype.kind not in "fiu":
         raise ValueError(f"embeddings must be numbers, not {array.dtype}")
     if array.dtype.kind != "f":
-        array = array.astype(np.float64)
-    elif array.dtype.itemsize < 4:  # a sum of 384 products in float16 loses two digits
-        array = array.astype(np.float32)
-    return array
+        return array.astype(np.float64)
+    # a sum of 384 products in float16 loses two digits
+    return array.astype(np.float32) if array.dtype.itemsize < 4 else array
 
 
 def _as_rows(x: npt.ArrayLike) -> FloatArray:
