@@ -22,21 +22,11 @@ if TYPE_CHECKING:
 
 
 class PipelineOptions:
-    """Options that :class:`minilm.MiniLM` and :class:`minilm.CrossEncoder` have in common.
+    """Options that :class:`minilm.MiniLM` and :class:`minilm.CrossEncoder` have in common."""
 
-    Attributes
-    ----------
-    checkpoint : Checkpoint
-        Where the files are and where they came from.
-    config : ModelConfig
-        What the checkpoint says about itself.
-    pipeline : Pipeline
-        Turns texts into token ids and runs the encoder.
-    """
-
-    checkpoint: Checkpoint
-    config: ModelConfig
-    pipeline: Pipeline
+    checkpoint: Checkpoint  # where the files are and where they came from
+    config: ModelConfig  # what the checkpoint says about itself
+    pipeline: Pipeline  # turns texts into token ids and runs the encoder
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -113,18 +103,10 @@ class PipelineOptions:
 
 
 class EmbedderOptions(PipelineOptions):
-    """Options of :class:`minilm.MiniLM`.
+    """Options of :class:`minilm.MiniLM`."""
 
-    Attributes
-    ----------
-    head : EmbeddingHead
-        Makes embeddings of hidden states.
-    normalize : bool
-        Whether embeddings are scaled to length 1; may be set.
-    """
-
-    head: EmbeddingHead
-    normalize: bool
+    head: EmbeddingHead  # makes embeddings of hidden states
+    normalize: bool  # whether embeddings are scaled to length 1; may be set
     _truncate_dim: int | None
     _similarity_fn_name: str
 

@@ -1,8 +1,8 @@
 """CrossEncoder: a query and a document read together, and one number that says how well they match.
 
 A cross-encoder sees both texts at once. So it judges better than the similarity of two embeddings, but it
-must read every pair again. Use it for the few best hits of a search. [1]_, section 4; checkpoints such as
-cross-encoder/ms-marco-MiniLM-L6-v2.
+must read every pair again. Use it for the few best hits of a search ([1]_, section 4). One of its checkpoints
+is cross-encoder/ms-marco-MiniLM-L6-v2.
 
 References
 ----------
@@ -39,8 +39,7 @@ if TYPE_CHECKING:
 Activation = Callable[[Float32Array], Float32Array]
 Pair = tuple[str, str] | list[str]
 
-# Pairs of token ids go through the encoder this many tokens at a time, per core: 32 pairs of 32 tokens.
-PACK_TOKENS = 32 * TOKENS_PER_TEXT
+PACK_TOKENS = 32 * TOKENS_PER_TEXT  # that go through the encoder at a time, per core: 32 pairs of 32 tokens
 
 
 class Ranked(TypedDict):
@@ -73,9 +72,7 @@ class CrossEncoder(PipelineOptions):
         is the sigmoid for one label, and for several the logits themselves.
     prompts : mapping of str to str, optional
         Texts to put before the first text of a pair, by name, beside those of the checkpoint.
-    default_prompt_name : str, optional
-        The prompt to use when none is given; None is as the checkpoint says.
-    revision, cache_folder, local_files_only, token, threads, **torch_only
+    default_prompt_name, revision, cache_folder, local_files_only, token, threads, **torch_only
         As for :class:`minilm.MiniLM`.
 
     Attributes
@@ -178,17 +175,13 @@ class CrossEncoder(PipelineOptions):
         ----------
         inputs : iterable of n pairs of str, or one pair
             A pair is cut at ``max_seq_length`` tokens, the longer text first.
-        prompt_name : str, optional
-            Name of a prompt in :attr:`prompts` to put before the first text of every pair.
-        prompt : str, optional
-            The prompt itself; ``prompt_name`` then does not count.
-        batch_size, show_progress_bar
-            As for :meth:`minilm.MiniLM.encode`.
+        prompt_name, prompt : str, optional
+            A text to put before the first text of every pair: by its name in :attr:`prompts`, or itself.
         activation_fn : callable, optional
             Makes scores of logits, both (n, num_labels); None is the model's own.
         apply_softmax : bool
             Make the scores of several labels sum to 1.
-        convert_to_numpy, convert_to_tensor, device, pool, chunk_size
+        batch_size, show_progress_bar, convert_to_numpy, convert_to_tensor, device, pool, chunk_size
             As for :meth:`minilm.MiniLM.encode`.
 
         Returns
@@ -211,18 +204,17 @@ class CrossEncoder(PipelineOptions):
         activation_fn = _numpy_only(activation_fn) or self.activation_fn
         is_single = _is_pair(inputs)
         pairs = _as_pairs([inputs] if is_single else inputs)
-        logits = np.empty((len(pairs), self.num_labels), np.float32)
-        counts, start = Counts(), 0
-        for _, window in self.pipeline.run(
+        counts = Counts()
+        windows = self.pipeline.run(
             pairs,
             self.head.logits,
             counts=counts,
             prompt_text=self.pipeline.prompt_text(prompt, prompt_name),
             batch_size=batch_size,
             show_progress_bar=show_progress_bar,
-        ):
-            logits[start : start + len(window)] = window
-            start += len(window)
+        )
+        none = np.empty((0, self.num_labels), np.float32)
+        logits = np.concatenate([none, *(np.array(window) for _, window in windows)])  # (n, num_labels)
         if counts.truncated:
             warnings.warn(self.pipeline.truncation_message(counts), TruncationWarning, stacklevel=2)
         scores = np.asarray(activation_fn(logits))
@@ -277,33 +269,23 @@ class CrossEncoder(PipelineOptions):
             If the model has more than one label, or a text has a lone surrogate.
         """
         if self.num_labels != 1:
-            raise ValueError(
-                f"rank needs a model with one label, and this one has {self.num_labels}: use predict"
-            )
+            labels = f"this one has {self.num_labels}"
+            raise ValueError(f"rank needs a model with one label, and {labels}: use predict")
         if top_k is not None:
             top_k = positive_int("top_k", top_k)
         query = check_text("query", query)
-        documents = [
-            check_text(f"documents[{index}]", text)
-            for index, text in enumerate(check_iterable("documents", documents, "a sequence of str"))
-        ]
+        texts = enumerate(check_iterable("documents", documents, "a sequence of str"))
+        documents = [check_text(f"documents[{index}]", text) for index, text in texts]
+        refuse_tensors(True, False, device, pool, chunk_size)
+        pairs = [(query, document) for document in documents]
         scores = self.predict(
-            [(query, document) for document in documents],
-            prompt_name,
-            prompt,
-            batch_size,
-            show_progress_bar,
-            activation_fn=activation_fn,
-            device=device,
-            pool=pool,
-            chunk_size=chunk_size,
+            pairs, prompt_name, prompt, batch_size, show_progress_bar, activation_fn=activation_fn
         )
-        ranking: list[Ranked] = []
-        for index in np.argsort(-scores, kind="stable")[:top_k]:
-            ranked: Ranked = {"corpus_id": int(index), "score": float(scores[index])}
-            if return_documents:
-                ranked["text"] = documents[index]
-            ranking.append(ranked)
+        best = np.argsort(-scores, kind="stable")[:top_k].tolist()
+        ranking: list[Ranked] = [{"corpus_id": index, "score": float(scores[index])} for index in best]
+        if return_documents:
+            for ranked in ranking:
+                ranked["text"] = documents[ranked["corpus_id"]]
         return ranking
 
     def predict_tokens(
@@ -311,27 +293,17 @@ class CrossEncoder(PipelineOptions):
     ) -> Float32Array:
         """Logits (n, num_labels) of n pairs that are token ids already, as ``tokenizer.pairs`` gives them.
 
-        Parameters
-        ----------
-        input_ids, token_type_ids : sequence of n sequences of int
-            As many types as ids per pair. A model that was trained without types ignores them.
-
-        Raises
-        ------
-        ValueError
-            If an id is not in the vocabulary, a type does not exist, or their numbers differ.
+        A model that was trained without token types ignores them. Bad ids or types raise ValueError.
         """
         self.pipeline.check_token_ids(input_ids)
         self.pipeline.check_token_types(input_ids, token_type_ids)
-        logits = np.empty((len(input_ids), self.num_labels), np.float32)
-        if len(input_ids):
-            logits[:] = self.pipeline.engine.run(
-                input_ids,
-                self.head.logits,
-                pack_tokens=PACK_TOKENS,
-                token_type_ids=token_type_ids if self.pipeline.has_token_types else None,
-            )
-        return logits
+        if not len(input_ids):
+            return np.empty((0, self.num_labels), np.float32)
+        types = token_type_ids if self.pipeline.has_token_types else None
+        logits = self.pipeline.engine.run(
+            input_ids, self.head.logits, pack_tokens=PACK_TOKENS, token_type_ids=types
+        )
+        return np.stack(logits)
 
 
 def _as_pairs(inputs: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - whatever a caller gives
@@ -350,8 +322,7 @@ def _is_pair(x: object) -> bool:
 
 def _numpy_only(activation_fn: Activation | None) -> Activation | None:
     if type(activation_fn).__module__.partition(".")[0] == "torch":
-        raise ValueError(
-            f"activation_fn={activation_fn!r} is not supported: it takes torch's tensors; give a function of "
-            "a numpy array, such as minilm.activations.sigmoid"
-        )
+        remedy = "give a function of a numpy array, such as minilm.activations.sigmoid"
+        reason = f"it takes torch's tensors; {remedy}"
+        raise ValueError(f"activation_fn={activation_fn!r} is not supported: {reason}")
     return activation_fn

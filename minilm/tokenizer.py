@@ -65,13 +65,10 @@ class Tokenizer:
     def __call__(self, texts: Sequence[str]) -> TokenizedTexts:
         """Token ids of each text, cut at ``max_seq_length``, and whether it was cut.
 
-        A lone surrogate raises TypeError or UnicodeEncodeError; ``text.inputs.check_encodable`` says where it
-        is.
+        A lone surrogate raises TypeError or UnicodeEncodeError, for ``text.inputs.check_encodable`` to find.
         """
         encodings = self._encode(texts, with_offsets=False)
-        return TokenizedTexts(
-            [encoding.ids for encoding in encodings], [bool(encoding.overflowing) for encoding in encodings]
-        )
+        return TokenizedTexts([e.ids for e in encodings], [bool(e.overflowing) for e in encodings])
 
     def with_spans(
         self, texts: Sequence[str], prompt_text: str = ""
@@ -90,10 +87,7 @@ class Tokenizer:
         return spans
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> TokenizedTexts:
-        """Token ids and token types of each pair as one sequence, cut at ``max_seq_length``.
-
-        Of a pair that is too long, the longer text is cut first.
-        """
+        """Token ids and types of each pair as one sequence, cut from the longer text if it is too long."""
         if self.max_seq_length < self.shortest_pair:
             raise CheckpointError(
                 f"{self.path} adds {self._frame.added} tokens to every pair, and must leave room for one of "
@@ -212,19 +206,9 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 def pad(input_ids: Sequence[Sequence[int]], *, pad_token_id: int = 0) -> tuple[Int64Array, Int64Array]:
-    """Ids of several texts as one rectangle, and the mask that says which entries are tokens.
+    """Ids of B texts as one rectangle (B, L), and the attention mask (B, L): 1 for a token, 0 for padding.
 
-    Parameters
-    ----------
-    input_ids : sequence of B sequences of int
-        Token ids of each text.
-    pad_token_id : int
-        What fills the rest of a row; the mask keeps it out of every result.
-
-    Returns
-    -------
-    input_ids, attention_mask : ndarray of int64, shape (B, L)
-        L is the longest text's length. The mask is 1 for a token and 0 for padding.
+    L is the length of the longest text. ``pad_token_id`` fills the rest of a row.
 
     Examples
     --------

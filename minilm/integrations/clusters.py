@@ -90,15 +90,14 @@ class Embedder:
         """
         any_table: Any = table
         if hasattr(table, "append_column"):
-            texts = self._texts(any_table, any_table.column_names)
-            vectors = _fixed_size_lists(self._encode(texts.to_pylist()))
-            if self._to in any_table.column_names:
-                return any_table.set_column(any_table.column_names.index(self._to), self._to, vectors)
+            names = any_table.column_names
+            vectors = _fixed_size_lists(self._encode(self._texts(any_table, names).to_pylist()))
+            if self._to in names:
+                return any_table.set_column(names.index(self._to), self._to, vectors)
             return any_table.append_column(self._to, vectors)
         if hasattr(table, "assign"):
-            return any_table.assign(
-                **{self._to: list(self._encode(self._texts(any_table, any_table.columns)))}
-            )
+            rows = list(self._encode(self._texts(any_table, any_table.columns)))
+            return any_table.assign(**{self._to: rows})
         if isinstance(table, Mapping):
             return {**table, self._to: self._encode(self._texts(any_table, any_table))}  # type: ignore[return-value]
         kinds = "a mapping of arrays, a pandas.DataFrame or a pyarrow.Table"

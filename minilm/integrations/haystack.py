@@ -82,12 +82,8 @@ class MiniLMDocumentEmbedder:
             raise TypeError("documents must be a list of Documents; MiniLMTextEmbedder takes a str")
         texts = [self._text(document) for document in documents]
         embeddings = as_model(self.model).encode_document(texts).tolist()
-        return {
-            "documents": [
-                replace(document, embedding=embedding)
-                for document, embedding in zip(documents, embeddings, strict=True)
-            ]
-        }
+        pairs = zip(documents, embeddings, strict=True)
+        return {"documents": [replace(document, embedding=embedding) for document, embedding in pairs]}
 
     def _text(self, document: Document) -> str:
         fields = [document.meta.get(name) for name in self.meta_fields_to_embed]

@@ -15,9 +15,7 @@ class MiniLMEmbeddings(Embeddings):
     ----------
     model : MiniLM, str or PathLike
         A model, a directory or a name on the Hub.
-    batch_size : int
-        As for :meth:`minilm.MiniLM.encode`.
-    show_progress_bar : bool, optional
+    batch_size, show_progress_bar
         As for :meth:`minilm.MiniLM.encode`.
     """
 
@@ -34,10 +32,8 @@ class MiniLMEmbeddings(Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Return one vector per text."""
-        embeddings = self.model.encode_document(
-            texts, batch_size=self.batch_size, show_progress_bar=self.show_progress_bar
-        )
-        return embeddings.tolist()
+        size, show = self.batch_size, self.show_progress_bar
+        return self.model.encode_document(texts, batch_size=size, show_progress_bar=show).tolist()
 
     def embed_query(self, text: str) -> list[float]:
         """Return the vector of a query."""

@@ -13,11 +13,7 @@ ModelOrName = MiniLM | str | os.PathLike[str]
 
 
 def as_model(model: ModelOrName = DEFAULT_MODEL) -> MiniLM:
-    """Return the model itself, or the shared model of that name or directory.
-
-    Frameworks copy their components freely (a grid search clones its transformer for each fold). The weights
-    are in memory once all the same.
-    """
+    """Return the model itself, or the shared model of that name: frameworks copy their components freely."""
     return model if isinstance(model, MiniLM) else shared_model(os.fspath(model))
 
 
