@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class PipelineOptions:
     """Options that :class:`minilm.MiniLM` and :class:`minilm.CrossEncoder` have in common."""
 
-    checkpoint: Checkpoint  # where the files are and where they came from
-    config: ModelConfig  # what the checkpoint says about itself
+    checkpoint: Checkpoint  # the files and their origin
+    config: ModelConfig  # the checkpoint's configuration
     pipeline: Pipeline  # turns texts into token ids and runs the encoder
 
     @property

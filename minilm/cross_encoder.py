@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Activation = Callable[[Float32Array], Float32Array]
 Pair = tuple[str, str] | list[str]
 
-PACK_TOKENS = 32 * TOKENS_PER_TEXT  # that go through the encoder at a time, per core: 32 pairs of 32 tokens
+PACK_TOKENS = 32 * TOKENS_PER_TEXT  # each core encodes 32 pairs of 32 tokens at a time
 
 
 class Ranked(TypedDict):
@@ -82,12 +82,8 @@ class CrossEncoder(PipelineOptions):
 
     Raises
     ------
-    CheckpointNotFoundError
-        If the checkpoint cannot be found anywhere.
-    CheckpointError
-        If it is damaged or of a kind that is not supported.
-    ValueError
-        If an option has a value that is not possible.
+    CheckpointNotFoundError, CheckpointError, ValueError
+        As for :class:`minilm.MiniLM`.
     """
 
     def __init__(

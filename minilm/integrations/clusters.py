@@ -70,16 +70,8 @@ class Embedder:
     def __call__(self, table: Table) -> Table:
         """Return the table with its float32 vectors as one more column, or in place of the column ``to``.
 
-        Parameters
-        ----------
-        table : mapping of str to array, pandas.DataFrame or pyarrow.Table
-            Of n rows.
-
-        Returns
-        -------
-        The same kind of table
-            The vectors are an (n, E) array in a mapping, one array per row in a DataFrame, and lists of fixed
-            size in an Arrow table.
+        The vectors are an (n, E) array in a mapping of arrays, one array per row in a pandas.DataFrame, and
+        lists of fixed size in a pyarrow.Table.
 
         Raises
         ------
@@ -90,8 +82,11 @@ class Embedder:
         """
         any_table: Any = table
         if hasattr(table, "append_column"):
+            import pyarrow as pa
+
             names = any_table.column_names
-            vectors = _fixed_size_lists(self._encode(self._texts(any_table, names).to_pylist()))
+            array = self._encode(self._texts(any_table, names).to_pylist())  # (n, E)
+            vectors = pa.FixedSizeListArray.from_arrays(pa.array(array.ravel()), array.shape[1])
             if self._to in names:
                 return any_table.set_column(names.index(self._to), self._to, vectors)
             return any_table.append_column(self._to, vectors)
@@ -110,9 +105,3 @@ class Embedder:
 
     def _encode(self, texts: Sequence[str]) -> Float32Array:
         return self._model().encode(texts, show_progress_bar=False, **self._options)
-
-
-def _fixed_size_lists(vectors: Float32Array) -> Any:  # noqa: ANN401 - pyarrow.Array
-    import pyarrow as pa
-
-    return pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])

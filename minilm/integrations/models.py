@@ -26,23 +26,14 @@ def name_of(model: ModelOrName) -> str:
 
 def shared_model(name: str, threads: int | None = None) -> MiniLM:
     """Return the process's model of that name and number of threads; only the first call loads it."""
-    with _Loading.lock:  # lru_cache would let concurrent callers each load one
+    with _LOCKS[-1]:  # lru_cache would let concurrent callers each load one
         return _load_shared(name, threads)
 
 
-class _Loading:
-    """The lock that lets one thread load at a time."""
-
-    lock = threading.Lock()
-
-    @classmethod
-    def replace_lock(cls) -> None:
-        """Make a new lock in a forked child, where the thread that held the old one does not exist."""
-        cls.lock = threading.Lock()
-
-
+_LOCKS = [threading.Lock()]
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_Loading.replace_lock)
+    # the thread that held the lock does not exist in a forked child, which therefore uses a new one
+    os.register_at_fork(after_in_child=lambda: _LOCKS.append(threading.Lock()))
 
 
 @lru_cache(maxsize=4)
