@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from minilm.corpus.formats.input_file import InputFile
 from minilm.corpus.formats.row import Row, TextColumn, make_row
@@ -16,11 +16,6 @@ from minilm.errors import CorpusError
 
 if TYPE_CHECKING:
     from _csv import Reader
-
-
-class _Header(NamedTuple):
-    names: list[str]
-    text: int  # where the column with the text is
 
 
 def read_csv(source: InputFile, column: TextColumn, *, delimiter: str = ",") -> Iterator[Row]:
@@ -37,7 +32,7 @@ def read_csv(source: InputFile, column: TextColumn, *, delimiter: str = ",") -> 
                 raise CorpusError(f"{source.name}, line {reader.line_num}: {problem}")
             if names is None:
                 return
-            header = _Header(names, names.index(column.choose_from_header(names, source.name)))
+            column.choose_from_header(names, source.name)
             while True:
                 cells, problem = _next_cells(reader, source.name)
                 if problem:
@@ -45,7 +40,7 @@ def read_csv(source: InputFile, column: TextColumn, *, delimiter: str = ",") -> 
                 elif cells is None:
                     return
                 elif cells:
-                    yield _csv_row(cells, header, source.name, reader.line_num, keep=column.keep)
+                    yield _csv_row(cells, names, column, source.name, reader.line_num)
         finally:
             text.detach()  # the source closes the file
 
@@ -62,17 +57,17 @@ def _next_cells(reader: Reader, source: str) -> tuple[list[str] | None, str | No
         return None, f"not CSV ({error})"
 
 
-def _csv_row(cells: list[str], header: _Header, source: str, line: int, *, keep: bool) -> Row:
+def _csv_row(cells: list[str], header: list[str], column: TextColumn, source: str, line: int) -> Row:
     others = {}
-    if keep:
-        pairs = zip(header.names, cells, strict=False)
-        name_of_text = header.names[header.text]
-        others = {name: _replace_surrogates(cell) for name, cell in pairs if name != name_of_text}
-    if any(cells[len(header.names) :]):  # an unquoted comma in a text: nobody knows where the text ends
-        return Row(None, f"{len(cells)} cells, and the header has {len(header.names)}", source, line, others)
-    if header.text >= len(cells):
-        return Row(None, f"no {header.names[header.text]!r}", source, line, others)
-    return make_row(cells[header.text], source, line, others)
+    if column.keep:
+        pairs = zip(header, cells, strict=False)
+        others = {name: _replace_surrogates(cell) for name, cell in pairs if name != column.name}
+    if any(cells[len(header) :]):  # an unquoted comma in a text: nobody knows where the text ends
+        return Row(None, f"{len(cells)} cells, and the header has {len(header)}", source, line, others)
+    place = header.index(column.name or "")
+    if place >= len(cells):
+        return Row(None, f"no {column.name!r}", source, line, others)
+    return make_row(cells[place], source, line, others)
 
 
 def _replace_surrogates(cell: str) -> str:

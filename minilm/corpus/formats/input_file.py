@@ -21,21 +21,13 @@ _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd", ".zs
 
 
 class InputFile:
-    """One input during one pass; ``span`` is that of :class:`minilm.corpus.rows.Corpus`.
-
-    Attributes
-    ----------
-    name : str
-        The path, or "stdin".
-    lines_read : int
-        Lines of the span that were read.
-    """
+    """One input during one pass; ``span`` is that of :class:`minilm.corpus.rows.Corpus`."""
 
     def __init__(self, path: str, span: tuple[int, int] | None = None) -> None:
         self.path = path
         self.span = span
         self.name = "stdin" if path == STDIN else path
-        self.lines_read = 0
+        self.lines_read = 0  # of the span
         self._file: BinaryIO | None = None
         self._position = 0
 
@@ -56,16 +48,14 @@ class InputFile:
                 raise CorpusError("there is nothing to read: stdin is closed")
             yield cast(BinaryIO, sys.stdin.buffer)
             return
-        compression = compression_of(self.path)
+        compression, damage = compression_of(self.path), f"{self.path}: the compressed data is damaged"
         with Path(self.path).open("rb") as file:
             self._file = file if file.seekable() else None
             try:
                 if compression is None:
                     yield file
                     return
-                with errors_named(
-                    CorpusError, f"{self.path}: the compressed data is damaged", when=_is_damage
-                ):
+                with errors_named(CorpusError, damage, when=_is_damage):
                     yield _decompressed(file, compression)
             finally:
                 self._file = None

@@ -16,7 +16,7 @@ import numpy as np
 from minilm._arrays import Float32Array
 from minilm._files import json_bytes
 from minilm.corpus.formats.input_file import InputFile
-from minilm.corpus.formats.row import Row, TextColumn, make_row, not_utf8
+from minilm.corpus.formats.row import Row, TextColumn, make_row
 from minilm.corpus.formats.shard import EMBEDDING, GrowingFile, Shard, check_text_name
 from minilm.errors import CorpusError, one_line
 
@@ -28,8 +28,8 @@ def read_json_lines(source: InputFile, column: TextColumn) -> Iterator[Row]:
             continue
         try:
             value = json.loads(content.decode())
-        except UnicodeDecodeError as error:
-            yield Row(None, not_utf8(error), source.name, line, {})
+        except UnicodeDecodeError:
+            yield make_row(content, source.name, line, {})
         except (ValueError, RecursionError) as error:
             yield Row(None, f"not JSON ({error})", source.name, line, {})
         else:

@@ -51,8 +51,3 @@ def npy_vectors(path: Path, block_rows: int) -> Iterator[FloatArray]:
         raise CorpusError(f"{path} holds {vectors.dtype} of shape {vectors.shape}, not rows of vectors")
     for start in range(0, len(vectors), block_rows):
         yield np.asarray(vectors[start : start + block_rows])
-
-
-def npy_texts(path: Path, rows: set[int]) -> dict[int, str | None]:  # noqa: ARG001 - the readers' signature
-    """Return nothing: the format holds no texts."""
-    return {}

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, BinaryIO
+
+import numpy as np
 
 from minilm._arrays import FloatArray
 from minilm._files import atomic_write, errors_named, sync
-from minilm.corpus.formats.arrow import ArrowTables, import_parquet
 from minilm.corpus.formats.input_file import STDIN, InputFile
 from minilm.corpus.formats.row import Row, TextColumn, make_row
-from minilm.corpus.formats.shard import EMBEDDING, Shard
-from minilm.errors import CorpusError
+from minilm.corpus.formats.shard import EMBEDDING, Shard, check_text_name
+from minilm.errors import CorpusError, import_extra, one_line
 
 _BATCH_ROWS = 1024  # rows that are read from a file at a time
+_ROW_GROUP = 16_384  # rows that are in memory while a file is written: 24 MiB of vectors
+
+
+def import_arrow() -> Any:  # noqa: ANN401 - the module
+    """Import pyarrow and pyarrow.parquet, or raise a MissingExtraError."""
+    import_extra("pyarrow.parquet", extra="parquet", feature="Parquet")
+    return import_extra("pyarrow", extra="parquet", feature="Parquet")
 
 
 def read_parquet(source: InputFile, column: TextColumn) -> Iterator[Row]:
@@ -23,13 +33,14 @@ def read_parquet(source: InputFile, column: TextColumn) -> Iterator[Row]:
     if source.path == STDIN:
         raise CorpusError("Parquet cannot be read from stdin: its index stands at the end")
     with _damage_named(source.path):
-        file = import_parquet().pq.ParquetFile(source.path, memory_map=True)
+        file = import_arrow().parquet.ParquetFile(source.path, memory_map=True)
     with file:
-        names = file.schema_arrow.names
-        text = column.choose_from_header(names, source.path)
+        text = column.choose_from_header(file.schema_arrow.names, source.path)
         size, total = Path(source.path).stat().st_size, max(file.metadata.num_rows, 1)
         start, stop = source.span or (0, total)
-        groups, number = _groups_between(file.metadata, start, stop)
+        bounds = _group_bounds(file.metadata)
+        groups = [i for i, (first, end) in enumerate(pairwise(bounds)) if first < stop and end > start]
+        number = bounds[groups[0]] if groups else 0
         if column.keep:
             column.other_types |= {field.name: field.type for field in file.schema_arrow}
         batches = file.iter_batches(_BATCH_ROWS, row_groups=groups, columns=None if column.keep else [text])
@@ -42,15 +53,19 @@ def read_parquet(source: InputFile, column: TextColumn) -> Iterator[Row]:
             number += skipped
             for record in batch.slice(skipped, max(stop - number, 0)).to_pylist():
                 number += 1
-                value = record.pop(text)
                 source.position = size * number // total
-                yield make_row(value, source.path, number, record)
+                yield make_row(record.pop(text), source.path, number, record)
+
+
+def _group_bounds(metadata: Any) -> list[int]:  # noqa: ANN401 - pyarrow's FileMetaData
+    """Return the first row of each row group, and the number of rows of the file."""
+    return [0, *accumulate(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))]
 
 
 def parquet_size(path: str, column: str | None) -> tuple[int, int]:
     """Return the number of rows of a file, and the uncompressed bytes of one of its columns."""
     with _damage_named(path):
-        metadata: Any = import_parquet().pq.read_metadata(path)
+        metadata: Any = import_arrow().parquet.read_metadata(path)
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
     sizes = (chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == column)
@@ -58,27 +73,115 @@ def parquet_size(path: str, column: str | None) -> tuple[int, int]:
 
 
 def _damage_named(path: str) -> AbstractContextManager[None]:
-    return errors_named(CorpusError, path, catch=(import_parquet().pa.ArrowException, OSError))
+    return errors_named(CorpusError, path, catch=(import_arrow().ArrowException, OSError))
 
 
-def _groups_between(metadata: Any, start: int, stop: int) -> tuple[list[int], int]:  # noqa: ANN401
-    """Return the row groups that hold rows from ``start`` up to ``stop``, and the first row of the first."""
-    groups: list[int] = []
-    first = group_start = 0
-    for group in range(metadata.num_row_groups):
-        group_stop = group_start + metadata.row_group(group).num_rows
-        if group_start < stop and group_stop > start:
-            first = first if groups else group_start
-            groups.append(group)
-        group_start = group_stop
-    return groups, first
+class ArrowTables:
+    """Tables of one schema, with the text, the other columns and the vector of each row.
+
+    The schema is the one that is passed, or that of the first table; ``other_types`` are pyarrow.DataType.
+    """
+
+    def __init__(
+        self,
+        column: str,
+        width: int,
+        dtype: str,
+        schema: Any = None,  # noqa: ANN401
+        other_types: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        self.schema = schema
+        self._arrow = import_arrow()
+        with errors_named(CorpusError, f"column {column!r} cannot be written", catch=UnicodeEncodeError):
+            column.encode()  # Arrow has no lone surrogates, neither in texts nor in names
+        self._column = column
+        self._other_types = other_types
+        self._vector = self._arrow.list_(self._arrow.from_numpy_dtype(np.dtype(dtype)), width)
+
+    def table(self, shard: Shard) -> Any:  # noqa: ANN401 - pyarrow.Table
+        """Return the rows of a shard; raise a CorpusError if a column does not fit the schema."""
+        arrow = self._arrow
+        names = list({name: None for row in shard.other_columns for name in row})  # in order of appearance
+        check_text_name(self._column, names)
+        if self.schema is not None:
+            expected = self.schema.names[1:-1]
+            if new := [name for name in names if name not in expected]:
+                raise CorpusError(
+                    f"column {new[0]!r} cannot be kept: no row had it when the output's columns were chosen. "
+                    "Give it to the first row, if only as null, or write .jsonl"
+                )
+            names = expected
+        columns = {self._column: arrow.array(shard.texts, arrow.string())}
+        for name in names:
+            columns[name] = self._column_of(name, [row.get(name) for row in shard.other_columns])
+        components = arrow.array(np.ascontiguousarray(shard.vectors).ravel())
+        columns[EMBEDDING] = arrow.FixedSizeListArray.from_arrays(components, type=self._vector)
+        table = arrow.table(columns)
+        self.schema = table.schema
+        return table
+
+    def _column_of(self, name: str, values: list[Any]) -> Any:  # noqa: ANN401 - pyarrow.Array
+        kind = self._other_types.get(name) if self.schema is None else self.schema.field(name).type
+        try:
+            name.encode()
+            column = self._arrow.array(values, kind)
+            if kind is not None:
+                for value in values:
+                    self._check_fields(value, kind)
+        except (self._arrow.ArrowException, ValueError, OverflowError) as error:
+            first = f" as {kind}, which it was at first" if kind is not None else ""
+            raise CorpusError(f"column {name!r} cannot be kept{first}: {error}") from None
+        if column.type == self._arrow.null():  # only nulls so far: strings can hold whatever follows
+            return column.cast(self._arrow.string())
+        return column
+
+    def _check_fields(self, value: object, kind: Any) -> None:  # noqa: ANN401 - pyarrow.DataType
+        """Raise ValueError for a field that the type lacks: Arrow would drop it silently."""
+        if isinstance(value, dict) and self._arrow.types.is_struct(kind):
+            fields = {field.name: field.type for field in kind}
+            for name, item in value.items():
+                if name not in fields:
+                    raise ValueError(f"there is no field {name!r}")
+                self._check_fields(item, fields[name])
+        elif isinstance(value, list) and hasattr(kind, "value_type"):
+            for item in value:
+                self._check_fields(item, kind.value_type)
+
+    def write(self, file: BinaryIO, tables: Iterable[Any]) -> None:
+        """Write tables to one Parquet file, with one row group of them in memory at a time."""
+        if self.schema is None:
+            self.schema = self.schema_without_rows()
+        others = [name for name in self.schema.names if name != EMBEDDING]
+        options = {  # vectors neither repeat nor compress
+            "compression": {**dict.fromkeys(others, "zstd"), f"{EMBEDDING}.list.element": "none"},
+            "use_dictionary": others,
+            "write_statistics": others,
+        }
+        try:
+            writer = self._arrow.parquet.ParquetWriter(file, self.schema, **options)
+        except self._arrow.ArrowException as error:  # an object without fields, for example
+            reason = f"a column cannot be kept in Parquet: {one_line(error)}"
+            raise CorpusError(f"{reason}; write .jsonl") from None
+        with writer:
+            group: list[Any] = []
+            for table in tables:
+                group.append(table)
+                if sum(map(len, group)) >= _ROW_GROUP:
+                    writer.write_table(self._arrow.concat_tables(group), _ROW_GROUP * 2)
+                    group = []
+            if group:
+                writer.write_table(self._arrow.concat_tables(group), _ROW_GROUP * 2)
+
+    def schema_without_rows(self) -> Any:  # noqa: ANN401 - pyarrow.Schema
+        """Return the schema of an output without rows: the text and the vector."""
+        return self._arrow.schema([(self._column, self._arrow.string()), (EMBEDDING, self._vector)])
 
 
 class ParquetWriter:
     """Writes each shard to a file of its own, since a Parquet file cannot grow, and joins them at the end."""
 
     def __init__(self, folder: Path, tables: ArrowTables) -> None:
-        self._parquet = import_parquet().pq
+        self._parquet = import_arrow().parquet
         self._folder = folder
         self._tables = tables
 
@@ -93,9 +196,8 @@ class ParquetWriter:
         for path in self._parts():
             if int(path.stem.removeprefix("part-")) >= len(marks):
                 path.unlink()
-        if len(parts := self._parts()) < len(marks):
-            missing = next(part for n in range(len(marks)) if (part := self._part(n)) not in parts)
-            raise CorpusError(f"{missing}, whose rows were written, is missing: --overwrite starts over")
+        if missing := [part for n in range(len(marks)) if not (part := self._part(n)).exists()]:
+            raise CorpusError(f"{missing[0]}, whose rows were written, is missing: --overwrite starts over")
         self._tables.schema = self._schema()
 
     def _schema(self) -> Any:  # noqa: ANN401 - pyarrow.Schema
@@ -137,14 +239,14 @@ def parquet_files(path: Path) -> list[Path]:
 
 def parquet_vectors(path: Path, block_rows: int) -> Iterator[FloatArray]:
     """Iterate over blocks of the vectors of one file, each of shape (n, E)."""
-    parquet = import_parquet()
-    with parquet.pq.ParquetFile(path, memory_map=True) as file:
+    arrow = import_arrow()
+    with arrow.parquet.ParquetFile(path, memory_map=True) as file:
         names = file.schema_arrow.names
         if EMBEDDING not in names:
             raise CorpusError(f"{path} has no column {EMBEDDING!r}, but {', '.join(names)}")
         kind = file.schema_arrow.field(EMBEDDING).type
         # a row of another length would shift the rows after it
-        if not parquet.pa.types.is_fixed_size_list(kind):
+        if not arrow.types.is_fixed_size_list(kind):
             raise CorpusError(f"{path}: column {EMBEDDING!r} is {kind}, not a list of a fixed length")
         for batch in file.iter_batches(block_rows, columns=[EMBEDDING]):
             column = batch.column(0)
@@ -155,19 +257,17 @@ def parquet_vectors(path: Path, block_rows: int) -> Iterator[FloatArray]:
 
 def parquet_texts(path: Path, rows: set[int]) -> dict[int, str | None]:
     """Return the texts of these rows: the first column of strings, which is the text in what encode wrote."""
-    parquet = import_parquet()
-    types = parquet.pa.types
+    arrow = import_arrow()
+    strings = (arrow.string(), arrow.large_string())
     texts: dict[int, str | None] = {}
-    start = 0
+    previous_files = 0
     for part in parquet_files(path):
-        with parquet.pq.ParquetFile(part, memory_map=True) as file:
-            fields = [
-                f for f in file.schema_arrow if types.is_string(f.type) or types.is_large_string(f.type)
-            ]
-            for group in range(file.num_row_groups):
-                stop = start + file.metadata.row_group(group).num_rows
-                if fields and (here := [row for row in rows if start <= row < stop]):
-                    column = file.read_row_group(group, columns=[fields[0].name]).column(0)
+        with arrow.parquet.ParquetFile(part, memory_map=True) as file:
+            names = [field.name for field in file.schema_arrow if field.type in strings]
+            bounds = [previous_files + row for row in _group_bounds(file.metadata)]
+            for group, (start, stop) in enumerate(pairwise(bounds)):
+                if names and (here := [row for row in rows if start <= row < stop]):
+                    column = file.read_row_group(group, columns=names[:1]).column(0)
                     texts |= {row: column[row - start].as_py() for row in here}
-                start = stop
+            previous_files = bounds[-1]
     return texts

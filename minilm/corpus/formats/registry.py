@@ -1,4 +1,4 @@
-"""Which format a file has, by its name."""
+"""Which format a file has, by its name, and the plain format of one text per line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from minilm._arrays import FloatArray
-from minilm.corpus.formats.arrow import ArrowTables
 from minilm.corpus.formats.csv import read_csv
 from minilm.corpus.formats.input_file import STDIN, InputFile, compression_of
 from minilm.corpus.formats.json_lines import (
@@ -17,12 +16,24 @@ from minilm.corpus.formats.json_lines import (
     json_lines_vectors,
     read_json_lines,
 )
-from minilm.corpus.formats.npy import NpyWriter, npy_texts, npy_vectors
-from minilm.corpus.formats.parquet import ParquetWriter, parquet_texts, parquet_vectors, read_parquet
-from minilm.corpus.formats.row import Row, TextColumn
+from minilm.corpus.formats.npy import NpyWriter, npy_vectors
+from minilm.corpus.formats.parquet import (
+    ArrowTables,
+    ParquetWriter,
+    parquet_texts,
+    parquet_vectors,
+    read_parquet,
+)
+from minilm.corpus.formats.row import Row, TextColumn, make_row
 from minilm.corpus.formats.shard import ShardWriter
-from minilm.corpus.formats.text import read_text
 from minilm.errors import CorpusError
+
+
+def read_text(source: InputFile, column: TextColumn) -> Iterator[Row]:  # noqa: ARG001 - the readers' signature
+    """Iterate over the lines of a file as rows. Only newlines end a line: other separators are text."""
+    for line, content in enumerate(source.lines(), 1):
+        yield make_row(content.removesuffix(b"\n").removesuffix(b"\r"), source.name, line, {})
+
 
 READERS: dict[str, Callable[[InputFile, TextColumn], Iterator[Row]]] = {
     "text": read_text,
@@ -33,19 +44,14 @@ READERS: dict[str, Callable[[InputFile, TextColumn], Iterator[Row]]] = {
 }
 FORMATS = tuple(READERS)
 CUTTABLE = ("text", "jsonl")  # formats that can be cut at any newline; a cell of CSV may hold newlines
-_BY_SUFFIX = {
-    "": "text",
-    ".txt": "text",
-    ".text": "text",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
+_SUFFIXES = {
+    "text": ("", ".txt", ".text"),
+    "jsonl": (".jsonl", ".ndjson", ".json"),
+    "csv": (".csv",),
+    "tsv": (".tsv", ".tab"),
+    "parquet": (".parquet", ".pq"),
 }
+_BY_SUFFIX = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes}
 
 
 class VectorFormat(NamedTuple):
@@ -55,16 +61,10 @@ class VectorFormat(NamedTuple):
     texts: Callable[[Path, set[int]], Mapping[int, str | None]]
 
 
-_NPY = VectorFormat(npy_vectors, npy_texts)
-_JSON_LINES = VectorFormat(json_lines_vectors, json_lines_texts)
+_NPY = VectorFormat(npy_vectors, lambda path, rows: {})  # noqa: ARG005 - the format holds no texts
+_JSONL = VectorFormat(json_lines_vectors, json_lines_texts)
 _PARQUET = VectorFormat(parquet_vectors, parquet_texts)
-_OUTPUTS = {
-    ".npy": _NPY,
-    ".jsonl": _JSON_LINES,
-    ".ndjson": _JSON_LINES,
-    ".parquet": _PARQUET,
-    ".pq": _PARQUET,
-}
+_OUTPUTS = {".npy": _NPY, ".jsonl": _JSONL, ".ndjson": _JSONL, ".parquet": _PARQUET, ".pq": _PARQUET}
 
 
 def input_format(path: str) -> str:
@@ -94,7 +94,7 @@ def make_writer(
     kind = _OUTPUTS.get(output.suffix)
     if kind is _NPY:
         return NpyWriter(folder, width, dtype)
-    if kind is _JSON_LINES:
+    if kind is _JSONL:
         return JsonLinesWriter(folder, column)
     if kind is _PARQUET:
         return ParquetWriter(folder, ArrowTables(column, width, dtype, other_types=other_types))

@@ -21,24 +21,15 @@ class Row(NamedTuple):
 class TextColumn:
     """The column that holds the text, as one pass over a corpus comes to know it.
 
-    Attributes
-    ----------
-    name : str or None
-        Unless it is given, "text" or the only column of the first row that has columns.
-    is_found : bool
-        Whether a row or a header had the column.
-    example : str
-        A row that has columns but not this one, for an error message; empty if there was none.
-    other_types : dict of str to pyarrow.DataType
-        Types of the other columns, from the Parquet files read so far.
+    Without a name it is "text", or the only column of the first row that has columns.
     """
 
     def __init__(self, name: str | None, *, keep: bool) -> None:
         self.name = name
         self.keep = keep
-        self.is_found = False
-        self.example = ""
-        self.other_types: dict[str, Any] = {}
+        self.is_found = False  # whether a row or a header had the column
+        self.example = ""  # a row with other columns only, for an error message
+        self.other_types: dict[str, Any] = {}  # pyarrow.DataType, from the Parquet files read so far
 
     def choose(self, names: Sequence[str], source: str) -> str:
         """Return the column's name; raise a CorpusError if these names do not have it or do not settle it."""
@@ -61,30 +52,22 @@ class TextColumn:
 
 def make_row(value: object, source: str, line: int, other_columns: dict[str, Any]) -> Row:
     """Return a row whose text is ``value``, or whose problem says why ``value`` is not text."""
-    text: str | None = None
-    problem: str | None = None
-    if isinstance(value, str):
-        try:
+    text = problem = None
+    try:
+        if isinstance(value, bytes):
+            text = value.decode()
+        elif isinstance(value, str):
             value.encode()
             text = value
-        except UnicodeEncodeError:
-            problem = "not UTF-8 (a lone surrogate)"
-    elif isinstance(value, bytes):
-        try:
-            text = value.decode()
-        except UnicodeDecodeError as error:
-            problem = not_utf8(error)
-    elif value is None:
-        problem = "null"
-    elif isinstance(value, bool):
-        problem = "a boolean, not text"
-    elif isinstance(value, (int, float)):
-        problem = "a number, not text"
-    else:
-        problem = f"a {type(value).__name__}, not text"
+        elif value is None:
+            problem = "null"
+        else:
+            problem = f"a {_KINDS.get(type(value), type(value).__name__)}, not text"
+    except UnicodeDecodeError as error:
+        problem = f"not UTF-8 ({error.reason})"
+    except UnicodeEncodeError:
+        problem = "not UTF-8 (a lone surrogate)"
     return Row(text, problem, source, line, other_columns)
 
 
-def not_utf8(error: UnicodeDecodeError) -> str:
-    """Return the problem of a row whose bytes are not UTF-8."""
-    return f"not UTF-8 ({error.reason})"
+_KINDS: dict[type, str] = {bool: "boolean", int: "number", float: "number"}

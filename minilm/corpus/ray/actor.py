@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from minilm._files import rename_durably, sync, write_json
-from minilm.corpus.formats.arrow import ArrowTables
+from minilm.corpus.formats.parquet import ArrowTables
 from minilm.corpus.formats.shard import Shard
 from minilm.corpus.job import encode_texts, shards, split_valid
 from minilm.corpus.manifest import JobOptions, Report

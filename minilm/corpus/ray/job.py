@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from minilm._files import atomic_write, write_json
-from minilm.corpus.formats.arrow import ArrowTables
+from minilm.corpus.formats.parquet import ArrowTables
 from minilm.corpus.formats.shard import Shard, check_vector_name
 from minilm.corpus.job import Progress, error_line, error_message, shards, split_valid
 from minilm.corpus.manifest import JobOptions, Report, read_manifest

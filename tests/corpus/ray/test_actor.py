@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from minilm import MiniLM
-from minilm.corpus.formats.arrow import ArrowTables
+from minilm.corpus.formats.parquet import ArrowTables
 from minilm.corpus.manifest import JobOptions
 from minilm.corpus.ray.actor import BlockEncoder, BlockTask
 from minilm.corpus.ray.blocks import cut_blocks
