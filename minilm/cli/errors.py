@@ -20,9 +20,9 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def argument_errors(error_type: type[Failure | UsageError], names: Mapping[str, str]) -> Iterator[None]:
-    """Raise a ValueError or TypeError that begins with a key of ``names`` as one that begins with its value.
+    """Raise ``error_type`` for a ValueError or TypeError that begins with the name of an argument.
 
-    So the library's complaint about an argument names the option. Any other error passes: it is a bug.
+    ``names`` maps it to the option, which the message then names. Any other error passes: it is a bug.
     """
     try:
         yield

@@ -67,7 +67,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def select(options: argparse.Namespace, *names: str) -> dict[str, Any]:
-    """Return those of these options that the command has and that have a value."""
+    """Return the values of these options, without those that are not set."""
     return {name: value for name in names if (value := getattr(options, name, None)) is not None}
 
 

@@ -24,7 +24,7 @@ def test_chroma(model: MiniLM, prompted: MiniLM, tmp_path: Path) -> None:
     two_prompts = MiniLMEmbeddingFunction(prompted)
     close(two_prompts.embed_query([QUERY]), model.encode(["query: " + QUERY]))
     close(two_prompts([QUERY]), model.encode(["passage: " + QUERY]))
-    settings = chromadb.ServerSettings(anonymized_telemetry=False)
+    settings = chromadb.Settings(anonymized_telemetry=False)
     client = chromadb.PersistentClient(str(tmp_path), settings)
     collection = client.create_collection("texts", embedding_function=ours)
     collection.add(ids=list("abc"), documents=TEXTS[:3])
