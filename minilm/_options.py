@@ -52,7 +52,7 @@ class PipelineOptions:
         """The text that goes before every text: ``prompt``, or the one of that name, or the default."""
         return self.pipeline.prompt_text(prompt, prompt_name)
 
-    def role_arguments(
+    def _role_arguments(
         self,
         names: tuple[str, ...],
         prompt_name: str | None = None,
@@ -72,11 +72,11 @@ class PipelineOptions:
 
     @max_seq_length.setter
     def max_seq_length(self, value: int) -> None:
-        self.tokenizer.max_seq_length = self.checked_length("max_seq_length", value)
+        self.tokenizer.max_seq_length = self._checked_length("max_seq_length", value)
 
-    def checked_length(self, argument: str, value: object) -> int:
+    def _checked_length(self, argument: str, value: object) -> int:
         """Return a length that the model can have, or raise an error that names the argument."""
-        least, most = self.shortest_input, self.config.max_position_embeddings
+        least, most = self._shortest_input, self.config.max_position_embeddings
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
             raise TypeError(f"{argument} must be an int, not {type(value).__name__}")
         if not least <= value <= most:
@@ -88,7 +88,7 @@ class PipelineOptions:
         return self.max_seq_length
 
     @property
-    def shortest_input(self) -> int:
+    def _shortest_input(self) -> int:
         """Tokens of the shortest input that has more than special tokens."""
         return 3
 

@@ -120,13 +120,13 @@ class CrossEncoder(PipelineOptions):
         )
         self.pipeline.update_prompts(prompts, default_prompt_name)
         if max_length is not None:
-            self.tokenizer.max_seq_length = self.checked_length("max_length", max_length)
+            self.tokenizer.max_seq_length = self._checked_length("max_length", max_length)
 
     def __repr__(self) -> str:
         return f"CrossEncoder({str(self.checkpoint.directory)!r}: {self.num_labels} labels)"
 
     @property
-    def shortest_input(self) -> int:
+    def _shortest_input(self) -> int:
         """Tokens of a pair whose texts have one token each."""
         return self.tokenizer.shortest_pair
 

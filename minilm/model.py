@@ -279,7 +279,7 @@ class MiniLM(EmbedderOptions):
     @encode_signature
     def encode_query(self, inputs: str | Iterable[str], *rest: Any, **options: Any) -> Any:  # noqa: ANN401
         """Like :meth:`encode`, for queries: with the prompt "query", unless a prompt is given."""
-        rest, options = self.role_arguments(QUERY_PROMPTS, *rest, **options)
+        rest, options = self._role_arguments(QUERY_PROMPTS, *rest, **options)
         return self.encode(inputs, *rest, **options)
 
     @encode_signature
@@ -289,7 +289,7 @@ class MiniLM(EmbedderOptions):
         "document" always exists, and may be empty. For a checkpoint whose prompt is called "passage", give
         ``prompt_name="passage"``, here as in sentence-transformers.
         """
-        rest, options = self.role_arguments(DOCUMENT_PROMPTS, *rest, **options)
+        rest, options = self._role_arguments(DOCUMENT_PROMPTS, *rest, **options)
         return self.encode(inputs, *rest, **options)
 
     def encode_tokens(

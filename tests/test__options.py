@@ -84,7 +84,7 @@ def test_dimensions_that_cannot_be_kept_are_refused_when_they_are_set(tiny: Mini
 
 def test_a_pair_needs_more_tokens_than_a_text(make_checkpoint: MakeCheckpoint) -> None:
     model = CrossEncoder(write_cross_encoder(make_checkpoint))
-    assert model.shortest_input == 5
+    assert model._shortest_input == 5
     assert model.get_max_seq_length() == model.max_seq_length == 16
     model.max_seq_length = 5
     with pytest.warns(TruncationWarning, match="1 of 1 pairs were cut at 5 tokens"):
