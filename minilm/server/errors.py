@@ -14,7 +14,7 @@ TYPES = {401: "authentication_error", 404: "not_found_error", 503: "service_unav
 
 
 class RequestError(HTTPException):
-    """A request that is refused: the status, what was wrong, and which field."""
+    """A request is refused: the status, what was wrong, and which field."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ def error_body(
 def error_response(
     status: int, body: dict[str, object], headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The error object as an answer, in ASCII: what a client sent may not be encodable at all."""
+    """The error object as an answer, in ASCII: text of a client may have no UTF-8 form."""
     return Response(json.dumps(body), status, headers, media_type="application/json")
 
 
@@ -59,9 +59,9 @@ def refused_response(error: HTTPException) -> Response:
 
 def invalid_response(error: RequestValidationError) -> Response:
     """The answer to a body that is not JSON (400) or not of the right shape (422)."""
-    # of the forms that an input may have, that which fits it up to the furthest place
+    # An input may have one of several forms: report the error of the form that fits furthest.
     first = max(error.errors(), key=_place)
-    # without the names of the alternatives that pydantic tried ("str", "list[str]", "function-...")
+    # Leave out the alternatives that pydantic tried ("str", "list[str]", "function-...").
     place = [
         str(part)
         for part in first["loc"][1:]
@@ -70,7 +70,7 @@ def invalid_response(error: RequestValidationError) -> Response:
     if first["type"] == "json_invalid":
         message = f"the body is not valid JSON: {first.get('ctx', {}).get('error', first['msg'])}"
         return error_response(400, error_body(400, message, code="invalid_json"))
-    if isinstance(error.body, bytes):  # FastAPI parses only what says that it is JSON
+    if isinstance(error.body, bytes):  # FastAPI parses a body only if its type is JSON
         return error_response(422, error_body(422, "the body must come with Content-Type: application/json"))
     param = ".".join(place) or None
     return error_response(422, error_body(422, f"{param or 'the body'}: {first['msg']}", param))

@@ -19,7 +19,7 @@ from minilm.server.errors import error_body
 
 MAX_HEAD_BYTES = 65_536  # as much as uvicorn's other parser, h11, takes
 HEAD_SECONDS = 30.0  # for a connection's first byte, and from a request's first byte to the end of its head
-UNREAD_SECONDS = 60.0  # in which something of an answer must have been taken, if it is to be kept any longer
+UNREAD_SECONDS = 60.0  # a client that reads nothing of its answer for so long is disconnected
 
 
 class Protocol(HttpToolsProtocol):
@@ -29,7 +29,7 @@ class Protocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._head_bytes = 0
         self._is_in_head = True
-        self._timer: asyncio.TimerHandle | None = None  # for the head, or the next request; not for a body
+        self._timer: asyncio.TimerHandle | None = None  # of the head or the next request, not of a body
         self._unread_timer: asyncio.TimerHandle | None = None
         self._unread_bytes = 0
 

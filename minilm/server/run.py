@@ -17,34 +17,28 @@ from minilm.server.app import create_app
 from minilm.server.limits import ServerSettings
 from minilm.server.protocol import Protocol
 
-# How long answers under way may take after SIGTERM: a client that does not read would hold it forever.
+# How long answers may still take after SIGTERM: a client that does not read would delay the stop forever.
 GRACE_SECONDS = 30
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, but a stop that was asked for is no failure: the exit code is 0."""
+    """uvicorn, but a stop by a signal is not a failure: the exit code is 0."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
             self.should_exit = True
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
-            for number, handler in before.items():
+            for number, handler in previous.items():
                 signal.signal(number, handler)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens on ``host`` and ``port``; 0 is any free port.
-
-    Raises
-    ------
-    OSError
-        If the address is in use or is none of this machine's.
-    """
+    """A socket that listens on ``host`` and ``port``; 0 is any free port. OSError if it cannot."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -67,29 +61,20 @@ def serve(
     announce: Callable[[str], None],
     reranker: CrossEncoder | None = None,
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C; what was accepted by then is answered first.
+    """Serve until SIGTERM or Ctrl-C. Requests that were accepted by then are answered first.
 
-    Parameters
-    ----------
-    model : MiniLM
-    settings : ServerSettings
-    listener : socket
-        As :func:`listen` makes it.
-    announce : callable
-        Told the address once requests are taken.
-    reranker : CrossEncoder, optional
-        With one, there is also ``/rerank``.
+    ``listener`` comes from :func:`listen`; ``announce`` is called with a line once requests are accepted.
     """
     host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if listener.family == socket.AF_INET6 else host
+    address = f"[{host}]" if listener.family == socket.AF_INET6 else host
     config = uvicorn.Config(
         create_app(model, settings, reranker),
         http=Protocol,
-        access_log=False,  # /metrics counts; a line a request would cost more than some requests do
+        access_log=False,  # /metrics counts; a line per request would cost more than some requests
         log_level="warning",
         timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_keep_alive=75,  # longer than proxies keep theirs, so that they close first
+        timeout_keep_alive=75,  # longer than that of proxies, so that they close first
         server_header=False,
     )
-    announce(f"serving on http://{shown}:{port}")
+    announce(f"serving on http://{address}:{port}")
     _Server(config).run(sockets=[listener])

@@ -1,24 +1,15 @@
-"""What clients may send and what they are answered, as the types from which the OpenAPI document is made."""
+"""Requests and answers, as the types from which the OpenAPI document is made."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    Field,
-    ModelWrapValidatorHandler,
-    StrictBool,
-    StrictInt,
-    StrictStr,
-    model_validator,
-)
-from typing_extensions import Self
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from minilm.text.inputs import is_encodable
 
-# Validation stops at the first wrong element of a list: naming each of millions takes minutes and gigabytes.
+# Validation of a list stops at the first wrong element: naming each of millions takes minutes and gigabytes.
 Ids = Annotated[list[Annotated[StrictInt, Field(ge=0, lt=2**31)]], Field(fail_fast=True)]
 Texts = Annotated[list[StrictStr], Field(fail_fast=True)]
 Input = StrictStr | Texts | Ids | Annotated[list[Ids], Field(fail_fast=True)]
@@ -26,23 +17,23 @@ Input = StrictStr | Texts | Ids | Annotated[list[Ids], Field(fail_fast=True)]
 
 def _encodable(text: str) -> str:
     if not is_encodable(text):
-        raise ValueError("holds a lone surrogate, which is no character")
+        raise ValueError("holds a lone surrogate, which is not a character")
     return text
 
 
 class RequestBody(BaseModel):
-    """The body of a request. What was parsed is released once the request is made of it.
+    """The JSON body of a request. The parsed JSON is emptied once the request is made of it.
 
-    FastAPI keeps the parsed JSON until the request is answered. Fields that no request has are parsed as
-    well, and can take 50 times their bytes.
+    The web framework holds the parsed JSON until the answer is sent. Unknown fields are parsed as well, and
+    can take 50 times their bytes.
     """
 
     @model_validator(mode="wrap")
     @classmethod
-    def _release_json(cls, parsed: Any, make: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401
-        request = make(parsed)
-        if isinstance(parsed, dict):
-            parsed.clear()
+    def _release_json(cls, values: Any, validate: Callable[[Any], Any]) -> Any:  # noqa: ANN401
+        request = validate(values)
+        if isinstance(values, dict):
+            values.clear()
         return request
 
 
@@ -58,34 +49,37 @@ class EmbeddingsRequest(RequestBody):
     )
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: StrictInt | None = Field(
-        default=None, ge=1, description="Keep this many components, the first, and scale to length 1 again."
+        default=None, ge=1, description="Keep this many first components, and scale to length 1 again."
     )
     user: StrictStr | None = Field(default=None, description="Accepted, as by OpenAI, and not used.")
 
 
-class EmbedRequest(RequestBody):
+class Truncation(BaseModel):
+    """What to do with long texts."""
+
+    truncate: StrictBool = Field(default=False, description="Cut long texts; otherwise they are refused.")
+    truncation_direction: Literal["Left", "Right", "left", "right"] = "Right"
+
+
+class EmbedRequest(RequestBody, Truncation):
     """The request of text-embeddings-inference's /embed."""
 
     inputs: Input
     normalize: StrictBool = True
-    truncate: StrictBool = Field(default=False, description="Cut long texts; otherwise they are refused.")
-    truncation_direction: Literal["Left", "Right", "left", "right"] = "Right"
     prompt_name: StrictStr | None = None
     dimensions: StrictInt | None = Field(default=None, ge=1)
 
 
 class SimilarityInputs(BaseModel):
-    """One text, and the texts it is compared with."""
+    """One text, and the texts to compare it with."""
 
     source_sentence: StrictStr
     sentences: Texts
 
 
-class SimilarityParameters(BaseModel):
+class SimilarityParameters(Truncation):
     """Options of /similarity."""
 
-    truncate: StrictBool = False
-    truncation_direction: Literal["Left", "Right", "left", "right"] = "Right"
     prompt_name: StrictStr | None = None
 
 
@@ -96,15 +90,13 @@ class SimilarityRequest(RequestBody):
     parameters: SimilarityParameters | None = None
 
 
-class RerankRequest(RequestBody):
+class RerankRequest(RequestBody, Truncation):
     """The request of text-embeddings-inference's /rerank."""
 
     query: StrictStr
     texts: Texts
     raw_scores: StrictBool = Field(default=False, description="Logits; otherwise their sigmoid, 0 to 1.")
     return_text: StrictBool = Field(default=False, description="Return the texts as well.")
-    truncate: StrictBool = Field(default=False, description="Cut long pairs; otherwise they are refused.")
-    truncation_direction: Literal["Left", "Right", "left", "right"] = "Right"
 
 
 class CompareRequest(RequestBody):
@@ -112,17 +104,17 @@ class CompareRequest(RequestBody):
 
     text_a: StrictStr
     text_b: StrictStr
-    explain: StrictBool = Field(default=False, description="Add what each pair of tokens adds to the score.")
+    explain: StrictBool = Field(default=False, description="Add the share of each pair of tokens.")
 
 
 class MatrixRequest(RequestBody):
-    """Many texts, to be compared with one another."""
+    """Many texts, to be compared with each other."""
 
     texts: Texts = Field(min_length=2, max_length=512)
 
 
 class ErrorDetail(BaseModel):
-    """What was wrong with a request."""
+    """What was wrong."""
 
     message: str
     type: str
@@ -137,19 +129,19 @@ class ErrorAnswer(BaseModel):
 
 
 class Usage(BaseModel):
-    """Tokens that were read, [CLS] and [SEP] included."""
+    """Number of tokens, [CLS] and [SEP] included."""
 
     prompt_tokens: int
     total_tokens: int
 
 
 class EmbeddingItem(BaseModel):
-    """One input's embedding."""
+    """The embedding of one input."""
 
     object: Literal["embedding"]
     index: int
     embedding: list[float] | str = Field(
-        description="Its length (L2) is 1. With base64, little-endian float32."
+        description="Of length 1 (L2); for encoding_format base64, little-endian float32 in base64."
     )
 
 
@@ -160,7 +152,7 @@ class EmbeddingsAnswer(BaseModel):
     data: list[EmbeddingItem]
     model: str
     usage: Usage
-    truncated: list[int] = Field(default=[], description="The inputs that were cut; absent if none was.")
+    truncated: list[int] = Field(default=[], description="Indices of the inputs that were cut, if any were.")
 
 
 class ModelCard(BaseModel):
@@ -179,32 +171,6 @@ class ModelsAnswer(BaseModel):
     data: list[ModelCard]
 
 
-class TokenItem(BaseModel):
-    """A token and its characters in the text (code points, end exclusive)."""
-
-    token: str
-    start: int
-    end: int
-    is_special: bool
-
-
-class WordItem(BaseModel):
-    """A word and its share in the score."""
-
-    start: int
-    end: int
-    share: float
-
-
-class Side(BaseModel):
-    """The explanation of one of the two texts."""
-
-    tokens: list[TokenItem]
-    words: list[WordItem]
-    special_share: float = Field(description="What [CLS] and [SEP] add.")
-    is_truncated: bool
-
-
 class RankItem(BaseModel):
     """One text of a ranking."""
 
@@ -213,36 +179,60 @@ class RankItem(BaseModel):
     text: str | None = Field(default=None, description="Only with return_text.")
 
 
-class CompareAnswer(BaseModel):
-    """The score; with ``explain`` also its parts."""
+class TokenItem(BaseModel):
+    """A token and the characters of the text that it stands for (code points, end exclusive)."""
 
-    score: float = Field(description="Cosine of the two embeddings.")
-    tokens: list[int]
-    truncated: list[int]
+    token: str
+    start: int
+    end: int
+    is_special: bool
+
+
+class WordItem(BaseModel):
+    """A word and what it adds to the score."""
+
+    start: int
+    end: int
+    share: float
+
+
+class Side(BaseModel):
+    """One of the two texts, explained."""
+
+    tokens: list[TokenItem]
+    words: list[WordItem]
+    special_share: float = Field(description="What [CLS] and [SEP] add.")
+    is_truncated: bool
+
+
+class TextsAnswer(BaseModel):
+    """What the page shows about its texts."""
+
+    tokens: list[int] = Field(description="Number of tokens of each text.")
+    truncated: list[int] = Field(description="Indices of the texts that were cut.")
     max_seq_length: int
     milliseconds: float
+
+
+class CompareAnswer(TextsAnswer):
+    """The score; with ``explain`` also why."""
+
+    score: float = Field(description="Cosine of the two embeddings.")
     a: Side | None = None
     b: Side | None = None
     contributions: list[list[float]] | None = Field(
-        default=None,
-        description="What each token of a adds with each of b. The sum is the score.",
+        default=None, description="What each pair of tokens adds to the score; their sum is the score."
     )
-    unexplained: str | None = Field(
-        default=None, description="Why there is no explanation, although the request asked for one."
-    )
+    unexplained: str | None = Field(default=None, description="Why explain has no effect for this model.")
 
 
-class MatrixAnswer(BaseModel):
+class MatrixAnswer(TextsAnswer):
     """Cosine of each text with each."""
 
     similarities: list[list[float]]
-    tokens: list[int]
-    truncated: list[int]
-    max_seq_length: int
-    milliseconds: float
 
 
 class HealthAnswer(BaseModel):
-    """The server takes requests."""
+    """The server accepts requests."""
 
     status: Literal["ok"]

@@ -15,14 +15,12 @@ from minilm._arrays import AnyArray, Float32Array
 from minilm.activations import sigmoid
 from minilm.cross_encoder import CrossEncoder
 from minilm.explanation import Explanation
-from minilm.heads import token_vectors
 from minilm.model import MiniLM
 from minilm.server.batching import Batcher, Items, QueueFullError
 from minilm.server.errors import RequestError
 from minilm.server.limits import ServerSettings
 from minilm.server.metrics import Metrics
 from minilm.text.inputs import is_encodable
-from minilm.tokenizer import TokenizedTexts
 
 T = TypeVar("T")
 
@@ -32,15 +30,8 @@ INLINE_CHARACTERS = 2_000
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """Token ids in the queue, and whether all tokens' vectors are wanted, not the pooled one."""
-
-    input_ids: list[int]
-    wants_tokens: bool
-
-    def __len__(self) -> int:
-        return len(self.input_ids)
+class _Unpooled(list[int]):
+    """Token ids in the queue whose token vectors (L, E) are wanted, not the pooled one (E,)."""
 
 
 class Service:
@@ -60,14 +51,12 @@ class Service:
             observer=self.metrics,
         )
 
-    def _encode(self, items: Sequence[_Item]) -> list[AnyArray]:
-        ids = [item.input_ids for item in items]
-        if not any(item.wants_tokens for item in items):
-            return self.model.pipeline.run_tokens(ids, self._embed)
-        tokens = self.model.pipeline.run_tokens(ids, token_vectors)
+    def _encode(self, batch: Sequence[list[int]]) -> list[AnyArray]:
+        if not any(type(ids) is _Unpooled for ids in batch):
+            return self.model.pipeline.run_tokens(batch, self._embed)
         return [
-            vectors if item.wants_tokens else self._embed(vectors[None])[0]
-            for item, vectors in zip(items, tokens, strict=True)
+            vectors if type(ids) is _Unpooled else self._embed(vectors[None])[0]
+            for ids, vectors in zip(batch, self.model.token_embeddings(batch), strict=True)
         ]
 
     async def token_ids(
@@ -84,34 +73,36 @@ class Service:
         RequestError says that there is nothing or too much, that an id is not in the vocabulary or, without
         ``truncate``, that a text is too long.
         """
-        texts, ids = _as_lists(inputs, param)
-        if texts is not None:
-            tokenized = await self._tokenize(texts, param, self._prompt_text(prompt_name))
+        if isinstance(inputs, str) or (inputs and isinstance(inputs[0], int)):
+            inputs = [inputs]
+        self.check_limits(inputs, param)
+        if isinstance(inputs[0], str):
+            prompt_text = self._prompt_text(prompt_name)
+            tokenized = await run_off_loop(
+                sum(map(len, inputs)), lambda: self.model.pipeline.tokenize_window(inputs, prompt_text)
+            )
             rows, is_cut = tokenized.input_ids, tokenized.is_truncated
         else:
-            self.check_limits(ids, param)
-            rows, is_cut = self._frame(ids, param)
+            rows, is_cut = self._frame(inputs, param)
         return rows, self.truncated_indices(is_cut, param, self.model.max_seq_length, is_allowed=truncate)
 
-    async def _tokenize(self, texts: list[str], param: str, prompt_text: str) -> TokenizedTexts:
-        self.check_limits(texts, param)
-        return await run_off_loop(
-            sum(map(len, texts)), lambda: self.model.pipeline.tokenize_window(texts, prompt_text)
-        )
-
-    def _frame(self, ids: list[list[int]], param: str) -> tuple[list[list[int]], list[bool]]:
+    def _frame(self, inputs: list[list[int]], param: str) -> tuple[list[list[int]], list[bool]]:
         """Put the special tokens around token ids, if they lack them; say which ids had to be cut."""
-        before, after = self.model.tokenizer.special_token_ids
-        room = self.model.max_seq_length - len(before) - len(after)
+        prefix, suffix = self.model.tokenizer.special_token_ids
+        room = self.model.max_seq_length - len(prefix) - len(suffix)
         last = self.model.config.vocab_size - 1
         rows, is_cut = [], []
-        for index, row in enumerate(ids):
-            if max(row) > last:
-                message = f"{param}[{index}]: token id {max(row)} is not in 0 to {last}"
+        for index, ids in enumerate(inputs):
+            if not ids:
+                raise RequestError(422, f"{param}[{index}] has no token ids", param=param)
+            if max(ids) > last:
+                message = f"{param}[{index}]: token id {max(ids)} is not in 0 to {last}"
                 raise RequestError(422, message, param=param)
-            bare = _without_frame(row, before, after)
-            is_cut.append(len(bare) > room)
-            rows.append([*before, *bare[:room], *after])
+            end = len(ids) - len(suffix)
+            is_framed = end >= len(prefix) and ids[: len(prefix)] == prefix and ids[end:] == suffix
+            text_ids = ids[len(prefix) : end] if is_framed else ids
+            is_cut.append(len(text_ids) > room)
+            rows.append([*prefix, *text_ids[:room], *suffix])
         return rows, is_cut
 
     def truncated_indices(
@@ -120,34 +111,31 @@ class Service:
         """Return which texts were cut, and count them; refuse them if that is not allowed."""
         truncated = [index for index, cut in enumerate(is_cut) if cut]
         if truncated and not is_allowed:
-            message = (
-                f"{param}[{truncated[0]}] is longer than the model's {max_tokens} tokens; "
-                "send truncate: true to have it cut"
-            )
+            text = f"{param}[{truncated[0]}] is longer than the model's {max_tokens} tokens"
+            message = f"{text}; send truncate: true to have it cut"
             raise RequestError(413, message, param=param, code="context_length_exceeded")
         if truncated:
             self.metrics.truncated.inc(len(truncated))
-            logger.info(
-                "%d of %d texts of a request were cut at %d tokens", len(truncated), len(is_cut), max_tokens
-            )
+            counts = len(truncated), len(is_cut), max_tokens
+            logger.info("%d of %d texts of a request were cut at %d tokens", *counts)
         return truncated
 
     async def embed(self, input_ids: Sequence[list[int]]) -> Float32Array:
         """Unnormalized embeddings (n, E)."""
-        return np.stack(await in_queue(self.batcher, [_Item(ids, wants_tokens=False) for ids in input_ids]))
+        return np.stack(await in_queue(self.batcher, input_ids))
 
-    async def explain(self, texts: list[str], param: str) -> tuple[Explanation, list[int]]:
-        """Why two texts have the score they have, and the indices of those that were cut."""
+    async def explain(self, texts: list[str], param: str) -> tuple[Explanation, list[list[int]], list[int]]:
+        """Why two texts have the score they have, their token ids, and the indices of those that were cut."""
         self.check_limits(texts, param)
         prompt_text = self._prompt_text(None)
         tokenized, spans = await run_off_loop(
             sum(map(len, texts)), lambda: self.model.pipeline.tokenize_with_spans(texts, prompt_text)
         )
-        items = [_Item(ids, wants_tokens=True) for ids in tokenized.input_ids]
-        tokens = await in_queue(self.batcher, items)
+        tokens = await in_queue(self.batcher, list(map(_Unpooled, tokenized.input_ids)))
         explanation = await asyncio.to_thread(self.model.head.explain, spans, tokens)
         longest = self.model.max_seq_length
-        return explanation, self.truncated_indices(tokenized.is_truncated, param, longest, is_allowed=True)
+        truncated = self.truncated_indices(tokenized.is_truncated, param, longest, is_allowed=True)
+        return explanation, tokenized.input_ids, truncated
 
     def _prompt_text(self, name: str | None) -> str:
         try:
@@ -161,9 +149,8 @@ class Service:
         if not inputs:
             raise RequestError(422, f"{param} is empty", param=param)
         if len(inputs) > limits.max_texts:
-            message = (
-                f"{param} has {len(inputs):,} texts; this server's limit is {limits.max_texts:,} per request"
-            )
+            limit = f"this server's limit is {limits.max_texts:,} per request"
+            message = f"{param} has {len(inputs):,} texts; {limit}"
             raise RequestError(422, message, param=param, code="too_many_texts")
         characters = sum(map(len, inputs))
         if characters > limits.max_characters:
@@ -188,13 +175,7 @@ class _PairItem:
 
 
 class Reranking:
-    """The reranker behind ``/rerank``, and its queue.
-
-    Raises
-    ------
-    ValueError
-        If the reranker has more than one label: then there is no one score to rank by.
-    """
+    """The reranker behind ``/rerank``, and its queue. With several labels there is no single score."""
 
     def __init__(self, reranker: CrossEncoder, service: Service) -> None:
         if reranker.num_labels != 1:
@@ -246,23 +227,3 @@ async def in_queue(batcher: Batcher, items: Items) -> list[AnyArray]:
     except QueueFullError as error:
         headers = {"Retry-After": str(error.retry_after)}
         raise RequestError(503, str(error), code="queue_full", headers=headers) from None
-
-
-def _without_frame(row: list[int], before: list[int], after: list[int]) -> list[int]:
-    """Return the text's own ids, if the tokenizer's special ids stand around them."""
-    end = len(row) - len(after)
-    is_framed = end >= len(before) and row[: len(before)] == before and row[end:] == after
-    return row[len(before) : end] if is_framed else row
-
-
-def _as_lists(inputs: Any, param: str) -> tuple[list[str] | None, list[list[int]]]:  # noqa: ANN401
-    """Return a request's inputs as a list of texts, or else as a list of lists of ids."""
-    if isinstance(inputs, str):
-        return [inputs], []
-    if inputs and isinstance(inputs[0], str):
-        return inputs, []
-    ids = [inputs] if inputs and isinstance(inputs[0], int) else inputs
-    for index, row in enumerate(ids):
-        if not row:
-            raise RequestError(422, f"{param}[{index}] has no token ids", param=param)
-    return None, ids

@@ -18,26 +18,37 @@ from minilm.server.service import Service
 
 UNEXPLAINED = "the score is no sum over pairs of tokens: this checkpoint has a Dense module after pooling"
 
-# Path, file and media type.
-_FILES = (
-    ("/", "index.html", "text/html"),
-    ("/page.css", "page.css", "text/css"),
-    ("/page.js", "page.js", "text/javascript"),
-    ("/docs", "docs.html", "text/html"),
-    ("/docs.js", "docs.js", "text/javascript"),
-)
-_SWAGGER_FILES = (("swagger-ui.css", "text/css"), ("swagger-ui-bundle.js", "text/javascript"))
+# By path: the package that has the file, its name there, and its media type.
+PAGE_FILES = {
+    "/": ("minilm.server", "page/index.html", "text/html"),
+    "/page.css": ("minilm.server", "page/page.css", "text/css"),
+    "/page.js": ("minilm.server", "page/page.js", "text/javascript"),
+    "/docs": ("minilm.server", "page/docs.html", "text/html"),
+    "/docs.js": ("minilm.server", "page/docs.js", "text/javascript"),
+    "/swagger/swagger-ui.css": ("fastapi_offline", "static/swagger-ui.css", "text/css"),
+    "/swagger/swagger-ui-bundle.js": ("fastapi_offline", "static/swagger-ui-bundle.js", "text/javascript"),
+}
 
 
 def page_routes(service: Service) -> APIRouter:
     """Return the routes of the page."""
     router = APIRouter(tags=["page"])
-    for path, name, media_type in _FILES:
-        content = (files("minilm.server") / "page" / name).read_bytes()
+    for path, (package, name, media_type) in PAGE_FILES.items():
+        content = files(package).joinpath(name).read_bytes()
         router.add_api_route(path, _static(content, media_type), include_in_schema=False)
-    for name, media_type in _SWAGGER_FILES:
-        content = (files("fastapi_offline") / "static" / name).read_bytes()
-        router.add_api_route(f"/swagger/{name}", _static(content, media_type), include_in_schema=False)
+
+    def answer(
+        started: float, rows: list[list[int]], truncated: list[int], scores: dict[str, Any], **reasons: object
+    ) -> Response:
+        fields = {
+            **scores,
+            "tokens": [len(row) for row in rows],
+            "truncated": truncated,
+            **reasons,
+            "max_seq_length": service.model.max_seq_length,
+            "milliseconds": round(1000 * (time.perf_counter() - started), 2),
+        }
+        return json_response(fields)
 
     @router.post("/compare", responses=answers(CompareAnswer))
     async def compare(request: CompareRequest) -> Response:
@@ -49,20 +60,12 @@ def page_routes(service: Service) -> APIRouter:
                 raise RequestError(422, "Please enter text to compare.", param=name, code="blank_text")
         param = "text_a and text_b"
         if request.explain and not service.model.config.dense:
-            explanation, truncated = await service.explain(texts, param)
-            tokens = [len(side.tokens) for side in (explanation.a, explanation.b)]
-            score = {"score": explanation.score, "tokens": tokens, "truncated": truncated}
-            return _timed_response(service, started, {**score, **explanation.as_dict()})
+            explanation, rows, truncated = await service.explain(texts, param)
+            return answer(started, rows, truncated, {"score": explanation.score}, **explanation.as_dict())
         rows, truncated = await service.token_ids(texts, param=param)
         vectors = normalize(await service.embed(rows)).astype(np.float64)  # (2, E)
-        answer: dict[str, Any] = {
-            "score": float(vectors[0] @ vectors[1]),
-            "tokens": [len(row) for row in rows],
-            "truncated": truncated,
-        }
-        return _timed_response(
-            service, started, answer | ({"unexplained": UNEXPLAINED} if request.explain else {})
-        )
+        reason = {"unexplained": UNEXPLAINED} if request.explain else {}
+        return answer(started, rows, truncated, {"score": float(vectors[0] @ vectors[1])}, **reason)
 
     @router.post("/matrix", responses=answers(MatrixAnswer))
     async def matrix(request: MatrixRequest) -> Response:
@@ -70,21 +73,9 @@ def page_routes(service: Service) -> APIRouter:
         started = time.perf_counter()
         rows, truncated = await service.token_ids(request.texts, param="texts")
         vectors = normalize(await service.embed(rows)).astype(np.float64)  # (n, E)
-        answer = {
-            "similarities": (vectors @ vectors.T).tolist(),
-            "tokens": [len(row) for row in rows],
-            "truncated": truncated,
-        }
-        return _timed_response(service, started, answer)
+        return answer(started, rows, truncated, {"similarities": (vectors @ vectors.T).tolist()})
 
     return router
-
-
-def _timed_response(service: Service, started: float, answer: dict[str, Any]) -> Response:
-    milliseconds = round(1000 * (time.perf_counter() - started), 2)
-    return json_response(
-        {**answer, "max_seq_length": service.model.max_seq_length, "milliseconds": milliseconds}
-    )
 
 
 def _static(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:
