@@ -1,4 +1,4 @@
-"""`minilm serve` in a process of its own, for the tests of the service and of the page."""
+"""`minilm serve` in a process of its own, for the tests of the service and of the page, and two texts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+A, B = "A girl is styling her hair.", "A girl is brushing her hair."
+
+# The same float32 arithmetic. Except with AVX-512, the last digits depend on the other texts of a batch.
+BOUND = 3e-7
+
 
 class Server:
     """`minilm serve` in a process of its own."""
@@ -20,15 +25,18 @@ class Server:
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr
         line = self.process.stderr.readline()
-        found = re.search(r"serving on (http://\S+)", line)
-        assert found, line
-        self.url = found[1]
+        address = re.search(r"serving on (http://\S+)", line)
+        assert address, line
+        self.url = address[1]
 
     def ask(self, path: str, body: object = None, **headers: str) -> tuple[int, Any, dict[str, str]]:
         """Status, parsed answer and headers; ``body`` is JSON unless it is bytes."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        given = {"Content-Type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}}
-        request = urllib.request.Request(self.url + path, data, given)
+        all_headers = {
+            "Content-Type": "application/json",
+            **{k.replace("_", "-"): v for k, v in headers.items()},
+        }
+        request = urllib.request.Request(self.url + path, data, all_headers)
         try:
             with urllib.request.urlopen(request) as answer:
                 content = answer.read()

@@ -228,6 +228,8 @@ def test_what_no_request_has_is_not_kept_while_one_waits(
         body = begin + b', "x": [' + b",".join([b"[]"] * number) + b"]}"
         assert asyncio.run(status_of(app, path, body)) == 200
     assert kept == [False] * len(requests)
+    paths = app.openapi()["paths"]  # no route with a body is missing here
+    assert set(requests) == {path for path, methods in paths.items() if "post" in methods}
 
 
 def test_after_all_that_nothing_has_failed(server: Server) -> None:

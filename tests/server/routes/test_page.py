@@ -1,0 +1,45 @@
+"""minilm/server/routes/page.py: the files of the page, and what it calls."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from minilm import MiniLM
+from tests.checkpoints import TINY, MakeCheckpoint, add_dense
+from tests.serving import A, B, Server
+
+
+def test_compare_gives_the_score_and_why(server: Server) -> None:
+    _, answer, _ = server.ask("/compare", {"text_a": A, "text_b": B, "explain": True})
+    # the float64 product of float32 embeddings, as `minilm compare` prints it
+    assert abs(answer["score"] - 0.805222) < 1e-6
+    assert abs(np.sum(answer["contributions"]) - answer["score"]) < 1e-6
+    assert answer["tokens"] == [9, 9]
+
+
+def test_without_an_explanation_there_is_the_score_and_the_reason(make_checkpoint: MakeCheckpoint) -> None:
+    directory = make_checkpoint()
+    wide = {"linear.weight": np.eye(2, TINY.hidden_size, dtype=np.float32)}
+    add_dense(directory, wide, in_features=TINY.hidden_size, bias=False)
+    server = Server("--model", str(directory))
+    try:
+        status, answer, _ = server.ask("/compare", {"text_a": "a b", "text_b": "c", "explain": True})
+    finally:
+        assert server.stop() == 0
+    assert (status, answer["tokens"], answer["truncated"]) == (200, [4, 3], [])
+    # float64 products of float32 vectors of width 2
+    assert abs(answer["score"] - MiniLM(directory).similarity("a b", "c").item()) < 1e-6
+    assert "a Dense module" in answer["unexplained"]
+    assert "contributions" not in answer
+
+
+def test_the_page_brings_everything_itself(server: Server) -> None:
+    _, page, headers = server.ask("/")
+    assert b"Sentence Similarity Demo" in page
+    assert "script-src 'self'" in headers["content-security-policy"]
+    assert "unsafe" not in headers["content-security-policy"]
+    for path in ("/page.js", "/page.css", "/docs", "/docs.js", "/swagger/swagger-ui-bundle.js"):
+        assert server.ask(path)[0] == 200
+    assert not re.search(rb"<script(?![^>]*\ssrc=)|<style| style=|https?://", page)

@@ -1,0 +1,100 @@
+"""minilm/server/routes/text_embeddings_inference.py: embeddings, similarity and ranking."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minilm import CrossEncoder, MiniLM
+from tests.checkpoints import MakeCheckpoint, write_cross_encoder
+from tests.serving import BOUND, A, B, Server
+
+
+def test_text_embeddings_inference_routes(server: Server, model: MiniLM) -> None:
+    _, vectors, _ = server.ask("/embed", {"inputs": [A, B]})
+    np.testing.assert_allclose(vectors, model.encode([A, B]), rtol=0, atol=BOUND)
+    _, vectors, _ = server.ask("/embed", {"inputs": A, "normalize": False})
+    # components of unnormalized vectors are ten times as large
+    plain = model.encode_tokens(model.tokenizer([A]).input_ids, normalize=False)
+    np.testing.assert_allclose(vectors, plain, rtol=0, atol=10 * BOUND)
+    _, scores, _ = server.ask("/similarity", {"inputs": {"source_sentence": A, "sentences": [B, A]}})
+    # a sum of 384 products of components that are within the bound: seen at 6e-8
+    np.testing.assert_allclose(scores, [0.805222, 1.0], rtol=0, atol=1e-6)
+
+
+@pytest.fixture
+def prompted(model: MiniLM, make_checkpoint: MakeCheckpoint, tmp_path: Path) -> Iterator[tuple[Server, Path]]:
+    """A server of the real weights with prompts, and of a small reranker with random ones."""
+    directory = tmp_path / "prompted"
+    shutil.copytree(model.checkpoint.directory, directory, copy_function=os.link)
+    settings = {"prompts": {"query": "query: "}}
+    (directory / "config_sentence_transformers.json").unlink(missing_ok=True)
+    (directory / "config_sentence_transformers.json").write_text(json.dumps(settings))
+    reranker = write_cross_encoder(make_checkpoint)
+    options = ("--model", str(directory), "--reranker", str(reranker), "--default-prompt-name", "query")
+    running = Server(*options)
+    yield running, reranker
+    assert running.stop() == 0
+
+
+def test_prompts_stand_before_texts(prompted: tuple[Server, Path], model: MiniLM) -> None:
+    server, _ = prompted
+    expected, plain = model.encode([A, B], prompt="query: "), model.encode([A, B])
+    for body in ({"inputs": [A, B], "prompt_name": "query"}, {"inputs": [A, B]}):
+        np.testing.assert_allclose(server.ask("/embed", body)[1], expected, rtol=0, atol=BOUND)
+    _, answer, _ = server.ask("/v1/embeddings", {"input": A})
+    np.testing.assert_allclose(answer["data"][0]["embedding"], expected[0], rtol=0, atol=BOUND)
+    _, vectors, _ = server.ask("/embed", {"inputs": [A, B], "prompt_name": "document"})  # an empty one
+    np.testing.assert_allclose(vectors, plain, rtol=0, atol=BOUND)
+    given = {"source_sentence": A, "sentences": [B]}
+    _, scores, _ = server.ask("/similarity", {"inputs": given, "parameters": {"prompt_name": "query"}})
+    np.testing.assert_allclose(scores, expected[0] @ expected[1], rtol=0, atol=1e-6)
+    # the explanation is of the same score, and says nothing of the prompt's tokens
+    _, answer, _ = server.ask("/compare", {"text_a": A, "text_b": B, "explain": True})
+    assert abs(answer["score"] - expected[0] @ expected[1]) < 1e-6
+    assert abs(np.sum(answer["contributions"]) - answer["score"]) < 1e-6
+    tokens = answer["a"]["tokens"]
+    assert [t["token"] for t in tokens if t["is_special"]] == ["[CLS]", "query", ":", "[SEP]"]
+    assert [A[t["start"] : t["end"]] for t in tokens if not t["is_special"]][:3] == ["A", "girl", "is"]
+    status, answer, _ = server.ask("/embed", {"inputs": A, "prompt_name": "nothing"})
+    assert (status, answer["error"]["param"]) == (422, "prompt_name")
+    assert "must be one of query, document" in answer["error"]["message"]
+
+
+def test_rerank(prompted: tuple[Server, Path]) -> None:
+    server, directory = prompted
+    ours = CrossEncoder(directory)
+    texts = ["a b c", "d e", "x y z q", "d e"]
+    ranking = ours.rank("h i", texts, return_documents=True)
+    _, answer, _ = server.ask("/rerank", {"query": "h i", "texts": texts, "return_text": True})
+    assert [(r["index"], r["text"]) for r in answer] == [(r["corpus_id"], r["text"]) for r in ranking]
+    # float32 and two layers; another pack may round in another order
+    np.testing.assert_allclose([r["score"] for r in answer], [r["score"] for r in ranking], rtol=0, atol=1e-6)
+    _, raw, _ = server.ask("/rerank", {"query": "h i", "texts": texts, "raw_scores": True})
+    logits = ours.predict([("h i", text) for text in texts], activation_fn=lambda x: x)
+    np.testing.assert_allclose(
+        [r["score"] for r in raw], logits[[r["index"] for r in raw]], rtol=0, atol=1e-6
+    )
+    assert "text" not in raw[0]
+    long = {"query": "h i", "texts": ["a " * 100]}
+    status, answer, _ = server.ask("/rerank", long)
+    assert (status, answer["error"]["code"]) == (413, "context_length_exceeded")
+    assert server.ask("/rerank", {**long, "truncate": True})[0] == 200
+    for body in ({"query": "a", "texts": []}, {"query": "\ud800", "texts": ["a"]}, {"texts": ["a"]}):
+        assert server.ask("/rerank", body)[0] == 422
+    with ThreadPoolExecutor(8) as executor:
+        asked = [texts[: 1 + i % 4] for i in range(64)]
+        answers = executor.map(lambda t: server.ask("/rerank", {"query": "h i", "texts": t}), asked)
+        for given, (_, answer, _) in zip(asked, answers, strict=True):
+            scores = {r["corpus_id"]: r["score"] for r in ours.rank("h i", given)}
+            for item in answer:
+                assert abs(item["score"] - scores[item["index"]]) < 1e-6
+    _, metrics, _ = server.ask("/metrics")
+    assert b"minilm_queue_tokens 0.0" in metrics

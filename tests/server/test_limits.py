@@ -1,0 +1,39 @@
+"""minilm/server/limits.py: each limit is checked, and the error begins with the field's name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from minilm.server.limits import ServerSettings
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_body_bytes", 0),
+        ("max_texts", -1),
+        ("max_characters", float("inf")),
+        ("max_queue_tokens", -5),
+        ("body_seconds", 0),
+        ("body_seconds", float("inf")),
+        ("body_seconds", float("nan")),
+        ("api_key", ""),
+        ("api_key", "two words"),
+        ("api_key", "schlüssel"),
+        ("cors_origins", ("null",)),
+        ("cors_origins", ("*", "https://example.org/")),
+        ("cors_origins", ("https://Example.org",)),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_named(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^{name} must be ") as error:
+        ServerSettings(**{name: value})
+    if name != "api_key":  # it is a secret
+        assert str(value[-1] if isinstance(value, tuple) else value) in str(error.value)
+
+
+def test_what_is_allowed_is_accepted() -> None:
+    settings = ServerSettings(api_key="secret", cors_origins=("*", "https://example.org"), body_seconds=0.5)
+    assert (settings.api_key, settings.body_seconds, settings.max_texts) == ("secret", 0.5, 2048)
