@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from minilm._arrays import Float64Array, FloatArray
+from minilm.pooling import token_weights
 from minilm.text.spans import TextSpans
 
 
@@ -109,16 +110,7 @@ def token_parts(hidden_states: FloatArray, pooling: Sequence[str]) -> Float64Arr
            [3., 0.]])
     """
     tokens = hidden_states.astype(np.float64)  # (N, E)
-    number = np.arange(1, len(tokens) + 1)[:, None]  # (N, 1): 1, 2, 3, ...
-    weights: dict[str, Any] = {  # of each token, as in pooling.py: (), (N, 1) or (N, E)
-        "mean": 1 / len(tokens),
-        "cls": number == 1,
-        "max": number == 1 + tokens.argmax(axis=0),
-        "mean_sqrt_len_tokens": 1 / np.sqrt(len(tokens)),
-        "weightedmean": number / number.sum(),
-        "lasttoken": number == len(tokens),
-    }
-    return np.concatenate([tokens * weights[mode] for mode in pooling], axis=1)
+    return np.concatenate([tokens * token_weights(tokens, mode) for mode in pooling], axis=1)
 
 
 def contributions(parts_a: FloatArray, parts_b: FloatArray) -> Float64Array:

@@ -85,6 +85,23 @@ POOLING: dict[str, Callable[[FloatArray, IntArray], FloatArray]] = {
 """Every pooling by its name in sentence-transformers' Pooling module."""
 
 
+def token_weights(hidden_states: FloatArray, mode: str) -> FloatArray:
+    """Weight of each token of one text in its pooled vector: (L, E) -> (L, 1) or (L, E).
+
+    The pooled vector is the sum over the tokens of weight times hidden state.
+    """
+    number = np.arange(1, len(hidden_states) + 1)[:, None]  # (L, 1): 1, 2, 3, ...
+    weights = {
+        "cls": number == 1,
+        "max": number == 1 + hidden_states.argmax(axis=0),  # of equal values the first
+        "mean": np.full(number.shape, 1 / len(number)),
+        "mean_sqrt_len_tokens": np.full(number.shape, 1 / np.sqrt(len(number))),
+        "weightedmean": number / number.sum(),
+        "lasttoken": number == len(number),
+    }
+    return weights[mode].astype(hidden_states.dtype)
+
+
 def normalize(embeddings: FloatArray) -> FloatArray:
     """Each vector divided by its Euclidean length: (..., E) -> (..., E).
 

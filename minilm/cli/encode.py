@@ -17,7 +17,7 @@ from minilm._progress import progress_bar
 from minilm.cli.errors import Failure, Interrupted, UsageError, flag, option_errors
 from minilm.cli.options import add_model_options, load_model, real_number, say_truncated, select, whole_number
 from minilm.cli.terminal import is_terminal, put_json, say
-from minilm.corpus.formats.registry import FORMATS
+from minilm.corpus.formats.registry import FORMATS, OUTPUTS
 from minilm.corpus.formats.shard import EMBEDDING, check_text_name, check_vector_name
 from minilm.corpus.job import Progress, encode_corpus, encode_texts, error_message, shards, split_valid
 from minilm.corpus.manifest import ON_ERROR, JobOptions, Report
@@ -93,7 +93,7 @@ def run_encode(options: argparse.Namespace) -> None:
 def _check_local_options(options: argparse.Namespace, output: Path | None) -> None:
     for name in select(options, "address", "actors", "actor_cpus", "block_mib"):
         raise UsageError(f"{flag(name)} is for --engine ray")
-    if output and output.suffix not in (".npy", ".jsonl", ".ndjson", ".parquet", ".pq"):
+    if output and output.suffix not in OUTPUTS:
         raise UsageError(f"--output must end in .parquet, .npy or .jsonl, not {output.name!r}")
     if output and output.suffix == ".npy" and options.keep:
         raise UsageError("--keep has no meaning for .npy, which holds vectors only")

@@ -28,8 +28,11 @@ from minilm.hub.manifest import (
     Checkpoint,
     ModelManifest,
     default_manifest,
+    different_files,
+    is_copy_of_default,
+    sha256_of,
+    sha256_of_files,
 )
-from minilm.hub.verification import different_files, is_copy_of_default, sha256_of, sha256_of_files
 
 __all__ = [
     "DEFAULT_MODEL",

@@ -11,9 +11,8 @@ from pathlib import Path
 from minilm.checkpoint.files import is_there
 from minilm.errors import CheckpointError
 from minilm.hub.errors import Unavailable
-from minilm.hub.manifest import OPTIONAL_FILES, Checkpoint, checkpoint_files, default_manifest
+from minilm.hub.manifest import OPTIONAL_FILES, Checkpoint, check_sha256, checkpoint_files, default_manifest
 from minilm.hub.staging import is_full, locked, move_into_place, staging_directory
-from minilm.hub.verification import check_sha256
 
 
 def copy_checkpoint(checkpoint: Checkpoint, directory: str | os.PathLike[str]) -> Path:

@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 from minilm.hub.errors import Damaged, Unavailable, not_found
 from minilm.hub.huggingface import download_from_hub, is_offline, repo_cache
-from minilm.hub.manifest import Checkpoint, ModelManifest
+from minilm.hub.manifest import Checkpoint, ModelManifest, check_sha256
 from minilm.hub.mirror import download_from_mirror
 from minilm.hub.staging import check_room, locked, move_into_place, staging_directory
-from minilm.hub.verification import check_sha256
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from minilm.hub.errors import Unavailable, not_found, reason_text
 from minilm.hub.huggingface import is_offline, probe, repo_cache
-from minilm.hub.manifest import OPTIONAL_FILES, REQUIRED_FILES, Checkpoint, dense_files
+from minilm.hub.manifest import OPTIONAL_FILES, REQUIRED_FILES, Checkpoint, check_blob_name, dense_files
 from minilm.hub.staging import is_full
-from minilm.hub.verification import check_blob_name
 
 
 def find_unpinned(

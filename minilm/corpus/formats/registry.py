@@ -64,7 +64,7 @@ class VectorFormat(NamedTuple):
 _NPY = VectorFormat(npy_vectors, lambda path, rows: {})  # noqa: ARG005 - the format holds no texts
 _JSONL = VectorFormat(json_lines_vectors, json_lines_texts)
 _PARQUET = VectorFormat(parquet_vectors, parquet_texts)
-_OUTPUTS = {".npy": _NPY, ".jsonl": _JSONL, ".ndjson": _JSONL, ".parquet": _PARQUET, ".pq": _PARQUET}
+OUTPUTS = {".npy": _NPY, ".jsonl": _JSONL, ".ndjson": _JSONL, ".parquet": _PARQUET, ".pq": _PARQUET}
 
 
 def input_format(path: str) -> str:
@@ -82,16 +82,16 @@ def vector_format(path: Path) -> VectorFormat:
     """Return how an index is read; a directory holds Parquet files."""
     if path.is_dir():
         return _PARQUET
-    if path.suffix not in _OUTPUTS:
+    if path.suffix not in OUTPUTS:
         raise CorpusError(f"an index ends in .parquet, .npy or .jsonl, not {path.name!r}")
-    return _OUTPUTS[path.suffix]
+    return OUTPUTS[path.suffix]
 
 
 def make_writer(
     output: Path, folder: Path, *, column: str, width: int, dtype: str, other_types: Mapping[str, Any]
 ) -> ShardWriter:
     """Return the writer for an output, whose suffix tells the format."""
-    kind = _OUTPUTS.get(output.suffix)
+    kind = OUTPUTS.get(output.suffix)
     if kind is _NPY:
         return NpyWriter(folder, width, dtype)
     if kind is _JSONL:

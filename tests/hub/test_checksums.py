@@ -1,4 +1,4 @@
-"""hub/verification.py: every file is compared with its sha256, wherever it comes from."""
+"""hub/manifest.py: every file is compared with its sha256, wherever it comes from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import pytest
 
 from minilm import CheckpointError, CheckpointNotFoundError
-from minilm.hub import REQUIRED_FILES, find_checkpoint, huggingface, verification
+from minilm.hub import REQUIRED_FILES, find_checkpoint, huggingface, manifest
 from minilm.hub.errors import Unavailable
 from tests.fake_hub import flipped
 from tests.hub.world import (
@@ -177,7 +177,7 @@ def test_a_cached_file_that_cannot_be_read_is_refused_with_the_reason(
     def fail(_: Path) -> NoReturn:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(verification, "sha256_of", fail)
+    monkeypatch.setattr(manifest, "sha256_of", fail)
     with pytest.raises(CheckpointError) as error:
         find_checkpoint(OTHER)
     assert str(error.value) == f"{weights}: cannot be read: {os.strerror(errno.EIO)}"
@@ -192,7 +192,7 @@ def test_a_large_cached_file_is_hashed_a_piece_at_a_time(tmp_path: Path) -> None
     os.truncate(path, size)
     tracemalloc.start()
     try:
-        assert verification.check_blob_name(path)
+        assert manifest.check_blob_name(path)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
