@@ -28,10 +28,10 @@ from minilm import MiniLM
 
 CLIENTS = (1, 8, 32, 128)
 SERVE = "import sys; from minilm.cli.main import main; sys.exit(main(['serve', '--port', '0']))"
-# A round of less than a token takes one text, however many wait.
+# A batch of less than a token takes one text, however many wait.
 SERVERS = {
     "gathered": SERVE,
-    "one at a time": "import minilm.server.batching as g; g.ROUND_TOKENS = g.PIECE_TOKENS = 0.5; "
+    "one at a time": "import minilm.server.batching as g; g.BATCH_TOKENS = g.PIECE_TOKENS = 0.5; "
     f"g.LINGER_SECONDS = 0; {SERVE}",
 }
 # float32 embeddings under a pack's make-up, and in base64, which loses nothing: 3e-7 was seen
