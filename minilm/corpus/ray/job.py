@@ -23,8 +23,8 @@ import numpy as np
 
 from minilm._files import atomic_write, write_json
 from minilm.corpus.formats.parquet import ArrowTables
-from minilm.corpus.formats.shard import Shard, check_vector_name
-from minilm.corpus.job import Progress, error_line, error_message, shards, split_valid
+from minilm.corpus.formats.shard import check_vector_name
+from minilm.corpus.job import Progress, error_line, error_message, make_shard, shards, split_valid
 from minilm.corpus.manifest import JobOptions, Report, read_manifest
 from minilm.corpus.ray.actor import BlockEncoder, BlockTask, Record
 from minilm.corpus.ray.blocks import Block, cut_blocks
@@ -201,17 +201,14 @@ def _schema(corpus: Corpus, width: int, options: JobOptions) -> Any:  # noqa: AN
     """Return the schema that the first rows with text give, as on one machine. All blocks must match it."""
     tables, reader = None, corpus.read()
     for window in shards(reader):
-        valid, invalid = split_valid(window, options.on_error)
-        if invalid and options.on_error == "raise":
-            raise CorpusError(error_message(invalid[0].source, invalid[0].line, invalid[0].problem))
+        valid, _ = split_valid(window, options.on_error)
         if tables is None:  # the first shard settles the column
             check_vector_name(reader.column)
             tables = ArrowTables(
                 reader.column or "text", width, options.dtype, other_types=reader.other_types
             )
         if valid:
-            texts, others = [row.text or "" for row in valid], [row.other_columns for row in valid]
-            tables.table(Shard(0, texts, others, np.zeros((len(valid), width), options.dtype)))
+            tables.table(make_shard(0, valid, options.dtype, lambda texts: np.zeros((len(texts), width))))
             return tables.schema
     tables = tables or ArrowTables(reader.column or "text", width, options.dtype)
     return tables.schema_without_rows()
