@@ -124,17 +124,11 @@ class _LocalJob:
             self.workspace.publish(result, asdict(self.manifest), report, errors)
 
     def _make_writer(self) -> ShardWriter:
-        column, output = self._reader.column, self.workspace.output
+        column, output, folder = self._reader.column, self.workspace.output, self.workspace.folder
         if output.suffix != ".npy":  # which has no columns
             check_vector_name(column)
-        return make_writer(
-            output,
-            self.workspace.folder,
-            column=column or "text",
-            width=self._width,
-            dtype=self.options.dtype,
-            other_types=self._reader.other_types,
-        )
+        dtype, types = self.options.dtype, self._reader.other_types
+        return make_writer(output, folder, column or "text", self._width, dtype, types)
 
     def _skip(self, rows: Iterator[Row]) -> None:
         """Skip the rows that earlier runs processed."""

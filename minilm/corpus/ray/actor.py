@@ -85,10 +85,8 @@ class BlockTask:
 
     def corpus(self, block: Block) -> Corpus:
         """Return the rows of a block."""
-        kind = self.formats[block.input]
-        return Corpus(
-            [self.paths[block.input]], format=kind, column=self.column, keep=self.keep, span=block.span
-        )
+        path, kind = self.paths[block.input], self.formats[block.input]
+        return Corpus([path], format=kind, column=self.column, keep=self.keep, span=block.span)
 
 
 class BlockEncoder:
@@ -124,11 +122,10 @@ class BlockEncoder:
         block = self._task.blocks[number]
         try:
             record = self._task.read_record(number) or self._encode(block)
-        except MiniLMError as error:
-            return {"block": number, "failure": f"{socket.gethostname()}: {error}"}
-        except (OSError, ValueError) as error:  # the message may not name the file
-            where = f"{socket.gethostname()}, at {self._task.paths[block.input]}"
-            return {"block": number, "failure": f"{where}: {error}"}
+        except (MiniLMError, OSError, ValueError) as error:
+            # The message of another library may not name the file.
+            at = "" if isinstance(error, MiniLMError) else f", at {self._task.paths[block.input]}"
+            return {"block": number, "failure": f"{socket.gethostname()}{at}: {error}"}
         return {name: value for name, value in record.items() if name != "listed"}
 
     def _encode(self, block: Block) -> Record:

@@ -123,7 +123,7 @@ class _RayJob:
     def take(self, record: Record) -> None:
         """Count a block whose record an actor sent; raise a CorpusError if the block failed."""
         if "failure" in record:
-            raise CorpusError(self._failure(record))
+            raise CorpusError(record["failure"] or self._no_text(record))
         if record["block"] in self.missing and "rows" in record:
             self._count(record)
             self._advance(self.report, self._position)
@@ -134,9 +134,7 @@ class _RayJob:
         for name in _COUNTS:
             setattr(self.report, name, getattr(self.report, name) + record[name])
 
-    def _failure(self, record: Record) -> str:
-        if record["failure"]:
-            return str(record["failure"])
+    def _no_text(self, record: Record) -> str:
         block = self._task.blocks[record["block"]]
         line = _lines_before(block, self._task) + record["line"]
         return error_message(self._corpus.paths[block.input], line, record["problem"])
@@ -204,9 +202,8 @@ def _schema(corpus: Corpus, width: int, options: JobOptions) -> Any:  # noqa: AN
         valid, _ = split_valid(window, options.on_error)
         if tables is None:  # the first shard settles the column
             check_vector_name(reader.column)
-            tables = ArrowTables(
-                reader.column or "text", width, options.dtype, other_types=reader.other_types
-            )
+            column, types = reader.column or "text", reader.other_types
+            tables = ArrowTables(column, width, options.dtype, other_types=types)
         if valid:
             tables.table(make_shard(0, valid, options.dtype, lambda texts: np.zeros((len(texts), width))))
             return tables.schema
@@ -261,13 +258,12 @@ def publish_parts(
         with atomic_write(task.part(0), task.temporary()) as file:
             task.tables().write(file, [])
     manifest = {"options": recorded, "report": asdict(report), "blocks": blocks}
-    workspace.publish(task.parts, manifest, report, _error_lines(task, corpus))
-
-
-def _error_lines(task: BlockTask, corpus: Corpus) -> Iterator[bytes]:
-    for block, record in _records(task):
-        for line, problem in record["listed"]:
-            yield error_line(corpus.paths[block.input], record["lines_before"] + line, problem)
+    errors = (
+        error_line(corpus.paths[block.input], record["lines_before"] + line, problem)
+        for block, record in _records(task)
+        for line, problem in record["listed"]
+    )
+    workspace.publish(task.parts, manifest, report, errors)
 
 
 def _records(task: BlockTask) -> Iterator[tuple[Block, Record]]:
