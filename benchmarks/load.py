@@ -77,23 +77,7 @@ def main() -> None:
     if any(codes):
         sys.exit(f"a server ended with exit status {codes}")
 
-    results: dict[str, Any] = {}
-    rows = []
-    for clients in CLIENTS:
-        for name in SERVERS:
-            turns = loads[name][clients]
-            rate, p50, p99 = (spread(getattr(t, field) for t in turns) for field in Load._fields[:3])
-            answered, lost = sum(t.answered for t in turns), sum(t.lost for t in turns)
-            results.setdefault(name, {})[clients] = {
-                "requests_per_second": rate._asdict(),
-                "p50_ms": p50._asdict(),
-                "p99_ms": p99._asdict(),
-                "answered": answered,
-                "lost": lost,
-            }
-            rows.append(
-                [str(clients), name, rate.show(), p50.show(2), p99.show(2), f"{answered:,}", str(lost)]
-            )
+    results, rows = summarize(loads)
     print(f"{arguments.rounds} turns of {arguments.seconds:g} s each: median (min..max)\n")
     print_table(["clients", "server", "requests/s", "p50, ms", "p99, ms", "answered", "lost"], rows)
 
@@ -111,6 +95,28 @@ def main() -> None:
         f"{gathered / rate_of('one at a time', 1):.2f} times one client"
     )
     write("load", arguments, results, texts_per_second_without_a_server=alone)
+
+
+def summarize(loads: dict[str, dict[int, list[Load]]]) -> tuple[dict[str, Any], list[list[str]]]:
+    """Results by server and number of clients, and the same as rows of a table."""
+    results: dict[str, Any] = {}
+    rows = []
+    for clients in CLIENTS:
+        for name in SERVERS:
+            turns = loads[name][clients]
+            rate, p50, p99 = (spread(getattr(t, field) for t in turns) for field in Load._fields[:3])
+            answered, lost = sum(t.answered for t in turns), sum(t.lost for t in turns)
+            results.setdefault(name, {})[clients] = {
+                "requests_per_second": rate._asdict(),
+                "p50_ms": p50._asdict(),
+                "p99_ms": p99._asdict(),
+                "answered": answered,
+                "lost": lost,
+            }
+            rows.append(
+                [str(clients), name, rate.show(), p50.show(2), p99.show(2), f"{answered:,}", str(lost)]
+            )
+    return results, rows
 
 
 def bare(texts: list[str]) -> dict[str, float]:

@@ -19,7 +19,7 @@ from minilm.cli.options import add_model_options, load_model, real_number, say_t
 from minilm.cli.terminal import is_terminal, put_json, say
 from minilm.corpus.formats.registry import FORMATS, OUTPUTS
 from minilm.corpus.formats.shard import EMBEDDING, check_text_name, check_vector_name
-from minilm.corpus.job import Progress, encode_corpus, encode_texts, error_message, shards, split_valid
+from minilm.corpus.job import Progress, encode_corpus, encode_texts, shards, split_valid
 from minilm.corpus.manifest import ON_ERROR, JobOptions, Report
 from minilm.corpus.rows import Corpus
 from minilm.corpus.workspace import JobWorkspace
@@ -145,7 +145,7 @@ def ray_arguments(options: argparse.Namespace) -> dict[str, Any]:
 
 def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus) -> None:
     prompt_text = model.resolve_prompt(prompt_name=options.prompt_name)
-    how = {"pooling": options.pooling, "batch_size": options.batch_size}
+    job = JobOptions(pooling=options.pooling, batch_size=options.batch_size)
     report, column = Report(), ""
     # On a terminal the rows themselves show the progress.
     show = False if options.progress is None and is_terminal(sys.stdout) else options.progress
@@ -155,11 +155,8 @@ def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus
         for window in shards(reader):
             rows, errors = split_valid(window, options.on_error)
             for row in errors:
-                if options.on_error == "raise":
-                    raise Failure(error_message(row.source, row.line, row.problem))
                 say(f"{row.source}, line {row.line}: {row.problem}")
-            texts = [row.text or "" for row in rows]
-            vectors = encode_texts(model, texts, report, prompt=prompt_text, **how)
+            vectors = encode_texts(model, [row.text or "" for row in rows], report, job, prompt_text)
             column = column or reader.column or "text"  # as in a file, the first shard decides
             check_vector_name(column)
             for row, vector in zip(rows, vectors.astype(options.dtype).tolist(), strict=True):

@@ -7,7 +7,7 @@ is refused with the name of the file.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,26 +126,20 @@ class Index:
             for top in best
             for ids, scores in zip(top.columns, top.scores, strict=True)
         ]
-        texts = self._texts({row for ids, _ in results for row in ids})
+        rows = {row for ids, _ in results for row in ids}
+        with damage_named(self.path):
+            texts = self._format.texts(self.path, rows) if rows else {}
         return [
             [IndexHit(row, score, texts.get(row)) for row, score in zip(ids, scores, strict=True)]
             for ids, scores in results
         ]
 
-    def _texts(self, rows: set[int]) -> Mapping[int, str | None]:
-        if not rows:
-            return {}
-        with damage_named(self.path):
-            return self._format.texts(self.path, rows)
-
 
 def _as_queries(queries: npt.ArrayLike) -> Float32Array:
     array = np.asarray(queries)
     if array.ndim != 2 or array.dtype.kind not in "fiu":
-        raise ValueError(
-            "queries must be numbers of shape (q, E), one row per query, "
-            f"not {array.dtype} of shape {array.shape}"
-        )
+        shape = f"{array.dtype} of shape {array.shape}"
+        raise ValueError(f"queries must be numbers of shape (q, E), one row per query, not {shape}")
     with np.errstate(over="ignore"):
         rows = array.astype(np.float32, copy=False)
     if not np.isfinite(rows).all():

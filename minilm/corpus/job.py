@@ -9,9 +9,9 @@ the folder is removed.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,6 @@ from minilm.corpus.rows import Corpus
 from minilm.corpus.workspace import JobWorkspace
 from minilm.errors import CorpusError
 from minilm.model import MiniLM
-from minilm.pooling import Pooling
 
 Progress = Callable[[Report, int], object]
 """Told how far a job is: its report, and the bytes of input that were processed."""
@@ -84,70 +83,59 @@ def encode_corpus(
     return job.manifest.report
 
 
+@dataclass
 class _LocalJob:
     """One run over a corpus on this machine."""
 
-    def __init__(
-        self,
-        model: MiniLM,
-        corpus: Corpus,
-        workspace: JobWorkspace,
-        options: JobOptions,
-        recorded: dict[str, Any],
-        advance: Progress,
-    ) -> None:
-        self.manifest = JobManifest(recorded)
-        if workspace.is_in_progress:
-            self.manifest = JobManifest.read(workspace.manifest, recorded, workspace.output)
-        self._model = model
-        self._workspace = workspace
-        self._options = options
-        self._prompt_text = model.resolve_prompt(prompt_name=options.prompt_name)
-        self._width = model.get_embedding_dimension(options.pooling)
-        self._advance = advance
-        self._errors = workspace.folder / "errors.jsonl"
-        self._reader = corpus.read()
+    model: MiniLM
+    corpus: Corpus
+    workspace: JobWorkspace
+    options: JobOptions
+    recorded: dict[str, Any]
+    advance: Progress
+
+    def __post_init__(self) -> None:
+        self.manifest = JobManifest(self.recorded)
+        if self.workspace.is_in_progress:
+            self.manifest = JobManifest.read(self.workspace.manifest, self.recorded, self.workspace.output)
+        self._width = self.model.get_embedding_dimension(self.options.pooling)
+        self._errors = self.workspace.folder / "errors.jsonl"
+        self._reader = self.corpus.read()
 
     def run(self, stop: threading.Event) -> None:
         """Process all remaining shards and publish the output, or return early if ``stop`` is set."""
         report = self.manifest.report
         rows = iter(self._reader)
         # The first shard settles the columns of the output, also where it was written by an earlier run.
-        first = next(shards(rows), [])
+        first = iter(next(shards(rows), []))
         writer = self._make_writer()
-        rows = chain(_drain(first), rows)
+        rows = chain(first, rows)
         self._skip(rows)
         self._rewind(writer)
-        self._advance(report, self._reader.position if report.inputs else 0)
+        self.advance(report, self._reader.position if report.inputs else 0)
         with self._open_store() as store:
             for window in shards(rows):
                 self._process(window, writer, store)
-                self._advance(report, self._reader.position)
+                self.advance(report, self._reader.position)
                 if stop.is_set():
                     return
         result = writer.join(report.rows)
         with self._errors.open("rb") as errors:
-            self._workspace.publish(result, asdict(self.manifest), report, errors)
+            self.workspace.publish(result, asdict(self.manifest), report, errors)
 
     def _make_writer(self) -> ShardWriter:
-        column, output = self._reader.column, self._workspace.output
+        column, output, folder = self._reader.column, self.workspace.output, self.workspace.folder
         if output.suffix != ".npy":  # which has no columns
             check_vector_name(column)
-        return make_writer(
-            output,
-            self._workspace.folder,
-            column=column or "text",
-            width=self._width,
-            dtype=self._options.dtype,
-            other_types=self._reader.other_types,
-        )
+        dtype, types = self.options.dtype, self._reader.other_types
+        return make_writer(output, folder, column or "text", self._width, dtype, types)
 
     def _skip(self, rows: Iterator[Row]) -> None:
         """Skip the rows that earlier runs processed."""
         for _ in range(self.manifest.report.inputs):
             next(rows, None)
         if self.manifest.report.inputs:
-            self._workspace.check_stdin(self._reader.stdin_sha256, self.manifest.stdin_sha256)
+            self.workspace.check_stdin(self._reader.stdin_sha256, self.manifest.stdin_sha256)
 
     def _rewind(self, writer: ShardWriter) -> None:
         """Remove what an earlier run wrote after its last manifest."""
@@ -156,79 +144,82 @@ class _LocalJob:
             file.truncate(self.manifest.error_bytes)
 
     def _open_store(self) -> closing[DeduplicationStore] | nullcontext[None]:
-        if not self._options.dedupe:
+        if not self.options.dedupe:
             return nullcontext()
-        store = DeduplicationStore(self._workspace.folder / "distinct.sqlite", self._width)
+        store = DeduplicationStore(self.workspace.folder / "distinct.sqlite", self._width)
         store.rewind(len(self.manifest.marks))
         return closing(store)
 
     def _process(self, window: list[Row], writer: ShardWriter, store: DeduplicationStore | None) -> None:
         """Encode and write one shard, and record it in the manifest."""
-        manifest, report = self.manifest, self.manifest.report
-        valid = self._valid_rows(window)
-        texts = [row.text or "" for row in valid]
-        number = len(manifest.marks)
-        vectors = store.encode(texts, self._encode, number) if store else self._encode(texts)
-        others = [row.other_columns for row in valid]
-        manifest.marks.append(writer.write(Shard(number, texts, others, vectors.astype(self._options.dtype))))
+        manifest, report, number = self.manifest, self.manifest.report, len(self.manifest.marks)
+        valid, invalid = split_valid(window, self.options.on_error)
+        if invalid:
+            self._list_invalid(invalid)
+        prompt = self.recorded["prompt"]
+
+        def encode(texts: list[str]) -> FloatArray:
+            return encode_texts(self.model, texts, report, self.options, prompt)
+
+        shard = make_shard(
+            number,
+            valid,
+            self.options.dtype,
+            lambda texts: store.encode(texts, encode, number) if store else encode(texts),
+        )
+        manifest.marks.append(writer.write(shard))
         report.rows += len(valid)
         report.inputs += len(window)
         manifest.ends.append(report.rows)
         manifest.stdin_sha256 = self._reader.stdin_sha256
-        write_json(self._workspace.manifest, asdict(manifest))
+        write_json(self.workspace.manifest, asdict(manifest))
 
-    def _encode(self, texts: list[str]) -> FloatArray:
-        options = self._options
-        return encode_texts(
-            self._model,
-            texts,
-            self.manifest.report,
-            prompt=self._prompt_text,
-            pooling=options.pooling,
-            batch_size=options.batch_size,
-        )
+    def _list_invalid(self, rows: list[Row]) -> None:
+        with self._errors.open("ab") as file:
+            file.writelines(error_line(row.source, row.line, row.problem) for row in rows)
+            sync(file)
+            self.manifest.error_bytes = file.tell()
+        self.manifest.report.errors += len(rows)
 
-    def _valid_rows(self, window: list[Row]) -> list[Row]:
-        """Return the rows to encode; list the rows without text, or raise for the first of them."""
-        valid, invalid = split_valid(window, self._options.on_error)
-        if invalid and self._options.on_error == "raise":
-            raise CorpusError(error_message(invalid[0].source, invalid[0].line, invalid[0].problem))
-        if invalid:
-            with self._errors.open("ab") as file:
-                file.writelines(error_line(row.source, row.line, row.problem) for row in invalid)
-                sync(file)
-                self.manifest.error_bytes = file.tell()
-            self.manifest.report.errors += len(invalid)
-        return valid
+
+class NoTextError(CorpusError):
+    """A row has no text, and the job is to fail at such a row."""
+
+    def __init__(self, row: Row) -> None:
+        super().__init__(error_message(row.source, row.line, row.problem))
+        self.row = row
 
 
 def encode_texts(
-    model: MiniLM,
-    texts: list[str],
-    report: Report,
-    *,
-    prompt: str,
-    pooling: Pooling | Sequence[Pooling] | None,
-    batch_size: int,
+    model: MiniLM, texts: list[str], report: Report, options: JobOptions, prompt: str
 ) -> FloatArray:
     """Return one vector per text, shape (n, E), and add the texts and their tokens to the report."""
     counts = Counts()
-    embed = model.head.embedder(pooling, model.normalize, model.truncate_dim)
-    run = model.pipeline.run(texts, embed, counts=counts, prompt_text=prompt, batch_size=batch_size)
+    embed = model.head.embedder(options.pooling, model.normalize, model.truncate_dim)
+    size = options.batch_size
+    run = model.pipeline.run(texts, embed, counts=counts, prompt_text=prompt, batch_size=size)
     vectors = [vector for _, window in run for vector in window]
     report.truncated += counts.truncated
     report.tokens += counts.tokens
     report.encoded += counts.texts
-    width = model.get_embedding_dimension(pooling)
+    width = model.get_embedding_dimension(options.pooling)
     return np.stack(vectors) if vectors else np.empty((0, width), np.float32)
 
 
+def make_shard(number: int, rows: list[Row], dtype: str, encode: Callable[[list[str]], FloatArray]) -> Shard:
+    """Return the shard of these rows, whose texts go through ``encode``."""
+    texts = [row.text or "" for row in rows]
+    return Shard(number, texts, [row.other_columns for row in rows], encode(texts).astype(dtype))
+
+
 def split_valid(window: list[Row], on_error: OnError) -> tuple[list[Row], list[Row]]:
-    """Return the rows to encode, and the rows without text."""
+    """Return the rows to encode, and the rows without text; with "raise", raise a NoTextError."""
     invalid = [row for row in window if row.problem is not None]
     valid = window if on_error == "empty" or not invalid else [row for row in window if row.problem is None]
     for row in valid:
         check_vector_name(*row.other_columns)
+    if invalid and on_error == "raise":
+        raise NoTextError(invalid[0])
     return valid, invalid
 
 
@@ -245,10 +236,3 @@ def error_line(source: str, line: int, problem: str | None) -> bytes:
 def shards(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """Iterate over the rows in shards; their limits depend on the rows alone, not on where a run began."""
     return windows(rows, lambda row: len(row.text or ""))
-
-
-def _drain(rows: list[Row]) -> Iterator[Row]:
-    """Iterate over the rows, and release each as it is taken."""
-    rows.reverse()
-    while rows:
-        yield rows.pop()

@@ -126,7 +126,7 @@ def errors_path(output: Path) -> Path:
     return output.with_name(output.name + ".errors.jsonl")
 
 
-_EXPLANATIONS = {
+_EXPLANATIONS = {  # lists of paths, sizes, times and checksums would help nobody
     "input": "the input is another, or has changed",
     "files": "the model's tokenizer or configuration is another",
 }
@@ -141,14 +141,11 @@ def read_manifest(path: Path, options: dict[str, Any], output: Path) -> dict[str
         recorded["on_error"] = options["on_error"]
     if different := [name for name, value in options.items() if recorded.get(name) != value]:
         changes = "; ".join(
-            _EXPLANATIONS[name]  # lists of paths, sizes, times and checksums would help nobody
-            if name in _EXPLANATIONS
-            else f"{name} was {recorded.get(name)!r} and is {options[name]!r}"
+            _EXPLANATIONS.get(name, f"{name} was {recorded.get(name)!r} and is {options[name]!r}")
             for name in different
         )
-        raise CorpusError(
-            f"{output} was begun with other options: {changes}. Take another name, or --overwrite"
-        )
+        reason = f"{output} was begun with other options: {changes}"
+        raise CorpusError(f"{reason}. Take another name, or --overwrite")
     return fields
 
 

@@ -76,13 +76,12 @@ class Corpus:
 
     def identity(self) -> list[list[Any]]:
         """Return what distinguishes these inputs from others: names, sizes and times of change."""
-        rows: list[list[Any]] = []
-        for path, kind in zip(self.paths, self.formats, strict=True):
-            if path == STDIN:
-                rows.append([path, kind])
-            else:
-                stat = Path(path).stat()
-                rows.append([str(Path(path).resolve()), kind, stat.st_size, stat.st_mtime_ns])
+        rows: list[list[Any]] = [[path, kind] for path, kind in zip(self.paths, self.formats, strict=True)]
+        for row in rows:
+            if row[0] != STDIN:
+                stat = Path(row[0]).stat()
+                row[0] = str(Path(row[0]).resolve())
+                row += [stat.st_size, stat.st_mtime_ns]
         return rows
 
     def read(self) -> CorpusReader:
@@ -143,7 +142,9 @@ class CorpusReader:
                 self.position = previous_files + source.position
                 self.lines = source.lines_read
                 if path == STDIN:
-                    self._count_in(row)
+                    content = repr((row.text, row.problem, row.other_columns))
+                    self._digest = self._digest or hashlib.sha256()
+                    self._digest.update(content.encode("utf-8", "surrogatepass"))
                 yield row
             self.lines = source.lines_read
             previous_files += 0 if path == STDIN else Path(path).stat().st_size
@@ -151,11 +152,6 @@ class CorpusReader:
         column = self._column
         if column.example and not column.is_found and not corpus.span:  # a block may well have none
             raise CorpusError(f"no row has a column {column.name!r}: {column.example} (--column NAME)")
-
-    def _count_in(self, row: Row) -> None:
-        content = repr((row.text, row.problem, row.other_columns))
-        self._digest = self._digest or hashlib.sha256()
-        self._digest.update(content.encode("utf-8", "surrogatepass"))
 
 
 def _expand(pattern: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -59,32 +59,27 @@ class JobWorkspace:
             return Report(**fields["report"])
 
     def _check_inputs(self, corpus: Corpus) -> None:
-        outputs = [
-            path.resolve() for path in (self.output, manifest_path(self.output), errors_path(self.output))
-        ]
+        paths = self.output, manifest_path(self.output), errors_path(self.output)
+        outputs = [path.resolve() for path in paths]
         for path in corpus.paths:
             resolved = Path(path).resolve()
             if path != STDIN and any(one == resolved or one in resolved.parents for one in outputs):
-                raise CorpusError(
-                    f"{path} is an input, and would be overwritten: take another name than {self.output}"
-                )
+                reason = f"{path} is an input, and would be overwritten"
+                raise CorpusError(f"{reason}: take another name than {self.output}")
 
     def _is_replacing(self, options: dict[str, Any]) -> bool:
         """Whether a job with these options has begun to replace the output."""
-        if not self._replacing.exists() or not self.is_in_progress:
-            return False
-        try:
-            read_manifest(self.manifest, options, self.output)
-        except CorpusError:
-            return False
-        return True
+        if self._replacing.exists() and self.is_in_progress:
+            with suppress(CorpusError):
+                read_manifest(self.manifest, options, self.output)
+                return True
+        return False
 
     def check_stdin(self, sha256: str, recorded: str) -> None:
         """Raise a CorpusError unless the rows that came from standard input are the recorded ones."""
         if sha256 != recorded:
-            raise CorpusError(
-                f"{self.output} was begun with other rows from stdin. Take another name, or --overwrite"
-            )
+            reason = f"{self.output} was begun with other rows from stdin"
+            raise CorpusError(f"{reason}. Take another name, or --overwrite")
 
     @contextmanager
     def locked(self, *, overwrite: bool = False) -> Iterator[Path]:
@@ -110,9 +105,8 @@ class JobWorkspace:
             # A full disk does not tell which file it was.
             reason = getattr(error, "strerror", None) or str(error)
             command = "the same command without --overwrite" if overwrite else "the same command"
-            raise CorpusError(
-                f"{self.output}: {reason}; finished rows are kept, and {command} resumes the job"
-            ) from error
+            message = f"{self.output}: {reason}; finished rows are kept, and {command} resumes the job"
+            raise CorpusError(message) from error
         finally:
             if is_over := not self.is_in_progress:  # finished, or nothing that another run could resume
                 shutil.rmtree(self.folder, ignore_errors=True)
@@ -130,13 +124,19 @@ class JobWorkspace:
         self._replacing.touch()
 
     def publish(
-        self, result: Path, manifest: Mapping[str, Any], report: Report, errors: Iterable[bytes]
+        self, result: Path, manifest: dict[str, Any], report: Report, errors: Iterable[bytes]
     ) -> None:
         """Give a complete output its name, beside its manifest and the list of rows without text.
 
         The order of the steps is such that the next run can finish what a crash between two of them left.
         """
-        self._remove_old_output()
+        if self._replacing.exists():
+            # Before the new manifest is written: otherwise a crash would leave it beside the old rows.
+            if self.output.is_dir():
+                shutil.rmtree(self.output)
+            self.output.unlink(missing_ok=True)
+            manifest_path(self.output).unlink(missing_ok=True)
+            self._replacing.unlink()
         if report.errors:
             with atomic_write(errors_path(self.output)) as file:
                 file.writelines(errors)
@@ -145,15 +145,6 @@ class JobWorkspace:
         write_json(manifest_path(self.output), manifest)
         rename_durably(result, self.output)
         self.mark_done()
-
-    def _remove_old_output(self) -> None:
-        if self._replacing.exists():
-            # Before the new manifest is written: otherwise a crash would leave it beside the old rows.
-            if self.output.is_dir():
-                shutil.rmtree(self.output)
-            self.output.unlink(missing_ok=True)
-            manifest_path(self.output).unlink(missing_ok=True)
-            self._replacing.unlink()
 
     def mark_done(self) -> None:
         """Let :meth:`locked` remove the folder: nothing remains to be done in it."""

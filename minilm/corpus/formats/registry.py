@@ -8,22 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from minilm._arrays import FloatArray
-from minilm.corpus.formats.csv import read_csv
+from minilm.corpus.formats import csv, json_lines, npy, parquet
 from minilm.corpus.formats.input_file import STDIN, InputFile, compression_of
-from minilm.corpus.formats.json_lines import (
-    JsonLinesWriter,
-    json_lines_texts,
-    json_lines_vectors,
-    read_json_lines,
-)
-from minilm.corpus.formats.npy import NpyWriter, npy_vectors
-from minilm.corpus.formats.parquet import (
-    ArrowTables,
-    ParquetWriter,
-    parquet_texts,
-    parquet_vectors,
-    read_parquet,
-)
 from minilm.corpus.formats.row import Row, TextColumn, make_row
 from minilm.corpus.formats.shard import ShardWriter
 from minilm.errors import CorpusError
@@ -37,10 +23,10 @@ def read_text(source: InputFile, column: TextColumn) -> Iterator[Row]:  # noqa: 
 
 READERS: dict[str, Callable[[InputFile, TextColumn], Iterator[Row]]] = {
     "text": read_text,
-    "jsonl": read_json_lines,
-    "csv": read_csv,
-    "tsv": partial(read_csv, delimiter="\t"),
-    "parquet": read_parquet,
+    "jsonl": json_lines.read_json_lines,
+    "csv": csv.read_csv,
+    "tsv": partial(csv.read_csv, delimiter="\t"),
+    "parquet": parquet.read_parquet,
 }
 FORMATS = tuple(READERS)
 CUTTABLE = ("text", "jsonl")  # formats that can be cut at any newline; a cell of CSV may hold newlines
@@ -61,9 +47,9 @@ class VectorFormat(NamedTuple):
     texts: Callable[[Path, set[int]], Mapping[int, str | None]]
 
 
-_NPY = VectorFormat(npy_vectors, lambda path, rows: {})  # noqa: ARG005 - the format holds no texts
-_JSONL = VectorFormat(json_lines_vectors, json_lines_texts)
-_PARQUET = VectorFormat(parquet_vectors, parquet_texts)
+_NPY = VectorFormat(npy.npy_vectors, lambda path, rows: {})  # noqa: ARG005 - the format holds no texts
+_JSONL = VectorFormat(json_lines.json_lines_vectors, json_lines.json_lines_texts)
+_PARQUET = VectorFormat(parquet.parquet_vectors, parquet.parquet_texts)
 OUTPUTS = {".npy": _NPY, ".jsonl": _JSONL, ".ndjson": _JSONL, ".parquet": _PARQUET, ".pq": _PARQUET}
 
 
@@ -88,14 +74,15 @@ def vector_format(path: Path) -> VectorFormat:
 
 
 def make_writer(
-    output: Path, folder: Path, *, column: str, width: int, dtype: str, other_types: Mapping[str, Any]
+    output: Path, folder: Path, column: str, width: int, dtype: str, other_types: Mapping[str, Any]
 ) -> ShardWriter:
     """Return the writer for an output, whose suffix tells the format."""
     kind = OUTPUTS.get(output.suffix)
     if kind is _NPY:
-        return NpyWriter(folder, width, dtype)
+        return npy.NpyWriter(folder, width, dtype)
     if kind is _JSONL:
-        return JsonLinesWriter(folder, column)
+        return json_lines.JsonLinesWriter(folder, column)
     if kind is _PARQUET:
-        return ParquetWriter(folder, ArrowTables(column, width, dtype, other_types=other_types))
+        tables = parquet.ArrowTables(column, width, dtype, other_types=other_types)
+        return parquet.ParquetWriter(folder, tables)
     raise CorpusError(f"the output must end in .parquet, .npy or .jsonl, not {output.name!r}")

@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from minilm._arrays import FloatArray
 from minilm._files import rename_durably, sync, write_json
 from minilm.corpus.formats.parquet import ArrowTables
-from minilm.corpus.formats.shard import Shard
-from minilm.corpus.job import encode_texts, shards, split_valid
+from minilm.corpus.job import NoTextError, encode_texts, make_shard, shards, split_valid
 from minilm.corpus.manifest import JobOptions, Report
 from minilm.corpus.ray.blocks import Block
 from minilm.corpus.rows import Corpus
@@ -85,10 +85,8 @@ class BlockTask:
 
     def corpus(self, block: Block) -> Corpus:
         """Return the rows of a block."""
-        kind = self.formats[block.input]
-        return Corpus(
-            [self.paths[block.input]], format=kind, column=self.column, keep=self.keep, span=block.span
-        )
+        path, kind = self.paths[block.input], self.formats[block.input]
+        return Corpus([path], format=kind, column=self.column, keep=self.keep, span=block.span)
 
 
 class BlockEncoder:
@@ -124,80 +122,50 @@ class BlockEncoder:
         block = self._task.blocks[number]
         try:
             record = self._task.read_record(number) or self._encode(block)
-        except MiniLMError as error:
-            return {"block": number, "failure": f"{socket.gethostname()}: {error}"}
-        except (OSError, ValueError) as error:  # the message may not name the file
-            where = f"{socket.gethostname()}, at {self._task.paths[block.input]}"
-            return {"block": number, "failure": f"{where}: {error}"}
+        except (MiniLMError, OSError, ValueError) as error:
+            # The message of another library may not name the file.
+            at = "" if isinstance(error, MiniLMError) else f", at {self._task.paths[block.input]}"
+            return {"block": number, "failure": f"{socket.gethostname()}{at}: {error}"}
         return {name: value for name, value in record.items() if name != "listed"}
 
     def _encode(self, block: Block) -> Record:
         """Write the file of a block and then its record."""
-        task = self._task
-        encoding = _BlockEncoding(self._model, task, block)
-        temporary = task.temporary()
-        with temporary.open("wb") as file:
-            encoding.tables.write(file, encoding)
-            sync(file)
-        report = encoding.report
-        report.errors = len(encoding.invalid)
-        size = temporary.stat().st_size if report.rows else 0
-        if encoding.is_refused or not report.rows:
+        task, report, temporary = self._task, Report(), self._task.temporary()
+        reader = task.corpus(block).read()
+        listed: list[tuple[int, str | None]] = []  # line and problem of each row without text
+        tables = task.tables()
+
+        def encode(texts: list[str]) -> FloatArray:
+            return encode_texts(self._model, texts, report, task.options, task.prompt)
+
+        def encoded_tables() -> Iterator[Any]:
+            for window in shards(reader):
+                valid, invalid = split_valid(window, task.options.on_error)
+                listed.extend((row.line, row.problem) for row in invalid)
+                report.inputs += len(window)
+                report.rows += len(valid)
+                if valid:
+                    yield tables.table(make_shard(block.number, valid, task.options.dtype, encode))
+
+        try:
+            with temporary.open("wb") as file:
+                tables.write(file, encoded_tables())
+                sync(file)
+        except NoTextError as error:
             temporary.unlink()
-        else:
+            return {
+                "block": block.number,
+                "failure": "",
+                "line": error.row.line,
+                "problem": error.row.problem,
+            }
+        report.errors = len(listed)
+        size = temporary.stat().st_size if report.rows else 0
+        if report.rows:
             rename_durably(temporary, task.part(block.number))
-        if encoding.is_refused:
-            line, problem = encoding.invalid[0]
-            return {"block": block.number, "failure": "", "line": line, "problem": problem}
-        record = {"block": block.number, **asdict(report), "lines": encoding.lines, "bytes": size}
-        record["listed"] = encoding.invalid
+        else:
+            temporary.unlink()
+        record = {"block": block.number, **asdict(report), "lines": reader.lines, "bytes": size}
+        record["listed"] = listed
         write_json(task.record(block.number), record, task.temporary())
         return record
-
-
-class _BlockEncoding:
-    """The tables of one block, encoded as they are iterated over.
-
-    ``invalid`` has line and problem of each row without text. If the job is to fail at such a row, it ends
-    the block and ``is_refused`` is set.
-    """
-
-    def __init__(self, model: MiniLM, task: BlockTask, block: Block) -> None:
-        self._model = model
-        self._task = task
-        self._number = block.number
-        self._reader = task.corpus(block).read()
-        self.tables = task.tables()
-        self.report = Report()
-        self.invalid: list[tuple[int, str | None]] = []
-        self.is_refused = False
-
-    @property
-    def lines(self) -> int:
-        """Lines of the block."""
-        return self._reader.lines
-
-    def __iter__(self) -> Iterator[Any]:
-        for window in shards(self._reader):
-            valid, invalid = split_valid(window, self._task.options.on_error)
-            self.invalid += [(row.line, row.problem) for row in invalid]
-            if invalid and self._task.options.on_error == "raise":
-                self.is_refused = True
-                return
-            self.report.inputs += len(window)
-            self.report.rows += len(valid)
-            if valid:
-                texts, others = [row.text or "" for row in valid], [row.other_columns for row in valid]
-                yield self.tables.table(self._shard(texts, others))
-
-    def _shard(self, texts: list[str], others: list[dict[str, Any]]) -> Shard:
-        task = self._task
-        vectors = encode_texts(
-            self._model,
-            texts,
-            self.report,
-            prompt=task.prompt,
-            pooling=task.options.pooling,
-            batch_size=task.options.batch_size,
-        )
-        return Shard(self._number, texts, others, vectors.astype(task.options.dtype))

@@ -23,8 +23,8 @@ import numpy as np
 
 from minilm._files import atomic_write, write_json
 from minilm.corpus.formats.parquet import ArrowTables
-from minilm.corpus.formats.shard import Shard, check_vector_name
-from minilm.corpus.job import Progress, error_line, error_message, shards, split_valid
+from minilm.corpus.formats.shard import check_vector_name
+from minilm.corpus.job import Progress, error_line, error_message, make_shard, shards, split_valid
 from minilm.corpus.manifest import JobOptions, Report, read_manifest
 from minilm.corpus.ray.actor import BlockEncoder, BlockTask, Record
 from minilm.corpus.ray.blocks import Block, cut_blocks
@@ -123,7 +123,7 @@ class _RayJob:
     def take(self, record: Record) -> None:
         """Count a block whose record an actor sent; raise a CorpusError if the block failed."""
         if "failure" in record:
-            raise CorpusError(self._failure(record))
+            raise CorpusError(record["failure"] or self._no_text(record))
         if record["block"] in self.missing and "rows" in record:
             self._count(record)
             self._advance(self.report, self._position)
@@ -134,9 +134,7 @@ class _RayJob:
         for name in _COUNTS:
             setattr(self.report, name, getattr(self.report, name) + record[name])
 
-    def _failure(self, record: Record) -> str:
-        if record["failure"]:
-            return str(record["failure"])
+    def _no_text(self, record: Record) -> str:
         block = self._task.blocks[record["block"]]
         line = _lines_before(block, self._task) + record["line"]
         return error_message(self._corpus.paths[block.input], line, record["problem"])
@@ -201,17 +199,13 @@ def _schema(corpus: Corpus, width: int, options: JobOptions) -> Any:  # noqa: AN
     """Return the schema that the first rows with text give, as on one machine. All blocks must match it."""
     tables, reader = None, corpus.read()
     for window in shards(reader):
-        valid, invalid = split_valid(window, options.on_error)
-        if invalid and options.on_error == "raise":
-            raise CorpusError(error_message(invalid[0].source, invalid[0].line, invalid[0].problem))
+        valid, _ = split_valid(window, options.on_error)
         if tables is None:  # the first shard settles the column
             check_vector_name(reader.column)
-            tables = ArrowTables(
-                reader.column or "text", width, options.dtype, other_types=reader.other_types
-            )
+            column, types = reader.column or "text", reader.other_types
+            tables = ArrowTables(column, width, options.dtype, other_types=types)
         if valid:
-            texts, others = [row.text or "" for row in valid], [row.other_columns for row in valid]
-            tables.table(Shard(0, texts, others, np.zeros((len(valid), width), options.dtype)))
+            tables.table(make_shard(0, valid, options.dtype, lambda texts: np.zeros((len(texts), width))))
             return tables.schema
     tables = tables or ArrowTables(reader.column or "text", width, options.dtype)
     return tables.schema_without_rows()
@@ -264,13 +258,12 @@ def publish_parts(
         with atomic_write(task.part(0), task.temporary()) as file:
             task.tables().write(file, [])
     manifest = {"options": recorded, "report": asdict(report), "blocks": blocks}
-    workspace.publish(task.parts, manifest, report, _error_lines(task, corpus))
-
-
-def _error_lines(task: BlockTask, corpus: Corpus) -> Iterator[bytes]:
-    for block, record in _records(task):
-        for line, problem in record["listed"]:
-            yield error_line(corpus.paths[block.input], record["lines_before"] + line, problem)
+    errors = (
+        error_line(corpus.paths[block.input], record["lines_before"] + line, problem)
+        for block, record in _records(task)
+        for line, problem in record["listed"]
+    )
+    workspace.publish(task.parts, manifest, report, errors)
 
 
 def _records(task: BlockTask) -> Iterator[tuple[Block, Record]]:

@@ -221,8 +221,8 @@ def test_ctrl_c_lets_the_blocks_in_hand_land_and_no_other(
     command = ["encode", str(tmp_path / "in.jsonl"), "-o", str(output), "--on-error", "skip"]
     command += ["--engine", "ray", "--block-mib", str(BLOCK_BYTES / (1 << 20)), "--address", machines.address]
     # two tasks of all the blocks there are, so that no record comes before half of them are done
-    begin = "import sys; from minilm.cli.main import main; from minilm.corpus.ray import job; "
-    begin += "job._MOST_TASKS = 2; sys.exit(main())"
+    begin = "import sys; from minilm.cli.main import main; from minilm.corpus.ray import cluster; "
+    begin += "cluster._MAX_TASKS = 2; sys.exit(main())"
     driver = subprocess.Popen(
         [sys.executable, "-c", begin, *command], stderr=subprocess.PIPE, text=True, encoding="utf-8"
     )
