@@ -1,4 +1,4 @@
-"""What the HTTP service does under load: requests a second, and how long each waits, by number of clients.
+"""What the HTTP service does under load: requests per second, and how long each waits, by number of clients.
 
     python -m benchmarks.load [--seconds 5] [--rounds 3] [--quick]
 
@@ -86,7 +86,7 @@ def main() -> None:
 
     alone = bare(texts)
     print(
-        f"\nMiniLM.encode, without a server: {alone['one at a time']:.0f} texts a second one at a time, "
+        f"\nMiniLM.encode, without a server: {alone['one at a time']:.0f} texts per second one at a time, "
         f"{alone['32 at a time']:.0f} of 32 at a time"
     )
     gathered = rate_of("gathered", 32)
@@ -120,7 +120,7 @@ def summarize(loads: dict[str, dict[int, list[Load]]]) -> tuple[dict[str, Any], 
 
 
 def bare(texts: list[str]) -> dict[str, float]:
-    """Texts a second by the encoder alone: what gathering could gain if HTTP cost nothing."""
+    """Texts per second by the encoder alone: what gathering could gain if HTTP cost nothing."""
     model = MiniLM()
     input_ids = model.tokenizer(texts).input_ids
     rates = {}

@@ -2,8 +2,8 @@
 
     python -m benchmarks.sizing [--core-hour 0.10] [--terabyte-month 23] [--gigabytes-a-second 10]
 
-Nothing is measured here: ``scaling`` has measured how many tokens a second a core encodes and how that falls
-with length, ``floor`` what the tokenizer takes. docs/sizing.md holds what this prints at its defaults.
+Nothing is measured here: ``scaling`` has measured how many tokens per second a core encodes and how that
+falls with length, ``floor`` what the tokenizer takes. docs/sizing.md holds what this prints at its defaults.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from benchmarks.harness import RESULTS, print_table
 from minilm.corpus.ray.blocks import BLOCK_BYTES
 
 CORPORA = {"10 million": 10**7, "1 billion": 10**9, "100 billion": 10**11}
-LENGTHS = {16: "a sentence", 64: "a paragraph", 256: "a page, the cut"}  # tokens a text
+LENGTHS = {16: "a sentence", 64: "a paragraph", 256: "a page, the cut"}  # tokens per text
 WIDTH = 384
 BYTES = {"float32": 4 * WIDTH, "float16": 2 * WIDTH, "int8": WIDTH, "binary": WIDTH // 8}  # a vector
 BYTES_A_TOKEN = 3.8  # of the STS Benchmark's sentences, [CLS] and [SEP] counted as tokens
 WEIGHTS = 4 * 6 * (4 * WIDTH**2 + 2 * WIDTH * 1536)  # bytes that each pack of tokens meets
 PACK_TOKENS = 1024
-LINK = 1.25e9  # bytes a second of 10 Gbit/s
-SOCKET = 100e9  # bytes a second from memory, as servers of the last years have and more
+LINK = 1.25e9  # bytes per second of 10 Gbit/s
+SOCKET = 100e9  # bytes per second from memory, as servers of the last years have and more
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
     }
 
     print_table(
-        ["tokens a text", "tokens a second and core", "texts a second and core"]
+        ["tokens per text", "tokens per second and core", "texts per second and core"]
         + [f"core-hours for {name}" for name in CORPORA],
         [
             [f"{n} ({LENGTHS[n]})", f"{rate:,.0f}", f"{rate / n:,.0f}", *(f"{h:,.0f}" for h in hours[n])]
@@ -83,7 +83,7 @@ def main() -> None:
     print_table(
         ["while one core encodes texts of", *(f"{n} tokens" for n in rates)],
         [
-            ["it reads text, a second", *(in_bytes(rate * BYTES_A_TOKEN) for rate in rates.values())],
+            ["it reads text, per second", *(in_bytes(rate * BYTES_A_TOKEN) for rate in rates.values())],
             [
                 "it writes float32 vectors",
                 *(in_bytes(rate / n * BYTES["float32"]) for n, rate in rates.items()),
@@ -139,7 +139,7 @@ def months(seconds: float, arguments: argparse.Namespace) -> float:
 
 
 def tokens_a_second() -> dict[int, float]:
-    """Tokens a second and core at each length, all cores at work."""
+    """Tokens per second and core at each length, all cores at work."""
     scaling = read("scaling")
     machine, blas = scaling["machine"], scaling["blas"]
     print(
