@@ -48,20 +48,8 @@ class GrowingArray:
 class TopK:
     """The ``k`` highest scores of each query, from scores that come in blocks of columns.
 
-    Of equal scores the lower column wins. Blocks must come in the order of their columns.
-
-    Parameters
-    ----------
-    queries : int
-        Rows of the score matrix.
-    k : int
-        How many columns to keep per query.
-
-    Attributes
-    ----------
-    columns : ndarray of int64, shape (queries, k), or narrower while fewer columns have come
-        The highest score first.
-    scores : ndarray of float, of the same shape
+    Of equal scores the lower column wins. Blocks must come in the order of their columns. ``columns`` and
+    ``scores`` have the shape (queries, k), or fewer columns until k have come; the highest score is first.
     """
 
     def __init__(self, queries: int, k: int) -> None:

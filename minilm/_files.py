@@ -69,20 +69,9 @@ def errors_named(
 ) -> Iterator[None]:
     """Turn what a library raises about a file into an error that names the file.
 
-    Parameters
-    ----------
-    error_type : callable
-        Makes the error, from its message.
-    message : str
-        What is said before the library's own words: ``"x.npy is damaged"`` gives
-        ``"x.npy is damaged: ValueError: ..."``.
-    catch : exception type or tuple of them
-        What the library may raise. MiniLM's own errors and MemoryError always pass.
-    when : callable
-        Whether an exception of these types is about the file. By default each is.
-    describe : callable
-        What is quoted of the exception: :func:`minilm.errors.one_line`, or
-        :func:`minilm.errors.described` where the type says more than the text.
+    ``message`` comes before the library's own words: "x.npy is damaged" gives "x.npy is damaged: ...". Only
+    exceptions of the type ``catch`` for which ``when`` is true are turned into ``error_type``; MiniLM's own
+    errors and MemoryError always pass. ``describe`` says what is quoted of the exception.
     """
     try:
         yield

@@ -90,8 +90,8 @@ def load(
 def read_embedder(directory: Path) -> EmbedderParts:
     """Read the parts of a sentence encoder."""
     config = read_config(directory)
-    parameters = _pack_encoder(ParameterFile(directory / "model.safetensors", config), config)
-    tokenizer = _open_tokenizer(directory, config)
+    tensors = ParameterFile(directory / "model.safetensors", config)
+    parameters, tokenizer = _read_encoder(directory, config, tensors)
     dense = read_dense_modules(directory, config) if config.dense else ()
     head = EmbeddingHead(config.hidden_size, config.pooling, dense)
     return EmbedderParts(config, parameters, tokenizer, head)
@@ -105,7 +105,7 @@ def read_cross_encoder(directory: Path) -> CrossEncoderParts:
         directory / "model.safetensors", config, head=classifier_shapes(config, num_labels)
     )
     head = read_classifier(tensors)
-    tokenizer = _open_tokenizer(directory, config)
+    parameters, tokenizer = _read_encoder(directory, config, tensors)
     uses_types = has_token_types(directory)
     [(*_, last_type)] = tokenizer.pairs([("", "a")]).token_type_ids or []
     if uses_types and last_type >= config.type_vocab_size:
@@ -114,9 +114,7 @@ def read_cross_encoder(directory: Path) -> CrossEncoderParts:
             f"type_vocab_size {config.type_vocab_size}"
         )
     activation_fn = read_score_activation(directory, num_labels)
-    return CrossEncoderParts(
-        config, _pack_encoder(tensors, config), tokenizer, head, activation_fn, uses_types
-    )
+    return CrossEncoderParts(config, parameters, tokenizer, head, activation_fn, uses_types)
 
 
 def _read_prompts(checkpoint: Checkpoint) -> PromptFields:
@@ -126,17 +124,16 @@ def _read_prompts(checkpoint: Checkpoint) -> PromptFields:
     return read_prompts(checkpoint.directory)
 
 
-def _pack_encoder(tensors: ParameterFile, config: ModelConfig) -> PackedParameters:
-    return pack_parameters(tensors, config, in_panels=has_small_matrix_kernels())
-
-
-def _open_tokenizer(directory: Path, config: ModelConfig) -> Tokenizer:
-    return open_tokenizer(
+def _read_encoder(
+    directory: Path, config: ModelConfig, tensors: ParameterFile
+) -> tuple[PackedParameters, Tokenizer]:
+    tokenizer = open_tokenizer(
         directory / "tokenizer.json",
         vocab_size=config.vocab_size,
         max_seq_length=config.max_seq_length,
         do_lower_case=config.do_lower_case,
     )
+    return pack_parameters(tensors, config, in_panels=has_small_matrix_kernels()), tokenizer
 
 
 def _file_identity(directory: Path) -> list[tuple[int, int, int]] | None:

@@ -80,20 +80,16 @@ def explain_score(
 ) -> Explanation:
     """Why two texts have the score they have.
 
-    Parameters
-    ----------
-    texts : sequence of two TextSpans
-    hidden_states : sequence of two ndarray, shapes (M, E) and (N, E)
-        Each text's token vectors, as they leave the last layer.
-    embeddings : sequence of two ndarray, shape (E,)
-        What the model makes of them by ``pooling`` alone, scaled to length 1.
-    pooling : tuple of str
-        How the model makes one vector of a text's token vectors.
+    ``hidden_states`` are their token vectors (M, E) and (N, E) from the last layer. ``embeddings`` (E,) are
+    what ``pooling`` alone makes of them, scaled to length 1.
     """
     a, b = texts
     first, second = (np.asarray(embedding, np.float64) for embedding in embeddings)  # (E,), (E,)
     parts_a, parts_b = (token_parts(tokens, pooling) for tokens in hidden_states)  # (M, E), (N, E)
-    return Explanation(float(first @ second), a, b, contributions(parts_a, parts_b))
+    # the pooled embeddings' lengths, as pooling.normalize takes them
+    lengths = [max(float(np.linalg.norm(parts.sum(axis=0))), 1e-12) for parts in (parts_a, parts_b)]
+    contributions = parts_a @ parts_b.T / (lengths[0] * lengths[1])  # (M, N)
+    return Explanation(float(first @ second), a, b, contributions)
 
 
 def token_parts(hidden_states: FloatArray, pooling: Sequence[str]) -> Float64Array:
@@ -111,10 +107,3 @@ def token_parts(hidden_states: FloatArray, pooling: Sequence[str]) -> Float64Arr
     """
     tokens = hidden_states.astype(np.float64)  # (N, E)
     return np.concatenate([tokens * token_weights(tokens, mode) for mode in pooling], axis=1)
-
-
-def contributions(parts_a: FloatArray, parts_b: FloatArray) -> Float64Array:
-    """What each pair of tokens adds to the cosine of the two texts: (M, E), (N, E) -> (M, N)."""
-    # the pooled embeddings' lengths, as pooling.normalize takes them
-    lengths = [max(float(np.linalg.norm(parts.sum(axis=0))), 1e-12) for parts in (parts_a, parts_b)]
-    return np.asarray(parts_a @ parts_b.T / (lengths[0] * lengths[1]), dtype=np.float64)

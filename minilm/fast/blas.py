@@ -71,13 +71,10 @@ def kernel_advice() -> str | None:
     info = blas_info()
     if info.library != "openblas" or info.kernel not in _AVX2_KERNELS or not _cpu_has_avx512():
         return None
-    inherited = os.environ.get("OPENBLAS_CORETYPE")
-    remedy = (
-        f"the environment sets OPENBLAS_CORETYPE={inherited}: unset it before Python starts"
-        if inherited
-        else "this OpenBLAS does not know the CPU: try a newer numpy, or OPENBLAS_CORETYPE=SkylakeX in the "
-        "environment"
-    )
+    remedy = "this OpenBLAS does not know the CPU: try a newer numpy, or OPENBLAS_CORETYPE=SkylakeX"
+    remedy += " in the environment"
+    if inherited := os.environ.get("OPENBLAS_CORETYPE"):
+        remedy = f"the environment sets OPENBLAS_CORETYPE={inherited}: unset it before Python starts"
     return (
         f"this CPU has AVX-512, but numpy's BLAS runs its {info.kernel} kernels, often at half the speed; "
         f"{remedy}"

@@ -27,15 +27,12 @@ def ray_cores() -> int | None:
 
 
 def _cgroup_quota(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float:
-    """Cores that the control groups allow; infinity without a quota.
-
-    In version 2 of control groups the smallest quota of this process's group and its parents counts, in
-    version 1 the quota of the group that is mounted at ``root``.
-    """
+    """Cores that the control groups allow; infinity without a quota."""
     return min(_quota_of_version_2(root, membership), _quota_of_version_1(root))
 
 
 def _quota_of_version_2(root: Path, membership: Path) -> float:
+    """The smallest quota of this process's group and its parents."""
     quotas = [math.inf]
     try:
         # "0::/system.slice/some.service"; in a container with its own namespace "0::/"
@@ -52,6 +49,7 @@ def _quota_of_version_2(root: Path, membership: Path) -> float:
 
 
 def _quota_of_version_1(root: Path) -> float:
+    """The quota of the group that is mounted at ``root``."""
     try:
         quota = int((root / "cpu" / "cpu.cfs_quota_us").read_text("ascii"))
         period = int((root / "cpu" / "cpu.cfs_period_us").read_text("ascii"))

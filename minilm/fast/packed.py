@@ -253,25 +253,21 @@ def _double_gelu(x: Float32Array, workspace: Workspace, coefficients: Sequence[n
 
     Where P overflows, tanh is 1 or -1, which is right; so the overflow needs no warning.
     """
-    with np.errstate(over="ignore"):
-        _double_gelu_in_blocks(x, workspace, coefficients)
-
-
-def _double_gelu_in_blocks(x: Float32Array, workspace: Workspace, coefficients: Sequence[np.float32]) -> None:
     highest, next_lower, *lower = coefficients[::-1]  # P by Horner's rule
-    for start in range(0, len(x), GELU_ROWS):
-        block = x[start : start + GELU_ROWS]
-        square, gate = workspace.square[: len(block)], workspace.gate[: len(block)]
-        np.multiply(block, block, out=square)
-        np.multiply(square, highest, out=gate)
-        gate += next_lower
-        for coefficient in lower:
-            gate *= square
-            gate += coefficient
-        gate *= block
-        np.tanh(gate, out=gate)
-        gate += _ONE
-        block *= gate
+    with np.errstate(over="ignore"):
+        for start in range(0, len(x), GELU_ROWS):
+            block = x[start : start + GELU_ROWS]
+            square, gate = workspace.square[: len(block)], workspace.gate[: len(block)]
+            np.multiply(block, block, out=square)
+            np.multiply(square, highest, out=gate)
+            gate += next_lower
+            for coefficient in lower:
+                gate *= square
+                gate += coefficient
+            gate *= block
+            np.tanh(gate, out=gate)
+            gate += _ONE
+            block *= gate
 
 
 def _layer_norm(x: Float32Array, norm: LayerNorm, eps: float, *, out: Float32Array) -> None:

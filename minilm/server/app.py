@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.security import HTTPBearer
@@ -17,7 +16,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from minilm import __version__
 from minilm.cross_encoder import CrossEncoder
 from minilm.model import MiniLM
-from minilm.server.errors import error_body, error_response, invalid_response, refused_response
+from minilm.server.errors import failed_response, invalid_response, refused_response
 from minilm.server.limits import ServerSettings
 from minilm.server.middleware import Gate
 from minilm.server.routes.openai import openai_routes
@@ -26,8 +25,6 @@ from minilm.server.routes.page import page_routes
 from minilm.server.routes.text_embeddings_inference import text_embeddings_inference_routes
 from minilm.server.schemas import ErrorAnswer
 from minilm.server.service import Reranking, Service
-
-logger = logging.getLogger(__name__)
 
 
 def create_app(
@@ -81,7 +78,9 @@ def create_app(
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type"],
         )
-    _add_error_handlers(app)
+    app.exception_handler(StarletteHTTPException)(refused_response)
+    app.exception_handler(RequestValidationError)(invalid_response)
+    app.exception_handler(Exception)(failed_response)
     for router in (
         openai_routes(service),
         text_embeddings_inference_routes(service, reranking),
@@ -90,18 +89,3 @@ def create_app(
     ):
         app.include_router(router)
     return app
-
-
-def _add_error_handlers(app: FastAPI) -> None:
-    @app.exception_handler(StarletteHTTPException)
-    async def refused(request: Request, error: HTTPException) -> Response:  # noqa: ARG001
-        return refused_response(error)
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:  # noqa: ARG001
-        return invalid_response(error)
-
-    @app.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> Response:
-        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return error_response(500, error_body(500, "the server failed; its log says why"))

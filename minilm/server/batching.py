@@ -18,26 +18,21 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence, Sized
-from typing import Any, Protocol
+from typing import Any
 
 from minilm._arrays import AnyArray
 
 # What is encoded, in the form that the encode function takes; len() is the number of tokens.
 Items = Sequence[Sized]
 EncodeBatch = Callable[[Sequence[Any]], Sequence[AnyArray]]
+# Called with the texts and the tokens of a batch, and the seconds that each of its new requests had waited.
+ObserveBatch = Callable[[int, int, list[float]], None]
 
 # Tokens that go through the encoder at a time, per core: the speed is the same from 512 on, and a new request
 # waits for the current batch (30 ms on one core of 2026).
 BATCH_TOKENS = 512
 LINGER_SECONDS = 0.003  # how long to wait for clients that were just answered to ask again
 PIECE_TOKENS = 256  # of one request in a batch, while others wait
-
-
-class BatchObserver(Protocol):
-    """Told what goes through the encoder (the metrics)."""
-
-    def observe_batch(self, texts: int, tokens: int, waited: list[float]) -> None:
-        """``texts`` were encoded in one batch, whose new requests had ``waited`` this many seconds."""
 
 
 class QueueFullError(Exception):
@@ -79,12 +74,12 @@ class Batcher:
     """
 
     def __init__(
-        self, encode: EncodeBatch, *, cores: int, max_tokens: int, observer: BatchObserver | None = None
+        self, encode: EncodeBatch, *, cores: int, max_tokens: int, observe_batch: ObserveBatch | None = None
     ) -> None:
         self._encode = encode
         self._batch_tokens = BATCH_TOKENS * cores
         self._max_tokens = max_tokens
-        self._observer = observer
+        self._observe_batch = observe_batch
         self._rate = 10_000.0  # tokens per second; measured from the first batch on
         self.reset()
         _batchers.add(self)
@@ -195,9 +190,9 @@ class Batcher:
             self._expected = sum(map(len, finished.values())) + len(self._waiting)
         if results is not None:  # before anyone is answered, who may fork, or ask for the count
             self._rate = tokens / max(time.perf_counter() - started, 1e-6)
-            if self._observer is not None:
+            if self._observe_batch is not None:
                 waited = [started - request.arrived for request, start, _ in pieces if start == 0]
-                self._observer.observe_batch(len(items), tokens, waited)
+                self._observe_batch(len(items), tokens, waited)
         for loop, requests in finished.items():
             loop.call_soon_threadsafe(_deliver, requests, error)
 

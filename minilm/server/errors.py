@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import HTTPException
+from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+logger = logging.getLogger(__name__)
 
 TYPES = {401: "authentication_error", 404: "not_found_error", 503: "service_unavailable"}
 
@@ -39,13 +43,19 @@ def error_body(
 
 
 def error_response(
-    status: int, body: dict[str, object], headers: Mapping[str, str] | None = None
+    status: int,
+    message: str,
+    *,
+    param: str | None = None,
+    code: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The error object as an answer, in ASCII: text of a client may have no UTF-8 form."""
-    return Response(json.dumps(body), status, headers, media_type="application/json")
+    body = json.dumps(error_body(status, message, param, code))
+    return Response(body, status, headers, media_type="application/json")
 
 
-def refused_response(error: HTTPException) -> Response:
+async def refused_response(_: Request, error: StarletteHTTPException) -> Response:
     """The answer to a request that was refused, or whose body broke the JSON parser."""
     param, code = getattr(error, "param", None), getattr(error, "code", None)
     message = str(error.detail)
@@ -53,27 +63,32 @@ def refused_response(error: HTTPException) -> Response:
         is_deep = isinstance(error.__cause__, RecursionError)
         message = f"the body is not valid JSON: {'it is nested too deeply' if is_deep else error.__cause__}"
         code = "invalid_json"
-    body = error_body(error.status_code, message, param, code)
-    return error_response(error.status_code, body, error.headers)
+    return error_response(error.status_code, message, param=param, code=code, headers=error.headers)
 
 
-def invalid_response(error: RequestValidationError) -> Response:
+async def invalid_response(_: Request, error: RequestValidationError) -> Response:
     """The answer to a body that is not JSON (400) or not of the right shape (422)."""
     # An input may have one of several forms: report the error of the form that fits furthest.
     first = max(error.errors(), key=_place)
+    if first["type"] == "json_invalid":
+        message = f"the body is not valid JSON: {first.get('ctx', {}).get('error', first['msg'])}"
+        return error_response(400, message, code="invalid_json")
+    if isinstance(error.body, bytes):  # FastAPI parses a body only if its type is JSON
+        return error_response(422, "the body must come with Content-Type: application/json")
     # Leave out the alternatives that pydantic tried ("str", "list[str]", "function-...").
     place = [
         str(part)
         for part in first["loc"][1:]
         if isinstance(part, int) or (str(part).isidentifier() and part != "str")
     ]
-    if first["type"] == "json_invalid":
-        message = f"the body is not valid JSON: {first.get('ctx', {}).get('error', first['msg'])}"
-        return error_response(400, error_body(400, message, code="invalid_json"))
-    if isinstance(error.body, bytes):  # FastAPI parses a body only if its type is JSON
-        return error_response(422, error_body(422, "the body must come with Content-Type: application/json"))
     param = ".".join(place) or None
-    return error_response(422, error_body(422, f"{param or 'the body'}: {first['msg']}", param))
+    return error_response(422, f"{param or 'the body'}: {first['msg']}", param=param)
+
+
+async def failed_response(request: Request, error: Exception) -> Response:
+    """The answer to a request that met a bug."""
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return error_response(500, "the server failed; its log says why")
 
 
 def _place(error: Mapping[str, Any]) -> tuple[int, list[int]]:

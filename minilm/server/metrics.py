@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
@@ -18,29 +19,18 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._queues = [queue_tokens]
         registry = self._registry
+        duration = partial(Histogram, buckets=_SECONDS, registry=registry)
+        size = partial(Histogram, buckets=_POWERS, registry=registry)
         self.requests = Counter(
             "minilm_requests", "Requests answered.", ["method", "path", "status"], registry=registry
         )
-        self.latency = Histogram(
-            "minilm_request_duration_seconds",
-            "From a request's arrival to the end of its answer.",
-            ["path"],
-            buckets=_SECONDS,
-            registry=registry,
+        self.latency = duration(
+            "minilm_request_duration_seconds", "From a request's arrival to the end of its answer.", ["path"]
         )
         self.truncated = Counter("minilm_truncated_texts", "Texts cut at max_seq_length.", registry=registry)
-        self._texts = Histogram(
-            "minilm_batch_texts", "Texts encoded together.", buckets=_POWERS, registry=registry
-        )
-        self._tokens = Histogram(
-            "minilm_batch_tokens", "Tokens encoded together.", buckets=_POWERS, registry=registry
-        )
-        self._waited = Histogram(
-            "minilm_queue_duration_seconds",
-            "Time a request waits to be encoded.",
-            buckets=_SECONDS,
-            registry=registry,
-        )
+        self._texts = size("minilm_batch_texts", "Texts encoded together.")
+        self._tokens = size("minilm_batch_tokens", "Tokens encoded together.")
+        self._waited = duration("minilm_queue_duration_seconds", "Time a request waits to be encoded.")
         Gauge(
             "minilm_queue_tokens", "Tokens that wait or are being encoded.", registry=registry
         ).set_function(lambda: sum(queue() for queue in self._queues))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import hmac
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from minilm.server.errors import error_body, error_response
+from starlette.responses import Response
+
+from minilm.server.errors import error_response
 from minilm.server.limits import ServerSettings
 
 if TYPE_CHECKING:
@@ -35,20 +36,16 @@ OPEN_PATHS = frozenset(
 )
 
 
-class Refusal(NamedTuple):
-    """Why a request is not answered by a route."""
-
-    status: int
-    message: str
-    code: str
-    headers: Mapping[str, str] = {"connection": "close"}  # there may be more of the body
+def _refusal(status: int, message: str, code: str, **headers: str) -> Response:
+    # the connection closes: there may be more of the body
+    return error_response(status, message, code=code, headers={"connection": "close", **headers})
 
 
-_NO_KEY = Refusal(
+_NO_KEY = _refusal(
     401,
     "this server asks for a key: send it as 'Authorization: Bearer KEY'",
     "invalid_api_key",
-    {"connection": "close", "www-authenticate": "Bearer"},
+    **{"www-authenticate": "Bearer"},
 )
 
 
@@ -87,11 +84,8 @@ class Gate:
         body = await self._read_body(receive, None if self._is_allowed(scope) else _NO_KEY)
         if body is None:  # the client went away before its body came
             return
-        if isinstance(body, Refusal):
-            response = error_response(
-                body.status, error_body(body.status, body.message, code=body.code), body.headers
-            )
-            await response(scope, receive, send)
+        if isinstance(body, Response):
+            await body(scope, receive, send)
             return
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
         del body  # it is given once, and not kept beside the request that is made of it
@@ -110,7 +104,7 @@ class Gate:
         is_right = hmac.compare_digest(token.strip(), key.encode())
         return is_right and scheme.lower() == b"bearer"
 
-    async def _read_body(self, receive: Receive, refusal: Refusal | None) -> bytes | Refusal | None:
+    async def _read_body(self, receive: Receive, refusal: Response | None) -> bytes | Response | None:
         """Read all of the body, within its limit and a deadline; None if the client goes away.
 
         The body of a request that has a ``refusal`` already is read, and not kept.
@@ -120,9 +114,9 @@ class Gate:
             return await asyncio.wait_for(self._read_to_end(receive, refusal), seconds)
         except asyncio.TimeoutError:
             message = f"the body did not arrive within {seconds:g} seconds"
-            return refusal or Refusal(408, message, "body_too_slow")
+            return refusal or _refusal(408, message, "body_too_slow")
 
-    async def _read_to_end(self, receive: Receive, refusal: Refusal | None) -> bytes | Refusal | None:
+    async def _read_to_end(self, receive: Receive, refusal: Response | None) -> bytes | Response | None:
         limit = self._settings.max_body_bytes
         body = bytearray()  # one buffer, however small the pieces are
         size, is_last = 0, False
@@ -135,7 +129,7 @@ class Gate:
             is_last = not message.get("more_body", False)
             if refusal is None and size > limit:
                 text = f"the body is longer than this server's limit of {limit:,} bytes"
-                refusal = Refusal(413, text, "body_too_large")
+                refusal = _refusal(413, text, "body_too_large")
                 body.clear()
             if refusal is None:
                 body.extend(piece)

@@ -48,7 +48,7 @@ class Service:
             self._encode,
             cores=model.threads,
             max_tokens=settings.max_queue_tokens,
-            observer=self.metrics,
+            observe_batch=self.metrics.observe_batch,
         )
 
     def _encode(self, batch: Sequence[list[int]]) -> list[AnyArray]:
@@ -186,7 +186,7 @@ class Reranking:
             self._encode,
             cores=service.model.threads,
             max_tokens=service.settings.max_queue_tokens,
-            observer=service.metrics,
+            observe_batch=service.metrics.observe_batch,
         )
         service.metrics.add_queue(lambda: self.batcher.waiting_tokens)
 

@@ -37,12 +37,7 @@ def item_text(index: int, item: object) -> str:
     """Return the item ``index`` of some inputs as a plain str."""
     if not isinstance(item, str):
         raise TypeError(f"inputs[{index}] is {type(item).__name__}, not str{_decode_hint(item)}")
-    return as_str(item)
-
-
-def as_str(text: str) -> str:
-    """Return a plain str with the characters of a text, also of a subclass (``numpy.str_``, an enum)."""
-    return text if type(text) is str else str.__str__(text)
+    return str.__str__(item)  # a plain str, also of a subclass (numpy.str_, an enum)
 
 
 def is_encodable(text: str) -> bool:
@@ -64,7 +59,7 @@ def check_text(name: str, text: object) -> str:
     """Return ``text`` unchanged if it is a text with a UTF-8 form."""
     if not isinstance(text, str):
         raise TypeError(f"{name} must be a str, not {type(text).__name__}{_decode_hint(text)}")
-    text = as_str(text)
+    text = str.__str__(text)  # as in item_text
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -41,14 +41,8 @@ class PairFrame(NamedTuple):
         before, between, after = self.before, self.between, self.after
         input_ids = [*before.input_ids, *first, *between.input_ids, *second, *after.input_ids]
         first_types, second_types = [self.first_type] * len(first), [self.second_type] * len(second)
-        types = [
-            before.token_type_ids,
-            first_types,
-            between.token_type_ids,
-            second_types,
-            after.token_type_ids,
-        ]
-        return input_ids, [token_type for part in types for token_type in part]
+        types = before.token_type_ids + first_types + between.token_type_ids + second_types
+        return input_ids, types + after.token_type_ids
 
 
 def pair_frame(tokenizer: Tokenizer, path: Path) -> PairFrame:
