@@ -112,7 +112,7 @@ class ClassificationHead:
     """From hidden states to the logits of BertForSequenceClassification.
 
     The pooler, a linear layer and tanh over the vector of ``[CLS]``, is in BERT's code and not in its paper
-    (Devlin et al. 2019). The linear layer after it is W of the paper's section 4.1.
+    (Devlin et al. 2019, https://arxiv.org/abs/1810.04805). The linear layer after it is W of its section 4.1.
     """
 
     pooler_weight: Float32Array  # (E, E)
