@@ -30,8 +30,8 @@ Definition = Function | ast.ClassDef
 
 def check(violations: Iterable[str], remedy: str) -> None:
     """Fail with all violations, one per line, and what to do about them."""
-    found = sorted(violations)
-    assert not found, "\n  ".join([f"{remedy}:", *found])
+    lines = sorted(violations)
+    assert not lines, "\n  ".join([f"{remedy}:", *lines])
 
 
 def code_lines(function: Function) -> int:

@@ -63,10 +63,15 @@ def test_a_missing_file_is_named_and_not_the_port(
     "options",
     [
         ["--port", "70000"],
+        ["--max-body-bytes", "0"],
         ["--max-texts", "0"],
+        ["--max-characters", "-1"],
+        ["--max-queue-tokens", "0"],
         ["--threads", "0"],
         ["--api-key", ""],
         ["--body-seconds", "nan"],
+        ["--body-seconds", "0"],
+        ["--cors-origin", "example.org"],
         ["--default-prompt-name", "", "--port", "0"],
     ],
 )

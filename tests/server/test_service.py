@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,17 +14,17 @@ from starlette.testclient import TestClient
 from tokenizers import Tokenizer, processors
 
 from minilm import CrossEncoder, MiniLM
-from minilm.fast.engine import Engine
 from minilm.server.app import create_app
-from minilm.server.errors import RequestError
+from minilm.server.batching import Batcher
 from minilm.server.limits import ServerSettings
-from minilm.server.service import Reranking, Service, _Unpooled
+from minilm.server.service import Reranking, Service
 from tests.checkpoints import MakeCheckpoint, write_cross_encoder
+from tests.counting import Work
 from tests.serving import BOUND, A, B
 
 
 @pytest.mark.parametrize(
-    ("template", "before", "behind"),
+    ("template", "prefix", "suffix"),
     [
         ("[CLS] $A [SEP]", [2], [3]),
         ("[CLS] $A", [2], []),
@@ -31,8 +33,8 @@ from tests.serving import BOUND, A, B
         ("[CLS] $A [MASK] [SEP]", [2], [4, 3]),
     ],
 )
-def test_around_ids_stands_what_the_tokenizer_puts_around_texts(
-    make_checkpoint: MakeCheckpoint, template: str, before: list[int], behind: list[int]
+def test_ids_get_the_special_tokens_that_texts_get(
+    make_checkpoint: MakeCheckpoint, template: str, prefix: list[int], suffix: list[int]
 ) -> None:
     directory = make_checkpoint()
     tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
@@ -41,86 +43,111 @@ def test_around_ids_stands_what_the_tokenizer_puts_around_texts(
     tokenizer.save(str(directory / "tokenizer.json"))
     model = MiniLM(directory, max_seq_length=6)
     service = Service(model, ServerSettings())
-    room = 6 - len(before) - len(behind)
+    room = 6 - len(prefix) - len(suffix)
     for length in (1, 2, room, room + 1, 10):
         text, ids = " ".join("abcdefghij"[:length]), [*range(5, 5 + length)]
-        framed = [*before, *ids[:room], *behind]
+        framed = [*prefix, *ids[:room], *suffix]
         assert model.tokenizer([text]).input_ids == [framed]
         is_cut = [0] if length > room else []
-        for given in (ids, [ids], [[*before, *ids, *behind]]):
-            assert asyncio.run(service.token_ids(given, param="input")) == ([framed], is_cut)
-    only_special = [*before, *behind]  # an empty text
+        for inputs in (ids, [ids], [[*prefix, *ids, *suffix]]):
+            assert asyncio.run(service.token_ids(inputs, param="input")) == ([framed], is_cut)
+    only_special = [*prefix, *suffix]  # an empty text
     assert asyncio.run(service.token_ids(only_special, param="input"))[0] == [only_special]
 
 
 @pytest.mark.parametrize(
     ("path", "body", "texts"),
     [
-        ("/compare", {"text_a": A, "text_b": B, "explain": True}, 2),
-        ("/compare", {"text_a": A, "text_b": B}, 2),
-        ("/matrix", {"texts": [A, B, "c"]}, 3),
-        ("/similarity", {"inputs": {"source_sentence": A, "sentences": [B]}}, 2),
-        ("/embed", {"inputs": [A, B]}, 2),
-        ("/v1/embeddings", {"input": [A, B]}, 2),
+        ("/compare", {"text_a": A, "text_b": B, "explain": True}, [A, B]),
+        ("/compare", {"text_a": A, "text_b": B, "explain": False}, [A, B]),
+        ("/matrix", {"texts": [A, B, "c"]}, [A, B, "c"]),
+        ("/similarity", {"inputs": {"source_sentence": A, "sentences": [B, "c"]}}, [A, B, "c"]),
+        ("/embed", {"inputs": [A, B]}, [A, B]),
+        ("/v1/embeddings", {"input": [A, B]}, [A, B]),
     ],
 )
 def test_each_text_is_tokenized_once_and_encoded_once(
-    model: MiniLM, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any], texts: int
+    model: MiniLM, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any], texts: list[str]
 ) -> None:
-    tokenized, encoded = list[str](), list[Any]()
-    run = Engine.run
-
-    class CountingBackend:
-        """The tokenizer's backend; it notes the texts of every call."""
-
-        def __getattr__(self, name: str) -> Any:
-            attribute = getattr(backend, name)
-            if not name.startswith("encode"):
-                return attribute
-
-            def encode(inputs: Any, **options: Any) -> Any:
-                tokenized.extend([inputs] if isinstance(inputs, str) else inputs)
-                return attribute(inputs, **options)
-
-            return encode
-
-    def count_rows(engine: Engine, token_ids: Sequence[Any], *arguments: Any, **options: Any) -> Any:
-        encoded.extend(token_ids)
-        return run(engine, token_ids, *arguments, **options)
-
-    backend = model.tokenizer.backend
-    monkeypatch.setattr(model.tokenizer, "backend", CountingBackend())
-    monkeypatch.setattr(Engine, "run", count_rows)
+    expected = model.tokenizer(texts).input_ids
     with TestClient(create_app(model)) as client:
-        answer = client.post(path, json=body)
-    assert answer.status_code == 200
-    assert (len(tokenized), len(encoded)) == (texts, texts)
+        work = Work(model, monkeypatch)
+        assert client.post(path, json=body).status_code == 200
+    assert work.tokenized == texts
+    assert sorted(work.encoded) == sorted(expected)
 
 
-def test_an_explanation_shares_a_batch_with_embeddings(model: MiniLM) -> None:
-    """The batch gives hidden states to one request and embeddings to the other."""
-    service = Service(model, ServerSettings())
-    ids = model.tokenizer([A, B]).input_ids
-    states, embedding = service._encode([_Unpooled(ids[0]), ids[1]])
-    assert states.shape == (9, 384)
-    # the same float32 arithmetic on one text at a time; components are ten times as large as normalized ones
-    np.testing.assert_allclose(
-        embedding, model.encode_tokens([ids[1]], normalize=False)[0], rtol=0, atol=10 * BOUND
-    )
-    explanation, _, _ = asyncio.run(service.explain([A, B], "texts"))
-    expected = model.explain(A, B)
-    np.testing.assert_allclose(explanation.contributions, expected.contributions, rtol=0, atol=1e-6)
-    assert abs(explanation.score - expected.score) < 1e-6
+class GatedBatches:
+    """A stop before the encoder: ``taken`` is set when a batch is taken, which then waits for ``gate``."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.gate, self.taken = threading.Event(), threading.Event()
+        run = Batcher._encode_batch
+
+        def encode_when_open(batcher: Batcher, pieces: Any) -> None:
+            self.taken.set()
+            assert self.gate.wait(60)
+            run(batcher, pieces)
+
+        monkeypatch.setattr(Batcher, "_encode_batch", encode_when_open)
+
+
+def test_token_vectors_and_embeddings_share_a_batch(model: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two explanations and two embeddings wait together; each request gets what it asked for."""
+    service, batches = Service(model, ServerSettings()), GatedBatches(monkeypatch)
+    pairs, single = [[A, B], ["one", "another text"]], ["a", "b c", "d e f"]
+    rows = [model.tokenizer([text]).input_ids for text in single]
+    sizes: list[int] = []
+    token_embeddings = model.token_embeddings
+
+    def counted(input_ids: Sequence[Sequence[int]]) -> list[Any]:
+        sizes.append(len(input_ids))
+        return token_embeddings(input_ids)
+
+    monkeypatch.setattr(model, "token_embeddings", counted)
+
+    async def ask() -> list[Any]:
+        first = asyncio.create_task(service.embed(rows[0]))
+        assert await asyncio.to_thread(batches.taken.wait, 60)
+        # embedding, explanation, explanation, embedding
+        waiting = [service.embed(rows[1]), *(service.explain(pair, "texts") for pair in pairs)]
+        tasks = [asyncio.create_task(request) for request in [*waiting, service.embed(rows[2])]]
+        await asyncio.sleep(0)  # all are in the queue
+        batches.gate.set()
+        return await asyncio.gather(first, *tasks)
+
+    first, second, *explanations, third = asyncio.run(ask())
     service.batcher.stop()
+    assert sizes == [6]
+    for pair, (explanation, _, _) in zip(pairs, explanations, strict=True):
+        expected = model.explain(*pair)
+        np.testing.assert_allclose(explanation.contributions, expected.contributions, rtol=0, atol=1e-6)
+        assert abs(explanation.score - expected.score) < 1e-6
+    # the same float32 arithmetic on other packs; components are ten times as large as normalized ones
+    for embedding, ids in zip((first, second, third), rows, strict=True):
+        plain = model.encode_tokens(ids, normalize=False)
+        np.testing.assert_allclose(embedding, plain, rtol=0, atol=10 * BOUND)
 
 
-def test_an_explanation_is_refused_when_the_queue_is_full(model: MiniLM) -> None:
-    service = Service(model, ServerSettings(max_queue_tokens=10))
-    service.batcher._tokens = 10  # as if they waited
-    with pytest.raises(RequestError) as error:
-        asyncio.run(service.explain([A, B], "texts"))
-    assert (error.value.status_code, error.value.code) == (503, "queue_full")
-    service.batcher.stop()
+def test_an_explanation_waits_in_the_queue_and_is_refused_when_it_is_full(
+    model: MiniLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(model, ServerSettings(max_queue_tokens=30))
+    batches = GatedBatches(monkeypatch)
+    body = {"text_a": A, "text_b": B, "explain": True}  # 18 tokens
+    with TestClient(app) as client, ThreadPoolExecutor(1) as executor:
+        first = executor.submit(client.post, "/compare", json=body)
+        try:
+            assert batches.taken.wait(60)
+            assert "minilm_queue_tokens 18.0" in client.get("/metrics").text
+            refused = client.post("/compare", json=body)
+        finally:
+            batches.gate.set()
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "queue_full")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert first.result().status_code == 200
+        assert client.post("/compare", json=body).status_code == 200
+        assert "minilm_queue_tokens 0.0" in client.get("/metrics").text
 
 
 def test_scores_are_those_of_the_cross_encoder(model: MiniLM, make_checkpoint: MakeCheckpoint) -> None:

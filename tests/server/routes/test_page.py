@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
 
 from minilm import MiniLM
 from tests.checkpoints import TINY, MakeCheckpoint, add_dense
@@ -17,6 +18,18 @@ def test_compare_gives_the_score_and_why(server: Server) -> None:
     assert abs(answer["score"] - 0.805222) < 1e-6
     assert abs(np.sum(answer["contributions"]) - answer["score"]) < 1e-6
     assert answer["tokens"] == [9, 9]
+
+
+@pytest.mark.parametrize("texts", [(A, B), (A, A), ("one", "A text about something else."), (B, "x " * 300)])
+def test_an_explanation_does_not_change_the_score(server: Server, texts: tuple[str, str]) -> None:
+    body = dict(zip(("text_a", "text_b"), texts, strict=True))
+    _, plain, _ = server.ask("/compare", {**body, "explain": False})
+    _, answer, _ = server.ask("/compare", {**body, "explain": True})
+    assert answer["score"] == plain["score"]  # bit for bit: both encode the same pair of texts
+    assert (answer["tokens"], answer["truncated"]) == (plain["tokens"], plain["truncated"])
+    assert "contributions" not in plain
+    # float64 sums of float32 vectors
+    assert abs(np.sum(answer["contributions"]) - answer["score"]) < 1e-6
 
 
 def test_without_an_explanation_there_is_the_score_and_the_reason(make_checkpoint: MakeCheckpoint) -> None:
