@@ -1,11 +1,11 @@
-"""What the HTTP service does under load: requests per second, and how long each waits, by number of clients.
+"""The HTTP service under load: requests per second and waiting times, by number of clients.
 
     python -m benchmarks.load [--seconds 5] [--rounds 3] [--quick]
 
-Every client sends one sentence, waits for the answer, and sends the next, over one open connection (a closed
-loop); all clients live in this process and share the machine with the server. Two servers take turns:
-minilm's, which encodes together what arrived together, and the same server encoding one request at a time.
-Every answer is compared with ``MiniLM.encode``.
+Each client sends one sentence, waits for the answer, and sends the next, over one open connection (a closed
+loop). All clients run in this process and share the machine with the server. Two servers are measured in
+turn: minilm's with dynamic batching, and the same server encoding one request at a time. Every answer is
+compared with ``MiniLM.encode``.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from minilm import MiniLM
 
 CLIENTS = (1, 8, 32, 128)
 SERVE = "import sys; from minilm.cli.main import main; sys.exit(main(['serve', '--port', '0']))"
-# A batch of less than a token takes one text, however many wait.
+# A limit of less than one token makes each text a batch of its own.
 SERVERS = {
     "gathered": SERVE,
     "one at a time": "import minilm.server.batching as g; g.BATCH_TOKENS = g.PIECE_TOKENS = 0.5; "
     f"g.LINGER_SECONDS = 0; {SERVE}",
 }
-# float32 embeddings under a pack's make-up, and in base64, which loses nothing: 3e-7 was seen
+# The last float32 digits may depend on the other texts of a pack: the largest difference measured was 3e-7.
 BOUND = 1e-6
 LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 class Load(NamedTuple):
-    """One turn of so many clients at one server."""
+    """The result of one turn: a number of clients at one server."""
 
     requests_per_second: float
     p50_ms: float
@@ -84,15 +84,15 @@ def main() -> None:
     def rate_of(name: str, clients: int) -> float:
         return float(results[name][clients]["requests_per_second"]["median"])
 
-    alone = bare(texts)
+    alone = encoder_rates(texts)
     print(
         f"\nMiniLM.encode, without a server: {alone['one at a time']:.0f} texts per second one at a time, "
-        f"{alone['32 at a time']:.0f} of 32 at a time"
+        f"{alone['32 at a time']:.0f} in batches of 32"
     )
-    gathered = rate_of("gathered", 32)
+    batched = rate_of("gathered", 32)
     print(
-        f"\n32 clients gathered: {gathered / rate_of('one at a time', 32):.2f} times as many one at a time, "
-        f"{gathered / rate_of('one at a time', 1):.2f} times one client"
+        f"\n32 clients with dynamic batching: {batched / rate_of('one at a time', 32):.2f} times the rate of "
+        f"32 clients one at a time, {batched / rate_of('one at a time', 1):.2f} times that of one client"
     )
     write("load", arguments, results, texts_per_second_without_a_server=alone)
 
@@ -119,7 +119,7 @@ def summarize(loads: dict[str, dict[int, list[Load]]]) -> tuple[dict[str, Any], 
     return results, rows
 
 
-def bare(texts: list[str]) -> dict[str, float]:
+def encoder_rates(texts: list[str]) -> dict[str, float]:
     """Texts per second by the encoder alone: what gathering could gain if HTTP cost nothing."""
     model = MiniLM()
     input_ids = model.tokenizer(texts).input_ids
@@ -128,21 +128,21 @@ def bare(texts: list[str]) -> dict[str, float]:
         seconds = []
         for first in range(0, min(len(input_ids), 30 * size), size):
             batch = input_ids[first : first + size]
-            begun = time.perf_counter()
+            started = time.perf_counter()
             model.encode_tokens(batch)
-            seconds.append((time.perf_counter() - begun) / len(batch))
+            seconds.append((time.perf_counter() - started) / len(batch))
         rates[name] = 1 / spread(seconds).median
     return rates
 
 
 def start(program: str) -> tuple[subprocess.Popen[str], int]:
-    """A server in a process of its own, and its port."""
+    """Start a server in its own process; return the process and the port."""
     process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
     assert process.stderr
-    found = re.search(r":(\d+)$", process.stderr.readline().strip())
-    if not found:
+    address = re.search(r":(\d+)$", process.stderr.readline().strip())
+    if not address:
         sys.exit("the server did not start")
-    return process, int(found[1])
+    return process, int(address[1])
 
 
 def request(text: str) -> bytes:
@@ -153,7 +153,7 @@ def request(text: str) -> bytes:
 
 
 class Client(asyncio.Protocol):
-    """One connection: send, wait, note, send the next, with little work: it runs on the server's cores."""
+    """One connection: send, wait, record, send the next. It works little: it shares the server's cores."""
 
     def __init__(self, requests: list[bytes], first: int, end: float) -> None:
         self.requests = requests
@@ -174,10 +174,10 @@ class Client(asyncio.Protocol):
         self.transport.write(self.requests[self.index])
 
     def data_received(self, data: bytes) -> None:
-        """Note the answer once all of it is here, and send the next request while there is time."""
+        """Record the answer when it is complete, and send the next request while there is time."""
         self.buffer += data
-        head, found, body = self.buffer.partition(b"\r\n\r\n")
-        if not found or len(body) < int(LENGTH.findall(head)[0]):
+        head, separator, body = self.buffer.partition(b"\r\n\r\n")
+        if not separator or len(body) < int(LENGTH.findall(head)[0]):
             return
         now = time.perf_counter()
         self.waits.append(now - self.sent)
@@ -191,28 +191,28 @@ class Client(asyncio.Protocol):
             self.transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
-        """Tell the turn; a connection that the server closed leaves its last request without an answer."""
+        """End the turn of this client. If the server closed it, the last request has no answer."""
         self.gone.set_result(None)
 
 
 async def turn(
     port: int, clients: int, seconds: float, requests: list[bytes], expected: np.ndarray[Any, Any]
 ) -> Load:
-    """So many clients for so many seconds; lost is what was not answered, or not with the right numbers."""
-    begun = time.perf_counter()
+    """Run clients for some seconds. A request is lost if it has no answer, or one with wrong numbers."""
+    started = time.perf_counter()
     loop = asyncio.get_running_loop()
     connections: list[Client] = []
     for number in range(clients):
-        # each begins elsewhere in the texts
-        made = partial(Client, requests, number * 997, begun + seconds)
-        connections.append((await loop.create_connection(made, "127.0.0.1", port))[1])
+        # each client starts at another text
+        protocol = partial(Client, requests, number * 997, started + seconds)
+        connections.append((await loop.create_connection(protocol, "127.0.0.1", port))[1])
     await asyncio.gather(*(client.gone for client in connections))
-    elapsed = time.perf_counter() - begun
+    elapsed = time.perf_counter() - started
     waits = [wait for client in connections for wait in client.waits]
     lost = sum(client.sent > 0 for client in connections)
     for index, answer in (answer for client in connections for answer in client.answers):
-        found = re.search(rb'"embedding":"([^"]+)"', answer)
-        vector = np.frombuffer(base64.b64decode(found[1]), "<f4") if found else np.zeros(0)
+        embedding = re.search(rb'"embedding":"([^"]+)"', answer)
+        vector = np.frombuffer(base64.b64decode(embedding[1]), "<f4") if embedding else np.zeros(0)
         if vector.shape != expected[index].shape or np.abs(vector - expected[index]).max() > BOUND:
             lost += 1
     p50, p99 = np.percentile(waits, [50, 99]) * 1000

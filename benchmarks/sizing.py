@@ -1,9 +1,9 @@
-"""What a large corpus takes on paper: core-hours, bytes and money, from the results in this folder.
+"""Estimates for a large corpus: core-hours, bytes and money, computed from the results in this folder.
 
     python -m benchmarks.sizing [--core-hour 0.10] [--terabyte-month 23] [--gigabytes-a-second 10]
 
-Nothing is measured here: ``scaling`` has measured how many tokens per second a core encodes and how that
-falls with length, ``floor`` what the tokenizer takes. docs/sizing.md holds what this prints at its defaults.
+Nothing is measured here. ``scaling`` measures how many tokens per second a core encodes at each length, and
+``floor`` how long the tokenizer takes. docs/sizing.md has the output of this script with its default prices.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ LENGTHS = {16: "a sentence", 64: "a paragraph", 256: "a page, the cut"}  # token
 WIDTH = 384
 BYTES = {"float32": 4 * WIDTH, "float16": 2 * WIDTH, "int8": WIDTH, "binary": WIDTH // 8}  # a vector
 BYTES_A_TOKEN = 3.8  # of the STS Benchmark's sentences, [CLS] and [SEP] counted as tokens
-WEIGHTS = 4 * 6 * (4 * WIDTH**2 + 2 * WIDTH * 1536)  # bytes that each pack of tokens meets
+WEIGHTS = 4 * 6 * (4 * WIDTH**2 + 2 * WIDTH * 1536)  # bytes that each pack of tokens reads
 PACK_TOKENS = 1024
 LINK = 1.25e9  # bytes per second of 10 Gbit/s
-SOCKET = 100e9  # bytes per second from memory, as servers of the last years have and more
+SOCKET = 100e9  # bytes per second from memory; servers of recent years have at least this
 
 
 def main() -> None:
@@ -33,10 +33,10 @@ def main() -> None:
     )
     parser.add_argument("--core-hour", type=float, default=0.10, help="price of a core for an hour (0.10)")
     parser.add_argument(
-        "--terabyte-month", type=float, default=23.0, help="price of keeping a terabyte for a month (23)"
+        "--terabyte-month", type=float, default=23.0, help="price of storing a terabyte for a month (23)"
     )
     parser.add_argument(
-        "--gigabytes-a-second", type=float, default=10.0, help="at which a core reads vectors (10)"
+        "--gigabytes-a-second", type=float, default=10.0, help="speed at which a core reads vectors (10)"
     )
     arguments = parser.parse_args()
     rates = tokens_a_second()
@@ -61,7 +61,7 @@ def main() -> None:
         ]
         + [
             [
-                f"to keep their vectors in {kind} for a month",
+                f"to store their vectors in {kind} for a month",
                 *(f"${texts * size / 1e12 * arguments.terabyte_month:,.2f}" for texts in CORPORA.values()),
             ]
             for kind, size in BYTES.items()
@@ -94,18 +94,18 @@ def main() -> None:
     print()
     block_texts = {n: BLOCK_BYTES / (n * BYTES_A_TOKEN) for n in rates}
     print_table(
-        ["of texts of", *(f"{n} tokens" for n in rates)],
+        ["with texts of", *(f"{n} tokens" for n in rates)],
         [
             [
-                f"{BLOCK_BYTES >> 20} MiB, a block of --engine ray, takes a core",
+                f"one core encodes {BLOCK_BYTES >> 20} MiB, a block of --engine ray, in",
                 *(in_seconds(block_texts[n] * n / rate) for n, rate in rates.items()),
             ],
             [
-                "its float32 vectors are a file of",
+                "the file of its float32 vectors has",
                 *(in_bytes(texts * BYTES["float32"]) for texts in block_texts.values()),
             ],
             [
-                "keeping float32 vectors costs as much as making them after",
+                "storing float32 vectors costs as much as encoding after",
                 *(f"{months(n / rate, arguments):,.1f} months" for n, rate in rates.items()),
             ],
         ],
@@ -118,7 +118,7 @@ def main() -> None:
         "a link to the object store (10 Gbit/s)": LINK / (rate * (BYTES_A_TOKEN + BYTES["float32"] / 16)),
     }
     print_table(
-        ["with texts of 16 tokens, this is full", "at so many cores"],
+        ["bottleneck, with texts of 16 tokens", "cores that reach it"],
         [[name, f"{cores:,.0f}"] for name, cores in bounds.items()],
     )
     print()
@@ -133,7 +133,7 @@ def main() -> None:
 
 
 def months(seconds: float, arguments: argparse.Namespace) -> float:
-    """Months in which keeping a vector costs what so many seconds of a core do."""
+    """Months after which storing a vector costs as much as ``seconds`` of a core."""
     month = BYTES["float32"] / 1e12 * arguments.terabyte_month
     return float(seconds / 3600 * arguments.core_hour / month)
 
@@ -163,12 +163,12 @@ def read(name: str) -> dict[str, Any]:
 
 
 def in_seconds(seconds: float) -> str:
-    """In hours from one on."""
+    """A time in seconds, or in hours if it is at least one hour."""
     return f"{seconds / 3600:,.1f} h" if seconds >= 3600 else f"{seconds:,.3g} s"
 
 
 def in_bytes(size: float) -> str:
-    """Decimal, as disks and prices are."""
+    """A size in decimal units, as for disks and prices."""
     for factor, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if size >= factor:
             return f"{size / factor:,.3g} {unit}" if size < 1000 * factor else f"{size / factor:,.0f} {unit}"

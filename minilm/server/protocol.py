@@ -1,9 +1,9 @@
 """HTTP/1.1 by uvicorn and httptools, with limits on the memory and time of a connection.
 
-Neither of the two limits a head (request line and headers). A client without a key could send headers until
-the memory is full, or hold a connection for ever with an incomplete head. Any byte ends uvicorn's keep-alive
-timeout, so that timeout does not limit a connection. And uvicorn waits for ever for a client to read an
-answer. The body has its own limits, in ``middleware.py``.
+Neither uvicorn nor httptools limits a head (the request line and the headers). A client without a key could
+send headers until the memory is full, or hold a connection forever with an incomplete head. Any byte ends
+uvicorn's keep-alive timeout, so that timeout does not limit a connection. And uvicorn waits forever for a
+client to read an answer. The limits of the body are in ``middleware.py``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from minilm.server.errors import error_body
 
 MAX_HEAD_BYTES = 65_536  # as much as uvicorn's other parser, h11, takes
 HEAD_SECONDS = 30.0  # for a connection's first byte, and from a request's first byte to the end of its head
-UNREAD_SECONDS = 60.0  # a client that reads nothing of its answer for so long is disconnected
+UNREAD_SECONDS = 60.0  # after this time, a client that reads nothing of its answer is disconnected
 
 
 class Protocol(HttpToolsProtocol):
@@ -34,7 +34,7 @@ class Protocol(HttpToolsProtocol):
         self._unread_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
-        """Wait for the first request, but not for ever."""
+        """Wait for the first request, for a limited time."""
         super().connection_made(transport)
         self._start_timer(HEAD_SECONDS, self._give_up)
 
@@ -45,9 +45,9 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, unless it is still the head and too much of it."""
+        """Parse the data; refuse a head that is too long."""
         super().data_received(data)
-        if self.transport.is_closing():  # what came was no HTTP, and was told so
+        if self.transport.is_closing():  # the data was not HTTP, and uvicorn has answered so
             self._watch_unread()
             return
         if not self._is_in_head:
@@ -65,7 +65,7 @@ class Protocol(HttpToolsProtocol):
         self._is_in_head, self._head_bytes = True, 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header; after a body in chunks there may be more, which nobody reads."""
+        """Pass one header on. Headers after a chunked body are ignored."""
         if self._is_in_head:
             super().on_header(name, value)
 
@@ -76,10 +76,10 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, but not for ever, whatever comes that begins none."""
+        """Wait for the next request, for a limited time, whatever bytes arrive before it."""
         super().on_response_complete()
         self._watch_unread()
-        is_busy = self._is_in_head or not self.cycle.response_complete  # with the one after
+        is_busy = self._is_in_head or not self.cycle.response_complete  # the next request has started
         if not is_busy and not self.transport.is_closing():
             self._start_timer(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
@@ -89,12 +89,12 @@ class Protocol(HttpToolsProtocol):
         self._watch_unread()
 
     def resume_writing(self) -> None:
-        """The client has read most of it."""
+        """The client has read most of the answer."""
         super().resume_writing()
         self._watch_unread()
 
     def _watch_unread(self) -> None:
-        """From now on, see that the client takes what there is for it."""
+        """Start the timer of the unread answer again, if anything is unread."""
         self._stop_unread_timer()
         self._unread_bytes = self.transport.get_write_buffer_size()
         if self._unread_bytes:
@@ -121,7 +121,7 @@ class Protocol(HttpToolsProtocol):
             self._timer = None
 
     def _give_up(self) -> None:
-        if not self._head_bytes:  # nothing was asked: a browser opens a connection to have it ready
+        if not self._head_bytes:  # browsers open connections before they need them
             self.transport.close()
             return
         self._refuse(408, f"the request's headers did not arrive within {HEAD_SECONDS:g} seconds")

@@ -159,7 +159,7 @@ class Service:
             raise RequestError(422, message, param=param, code="too_many_characters")
         for index, text in enumerate(inputs):
             if isinstance(text, str) and not is_encodable(text):
-                message = f"{param}[{index}] holds a lone surrogate, which is no character"
+                message = f"{param}[{index}] holds a lone surrogate, which is not a character"
                 raise RequestError(422, message, param=param)
 
 
@@ -198,7 +198,7 @@ class Reranking:
         """One score per text, (n,): logits, or 0 to 1 by the sigmoid."""
         service, reranker = self._service, self.reranker
         if not is_encodable(query):
-            message = "query[0] holds a lone surrogate, which is no character"
+            message = "query[0] holds a lone surrogate, which is not a character"
             raise RequestError(422, message, param="query")
         prompt_text = reranker.resolve_prompt()
         # the query is read again with each text, and so counts as often

@@ -16,7 +16,7 @@ from minilm.server.responses import answers, json_response
 from minilm.server.schemas import CompareAnswer, CompareRequest, MatrixAnswer, MatrixRequest
 from minilm.server.service import Service
 
-UNEXPLAINED = "the score is no sum over pairs of tokens: this checkpoint has a Dense module after pooling"
+UNEXPLAINED = "the score is not a sum over pairs of tokens: this checkpoint has a Dense module after pooling"
 
 # By path: the package that has the file, its name there, and its media type.
 PAGE_FILES = {
