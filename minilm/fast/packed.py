@@ -23,14 +23,14 @@ The CPU time without one of them, where this file takes 1.00, on one thread (``b
 ======================================  =====  ====  =========
 without                                 short  long  one query
 ======================================  =====  ====  =========
-nothing, measured once more             1.00  0.99       1.00
-1, padded to the longest                1.34  1.10
-2, three products                       1.01  1.01       1.02
-3, softmax over the last axis           1.02  1.01       1.02
-4, erf by Abramowitz and Stegun 7.1.26  1.04  1.03       1.04
-5, weights not in panels                1.10  1.10       1.69
-6, one sum of 1536 terms                0.99  1.00       1.01
-7, mean()                               1.02  1.02       1.04
+nothing, measured once more             0.99   1.01       0.99
+1, padded to the longest                1.21   1.14
+2, three products                       1.00   1.01       1.04
+3, softmax over the last axis           1.02   1.02       1.02
+4, erf by Abramowitz and Stegun 7.1.26  1.04   1.05       1.04
+5, weights not in panels                1.09   1.09       1.98
+6, one sum of 1536 terms                0.99   1.00       1.05
+7, mean()                               1.02   1.02       1.02
 ======================================  =====  ====  =========
 
 None of these makes a text's result depend on the texts beside it. Sums run over the numbers of one token or
