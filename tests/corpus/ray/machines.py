@@ -27,9 +27,10 @@ class Machines:
         patience = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3}
         head = {"num_cpus": 1, "include_dashboard": False, "_system_config": patience}
         self._cluster: Any = Cluster(initialize_head=True, head_node_args=head)
-        self._other = self._cluster.add_node(num_cpus=1)
         self.address = self._cluster.address
+        # Ray connects to any machine with this address: while there is one, to the one that is never killed
         ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
+        self._other = self._cluster.add_node(num_cpus=1)
 
     def actors_on_the_other(self) -> int:
         import ray
