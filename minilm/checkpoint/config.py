@@ -43,25 +43,10 @@ class Modules(NamedTuple):
 
 
 def read_config(directory: str | Path, *, is_cross_encoder: bool = False) -> ModelConfig:
-    """Read the configuration of the checkpoint in ``directory``.
+    """Read the configuration of the checkpoint in ``directory``; a CheckpointError names what is refused.
 
-    Parameters
-    ----------
-    directory : str or Path
-        A sentence-transformers checkpoint (with ``modules.json``), or a plain BERT directory. As in
-        sentence-transformers, a plain one is pooled by the mean and is not normalized.
-    is_cross_encoder : bool
-        A classifier follows the encoder, so ``modules.json`` is not read and ``pooling`` is empty.
-
-    Returns
-    -------
-    ModelConfig
-
-    Raises
-    ------
-    CheckpointError
-        If a file is missing, is not JSON, lacks a field, contradicts itself, or asks for something that
-        minilm does not compute: another architecture, activation function, pooling or module.
+    As in sentence-transformers, a plain BERT directory without ``modules.json`` is pooled by the mean and is
+    not normalized. For a cross-encoder ``modules.json`` is not read, and ``pooling`` is empty.
     """
     directory = Path(directory)
     bert = Fields(directory / "config.json")
@@ -74,11 +59,10 @@ def read_config(directory: str | Path, *, is_cross_encoder: bool = False) -> Mod
     pooling: tuple[Pooling, ...] = () if is_cross_encoder else ("mean",)
     if modules is not None:
         pooling = _read_pooling(directory / modules.pooling / "config.json", hidden_size)
-    max_position_embeddings = bert.positive_int("max_position_embeddings")
-    if max_position_embeddings < 3:
+    positions = bert.positive_int("max_position_embeddings")
+    if positions < 3:  # [CLS], a token and [SEP]
         raise bert.error(
-            f"max_position_embeddings {max_position_embeddings} leaves no room for a token between [CLS] and "
-            "[SEP]"
+            f"max_position_embeddings {positions} leaves no room for a token between [CLS] and [SEP]"
         )
     sentence_bert = Fields(directory / "sentence_bert_config.json", optional=True)
     config = ModelConfig(
@@ -87,33 +71,24 @@ def read_config(directory: str | Path, *, is_cross_encoder: bool = False) -> Mod
         num_hidden_layers=bert.positive_int("num_hidden_layers", most=_MAX_LAYERS),
         num_attention_heads=bert.positive_int("num_attention_heads"),
         intermediate_size=bert.positive_int("intermediate_size"),
-        max_position_embeddings=max_position_embeddings,
+        max_position_embeddings=positions,
         type_vocab_size=bert.positive_int("type_vocab_size"),
         layer_norm_eps=bert.positive_float("layer_norm_eps"),
         hidden_act=hidden_act,
-        max_seq_length=_read_max_seq_length(sentence_bert, max_position_embeddings),
+        max_seq_length=_read_max_seq_length(sentence_bert, positions),
         pooling=pooling,
         dense=modules.dense if modules else (),
         normalize=modules.normalize if modules else False,
         do_lower_case=sentence_bert.boolean("do_lower_case", default=False),
     )
-    if config.hidden_size % config.num_attention_heads:
-        raise bert.error(
-            f"hidden_size {config.hidden_size} cannot be divided among num_attention_heads "
-            f"{config.num_attention_heads}"
-        )
+    if hidden_size % config.num_attention_heads:
+        heads = f"num_attention_heads {config.num_attention_heads}"
+        raise bert.error(f"hidden_size {hidden_size} cannot be divided among {heads}")
     return config
 
 
 def read_modules(directory: Path) -> Modules | None:
-    """Read ``modules.json``; None if the directory has none, as a plain BERT directory.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is not a list of modules that minilm computes, in their order, or names a folder that is
-        not directly inside ``directory``.
-    """
+    """Read ``modules.json``; None if the directory has none, as a plain BERT directory."""
     path = directory / "modules.json"
     if not is_there(path):
         return None
@@ -130,11 +105,12 @@ def read_modules(directory: Path) -> Modules | None:
             "Dense and an optional Normalize, in this order"
         )
     folders = [module.get("path", "") for module in modules]
-    if folders[0]:
+    transformer, *others = folders
+    if transformer:
         raise CheckpointError(
-            f"{path}: the Transformer must be at the top of the directory, not in {quoted(folders[0])}"
+            f"{path}: the Transformer must be at the top of the directory, not in {quoted(transformer)}"
         )
-    for folder in folders[1:]:
+    for folder in others:
         if not re.fullmatch(r"\w{1,99}", folder):  # a path such as "../x" would leave the checkpoint
             raise CheckpointError(
                 f"{path}: a module's path must be a plain folder name, not {quoted(folder)}"
@@ -152,9 +128,8 @@ def _read_pooling(path: Path, hidden_size: int) -> tuple[Pooling, ...]:
         raise fields.error("include_prompt false is not supported: prompts are pooled as well")
     for name in ("word_embedding_dimension", "embedding_dimension"):  # the older and the newer name
         if values.get(name) not in (None, hidden_size):
-            raise fields.error(
-                f"{name} is {quoted(values[name])}, but config.json has hidden_size {hidden_size}"
-            )
+            reason = f"is {quoted(values[name])}, but config.json has hidden_size {hidden_size}"
+            raise fields.error(f"{name} {reason}")
     modes: list[Any]
     if "pooling_mode" in values:
         mode = values["pooling_mode"]

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import reprlib
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,29 +41,27 @@ _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother, _SHORT.maxlong = 3, 60, 60, 40
 
 
-def is_there(path: Path) -> bool:
-    """Whether a file of this name exists; a broken link counts as one.
-
-    Raises
-    ------
-    CheckpointError
-        If the file system cannot answer.
-    """
+@contextmanager
+def access_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError into a CheckpointError that names the file."""
     try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+        yield
     except OSError as error:
-        raise _access_error(path, error) from error
-    return True
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror or one_line(error)}") from error
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file of this name exists; a broken link counts as one."""
+    with access_errors(path), suppress(FileNotFoundError, NotADirectoryError):
+        path.lstat()
+        return True
+    return False
 
 
 def check_regular(path: Path, *, max_bytes: int | None = None) -> None:
     """Raise a CheckpointError unless ``path`` is a regular file of at most ``max_bytes`` bytes."""
-    try:
+    with access_errors(path):
         status = path.stat()
-    except OSError as error:
-        raise _access_error(path, error) from error
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
         raise CheckpointError(f"{path}: is {kind}, not a regular file")
@@ -74,9 +73,8 @@ def read_json(path: Path, kind: type[_T]) -> _T:
     """The JSON value in a file; a CheckpointError names the file if the value is not of type ``kind``."""
     check_regular(path, max_bytes=MAX_JSON_BYTES)
     try:
-        value = json.loads(path.read_bytes())
-    except OSError as error:
-        raise _access_error(path, error) from error
+        with access_errors(path):
+            value = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: is not valid JSON: {one_line(error)}") from error
     if not isinstance(value, kind):
@@ -85,37 +83,15 @@ def read_json(path: Path, kind: type[_T]) -> _T:
 
 
 def quoted(value: object) -> str:
-    """A value from a checkpoint, as an error message quotes it: on one line, and cut if it is long.
-
-    Examples
-    --------
-    >>> quoted([1, 2.5, "three"])
-    "[1, 2.5, 'three']"
-    >>> len(quoted("x" * 1_000_000))
-    60
-    """
+    """A value from a checkpoint, as an error message quotes it: on one line, and cut if it is long."""
     return one_line(_SHORT.repr(value))
 
 
 class Fields:
-    """The fields of one JSON file. Each is read with a check, and an error names file, field and value.
+    """The fields of a JSON object in a file. A CheckpointError names the file, the field and the value.
 
-    Parameters
-    ----------
-    path : Path
-        A file that holds one JSON object.
-    optional : bool
-        The file may be missing, and then it has no fields. A field that is null counts as missing.
-
-    Attributes
-    ----------
-    values : dict
-        The fields without any check.
-
-    Raises
-    ------
-    CheckpointError
-        From every method: if a required field is missing, or a value has the wrong type or range.
+    An ``optional`` file may be missing, and its fields that are null count as missing. ``values`` has the
+    fields without any check.
     """
 
     def __init__(self, path: Path, *, optional: bool = False) -> None:
@@ -134,14 +110,13 @@ class Fields:
         if value != supported and not (value is None and allow_null):
             raise self.error(f"{name} {quoted(value)} is not supported, only {supported!r} is")
 
-    def one_of(self, name: str, supported: Iterable[str], *, default: str, is_class: bool = False) -> str:
-        """A field with one of several names; ``is_class`` compares the last part of "torch.nn.Tanh" only."""
+    def one_of(self, name: str, supported: Iterable[str], *, default: str) -> str:
+        """A field with one of several names."""
         value = self.values.get(name, default)
-        choice = value.rpartition(".")[2] if is_class and isinstance(value, str) else value
-        if not isinstance(choice, str) or choice not in supported:
+        if not isinstance(value, str) or value not in supported:
             choices = ", ".join(map(repr, supported))
             raise self.error(f"{name} {quoted(value)} is not supported, only {choices} are")
-        return choice
+        return value
 
     def positive_int(
         self, name: str, *, least: int = 1, most: int | None = LARGEST_INT, default: int | None = None
@@ -181,7 +156,3 @@ class Fields:
         if name not in self.values and default is None:
             raise self.error(f"{name} is missing")
         return self.values.get(name, default)
-
-
-def _access_error(path: Path, error: OSError) -> CheckpointError:
-    return CheckpointError(f"{path}: cannot be read: {error.strerror or one_line(error)}")

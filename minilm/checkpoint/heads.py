@@ -16,13 +16,7 @@ from minilm.heads import ClassificationHead, Dense
 
 
 def read_dense_modules(directory: Path, config: ModelConfig) -> tuple[Dense, ...]:
-    """Read the Dense modules of a checkpoint, in the order in which they are applied.
-
-    Raises
-    ------
-    CheckpointError
-        As from :func:`read_dense`, or if a module does not take what the one before it gives.
-    """
+    """Read the Dense modules of a checkpoint, in the order in which they are applied."""
     modules = tuple(read_dense(directory / folder) for folder in config.dense)
     width = config.hidden_size * len(config.pooling)
     for folder, module in zip(config.dense, modules, strict=True):
@@ -36,21 +30,11 @@ def read_dense_modules(directory: Path, config: ModelConfig) -> tuple[Dense, ...
 
 
 def read_dense(directory: Path) -> Dense:
-    """Read the Dense module in ``directory``.
-
-    Raises
-    ------
-    CheckpointError
-        If a file is missing or damaged, its tensors do not fit its ``config.json``, or it asks for what is
-        not computed here (another activation, a residual connection, other inputs than the embedding).
-    """
+    """Read the Dense module in ``directory``; refuse a setting that is not computed here."""
     fields, weights = Fields(directory / "config.json"), directory / "model.safetensors"
-    for name, supported in (
-        ("use_residual", False),
-        ("module_input_name", "sentence_embedding"),
-        ("module_output_name", "sentence_embedding"),
-    ):
-        fields.refuse_unless(name, supported, allow_null=True)
+    fields.refuse_unless("use_residual", False, allow_null=True)
+    fields.refuse_unless("module_input_name", "sentence_embedding", allow_null=True)
+    fields.refuse_unless("module_output_name", "sentence_embedding", allow_null=True)
     activation = _activation(fields, "activation_function", fields.values.get("activation_function", "Tanh"))
     if not is_there(weights):
         raise CheckpointError(f"{weights} is missing; minilm opens safetensors only, no pickles")
@@ -82,37 +66,24 @@ def read_classifier(tensors: Mapping[str, np.ndarray]) -> ClassificationHead:
 
 
 def read_num_labels(directory: Path) -> int:
-    """Read how many logits the classifier gives.
-
-    Raises
-    ------
-    CheckpointError
-        If ``config.json`` has something else than a positive whole number.
-    """
+    """Read how many logits the classifier gives."""
     fields = Fields(directory / "config.json")
     labels = fields.values.get("id2label")
     if labels == {}:
         raise fields.error("id2label names no labels")
-    return (
-        len(labels) if isinstance(labels, dict) and labels else fields.positive_int("num_labels", default=2)
-    )
+    return len(labels) if isinstance(labels, dict) else fields.positive_int("num_labels", default=2)
 
 
 def read_score_activation(directory: Path, num_labels: int) -> Activation:
-    """Read the function that makes scores of logits, from one of the three places where it may be named.
+    """Read the function that makes scores of logits, from the three places where it may be named.
 
-    If none names one, it is the sigmoid for one label, and the identity for several.
-
-    Raises
-    ------
-    CheckpointError
-        If a function is named that minilm does not know.
+    Without a name it is the sigmoid for one label, and the identity for several.
     """
     config = Fields(directory / "config.json")
-    own = Fields(directory / "config_sentence_transformers.json", optional=True)
+    settings = Fields(directory / "config_sentence_transformers.json", optional=True)
     nested, older = config.values.get("sentence_transformers"), "sbert_ce_default_activation_function"
-    places: tuple[tuple[Fields, str, object], ...] = (
-        (own, "activation_fn", own.values.get("activation_fn")),
+    places = (
+        (settings, "activation_fn", settings.values.get("activation_fn")),
         (config, "activation_fn", nested.get("activation_fn") if isinstance(nested, dict) else None),
         (config, older, config.values.get(older)),
     )

@@ -13,11 +13,7 @@ from minilm.similarity import SIMILARITY
 
 
 class PromptFields(NamedTuple):
-    """Prompts by name, the default prompt's name, and the name of the similarity function.
-
-    The prompts "query" and "document" always exist, as in sentence-transformers. They are empty unless the
-    checkpoint sets them.
-    """
+    """The prompts by name, with "query" and "document", and the settings that choose among names."""
 
     prompts: dict[str, str]
     default_prompt_name: str | None = None
@@ -27,11 +23,7 @@ class PromptFields(NamedTuple):
 def read_prompts(directory: Path) -> PromptFields:
     """Read ``config_sentence_transformers.json``; a missing file or a null field means the defaults.
 
-    Raises
-    ------
-    CheckpointError
-        If the file is not JSON, a prompt is not text, the default prompt does not exist, or the similarity
-        function is unknown.
+    As in sentence-transformers, the prompts "query" and "document" exist in any case, if only as "".
     """
     fields = Fields(directory / "config_sentence_transformers.json", optional=True)
     prompts = {"query": "", "document": ""}

@@ -35,27 +35,10 @@ _FLOAT_DTYPES = ("F64", "F32", "F16", "BF16")  # by safetensors' names
 class TensorFile(Mapping[str, FloatArray]):
     """A checked safetensors file. A tensor is read on each access and is not kept.
 
-    Parameters
-    ----------
-    path : Path
-    expected : mapping of str to tuple of int
-        Names and shapes of the required tensors, with the shapes in the file.
-    linear : collection of str
-        Weights of linear layers. torch stores them as (out, in); they are returned as (in, out).
-    nonzero : collection of str
-        Tensors that are damaged if all their numbers are zero. An incomplete copy often holds zeros.
-    dtype : {float32, float64}
-        The dtype of the returned arrays.
-    ignored : collection of str
-        Tensors that the file may hold besides the required ones.
-    prefix : str
-        A prefix that names in the file may have.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is not valid safetensors, or if a tensor is missing, unexpected, of the wrong shape or not
-        floating point. On access, if a tensor holds numbers that a weight cannot have.
+    ``expected`` has the names of the required tensors with their shapes in the file. The file may hold the
+    ``ignored`` ones as well, and its names may start with ``prefix``. torch stores the ``linear`` weights as
+    (out, in); they are returned as (in, out). A tensor of ``nonzero`` that holds only zeros is damaged, as in
+    an incomplete copy. All arrays have ``dtype``, float32 or float64.
     """
 
     def __init__(
@@ -75,26 +58,25 @@ class TensorFile(Mapping[str, FloatArray]):
         for name_in_file in _tensor_names(path):
             name = name_in_file.removeprefix(prefix)
             if name in self._names:
-                raise CheckpointError(
-                    f"{path} has {quoted(name)} twice, with and without the prefix {prefix!r}"
-                )
+                reason = f"has {quoted(name)} twice, with and without the prefix {prefix!r}"
+                raise CheckpointError(f"{path} {reason}")
             self._names[name] = name_in_file
         with self._library_errors():
             self._file = _open(path)
             slices = {name: self._file.get_slice(in_file) for name, in_file in self._names.items()}
             contents = {name: (tuple(s.get_shape()), s.get_dtype()) for name, s in slices.items()}
-        _check_header(path, self._expected, contents, ignored)
-        bfloat16 = {self._names[name]: name for name in self._expected if contents[name][1] == "BF16"}
-        with self._library_errors():
-            self._bfloat16 = {bfloat16[n]: tensor for n, tensor in _read_bfloat16(path, bfloat16)}
+            _check_header(path, self._expected, contents, ignored)
+            bfloat16 = {self._names[name]: name for name in self._expected if contents[name][1] == "BF16"}
+            self._bfloat16 = dict(_read_bfloat16(path, bfloat16))
 
     def __getitem__(self, name: str) -> FloatArray:
         if name not in self._expected:
             raise KeyError(name)
         with self._library_errors(), np.errstate(over="ignore"):
-            tensor = (
-                self._bfloat16[name] if name in self._bfloat16 else self._file.get_tensor(self._names[name])
-            )
+            if name in self._bfloat16:
+                tensor = self._bfloat16[name]
+            else:
+                tensor = self._file.get_tensor(self._names[name])
             tensor = np.asarray(tensor.T if name in self._linear else tensor, dtype=self._dtype)
         self._check_numbers(name, tensor)
         return tensor
@@ -177,16 +159,14 @@ def _check_header(
     ignored: Collection[str],
 ) -> None:
     faults = [f"missing: {name}" for name in expected if name not in contents]
-    faults += [
-        f"unexpected: {_readable(name)}" for name in contents if name not in expected and name not in ignored
-    ]
-    for name in expected:
-        if name in contents:
-            shape, dtype = contents[name]
-            if shape != expected[name]:
-                faults.append(f"{name} has shape {quoted(shape)}, config.json says {expected[name]}")
-            if dtype not in _FLOAT_DTYPES:
-                faults.append(f"{name} has dtype {dtype}, not one of {', '.join(_FLOAT_DTYPES)}")
+    allowed = {*expected, *ignored}
+    faults += [f"unexpected: {_readable(name)}" for name in contents if name not in allowed]
+    for name in (name for name in expected if name in contents):
+        shape, dtype = contents[name]
+        if shape != expected[name]:
+            faults.append(f"{name} has shape {quoted(shape)}, config.json says {expected[name]}")
+        if dtype not in _FLOAT_DTYPES:
+            faults.append(f"{name} has dtype {dtype}, not one of {', '.join(_FLOAT_DTYPES)}")
     if faults:
         more = f"; and {len(faults) - 8} more" if len(faults) > 8 else ""
         raise CheckpointError(f"{path} does not fit its config.json: {'; '.join(faults[:8])}{more}")
@@ -197,11 +177,14 @@ def _readable(name: str) -> str:
     return name if name.isprintable() and len(name) < 100 else quoted(name)
 
 
-def _read_bfloat16(path: Path, names: Collection[str]) -> Iterator[tuple[str, Float32Array]]:
-    """Tensors of a dtype that numpy lacks: a bfloat16 is the upper half of a float32."""
+def _read_bfloat16(path: Path, names: Mapping[str, str]) -> Iterator[tuple[str, Float32Array]]:
+    """Tensors of a dtype that numpy lacks: a bfloat16 is the upper half of a float32.
+
+    ``names`` maps the names in the file to those of the result.
+    """
     if not names:
         return
     for name, tensor in deserialize(path.read_bytes()):  # type: ignore[no-untyped-call]
         if name in names:
             upper_half = np.frombuffer(tensor["data"], dtype="<u2").astype(np.uint32)
-            yield name, (upper_half << 16).view(np.float32).reshape(tensor["shape"])
+            yield names[name], (upper_half << 16).view(np.float32).reshape(tensor["shape"])

@@ -33,24 +33,10 @@ _LOWERS = r'"type":"Lowercase"|"lowercase":true'
 def open_tokenizer(
     path: Path, *, vocab_size: int, max_seq_length: int, do_lower_case: bool = False
 ) -> Tokenizer:
-    """Read a ``tokenizer.json``, and check that every text becomes ids that the model has.
+    """Read a ``tokenizer.json``, and check that every text becomes ids below ``vocab_size``.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    vocab_size : int
-        Rows of the word embedding table.
-    max_seq_length : int
-        Tokens that are kept of a text, special tokens included.
-    do_lower_case : bool
-        Lower the case of texts first, unless the tokenizer does so by itself.
-
-    Raises
-    ------
-    CheckpointError
-        If the file cannot be read as a tokenizer, has ids from ``vocab_size`` on, or does not put special
-        tokens around a text.
+    Texts are cut to ``max_seq_length`` tokens, special tokens included. ``do_lower_case`` lowers their case
+    first, unless the tokenizer does so by itself.
     """
     check_regular(path, max_bytes=MAX_BYTES)
     try:
@@ -62,18 +48,16 @@ def open_tokenizer(
             )
         _check_special_tokens(backend, path, vocab_size, max_seq_length)
         if do_lower_case and not re.search(_LOWERS, backend.to_str()):
-            own = backend.normalizer
-            steps = [normalizers.Lowercase()] if own is None else [normalizers.Lowercase(), own]
-            backend.normalizer = normalizers.Sequence(steps)
+            steps = [] if backend.normalizer is None else [backend.normalizer]
+            backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *steps])
         backend.no_padding()
         backend.enable_truncation(max_length=max_seq_length)
         for text in _PROBES:
             backend.encode(text)
     except CheckpointError:
         raise
-    except (
-        BaseException
-    ) as error:  # the library raises a bare Exception, or panics, for every kind of bad file
+    except BaseException as error:
+        # the library raises a bare Exception, or panics, for every kind of bad file
         if not isinstance(error, Exception) and not is_panic(error):
             raise
         raise CheckpointError(f"{path} cannot be read as a tokenizer: {one_line(error)}") from error
@@ -81,7 +65,7 @@ def open_tokenizer(
 
 
 def _check_special_tokens(backend: Backend, path: Path, vocab_size: int, max_seq_length: int) -> None:
-    """Raise a CheckpointError unless every text, also an empty one, becomes tokens that the model has."""
+    """Refuse a post-processor unless every text, also an empty one, becomes tokens that the model has."""
     if backend.post_processor is None:
         raise CheckpointError(f"{path} has no post_processor: an empty text would have no token at all")
     for processor in _processors(json.loads(backend.post_processor.__getstate__())):
@@ -116,14 +100,12 @@ def _template_ids(template: dict[str, Any], path: Path) -> list[int]:
     special = template["special_tokens"]
     for name, texts in (("single", ["A"]), ("pair", ["A", "B"])):
         pieces = template[name]
-        found = sorted(piece["Sequence"]["id"] for piece in pieces if "Sequence" in piece)
-        if found != texts:
-            raise CheckpointError(
-                f"{path}: the template {name!r} takes the texts {quoted(found)}, not {texts}"
-            )
+        ids = sorted(piece["Sequence"]["id"] for piece in pieces if "Sequence" in piece)
+        if ids != texts:
+            raise CheckpointError(f"{path}: the template {name!r} takes the texts {quoted(ids)}, not {texts}")
         for piece in pieces:
-            if "SpecialToken" in piece and (unknown := piece["SpecialToken"]["id"]) not in special:
+            if "SpecialToken" in piece and (token := piece["SpecialToken"]["id"]) not in special:
                 raise CheckpointError(
-                    f"{path}: the template {name!r} names {quoted(unknown)}, which is no token"
+                    f"{path}: the template {name!r} names {quoted(token)}, which is no token"
                 )
     return [token_id for token in special.values() for token_id in token["ids"]]

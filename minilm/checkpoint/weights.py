@@ -28,42 +28,18 @@ _UNUSED = ("embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"
 def load_parameters(
     path: str | Path, config: ModelConfig, *, dtype: npt.DTypeLike = np.float32
 ) -> dict[str, FloatArray]:
-    """Read a BERT encoder's parameters from a safetensors file.
+    """Read a BERT encoder's parameters from a safetensors file: tensor name to array.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file. It may hold float16, bfloat16, float32 and float64 tensors.
-    config : ModelConfig
-        Decides the names and shapes of the tensors.
-    dtype : {float32, float64}
-        The dtype of the parameters, and so of the encoder's arithmetic.
-
-    Returns
-    -------
-    dict of str to ndarray
-        Tensor name to array; linear weights have shape (in, out).
-
-    Raises
-    ------
-    CheckpointError
-        If the file is not valid safetensors, or if tensors are missing, unexpected, of the wrong shape, not
-        floating point, not finite or too large for float32. The message names them.
+    The file may hold float16, bfloat16, float32 and float64 tensors. The arrays have ``dtype``, float32 or
+    float64, and linear weights have shape (in, out). A CheckpointError names what does not fit ``config``.
     """
     return dict(ParameterFile(path, config, dtype=dtype))
 
 
 class ParameterFile(TensorFile):
-    """A checked file of BERT parameters. A parameter is read on each access and is not kept.
+    """A checked file of BERT parameters, which a caller can convert one by one.
 
-    A caller that converts the parameters one by one never holds the weights twice.
-
-    Parameters
-    ----------
-    path, config, dtype
-        As for :func:`load_parameters`, with the same exceptions.
-    head : mapping of str to tuple of int, optional
-        Names and shapes of further required tensors. Those with two dimensions are linear weights.
+    ``head`` has the names and shapes of further required tensors. Two dimensions mean a linear weight.
     """
 
     def __init__(

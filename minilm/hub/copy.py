@@ -78,9 +78,6 @@ def _replace_files(staging: Path, target: Path, names: Collection[str]) -> None:
     If the process is killed here, the directory must not mix two models. So config.json is removed first and
     comes back last: without it, a load refuses the directory as incomplete.
     """
-    (target / "config.json").unlink(missing_ok=True)
-    move_into_place(staging, target, [name for name in names if name != "config.json"])
-    for name in OPTIONAL_FILES:
-        if name not in names:
-            (target / name).unlink(missing_ok=True)
-    move_into_place(staging, target, ["config.json"])
+    for name in ("config.json", *(name for name in OPTIONAL_FILES if name not in names)):
+        (target / name).unlink(missing_ok=True)
+    move_into_place(staging, target, sorted(names, key=lambda name: name == "config.json"))

@@ -11,13 +11,7 @@ from pathlib import Path
 
 from minilm.checkpoint.files import check_regular, is_there
 from minilm.errors import CheckpointError, CheckpointNotFoundError
-from minilm.hub.manifest import (
-    DEFAULT_MODEL,
-    OPTIONAL_FILES,
-    REQUIRED_FILES,
-    Checkpoint,
-    default_manifest,
-)
+from minilm.hub.manifest import DEFAULT_MODEL, OPTIONAL_FILES, REQUIRED_FILES, Checkpoint, default_manifest
 from minilm.hub.pinned import find_pinned, pinned_places
 from minilm.hub.unpinned import find_unpinned
 
@@ -125,11 +119,8 @@ def _local_directory(name_or_path: str | os.PathLike[str]) -> Path | None:
         return None
     try:
         path = Path(name_or_path).expanduser()
-    except RuntimeError:  # the home directory of an unknown user
-        return None
-    try:
         return path if stat.S_ISDIR(path.stat().st_mode) else None
-    except ValueError:  # a null character
+    except (RuntimeError, ValueError):  # the home directory of an unknown user, or a null character
         return None
     except OSError as error:
         # a possible repository name is looked up elsewhere, whatever is wrong with the path
@@ -141,20 +132,16 @@ def _local_directory(name_or_path: str | os.PathLike[str]) -> Path | None:
 
 def _complete_checkpoint(path: Path) -> Checkpoint:
     """The checkpoint in a directory, with all required files."""
-    for name in REQUIRED_FILES:
-        if not is_there(path / name):
-            pickles = [other for other in ("pytorch_model.bin", "model.ckpt") if (path / other).exists()]
-            hint = (
-                f"; {pickles[0]} is a pickle, which minilm never opens: save the model again with "
-                "safe_serialization=True"
-                if pickles and name == "model.safetensors"
-                else ""
-            )
-            raise CheckpointError(f"{path} is not a complete checkpoint: {name} is missing{hint}")
-        check_regular(path / name)
-    for name in OPTIONAL_FILES:
+    for name in (*REQUIRED_FILES, *OPTIONAL_FILES):
         if is_there(path / name):
             check_regular(path / name)
+        elif name in REQUIRED_FILES:
+            hint = ""
+            pickles = [other for other in ("pytorch_model.bin", "model.ckpt") if (path / other).exists()]
+            if pickles and name == "model.safetensors":
+                remedy = "save the model again with safe_serialization=True"
+                hint = f"; {pickles[0]} is a pickle, which minilm never opens: {remedy}"
+            raise CheckpointError(f"{path} is not a complete checkpoint: {name} is missing{hint}")
     if str(path) == DEFAULT_MODEL:  # as a str, this relative path would mean the default model
         path = path.absolute()
     return Checkpoint(path, "directory")

@@ -36,7 +36,7 @@ def download_from_hub(manifest: ModelManifest, staging: Path, token: str | bool 
                 token=token,
             )
     except Exception as error:
-        if isinstance(error, OSError) and is_full(error):  # the mirror needs the same room
+        if is_full(error):  # the mirror needs the same room
             raise
         # network, proxy, TLS: the mirror may still work
         raise Unavailable(f"download failed: {reason_text(error)}") from error

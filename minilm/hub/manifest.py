@@ -6,13 +6,14 @@ import hashlib
 import json
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from minilm.checkpoint.config import read_modules
-from minilm.checkpoint.files import check_regular, is_there
+from minilm.checkpoint.files import access_errors, check_regular, is_there
 from minilm.errors import CheckpointError
 from minilm.hub.errors import Damaged, Unavailable
 
@@ -94,31 +95,28 @@ def _source_store() -> Path | None:
     pyproject.toml above the package.
     """
     store = _PACKAGE.parent / "weights"
-    try:
+    with suppress(OSError, ValueError):
         project = (_PACKAGE.parent / "pyproject.toml").read_text("utf-8")
-    except (OSError, ValueError):
-        return None
-    is_ours = re.search(r'^name = "minilm"$', project, re.MULTILINE) is not None
-    return store if is_ours and (store / "manifest.json").is_file() else None
+        if re.search(r'^name = "minilm"$', project, re.MULTILINE) and (store / "manifest.json").is_file():
+            return store
+    return None
 
 
 def dense_files(directory: Path) -> list[str]:
     """Files of the Dense modules; an empty list if modules.json is missing or cannot be used."""
-    try:
+    modules = None
+    with suppress(CheckpointError):  # a load of the checkpoint reports this error
         modules = read_modules(directory)
-    except CheckpointError:
-        return []  # a load of the checkpoint reports this error
     folders = modules.dense if modules else ()
     return [f"{folder}/{name}" for folder in folders for name in ("config.json", "model.safetensors")]
 
 
 def checkpoint_files(checkpoint: Checkpoint) -> list[str]:
     """Names of the files that a checkpoint has and minilm reads."""
-    names: Iterable[str]
     if checkpoint.is_default:
-        names = default_manifest().sha256  # other files in the directory have no checksum
+        names = [*default_manifest().sha256]  # other files in the directory have no checksum
     else:
-        names = (*REQUIRED_FILES, *OPTIONAL_FILES, *dense_files(checkpoint.directory))
+        names = [*REQUIRED_FILES, *OPTIONAL_FILES, *dense_files(checkpoint.directory)]
     return [name for name in names if (checkpoint.directory / name).is_file()]
 
 
@@ -161,28 +159,18 @@ def check_sha256(directory: Path, manifest: ModelManifest) -> None:
 def check_blob_name(path: Path) -> bool:
     """Compare a cached file with its blob's name: sha256 for large files, git's sha1 for others.
 
-    Returns
-    -------
-    bool
-        False if the cache keeps no such name, so that there is nothing to compare.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is damaged or cannot be read.
+    The result is False if the cache keeps no such names, as on Windows without symbolic links.
     """
     check_regular(path)
     blob = path.resolve()
-    try:
+    with access_errors(path):
         if re.fullmatch("[0-9a-f]{64}", blob.name):
             actual = sha256_of(blob)
         elif re.fullmatch("[0-9a-f]{40}", blob.name):
             header = b"blob %d\0" % blob.stat().st_size
             actual = _hash_of(blob, hashlib.sha1(header, usedforsecurity=False))
-        else:  # a cache without symbolic links, as on Windows without developer mode
+        else:
             return False
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
     if actual != blob.name:
         raise CheckpointError(
             f"{path} is damaged (its hash is {actual}, not {blob.name}): delete {blob} and run again"
@@ -195,11 +183,10 @@ def is_copy_of_default(directory: Path) -> bool:
     manifest = default_manifest()
     if any(is_there(directory / name) for name in OPTIONAL_FILES if name not in manifest.sha256):
         return False
-    try:
+    with suppress(Unavailable):
         check_sha256(directory, manifest)
-    except Unavailable:
-        return False
-    return True
+        return True
+    return False
 
 
 def sha256_of_files(checkpoint: Checkpoint) -> dict[str, str]:
@@ -210,8 +197,8 @@ def sha256_of_files(checkpoint: Checkpoint) -> dict[str, str]:
 def different_files(first: Mapping[str, str], second: Mapping[str, str]) -> list[str]:
     """Names of the files that differ between two checkpoints, from their :func:`sha256_of_files`.
 
-    The optional files that the default model's manifest leaves out count only where both have them. A clone
-    of its repository has these files, and they repeat the defaults.
+    The optional files that are not in the default model's manifest count only if both have them. A clone of
+    its repository has these files, and they repeat the defaults.
     """
     optional = {*OPTIONAL_FILES} - {*default_manifest().sha256}
     names = {*first, *second} - (optional & ({*first} ^ {*second}))

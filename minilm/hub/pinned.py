@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class Place(NamedTuple):
-    """A place for the files of the default model."""
+    """A place for the files of the default model. ``label`` names it, or the source that filled it."""
 
     label: str
     directory: Path
@@ -39,38 +39,31 @@ def pinned_places(manifest: ModelManifest, cache_folder: str | Path | None) -> I
 
 
 def find_pinned(
-    manifest: ModelManifest,
-    cache_folder: str | Path | None,
-    local_files_only: bool,
-    token: str | bool | None,
+    manifest: ModelManifest, cache_folder: str | Path | None, local_files_only: bool, token: str | bool | None
 ) -> Checkpoint:
-    """Find the files of the manifest, or download them.
-
-    Raises
-    ------
-    CheckpointNotFoundError
-        If no place has them and no source delivers them.
-    """
+    """Find the files of the manifest, or download them."""
     reasons = _Reasons()
-    checkpoint = _find_locally(manifest, cache_folder, reasons)
-    if checkpoint is None:
+    place = _find_locally(manifest, cache_folder, reasons)
+    if place is None:
         try:
             repo_cache(manifest.repo_id, cache_folder)
         except Unavailable as reason:
             reasons.add("Hugging Face cache", reason)
+        path = f"./{manifest.repo_id}"
         with suppress(OSError):
-            if Path(manifest.repo_id).is_dir():
-                place = f"the directory ./{manifest.repo_id}"
-                reasons.add(place, f"not opened by the model's name; use ./{manifest.repo_id} to open it")
+            if Path(path).is_dir():
+                reasons.add(f"the directory {path}", f"not opened by the model's name; use {path} to open it")
         if is_offline(local_files_only):
             reasons.add("Hub and mirror", "not asked, because offline use was requested")
         else:
-            checkpoint = _download_into_a_place(manifest, cache_folder, token, reasons)
-    if checkpoint is None:
+            place = _download_into_a_place(manifest, cache_folder, token, reasons)
+    if place is None:
         raise not_found(manifest.repo_id, reasons)
     for damage in reasons.damage:  # the error of a failed search has them too
-        logger.warning("%s; the copy from the %s is used instead", damage, checkpoint.source)
-    return checkpoint
+        logger.warning("%s; the copy from the %s is used instead", damage, place.label)
+    return Checkpoint(
+        place.directory, place.label, manifest.repo_id, manifest.revision, verified=True, is_default=True
+    )
 
 
 class _Reasons(list[str]):
@@ -88,26 +81,26 @@ class _Reasons(list[str]):
 
 def _find_locally(
     manifest: ModelManifest, cache_folder: str | Path | None, reasons: _Reasons
-) -> Checkpoint | None:
+) -> Place | None:
     for place in pinned_places(manifest, cache_folder):
         try:
             check_sha256(place.directory, manifest)
         except Unavailable as reason:
             reasons.add(f"{place.label} ({place.directory})", reason)
         else:
-            return _checkpoint(manifest, place, place.label)
+            return place
     return None
 
 
 def _download_into_a_place(
     manifest: ModelManifest, cache_folder: str | Path | None, token: str | bool | None, reasons: _Reasons
-) -> Checkpoint | None:
+) -> Place | None:
     for place in pinned_places(manifest, cache_folder):
         try:
             with locked(place.root):
                 # another process may have downloaded the files while this one waited for the lock
-                if checkpoint := _find_locally(manifest, cache_folder, _Reasons()):
-                    return checkpoint
+                if filled := _find_locally(manifest, cache_folder, _Reasons()):
+                    return filled
                 check_room(place.root, sum(manifest.sizes.values()))
                 source = _download_files(manifest, place, token, reasons)
         except OSError as error:
@@ -116,7 +109,7 @@ def _download_into_a_place(
             reasons.add(f"{place.label} ({place.root})", reason)
             continue
         # without a source, another place would not help
-        return None if source is None else _checkpoint(manifest, place, source)
+        return place._replace(label=source) if source else None
     return None
 
 
@@ -141,9 +134,3 @@ def _download_files(
             logger.info("%s: fetched from the %s into %s", manifest.name, source, place.directory)
             return source
     return None
-
-
-def _checkpoint(manifest: ModelManifest, place: Place, source: str) -> Checkpoint:
-    return Checkpoint(
-        place.directory, source, manifest.repo_id, manifest.revision, verified=True, is_default=True
-    )

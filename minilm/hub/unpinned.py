@@ -20,44 +20,26 @@ def find_unpinned(
     local_files_only: bool,
     token: str | bool | None,
 ) -> Checkpoint:
-    """Find a repository at any revision in the cache or on the Hub, and check its files.
-
-    Raises
-    ------
-    CheckpointNotFoundError
-        If a required file is neither in the cache nor on the Hub.
-    CheckpointError
-        If a cached file is damaged.
-    """
+    """Find a repository at any revision in the cache or on the Hub, and check its files."""
     try:
         cache = repo_cache(repo_id, cache_folder)
     except Unavailable as reason:
         raise not_found(repo_id, [f"Hugging Face cache: {reason}"]) from None
-    reasons = _offline_reasons(repo_id, revision, local_files_only, token)
-    repository = _Repository(repo_id, cache_folder, cache, token, offline=bool(reasons))
-    directory, verified = None, True
+    reasons = []
     try:
-        for path in repository.files(revision):
-            directory = directory or path.parent  # config.json comes first
-            verified = check_blob_name(path) and verified
-    except Unavailable as reason:
-        raise not_found(repo_id, [*reasons, str(reason)], revision) from reason
-    assert directory is not None  # noqa: S101 - config.json is required
-    source = "Hugging Face cache" if repository.offline else "Hugging Face Hub"
-    return Checkpoint(directory, source, repo_id, directory.name, verified=verified)
-
-
-def _offline_reasons(
-    repo_id: str, revision: str, local_files_only: bool, token: str | bool | None
-) -> list[str]:
-    """Why only the cache can be used; an empty list if the Hub answers."""
-    if is_offline(local_files_only):
-        return ["Hugging Face Hub: not asked, because offline use was requested"]
-    try:
+        if is_offline(local_files_only):
+            raise Unavailable("not asked, because offline use was requested")
         probe(repo_id, revision, token)
     except Unavailable as reason:
-        return [f"Hugging Face Hub: {reason}"]
-    return []
+        reasons = [f"Hugging Face Hub: {reason}"]
+    repository = _Repository(repo_id, cache_folder, cache, token, offline=bool(reasons))
+    try:
+        verified = {path: check_blob_name(path) for path in repository.files(revision)}
+    except Unavailable as reason:
+        raise not_found(repo_id, [*reasons, str(reason)], revision) from reason
+    directory = next(iter(verified)).parent  # config.json comes first
+    source = "Hugging Face cache" if repository.offline else "Hugging Face Hub"
+    return Checkpoint(directory, source, repo_id, directory.name, verified=all(verified.values()))
 
 
 class _Absent(Unavailable):
@@ -91,7 +73,7 @@ class _Repository:
             yield self._download(name, commit)
 
     def _download(self, name: str, revision: str) -> Path:
-        from huggingface_hub import hf_hub_download
+        from huggingface_hub import hf_hub_download, try_to_load_from_cache
         from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
         cache = f"Hugging Face cache ({self.cache})"
@@ -108,20 +90,14 @@ class _Repository:
                 )
             )
         except LocalEntryNotFoundError as error:
-            # Offline, an optional file may be skipped only if the repository is known to lack it. Without
-            # its modules.json a model would be pooled wrongly, and nobody would notice.
-            kind = _Absent if self._is_known_absent(name, revision) else Unavailable
+            # Offline, an optional file may be skipped only if the cache notes that the repository lacks it.
+            # Without its modules.json a model would be pooled wrongly, and nobody would notice. The entry is
+            # a path, or None if the cache has no note, or else a marker for an absent file.
+            entry = try_to_load_from_cache(self.repo_id, name, revision=revision, cache_dir=self.cache_folder)
+            kind = Unavailable if entry is None or isinstance(entry, str) else _Absent
             raise kind(f"{place}: {name} of revision {revision} is not there") from error
         except EntryNotFoundError as error:
             raise _Absent(f"{place}: the repository has no {name} at revision {revision}") from error
         except Exception as error:  # network, disk, a gated repository: huggingface_hub raises many types
-            if isinstance(error, OSError) and is_full(error):
-                place = cache
+            place = cache if is_full(error) else place
             raise Unavailable(f"{place}: {name} of revision {revision}: {reason_text(error)}") from error
-
-    def _is_known_absent(self, name: str, revision: str) -> bool:
-        from huggingface_hub import try_to_load_from_cache
-
-        entry = try_to_load_from_cache(self.repo_id, name, revision=revision, cache_dir=self.cache_folder)
-        # The result is a path, or None if the cache knows nothing, or else a marker for an absent file.
-        return entry is not None and not isinstance(entry, str)

@@ -18,6 +18,8 @@ def test_the_layer_by_hand(tmp_path: Path) -> None:
     np.testing.assert_array_equal(dense(np.array([[1, 1, 1]], np.float32)), [[3.5, -0.5]])
     through_relu = read_dense(write_dense(tmp_path, activation_function="torch.nn.modules.activation.ReLU"))
     np.testing.assert_array_equal(through_relu(np.array([[1, 1, 1]], np.float32)), [[3.5, 0]])
+    through_tanh = read_dense(write_dense(tmp_path, activation_function="torch.nn.Tanh"))
+    np.testing.assert_allclose(through_tanh(np.array([[0, 0, 0]], np.float32)), [np.tanh(DENSE_BIAS)])
     without = read_dense(write_dense(tmp_path, {"linear.weight": DENSE_WEIGHT}, bias=False))
     np.testing.assert_array_equal(without(np.array([[1, 1, 1]], np.float32)), [[3, 0]])
 
@@ -32,6 +34,8 @@ def test_the_layer_by_hand(tmp_path: Path) -> None:
             {"activation_function": "torch.nn.SELU"},
             r"'torch\.nn\.SELU' is not supported, only GELU, Identity",
         ),
+        (None, {"activation_function": ["Tanh"]}, r"activation_function \['Tanh'\] is not supported, only"),
+        (None, {"activation_function": None}, "activation_function None is not supported, only"),
         (None, {"in_features": 4}, r"has shape \(2, 3\), config.json says \(2, 4\)"),
         (None, {"bias": False}, "does not fit its config.json: unexpected: linear.bias"),
         ({"linear.weight": DENSE_WEIGHT}, {}, "does not fit its config.json: missing: linear.bias"),

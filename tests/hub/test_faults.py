@@ -21,9 +21,10 @@ from pathlib import Path
 
 import pytest
 
-from minilm import CheckpointNotFoundError, hub
+from minilm import CheckpointNotFoundError
 from minilm.cli.main import main
 from minilm.hub import copy_checkpoint, find_checkpoint, huggingface, pinned
+from minilm.hub.manifest import ModelManifest
 from minilm.hub.staging import locked
 from tests.fake_hub import PATIENCE_SECONDS
 from tests.hub.world import (
@@ -336,7 +337,7 @@ def test_a_disk_that_only_says_it_is_full_is_believed_and_nothing_stays(
 ) -> None:
     real, full = huggingface.download_from_hub, [True]
 
-    def fill_up(manifest: hub.ModelManifest, staging: Path, token: str | bool | None) -> None:
+    def fill_up(manifest: ModelManifest, staging: Path, token: str | bool | None) -> None:
         real(manifest, staging, token)
         if full:
             full.pop()

@@ -16,8 +16,8 @@ import minilm
 from minilm import CheckpointError, hub
 from minilm.checkpoint.config import read_modules
 from minilm.checkpoint.files import MAX_JSON_BYTES
-from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES, ModelManifest
-from minilm.hub.manifest import checkpoint_files, dense_files
+from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES
+from minilm.hub.manifest import ModelManifest, checkpoint_files, dense_files
 from tests.hub.world import PROJECT, fill
 
 

@@ -94,6 +94,7 @@ def test_there_is_room_for_what_fits_to_the_byte(tmp_path: Path, monkeypatch: py
 def test_a_disk_is_full_when_it_or_the_users_share_of_it_is() -> None:
     full = [number for number in errno.errorcode if staging.is_full(OSError(number, os.strerror(number)))]
     assert set(full) == {errno.ENOSPC, errno.EDQUOT}
+    assert not staging.is_full(ValueError(errno.ENOSPC, "not from the system"))
 
 
 def test_a_staging_directory_lies_where_the_files_will_and_goes_in_the_end(tmp_path: Path) -> None:

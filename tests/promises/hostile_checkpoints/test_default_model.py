@@ -20,6 +20,7 @@ from huggingface_hub import constants
 from minilm import CheckpointNotFoundError, MiniLM, hub
 from minilm.cli.main import main
 from minilm.hub import find
+from minilm.hub.manifest import ModelManifest
 from tests.checkpoints import MakeCheckpoint
 from tests.promises.hostile_checkpoints.refusing import deadline
 from tests.promises.hostile_checkpoints.special_files import KINDS
@@ -45,7 +46,7 @@ class Places:
 def places(make_checkpoint: MakeCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
     store = make_checkpoint("weights/tiny")
     names = [path.relative_to(store).as_posix() for path in store.rglob("*") if path.is_file()]
-    manifest = hub.ModelManifest(
+    manifest = ModelManifest(
         name="tiny",
         repo_id=hub.DEFAULT_MODEL,
         revision="r",
