@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 
 from minilm._arguments import unknown_name
-from minilm._arrays import AnyArray, Float32Array
+from minilm._arrays import Float32Array
 from minilm.errors import CheckpointError
 from minilm.explanation import Explanation, explain_score
 from minilm.pooling import POOLING, Pooling, normalize
@@ -24,7 +24,19 @@ from minilm.text.spans import TextSpans
 
 OutputValue = Literal["sentence_embedding", "token_embeddings"]
 Embed = Callable[[Float32Array], Float32Array]  # hidden states (N, L, E) to embeddings (N, E)
-Features = dict[str, AnyArray]  # everything about one text: encode(output_value=None)
+Features = dict[str, Any]  # everything about one text: encode(output_value=None)
+
+
+class Tokenized(Protocol):
+    """The tokens of some texts, as the tokenizer gives them."""
+
+    @property
+    def input_ids(self) -> Sequence[Sequence[int]]:
+        """Ids of each text."""
+
+    @property
+    def token_type_ids(self) -> Sequence[Sequence[int]] | None:
+        """Types of each text's tokens; None if all are 0."""
 
 
 class Dense(NamedTuple):
@@ -131,29 +143,40 @@ def token_vectors(hidden_states: Float32Array) -> list[Float32Array]:
     return [tokens.copy() for tokens in hidden_states]
 
 
-def features(input_ids: Sequence[int], hidden_states: Float32Array, embed: Embed) -> Features:
-    """Everything about one text, under sentence-transformers' names."""
-    ids = np.array(input_ids, dtype=np.int64)  # (L,)
-    return {
-        "input_ids": ids,
-        "token_type_ids": np.zeros_like(ids),
-        "attention_mask": np.ones_like(ids),
-        "token_embeddings": hidden_states,
-        "sentence_embedding": embed(hidden_states[None])[0],
-    }
+def features(
+    tokenized: Tokenized,
+    hidden_states: Sequence[Float32Array],
+    embed: Embed,
+    prompt_length: int | None = None,
+) -> list[Features]:
+    """Everything about each of some texts, under sentence-transformers' names."""
+    types = tokenized.token_type_ids or [[0] * len(ids) for ids in tokenized.input_ids]
+    prompt = {} if prompt_length is None else {"prompt_length": prompt_length}
+    return [
+        {
+            "input_ids": np.array(ids, dtype=np.int64),  # (L,)
+            "token_type_ids": np.array(row, dtype=np.int64),
+            "attention_mask": np.ones(len(ids), dtype=np.int64),
+            "modality": "text",
+            **prompt,
+            "token_embeddings": tokens,
+            "sentence_embedding": embed(tokens[None])[0],
+        }
+        for ids, row, tokens in zip(tokenized.input_ids, types, hidden_states, strict=True)
+    ]
 
 
 def check_output(
     output_value: object, precision: object, pooling: object, normalize_embeddings: bool
 ) -> None:
     """Raise a ValueError for arguments of encode that are unknown, or that have no meaning together."""
-    if precision not in PRECISIONS:
+    if precision is not None and precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
     if output_value not in ("sentence_embedding", "token_embeddings", None):
         raise ValueError(
             f"output_value must be 'sentence_embedding', 'token_embeddings' or None, not {output_value!r}"
         )
-    if output_value is None and precision != "float32":
+    if output_value is None and precision not in (None, "float32"):
         raise ValueError("precision has no meaning for output_value None")
     if output_value == "token_embeddings" and (pooling is not None or normalize_embeddings):
         raise ValueError("pooling and normalize_embeddings have no meaning for token_embeddings")

@@ -21,6 +21,7 @@ from tokenizers import Tokenizer as Backend
 
 from minilm._arrays import Int64Array
 from minilm.errors import CheckpointError, one_line
+from minilm.text.calls import TokenizerCalls
 from minilm.text.pairs import PairFrame, kept_of_pair, pair_frame
 from minilm.text.prefix import CHARACTERS_PER_TOKEN, PrefixCutter
 from minilm.text.spans import TextSpans, text_spans
@@ -39,7 +40,7 @@ class TokenizedTexts(NamedTuple):
 
 
 @dataclass(eq=False, repr=False)
-class Tokenizer:
+class Tokenizer(TokenizerCalls):
     """The tokenizer of one checkpoint, as :func:`minilm.checkpoint.tokenizer.open_tokenizer` makes it."""
 
     backend: Backend  # truncates at max_seq_length tokens, and does not pad
@@ -62,7 +63,7 @@ class Tokenizer:
         self.backend.enable_truncation(max_length=value)
         self._max_seq_length = value
 
-    def __call__(self, texts: Sequence[str]) -> TokenizedTexts:
+    def texts(self, texts: Sequence[str]) -> TokenizedTexts:
         """Token ids of each text, cut at ``max_seq_length``, and whether it was cut.
 
         A lone surrogate raises TypeError or UnicodeEncodeError, for ``text.inputs.check_encodable`` to find.
@@ -93,12 +94,14 @@ class Tokenizer:
                 f"{self.path} adds {self._frame.added} tokens to every pair, and must leave room for one of "
                 f"each text among the {self.max_seq_length} that are kept of it"
             )
-        texts = [text for pair in pairs for text in pair]
+        texts = list(dict.fromkeys(text for pair in pairs for text in pair))  # a query once, not per document
         encodings = self._encode(texts, with_offsets=False, add_special_tokens=False)
+        of_text = dict(zip(texts, encodings, strict=True))
         room = self.max_seq_length - self._frame.added
         types: list[list[int]] = []
         tokenized = TokenizedTexts([], [], types)
-        for pair, first, second in zip(pairs, encodings[::2], encodings[1::2], strict=True):
+        for pair in pairs:
+            first, second = of_text[pair[0]], of_text[pair[1]]
             lengths = self._lengths(pair, first, second)
             kept = kept_of_pair(*lengths, room)
             input_ids, token_type_ids = self._frame.join(first.ids[: kept[0]], second.ids[: kept[1]])
@@ -157,8 +160,14 @@ class Tokenizer:
 
     @cached_property
     def _without_truncation(self) -> Backend:
+        return self.backend_of_length(None)
+
+    def backend_of_length(self, max_length: int | None) -> Backend:
+        """Return a new tokenizer of the library that cuts at this length, or not at all."""
         backend = Backend.from_str(self.backend.to_str())
         backend.no_truncation()
+        if max_length is not None:
+            backend.enable_truncation(max_length)
         return backend
 
     @cached_property
@@ -173,7 +182,7 @@ class Tokenizer:
         # the sequence id of an added token is None
         places = [index for index, side in enumerate(framed.sequence_ids) if side == 0]
         before, after = (framed.ids[: places[0]], framed.ids[places[-1] + 1 :]) if places else ([], [])
-        if [*before, *bare.ids, *after] != framed.ids or before + after != self([""]).input_ids[0]:
+        if [*before, *bare.ids, *after] != framed.ids or before + after != self.texts([""]).input_ids[0]:
             raise CheckpointError(f"{self.path} does more to a text than put tokens around it")
         return before, after
 

@@ -80,15 +80,21 @@ def test_what_is_asked_wrongly(make_checkpoint: MakeCheckpoint) -> None:
     directory = write_cross_encoder(make_checkpoint, labels=2)
     ours = CrossEncoder(directory)
     pair: Any
-    for pair, shown in ((("a", None), r"\('a', None\)"), ("abc", "'abc'"), (("a",), r"\('a',\)")):
+    for pair, shown in ((("a", "b", "c"), r"\('a', 'b', 'c'\)"), ("abc", "'abc'"), (("a",), r"\('a',\)")):
         with pytest.raises(TypeError, match=rf"inputs\[1\] must be a pair of str, not {shown}"):
             ours.predict([("a", "b"), pair, ("a", "b")])
+    for missing, at in (
+        (("a", None), r"\[1\]\[1\] is missing \(None\)"),
+        (float("nan"), r"\[1\] is missing \(NaN\)"),
+    ):
+        with pytest.raises(TypeError, match=f"inputs{at}"):
+            ours.predict([("a", "b"), missing])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="lone surrogate"):
         ours.predict([("a", "\ud800")])
     with pytest.raises(ValueError, match="this one has 2: use predict"):
         ours.rank("a", ["b"])
-    with pytest.raises(ValueError, match="convert_to_tensor=True is not supported"):
-        ours.predict([("a", "b")], convert_to_tensor=True)
+    with pytest.raises(ValueError, match="device='cuda' is not supported"):
+        ours.predict([("a", "b")], device="cuda")
     with pytest.raises(ValueError, match=r"max_length must lie in 5 to 24 for this model, not 3"):
         CrossEncoder(directory, max_length=3)
     with pytest.raises(ValueError, match=r"returned an array of shape \(\) for logits of shape \(1, 2\)"):

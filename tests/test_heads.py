@@ -19,6 +19,7 @@ from minilm.heads import (
     token_vectors,
 )
 from minilm.pooling import Pooling
+from minilm.tokenizer import TokenizedTexts
 from tests.parity.texts import PLAIN
 
 # one text of two tokens; their mean is (3, 4), whose length is 5
@@ -128,7 +129,9 @@ def test_logits_by_hand() -> None:
 
 
 def test_features_are_all_of_one_text() -> None:
-    result = features([2, 3], STATES[0], EmbeddingHead(2, ("mean",)).embedder())
+    tokenized = TokenizedTexts([[2, 3]], [False])
+    [result] = features(tokenized, [STATES[0]], EmbeddingHead(2, ("mean",)).embedder(), 1)
+    assert (result.pop("modality"), result.pop("prompt_length")) == ("text", 1)
     assert {name: values.tolist() for name, values in result.items()} == {
         "input_ids": [2, 3],
         "token_type_ids": [0, 0],
