@@ -49,8 +49,7 @@ def _of_tensor(tensor: Any) -> AnyArray:  # noqa: ANN401 - torch is not imported
 
 def as_tensors(results: Any, as_one: bool) -> Any:  # noqa: ANN401 - what encode and predict return
     """Return results as one tensor, or else those of several inputs as a list of tensors."""
-    is_rows = isinstance(results, np.ndarray) and results.ndim > 1
-    return as_tensor([*results] if is_rows and not as_one else results)
+    return as_tensor([*results] if isinstance(results, np.ndarray) and not as_one else results)
 
 
 def as_tensor(result: Any) -> Any:  # noqa: ANN401 - what encode and predict return

@@ -389,7 +389,10 @@ def _checked_others(first: str, others: dict[str, Any], **given: Any) -> dict[st
 
 
 def _activated(activation_fn: Activation, logits: Float32Array) -> Any:  # noqa: ANN401 - an array
-    """Return scores (n, ...) of logits (n, num_labels); a module of torch gets and returns tensors."""
-    if type(activation_fn).__module__.partition(".")[0] == "torch":
+    """Return scores (n, ...) of logits (n, num_labels); what is torch's gets and returns tensors."""
+    modules = [
+        getattr(one, "__module__", None) or "" for one in (activation_fn, *type(activation_fn).__mro__)
+    ]
+    if any(module.partition(".")[0] == "torch" for module in modules):
         return as_array(activation_fn(as_tensor(logits)))
     return np.asarray(activation_fn(logits))
