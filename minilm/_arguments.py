@@ -46,13 +46,12 @@ def _is_float32(value: object) -> bool:
 
 
 # The keys of model_kwargs and its kin that ask for what minilm does anyway, each with the values that do.
-# Names that only choose how the original computes the same numbers have any value.
 _SHARED = {"trust_remote_code": _is_flag, "use_safetensors": _one_of(None, True)}
+_DTYPES = {"dtype": _is_float32, "torch_dtype": _is_float32}
 _KWARGS: dict[str, dict[str, Accepts]] = {
     "model_kwargs": {
         **_SHARED,
-        "dtype": _is_float32,
-        "torch_dtype": _is_float32,
+        **_DTYPES,
         "attn_implementation": _anything,
         "low_cpu_mem_usage": _anything,
         "device_map": lambda value: all(
@@ -62,8 +61,7 @@ _KWARGS: dict[str, dict[str, Accepts]] = {
     "processor_kwargs": {**_SHARED, "use_fast": _is_flag, "model_max_length": _anything},
     "config_kwargs": {
         **_SHARED,
-        "dtype": _is_float32,
-        "torch_dtype": _is_float32,
+        **_DTYPES,
         "hidden_dropout_prob": _anything,
         "attention_probs_dropout_prob": _anything,
         "classifier_dropout": _anything,
@@ -76,10 +74,7 @@ def _known_kwargs(name: str) -> Accepts:
     known = _KWARGS[name]
     return lambda given: (
         given is None
-        or (
-            isinstance(given, Mapping)
-            and all(key in known and known[key](value) for key, value in given.items())
-        )
+        or (isinstance(given, Mapping) and all(key in known and known[key](given[key]) for key in given))
     )
 
 
@@ -313,8 +308,14 @@ class KnownAttributes:
 
         def __setattr__(self, name: str, value: object) -> None:
             # a class that a user derives may have attributes of its own
-            if type(self).__module__.startswith("minilm.") and name not in _attributes(type(self)):
+            is_ours = type(self).__module__.startswith("minilm.") and not name.startswith("_")
+            if is_ours and name not in _attributes(type(self)):
                 raise AttributeError(_no_attribute(self, name))
+            known, fixed = getattr(type(self), name, None), {"checkpoint", "config"} & {*vars(self)}
+            if name in fixed or (isinstance(known, property) and known.fset is None):
+                raise AttributeError(
+                    f"{name} of a {type(self).__name__} cannot be set: load another checkpoint"
+                )
             object.__setattr__(self, name, value)
 
         def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - it never returns
@@ -348,6 +349,12 @@ class TorchMethods(KnownAttributes):
         """The CPU: as a ``torch.device`` where torch is in use, else as a str with ``type``."""
         torch = sys.modules.get("torch")
         return Device("cpu") if torch is None else torch.device("cpu")
+
+    @property
+    def dtype(self) -> Any:  # noqa: ANN401 - as above
+        """float32: torch's where torch is in use, else numpy's."""
+        torch = sys.modules.get("torch")
+        return np.dtype(np.float32) if torch is None else torch.float32
 
     def to(self, device: object = None) -> Self:
         """Return the model itself, if ``device`` is the CPU."""

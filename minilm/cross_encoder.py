@@ -98,7 +98,7 @@ class CrossEncoder(PipelineOptions):
     """
 
     head: ClassificationHead
-    activation_fn: Activation  # makes scores of logits; may be set
+    activation_fn: Activation | None  # makes scores of logits; may be set; None keeps the logits
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class CrossEncoder(PipelineOptions):
         self.max_seq_length = self._checked_length("max_length", value)
 
     @property
-    def default_activation_function(self) -> Activation:
+    def default_activation_function(self) -> Activation | None:
         """:attr:`activation_fn`, by its former name."""
         return self.activation_fn
 
@@ -388,8 +388,10 @@ def _checked_others(first: str, others: dict[str, Any], **given: Any) -> dict[st
     return {name: others.get(name) if value is None else value for name, value in given.items()}
 
 
-def _activated(activation_fn: Activation, logits: Float32Array) -> Any:  # noqa: ANN401 - an array
+def _activated(activation_fn: Activation | None, logits: Float32Array) -> Any:  # noqa: ANN401 - an array
     """Return scores (n, ...) of logits (n, num_labels); what is torch's gets and returns tensors."""
+    if activation_fn is None:
+        return logits
     modules = [
         getattr(one, "__module__", None) or "" for one in (activation_fn, *type(activation_fn).__mro__)
     ]

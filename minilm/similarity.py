@@ -231,6 +231,11 @@ def as_floats(x: npt.ArrayLike) -> FloatArray:
         array = np.asarray(as_array(x))
     except ValueError as error:  # rows of different widths
         raise ValueError(f"embeddings must all have the same width: {error}") from None
+    missing = [
+        i for i, row in enumerate(array if array.dtype == object and array.ndim else []) if row is None
+    ]
+    if missing:
+        raise ValueError(f"embeddings must not be missing: embeddings[{missing[0]}] is None")
     if array.dtype.kind not in "fiu":
         hint = ": of a table pass one column, df['embedding']" if hasattr(type(x), "columns") else ""
         raise ValueError(f"embeddings must be numbers, not {array.dtype}{hint}")

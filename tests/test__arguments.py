@@ -188,6 +188,10 @@ class Known(KnownAttributes):
     size: int
     name = "x"
 
+    @property
+    def fixed(self) -> int:
+        return 3
+
 
 Known.__module__ = "minilm.known"
 
@@ -200,6 +204,9 @@ def test_an_attribute_that_a_class_does_not_know_is_refused_with_the_near_name()
     with pytest.raises(AttributeError, match="Known has no attribute 'fit': minilm does not train"):
         _ = known.fit  # type: ignore[attr-defined]
     assert not hasattr(known, "other")
+    known._of_a_library = 1  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="fixed of a Known cannot be set: load another checkpoint"):
+        known.fixed = 4  # type: ignore[misc]
 
 
 def test_a_class_that_a_user_derives_may_have_attributes_of_its_own() -> None:
@@ -217,6 +224,7 @@ def test_the_methods_of_torch_ask_for_what_is_done_anyway(tmp_path: Path) -> Non
     with pytest.raises(ValueError, match="device='cuda' is not supported: minilm runs on the CPU"):
         model.to("cuda")
     assert (str(model.device), model.device.type) == ("cpu", "cpu")
+    assert str(model.dtype).endswith("float32")
     pool = model.start_multi_process_pool(["cpu", "cpu"])
     assert [*pool] == ["input", "output", "processes"]
     model.stop_multi_process_pool(pool)

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from minilm._arguments import KnownAttributes
 from minilm._arrays import Float32Array
 from minilm.hub import DEFAULT_MODEL
 from minilm.integrations.models import as_model
 from minilm.quantization import truncate_embeddings
 
 
-class MiniLMVectorizer(TransformerMixin, BaseEstimator):
+class MiniLMVectorizer(KnownAttributes, TransformerMixin, BaseEstimator):
     """A transformer from texts to embeddings. It has nothing to fit: ``transform`` may come first.
 
     The model is loaded once per process, however often the transformer is cloned. A pickle holds the
@@ -35,6 +36,12 @@ class MiniLMVectorizer(TransformerMixin, BaseEstimator):
     batch_size : int
         As for :meth:`minilm.MiniLM.encode`.
     """
+
+    model_name_or_path: str | os.PathLike[str]
+    prompt: str | None
+    normalize_embeddings: bool
+    truncate_dim: int | None
+    batch_size: int
 
     def __init__(
         self,

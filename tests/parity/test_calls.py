@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import minilm
 from minilm import CrossEncoder, MiniLM, util
 from tests.checkpoints import TINY, write_checkpoint, write_cross_encoder
 
@@ -36,6 +35,7 @@ BOUND = 2e-6
 
 EQUAL, REFUSED, MORE = "equal", "refused", "more"
 
+ARROW = "string[pyarrow]"
 FRAME = pd.DataFrame({"q": ["a", "b c"], "d": ["d", "e f"]})
 TEXTS = ["a b", "c", "d e f g", ""]
 PAIRS = [("a b", "c"), ["d", "e f"]]
@@ -111,6 +111,8 @@ def keys_of(outputs: Any) -> list[list[str]]:
     return [sorted(output) for output in outputs]
 
 
+TENSORS: list[tuple[str, dict[str, Any]]] = [("arrays", {}), ("a tensor", {"convert_to_tensor": True})]
+
 ROWS = [
     encode("a text", "a b"),
     encode("a list", TEXTS),
@@ -136,7 +138,7 @@ ROWS = [
     *(
         encode(f"precision={precision}, {kind}", TEXTS, precision=precision, **options)
         for precision in ("float32", "binary", "ubinary")
-        for kind, options in (("arrays", {}), ("a tensor", {"convert_to_tensor": True}))
+        for kind, options in TENSORS
     ),
     encode("a tensor", TEXTS, convert_to_tensor=True),
     encode("a tensor of one text", "a b", convert_to_tensor=True),
@@ -166,8 +168,10 @@ ROWS = [
     encode("a prompt and a name", TEXTS, "query", "c d "),
     encode("an empty prompt", TEXTS, prompt=""),
     encode("arguments in their places", TEXTS, None, "c ", 2, False, "sentence_embedding", "float32"),
-    encode("a Series", pd.Series(TEXTS), outcome=MORE, words=TEXTS),  # type: ignore[arg-type]
-    encode("a generator", outcome=REFUSED, words="inputs must be a str or a sequence of str, not NoneType"),
+    encode("a Series", pd.Series(TEXTS), outcome=MORE),
+    encode("a column of Arrow", pd.Series(TEXTS, dtype=ARROW), outcome=MORE),
+    encode("a generator", (text for text in TEXTS), outcome=MORE),
+    encode("no inputs", outcome=REFUSED, words="inputs must be a str or a sequence of str, not NoneType"),
     encode("a frame", FRAME, outcome=REFUSED, words="pass df['text']"),
     encode("a frame of one column", FRAME[["q"]], outcome=REFUSED, words="pass df['text']"),
     encode("a missing value", pd.Series(["a", None]), outcome=REFUSED, words="inputs[1] is missing (NaN)"),
@@ -227,7 +231,7 @@ ROWS = [
         "max_length of a cross-encoder is set",
         with_attribute("cross.max_length", 8, lambda p: p.cross.predict([("a " * 9, "b " * 9)])),
     ),
-    Row("an unknown attribute", with_attribute("cross.num_labels", 3, lambda p: 0), REFUSED, "num_labels"),
+    Row("an unknown attribute", with_attribute("cross.num_labels", 3, lambda _: 0), REFUSED, "num_labels"),
     Row("devices", lambda p: (str(p.model.device), p.model.device.type, str(p.cross.device))),
     Row("to and eval", lambda p: p.model.to("cpu").eval().encode(TEXTS)),
     Row("to cuda", lambda p: p.model.to("cuda"), REFUSED, "minilm runs on the CPU"),
@@ -321,7 +325,7 @@ ROWS = [
     ),
     Row(
         "similarity_fn_name maxsim",
-        with_attribute("model.similarity_fn_name", "maxsim", lambda p: 0),
+        with_attribute("model.similarity_fn_name", "maxsim", lambda _: 0),
         REFUSED,
         "must be one of",
     ),
