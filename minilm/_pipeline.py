@@ -57,7 +57,10 @@ class Pipeline:
         """The text to put before every text: ``prompt`` itself, or the one of that name, or the default."""
         if prompt is not None:
             if prompt_name is not None:
-                logger.warning("Provide a prompt or a prompt_name, not both. Ignoring the prompt_name.")
+                logger.warning(
+                    "Provide either a `prompt`, a `prompt_name`, or neither, but not both. "
+                    "Ignoring the `prompt_name` in favor of `prompt`."
+                )
             return check_text("prompt", prompt)
         name = self.default_prompt_name if prompt_name is None else prompt_name
         if name is None:

@@ -103,14 +103,22 @@ def cut(p: Package) -> Any:
         return p.model.encode(TEXTS), p.model.get_embedding_dimension()
 
 
-def in_pool(p: Package) -> Any:
-    return p.model.encode(TEXTS, device=["cpu"])
+def quantized(precision: Any) -> Any:
+    return original_util.quantize_embeddings(VECTORS, precision, calibration_embeddings=VECTORS)
 
 
-def keys_of(outputs: Any) -> list[list[str]]:
-    return [sorted(output) for output in outputs]
+def by_index(p: Package) -> Any:
+    search = p.util.quantization.semantic_search_faiss
+    *_, index = search(OTHERS, quantized("ubinary"), corpus_precision="ubinary", output_index=True)
+    return search(OTHERS, corpus_index=index, corpus_precision="ubinary", top_k=9)[0]
 
 
+FAISS: list[dict[str, Any]] = [
+    {"calibration_embeddings": VECTORS},
+    {"calibration_embeddings": VECTORS, "rescore": False},
+    {"ranges": np.stack([VECTORS.min(0), VECTORS.max(0)]), "rescore_multiplier": 3},
+    {"calibration_embeddings": VECTORS, "exact": False},
+]
 TENSORS: list[tuple[str, dict[str, Any]]] = [("arrays", {}), ("a tensor", {"convert_to_tensor": True})]
 
 ROWS = [
@@ -393,6 +401,29 @@ ROWS = [
     Row("paraphrase_mining", lambda p: p.util.paraphrase_mining(p.model, TEXTS)),
     of_util("community_detection", torch.tensor(VECTORS), threshold=-0.2, min_community_size=2),
     of_util("community_detection", [], 0.5),
+    *(
+        Row(
+            f"semantic_search_faiss: {precision}, {options}",
+            lambda p, precision=precision, options=options: p.util.quantization.semantic_search_faiss(
+                OTHERS, quantized(precision), corpus_precision=precision, top_k=3, **options
+            )[0],
+        )
+        for precision in ("float32", "uint8", "ubinary")
+        for options in FAISS
+    ),
+    Row("semantic_search_faiss: an index", by_index),
+    Row(
+        "semantic_search_faiss: int8",
+        lambda p: p.util.quantization.semantic_search_faiss(OTHERS, VECTORS, corpus_precision="int8"),
+        REFUSED,
+        "corpus_precision must be one of float32, uint8, ubinary",
+    ),
+    Row(
+        "semantic_search_faiss: no corpus",
+        lambda p: p.util.quantization.semantic_search_faiss(OTHERS),
+        REFUSED,
+        "give corpus_embeddings or corpus_index",
+    ),
     Row("util.similarity", lambda p: p.util.similarity.cos_sim(VECTORS, OTHERS)),
     Row("util.quantization", lambda p: p.util.quantization.quantize_embeddings(VECTORS, "binary")),
     predict("pairs", PAIRS),
