@@ -107,6 +107,11 @@ def quantized(precision: Any) -> Any:
     return original_util.quantize_embeddings(VECTORS, precision, calibration_embeddings=VECTORS)
 
 
+def by_faiss(precision: str, options: dict[str, Any]) -> Callable[[Package], Any]:
+    given = {"corpus_precision": precision, "top_k": 3, **options}
+    return lambda p: p.util.quantization.semantic_search_faiss(OTHERS, quantized(precision), **given)[0]
+
+
 def by_index(p: Package) -> Any:
     search = p.util.quantization.semantic_search_faiss
     *_, index = search(OTHERS, quantized("ubinary"), corpus_precision="ubinary", output_index=True)
@@ -402,12 +407,7 @@ ROWS = [
     of_util("community_detection", torch.tensor(VECTORS), threshold=-0.2, min_community_size=2),
     of_util("community_detection", [], 0.5),
     *(
-        Row(
-            f"semantic_search_faiss: {precision}, {options}",
-            lambda p, precision=precision, options=options: p.util.quantization.semantic_search_faiss(
-                OTHERS, quantized(precision), corpus_precision=precision, top_k=3, **options
-            )[0],
-        )
+        Row(f"semantic_search_faiss: {precision}, {options}", by_faiss(precision, options))
         for precision in ("float32", "uint8", "ubinary")
         for options in FAISS
     ),
