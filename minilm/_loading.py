@@ -67,6 +67,10 @@ def load(
 
     ``read`` is :func:`read_embedder` or :func:`read_cross_encoder`.
     """
+    given: object = model_name_or_path
+    if not isinstance(given, (str, os.PathLike)):
+        kind = type(given).__name__
+        raise TypeError(f"model_name_or_path must be a directory or a name on the Hub, not {kind}")
     likely = likely_directory(
         model_name_or_path, revision=source.get("revision"), cache_folder=source.get("cache_folder")
     )

@@ -55,6 +55,8 @@ class PipelineOptions(TorchMethods):
 
     @prompts.setter
     def prompts(self, value: Mapping[str, str | None]) -> None:
+        if value is None:
+            raise TypeError("prompts must map names to texts, not be None: set {} for none")
         previous, self.pipeline.prompts = self.pipeline.prompts, {}
         try:
             self.pipeline.update_prompts(value)

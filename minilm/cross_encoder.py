@@ -28,7 +28,7 @@ from minilm._arguments import (
     whole_number,
     without_effect,
 )
-from minilm._arrays import Float32Array, as_array, as_tensor, as_tensors
+from minilm._arrays import Float32Array, as_tensors
 from minilm._loading import load, read_cross_encoder
 from minilm._options import PipelineOptions
 from minilm._pipeline import Counts, PairPipeline
@@ -36,7 +36,7 @@ from minilm.encoder import softmax
 from minilm.errors import TruncationWarning
 from minilm.fast.cores import available_cores
 from minilm.fast.engine import TOKENS_PER_TEXT, Engine
-from minilm.heads import ClassificationHead
+from minilm.heads import ClassificationHead, activated, check_activation
 from minilm.text.inputs import as_pairs, check_iterable, check_text
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class CrossEncoder(PipelineOptions):
         for labels in (named.get("num_labels"), (named.get("config_kwargs") or {}).get("num_labels")):
             if labels not in (None, self.num_labels):
                 raise ValueError(f"num_labels={labels!r}: the checkpoint's classifier has {self.num_labels}")
-        self.activation_fn = activation_fn or parts.activation_fn
+        self.activation_fn = parts.activation_fn if activation_fn is None else check_activation(activation_fn)
         cores = available_cores() if threads is None else positive_int("threads", threads)
         engine = Engine(parameters, cores, self.checkpoint.directory / "model.safetensors")
         self.pipeline: PairPipeline = PairPipeline(
@@ -251,7 +251,8 @@ class CrossEncoder(PipelineOptions):
             Once per call, if pairs were cut, with their number.
         """
         others = _checked_others("inputs", others, inputs=inputs, activation_fn=activation_fn)
-        inputs, activation_fn = others["inputs"], others["activation_fn"] or self.activation_fn
+        inputs, activation_fn = others["inputs"], others["activation_fn"]
+        activation_fn = self.activation_fn if activation_fn is None else activation_fn
         check_call(device, pool, chunk_size)
         inputs = inputs.tolist() if isinstance(inputs, np.ndarray) else inputs
         is_single = self.is_singular_input(inputs)
@@ -269,7 +270,7 @@ class CrossEncoder(PipelineOptions):
         logits = np.concatenate([none, *(np.array(window) for _, window in windows)])  # (n, num_labels)
         if counts.truncated:
             warn_caller(self.pipeline.truncation_message(counts), TruncationWarning)
-        scores = _activated(activation_fn, logits)
+        scores = activated(activation_fn, logits)
         if scores.shape[:1] != logits.shape[:1]:
             raise ValueError(
                 f"activation_fn returned an array of shape {scores.shape} for logits of shape {logits.shape}"
@@ -386,15 +387,3 @@ def _checked_others(first: str, others: dict[str, Any], **given: Any) -> dict[st
         if name not in given:
             raise unexpected_argument(name, (first, "prompt_name", "prompt", "batch_size", *given))
     return {name: others.get(name) if value is None else value for name, value in given.items()}
-
-
-def _activated(activation_fn: Activation | None, logits: Float32Array) -> Any:  # noqa: ANN401 - an array
-    """Return scores (n, ...) of logits (n, num_labels); what is torch's gets and returns tensors."""
-    if activation_fn is None:
-        return logits
-    modules = [
-        getattr(one, "__module__", None) or "" for one in (activation_fn, *type(activation_fn).__mro__)
-    ]
-    if any(module.partition(".")[0] == "torch" for module in modules):
-        return as_array(activation_fn(as_tensor(logits)))
-    return np.asarray(activation_fn(logits))

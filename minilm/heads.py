@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, Protocol, cast
 import numpy as np
 
 from minilm._arguments import unknown_name
-from minilm._arrays import Float32Array
+from minilm._arrays import AnyArray, Float32Array, as_array, as_tensor
 from minilm.errors import CheckpointError
 from minilm.explanation import Explanation, explain_score
 from minilm.pooling import POOLING, Pooling, normalize
@@ -136,6 +136,24 @@ class ClassificationHead:
         """Hidden states (N, L, E) to logits (N, labels)."""
         pooled = np.tanh(hidden_states[:, 0] @ self.pooler_weight + self.pooler_bias)  # (N, E)
         return np.asarray(pooled @ self.weight + self.bias)  # (N, labels)
+
+
+def check_activation(activation_fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a caller's activation function, if it is one."""
+    if not callable(activation_fn):
+        raise TypeError(f"activation_fn must be a function of logits, not {activation_fn!r:.80}")
+    return activation_fn
+
+
+def activated(activation_fn: Callable[..., Any] | None, logits: Float32Array) -> AnyArray:
+    """Scores (n, ...) of logits (n, labels): the logits for None. What is torch's takes tensors."""
+    if activation_fn is None:
+        return logits
+    owners = (check_activation(activation_fn), *type(activation_fn).__mro__)
+    modules = [getattr(owner, "__module__", None) or "" for owner in owners]
+    if any(module.partition(".")[0] == "torch" for module in modules):
+        return as_array(activation_fn(as_tensor(logits)))
+    return np.asarray(activation_fn(logits))
 
 
 def token_vectors(hidden_states: Float32Array) -> list[Float32Array]:

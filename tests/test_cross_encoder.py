@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors.numpy import load_file, save_file
 
@@ -182,3 +183,61 @@ def test_a_model_without_token_types_ignores_them(make_checkpoint: MakeCheckpoin
     ours = CrossEncoder(directory)
     zeros, sevens = (ours.predict_tokens([[2, 5, 3]], [[kind] * 3]) for kind in (0, 7))
     np.testing.assert_array_equal(zeros, sevens)
+
+
+def test_former_names_and_places_of_arguments(
+    make_checkpoint: MakeCheckpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = write_cross_encoder(make_checkpoint)
+    ours = CrossEncoder(directory)
+    expected = ours.predict(PAIRS)
+    for same in (
+        CrossEncoder(directory, 1, None, None, "cpu"),
+        CrossEncoder(model_name=directory, automodel_args={}, tokenizer_args={}, classifier_dropout=0.1),  # type: ignore[call-arg]
+    ):
+        np.testing.assert_array_equal(same.predict(PAIRS), expected)
+    assert "`classifier_dropout` argument is deprecated and has no effect" in caplog.text
+    np.testing.assert_array_equal(ours.predict(sentences=PAIRS, num_workers=2), expected)  # type: ignore[call-overload]
+    np.testing.assert_array_equal(ours.predict(np.array(PAIRS[:1]))[0], expected[0])
+    assert ours.predict(np.array(PAIRS[0])) == expected[0]
+    assert CrossEncoder(directory, default_activation_function=np.negative).activation_fn is np.negative  # type: ignore[call-arg]
+    ours.activation_fn = None  # the logits themselves
+    np.testing.assert_allclose(1 / (1 + np.exp(-ours.predict(PAIRS))), expected, rtol=0, atol=2e-7)
+    for options, error, message in (
+        ({"num_labels": 2}, ValueError, "num_labels=2: the checkpoint's classifier has 1"),
+        ({"config_kwargs": {"num_labels": 3}}, ValueError, "num_labels=3: the checkpoint's classifier has 1"),
+        (
+            {"activation_fn": "sigmoid"},
+            TypeError,
+            "must be a function of logits, not 'sigmoid'",
+        ),
+        ({"lenght": 3}, TypeError, "unexpected keyword argument 'lenght'"),
+    ):
+        with pytest.raises(error, match=message):
+            CrossEncoder(directory, **options)
+    with pytest.raises(TypeError, match="5 arguments by position, of at most 4"):
+        CrossEncoder(directory, 1, None, None, "cpu", 3)
+
+
+def test_a_length_that_is_set_has_an_effect(make_checkpoint: MakeCheckpoint) -> None:
+    ours = CrossEncoder(write_cross_encoder(make_checkpoint))
+    ours.max_length = 8
+    assert ours.max_length == ours.max_seq_length == 8
+    with pytest.warns(TruncationWarning, match="were cut at 8 tokens") as caught:
+        ours.rank("a b c d", ["e f g h"])
+    assert caught[0].filename == __file__
+    with pytest.raises(AttributeError, match="has no attribute 'max_lenght'; did you mean 'max_length'"):
+        ours.max_lenght = 3  # type: ignore[attr-defined]
+
+
+def test_tables_are_refused_and_their_values_taken(make_checkpoint: MakeCheckpoint) -> None:
+    ours = CrossEncoder(write_cross_encoder(make_checkpoint))
+    frame = pd.DataFrame(PAIRS, columns=["query", "document"])
+    np.testing.assert_array_equal(ours.predict(frame.values), ours.predict(PAIRS))
+    with pytest.raises(TypeError, match=r"a table: .*df\[\['query', 'document'\]\].values"):
+        ours.predict(frame)
+    with pytest.raises(TypeError, match=r"documents is a DataFrame of pandas, a table: pass df\['text'\]"):
+        ours.rank("a", frame[["document"]])
+    with pytest.raises(TypeError, match=r"documents\[1\] is missing \(NaN\)"):
+        ours.rank("a", ["b", float("nan")])  # type: ignore[list-item]
+    assert ours.rank("a", ["b"], top_k=0) == []

@@ -14,6 +14,8 @@ from minilm.heads import (
     ClassificationHead,
     Dense,
     EmbeddingHead,
+    activated,
+    check_activation,
     check_output,
     features,
     token_vectors,
@@ -172,3 +174,11 @@ def test_poolings_are_those_of_the_token_embeddings(model: MiniLM, monkeypatch: 
         np.testing.assert_allclose(raw, expected, rtol=0, atol=1e-5)
         unit = model.encode(text, pooling=pooling)
         np.testing.assert_allclose(unit, expected / np.linalg.norm(expected), rtol=0, atol=1e-6)
+
+
+def test_scores_are_what_the_activation_makes_of_logits() -> None:
+    logits = np.array([[1.0, -2.0]], np.float32)
+    assert activated(None, logits) is logits
+    np.testing.assert_array_equal(activated(np.negative, logits), -logits)
+    with pytest.raises(TypeError, match="activation_fn must be a function of logits, not 'tanh'"):
+        check_activation("tanh")  # type: ignore[arg-type]

@@ -308,6 +308,8 @@ def test_prompts_that_are_set_are_all_that_there_are(make_checkpoint: MakeCheckp
     assert tiny.prompts == {"passage": "p ", "x": ""}
     np.testing.assert_array_equal(tiny.encode_document("a"), tiny.encode("p a"))
     np.testing.assert_array_equal(tiny.encode_query("a"), tiny.encode("a"))
+    with pytest.raises(TypeError, match="prompts must map names to texts, not be None"):
+        tiny.prompts = None  # type: ignore[assignment]
     with pytest.raises(TypeError, match=r"prompts\['x'\] must be a str, not int"):
         tiny.prompts = {"x": 3}  # type: ignore[dict-item]
     assert [*tiny.prompts] == ["passage", "x"]

@@ -59,8 +59,8 @@ def is_text(x: Any) -> TypeGuard[str | Iterable[str]]:  # noqa: ANN401 - as abov
         or hasattr(type(x), "columns")
     ):
         return False
-    x = x.flat if isinstance(x, np.ndarray) else x
-    return isinstance(next((item for item in x if not is_missing(item)), None), str)
+    items = (item.as_py() if hasattr(item, "as_py") else item for item in getattr(x, "flat", x))  # of pyarrow
+    return isinstance(next((item for item in items if not is_missing(item)), None), str)
 
 
 def item_text(index: int, item: object) -> str:
