@@ -131,12 +131,13 @@ def test_prompts(tmp_path: Path) -> None:
     assert [r["text"] for r in mine] == [r["text"] for r in theirs]
 
 
-def test_a_torch_function_is_refused(tmp_path: Path) -> None:
+def test_a_function_of_torch_gets_tensors(tmp_path: Path) -> None:
     save(tmp_path)
-    with pytest.raises(
-        ValueError, match=r"activation_fn=Sigmoid\(\) is not supported: it takes torch's tensors"
-    ):
-        CrossEncoder(tmp_path).predict(PAIRS, activation_fn=torch.nn.Sigmoid())
+    ours, original = both(tmp_path)
+    for function in (torch.nn.Tanh(), torch.tanh, torch.nn.functional.gelu):
+        assert_same(
+            ours.predict(PAIRS, activation_fn=function), original.predict(PAIRS, activation_fn=function)
+        )
 
 
 @pytest.mark.parametrize("length", [7, 12, 40])
