@@ -235,7 +235,7 @@ def as_floats(x: npt.ArrayLike) -> FloatArray:
         i for i, row in enumerate(array if array.dtype == object and array.ndim else []) if row is None
     ]
     if missing:
-        raise ValueError(f"embeddings must not be missing: embeddings[{missing[0]}] is None")
+        raise ValueError(f"embeddings must be numbers, not missing: embeddings[{missing[0]}] is None")
     if array.dtype.kind not in "fiu":
         hint = ": of a table pass one column, df['embedding']" if hasattr(type(x), "columns") else ""
         raise ValueError(f"embeddings must be numbers, not {array.dtype}{hint}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def is_text(x: Any) -> TypeGuard[str | Iterable[str]]:  # noqa: ANN401 - as abov
     if isinstance(x, np.ndarray) and x.dtype.kind in "UT":
         return True
     if (
-        isinstance(x, (bytes, Mapping, Iterator))
+        isinstance(x, (bytes, Mapping, Set, Iterator))
         or not isinstance(x, Iterable)
         or hasattr(type(x), "columns")
     ):
@@ -72,10 +72,7 @@ def item_text(index: int, item: object) -> str:
 
 def item_text_or_pair(index: int, item: object) -> str | tuple[str, str]:
     """Return the item ``index`` of some inputs as a plain str, or as a pair of them if it is a pair."""
-    if isinstance(item, (list, tuple)) and len(item) == 2:
-        first, second = (check_text(f"inputs[{index}][{side}]", text) for side, text in enumerate(item))
-        return first, second
-    return item_text(index, item)
+    return _checked_pair(index, item) if _is_pair(item) else item_text(index, item)
 
 
 def as_pairs(inputs: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - whatever a caller gives
@@ -85,11 +82,21 @@ def as_pairs(inputs: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - whatever a
         pair = item.tolist() if isinstance(item, np.ndarray) else item
         if is_missing(pair):
             raise not_text(f"inputs[{index}]", pair)
-        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+        if not _is_pair(pair):
             raise TypeError(f"inputs[{index}] must be a pair of str, not {pair!r:.80}")
-        first, second = (check_text(f"inputs[{index}][{side}]", text) for side, text in enumerate(pair))
-        pairs.append((first, second))
+        pairs.append(_checked_pair(index, pair))
     return pairs
+
+
+def _is_pair(item: object) -> bool:
+    """Whether an item is two texts; one of them may be missing, which is an error of its own."""
+    is_two = isinstance(item, (list, tuple)) and len(item) == 2
+    return is_two and all(isinstance(side, str) or is_missing(side) for side in cast(Sequence[Any], item))
+
+
+def _checked_pair(index: int, pair: Any) -> tuple[str, str]:  # noqa: ANN401 - two of anything
+    first, second = (check_text(f"inputs[{index}][{side}]", text) for side, text in enumerate(pair))
+    return first, second
 
 
 def not_text(name: str, item: object) -> TypeError:

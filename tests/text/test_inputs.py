@@ -98,9 +98,11 @@ def test_other_values_are_not_missing(item: object) -> None:
 
 def test_a_pair_of_texts_is_one_input() -> None:
     assert item_text_or_pair(0, ["a", np.str_("b")]) == ("a", "b")
-    with pytest.raises(TypeError, match=r"inputs\[2\]\[1\] must be a str, not int"):
-        item_text_or_pair(2, ("a", 3))
-    for three in (["a"], ["a", "b", "c"]):
+    with pytest.raises(TypeError, match=r"inputs\[2\]\[1\] is missing \(None\)"):
+        item_text_or_pair(2, ("a", None))
+    with pytest.raises(ValueError, match=r"inputs\[2\]\[1\] holds the lone surrogate"):
+        item_text_or_pair(2, ("a", "\ud800"))
+    for three in (["a"], ["a", "b", "c"], ["a", 3]):
         with pytest.raises(TypeError, match=r"inputs\[2\] is list, not str"):
             item_text_or_pair(2, three)
     assert as_texts(np.array([["a", "b"]])) == ([["a", "b"]], False)
