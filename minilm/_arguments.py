@@ -308,8 +308,8 @@ class KnownAttributes:
 
         def __setattr__(self, name: str, value: object) -> None:
             # a class that a user derives may have attributes of its own
-            is_ours = type(self).__module__.startswith("minilm.") and not name.startswith("_")
-            if is_ours and name not in _attributes(type(self)):
+            is_ours = type(self).__module__.partition(".")[0] in ("minilm", "sentence_transformers")
+            if is_ours and name[0] != "_" and name not in _attributes(type(self)):
                 raise AttributeError(_no_attribute(self, name))
             known, fixed = getattr(type(self), name, None), {"checkpoint", "config"} & {*vars(self)}
             if name in fixed or (isinstance(known, property) and known.fset is None):
