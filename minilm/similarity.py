@@ -14,7 +14,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from functools import wraps
 
@@ -227,15 +227,12 @@ class SimilarityFunction(Enum):
 
 def as_floats(x: npt.ArrayLike) -> FloatArray:
     """Return embeddings as an array of at least float32, or raise ValueError; integers become float64."""
+    _refuse_missing(x if isinstance(x, (list, tuple)) else ())
     try:
         array = np.asarray(as_array(x))
     except ValueError as error:  # rows of different widths
         raise ValueError(f"embeddings must all have the same width: {error}") from None
-    missing = [
-        i for i, row in enumerate(array if array.dtype == object and array.ndim else []) if row is None
-    ]
-    if missing:
-        raise ValueError(f"embeddings must be numbers, not missing: embeddings[{missing[0]}] is None")
+    _refuse_missing(array if array.dtype == object and array.ndim else ())
     if array.dtype.kind not in "fiu":
         hint = ": of a table pass one column, df['embedding']" if hasattr(type(x), "columns") else ""
         raise ValueError(f"embeddings must be numbers, not {array.dtype}{hint}")
@@ -243,6 +240,12 @@ def as_floats(x: npt.ArrayLike) -> FloatArray:
         return array.astype(np.float64)
     # a sum of 384 products in float16 loses two digits
     return array.astype(np.float32) if array.dtype.itemsize < 4 else array
+
+
+def _refuse_missing(rows: Iterable[object]) -> None:
+    for index, row in enumerate(rows):
+        if row is None:
+            raise ValueError(f"embeddings must be numbers, not missing: embeddings[{index}] is None")
 
 
 def _as_rows(x: npt.ArrayLike) -> FloatArray:
