@@ -76,15 +76,17 @@ class TokenizerCalls(KnownAttributes):
         is_cut = truncation in (True, "longest_first")
         length = self.max_seq_length if max_length is None else max_length
         backend = self.backend_of_length(length if is_cut else None)
-        pad_id = backend.token_to_id("[PAD]") or 0
-        if padding not in (False, None, "do_not_pad"):
-            backend.enable_padding(pad_id=pad_id, length=length if padding == "max_length" else None)
         is_single = isinstance(text, str)
         inputs = _inputs(text, text_pair, is_single)
         rows = backend.encode_batch(inputs, add_special_tokens=add_special_tokens)
         output = TokenizerOutput(
             {name: [getattr(row, field) for row in rows] for name, field in _FIELDS.items()}
         )
+        if padding not in (False, None, "do_not_pad"):
+            least = length if padding == "max_length" else 0
+            pad_id = backend.token_to_id("[PAD]") or 0
+            for name, values in output.items():
+                _fill(values, least, pad_id if name == "input_ids" else 0)
         if return_tensors is None:
             return (
                 TokenizerOutput({name: values[0] for name, values in output.items()}) if is_single else output
@@ -146,6 +148,12 @@ class TokenizerCalls(KnownAttributes):
     @model_max_length.setter
     def model_max_length(self, value: int) -> None:
         self.max_seq_length = value
+
+
+def _fill(rows: list[list[int]], least: int, value: int) -> None:
+    """Fill each row with a value, up to the longest or to a length."""
+    width = max([least, *map(len, rows)])
+    rows[:] = [[*row, *[value] * (width - len(row))] for row in rows]
 
 
 def _check_option(name: str, value: object, known: Sequence[object]) -> None:
