@@ -67,11 +67,13 @@ def load(
 
     ``read`` is :func:`read_embedder` or :func:`read_cross_encoder`.
     """
+    # a cross-encoder that is named without an owner is one of theirs
+    organization = "cross-encoder" if read is read_cross_encoder else "sentence-transformers"
     likely = likely_directory(
         model_name_or_path, revision=source.get("revision"), cache_folder=source.get("cache_folder")
     )
     if likely is None:
-        checkpoint = find_checkpoint(model_name_or_path, **source)
+        checkpoint = find_checkpoint(model_name_or_path, organization=organization, **source)
         return checkpoint, _read_prompts(checkpoint), read(checkpoint.directory)
     identity = _file_identity(likely)
     parts = None
@@ -79,7 +81,7 @@ def load(
     # it may wait for a network or for another process, and only the main thread receives Ctrl-C.
     with ThreadPoolExecutor(1) as executor:
         reading = executor.submit(read, likely)
-        checkpoint = find_checkpoint(model_name_or_path, **source)
+        checkpoint = find_checkpoint(model_name_or_path, organization=organization, **source)
         with suppress(CheckpointError):
             parts = reading.result()
     if parts is None or identity is None or identity != _file_identity(checkpoint.directory):

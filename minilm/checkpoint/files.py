@@ -8,9 +8,10 @@ file as missing would load another model than the intended one.
 from __future__ import annotations
 
 import json
+import re
 import reprlib
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +25,40 @@ MAX_JSON_BYTES = 10 << 20
 # Every framework that writes checkpoints stores sizes as int32 and layer_norm_eps as float32.
 LARGEST_INT = 2**31 - 1
 _SMALLEST_FLOAT, _LARGEST_FLOAT = 1.2e-38, 3.4e38
+
+REQUIRED_FILES = ("config.json", "tokenizer.json", "model.safetensors")
+OPTIONAL_FILES = (
+    "modules.json",
+    "sentence_bert_config.json",
+    "1_Pooling/config.json",
+    "tokenizer_config.json",
+    "config_sentence_transformers.json",
+)
+
+# Instead of model.safetensors, this file may name the files that hold the weights.
+WEIGHTS_INDEX = "model.safetensors.index.json"
+
+# The names of sentence_bert_config.json, in the order in which sentence-transformers looks for them.
+SENTENCE_BERT_CONFIGS = tuple(
+    f"sentence_{family}_config.json"
+    for family in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+TOKEN_FILES = ("special_tokens_map.json", "added_tokens.json")
+
+# The files of a module, by its class; those of the Transformer are above. Other classes may have both files.
+_MODULE_FILES: dict[str, tuple[str, ...]] = {
+    "Pooling": ("config.json",),
+    "Dropout": ("config.json",),
+    "Normalize": (),
+    "Transformer": (),
+}
+_BOTH = ("config.json", "model.safetensors")
+_PICKLES = ("pytorch_model.bin", "model.ckpt", "pytorch_model.bin.index.json")
+_SAFE_PATH = re.compile(r"\w[\w.-]{0,98}(/\w[\w.-]{0,98}){0,3}", re.ASCII)
+
+# A file's path, or None if the checkpoint does not have the file. True as the second argument means that the
+# model would be another one without the file, so that its absence must be certain.
+Fetch = Callable[[str, bool], Path | None]
 
 _T = TypeVar("_T")
 
@@ -156,3 +191,109 @@ class Fields:
         if name not in self.values and default is None:
             raise self.error(f"{name} is missing")
         return self.values.get(name, default)
+
+
+class MissingFileError(CheckpointError):
+    """A checkpoint lacks a file that it needs; the message is the file's name."""
+
+
+def collect_files(fetch: Fetch) -> dict[str, Path]:
+    """Fetch every file that a load of a checkpoint reads: name to path, the encoder's config.json first.
+
+    ``modules.json`` names the folders of the modules, and the index of the weights names their shards. Raises
+    a MissingFileError if a required file is absent.
+    """
+    files = _Collection(fetch)
+    files.take("config.json", certain=False)  # the first file decides from which commit the others come
+    has_modules = files.take("modules.json")
+    modules = _read_folders(files.paths["modules.json"]) if has_modules else [("Transformer", "")]
+    folder = next((folder for kind, folder in modules if kind == "Transformer"), "")
+    config, tokenizer, weights = (_join(folder, name) for name in REQUIRED_FILES)
+    files.need(config)
+    files.need(tokenizer, _join(folder, "vocab.txt"))
+    index = _join(folder, WEIGHTS_INDEX)
+    files.need(weights, index)
+    for name in _read_shards(files.paths[index]) if index in files.paths else ():
+        files.need(_join(folder, name))
+    # without modules.json sentence-transformers reads none of its own settings
+    files.take("config_sentence_transformers.json", certain=has_modules)
+    first, *others = (_join(folder, name) for name in SENTENCE_BERT_CONFIGS)
+    if not files.take(first, certain=has_modules) and has_modules:
+        files.take(*others, certain=False)
+    files.take(_join(folder, "tokenizer_config.json"))
+    for name in TOKEN_FILES:
+        files.take(_join(folder, name), certain=False)
+    for path, name in ((path, name) for kind, path in modules for name in _MODULE_FILES.get(kind, _BOTH)):
+        files.take(_join(path, name))
+    return {config: files.paths.pop(config), **files.paths}
+
+
+class _Collection:
+    """The files of a checkpoint that were found, by name."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self.fetch = fetch
+        self.paths: dict[str, Path] = {}
+
+    def take(self, *names: str, certain: bool = True) -> bool:
+        """Fetch the first of these files that exists; False if none does."""
+        for name in names:
+            if name in self.paths:
+                return True
+            if path := self.fetch(name, certain):
+                self.paths[name] = path
+                return True
+        return False
+
+    def need(self, *names: str) -> None:
+        """Fetch the first of these files that exists; at least one must."""
+        if not self.take(*names):
+            raise MissingFileError(names[0])
+
+
+def directory_files(directory: Path) -> list[str]:
+    """Names of the files in a directory that a load reads; a CheckpointError names what is missing."""
+
+    def fetch(name: str, _: bool) -> Path | None:
+        path = directory / name
+        if not is_there(path):
+            return None
+        check_regular(path)
+        return path
+
+    try:
+        return [*collect_files(fetch)]
+    except MissingFileError as missing:
+        name, hint = str(missing), ""
+        pickles = [other for other in _PICKLES if (directory / name).with_name(other).exists()]
+        if pickles and name.endswith("model.safetensors"):
+            remedy = "save the model again with safe_serialization=True"
+            hint = f"; {pickles[0]} is a pickle, which minilm never opens: {remedy}"
+        raise CheckpointError(f"{directory} is not a complete checkpoint: {name} is missing{hint}") from None
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _read_folders(path: Path) -> list[tuple[str, str]]:
+    """Class and folder of each module; those of a usual checkpoint if modules.json cannot be used."""
+    with suppress(CheckpointError):  # a load of the checkpoint reports this error
+        modules = [
+            (str(module.get("type", "")).rpartition(".")[2], str(module.get("path", "")))
+            for module in read_json(path, list)
+            if isinstance(module, dict)
+        ]
+        # another path could leave the checkpoint; a load refuses it
+        if modules and all(not folder or _SAFE_PATH.fullmatch(folder) for _, folder in modules):
+            return modules
+    return [("Transformer", ""), ("Pooling", "1_Pooling")]
+
+
+def _read_shards(path: Path) -> list[str]:
+    """Names of the files that the index of the weights names; a load refuses other names."""
+    with suppress(CheckpointError):
+        shards = read_json(path, dict).get("weight_map")
+        names = {str(name) for name in shards.values()} if isinstance(shards, dict) else set()
+        return sorted(name for name in names if _SAFE_PATH.fullmatch(name))
+    return []
