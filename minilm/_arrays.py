@@ -15,6 +15,10 @@ Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]
 Int64Array = npt.NDArray[np.int64]
 
+# A decorator for public functions. Overflow, underflow and 0 / 0 give infinity, 0 and NaN, as in torch: what
+# a program's np.seterr(all="raise") says of its own arithmetic does not hold here.
+no_float_errors = np.errstate(all="ignore")
+
 
 class GrowingArray:
     """Rows that arrive in pieces, in one array that grows in place: no row is ever held twice."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from minilm._arrays import no_float_errors
 from minilm.activations import Activation
 from minilm.checkpoint.config import read_config
 from minilm.checkpoint.heads import (
@@ -26,6 +27,7 @@ from minilm.config import ModelConfig
 from minilm.errors import CheckpointError
 from minilm.fast.blas import has_small_matrix_kernels
 from minilm.fast.parameters import PackedParameters, pack_parameters
+from minilm.fast.threads import join_threads, start_threads
 from minilm.heads import ClassificationHead, EmbeddingHead
 from minilm.hub import REQUIRED_FILES, Checkpoint, find_checkpoint, likely_directory
 from minilm.tokenizer import Tokenizer
@@ -58,6 +60,7 @@ class CrossEncoderParts(NamedTuple):
     has_token_types: bool
 
 
+@no_float_errors
 def load(
     model_name_or_path: str | os.PathLike[str],
     read: Callable[[Path], T],
@@ -76,14 +79,21 @@ def load(
         checkpoint = find_checkpoint(model_name_or_path, organization=organization, **source)
         return checkpoint, _read_prompts(checkpoint), read(checkpoint.directory)
     identity = _file_identity(likely)
-    parts = None
     # The parts count only if the files did not change between reading and hashing. The main thread hashes:
     # it may wait for a network or for another process, and only the main thread receives Ctrl-C.
-    with ThreadPoolExecutor(1) as executor:
-        reading = executor.submit(read, likely)
+    read_parts: list[T] = []
+
+    def read_early(_: int) -> None:
+        with suppress(Exception):  # the files are read again below, which raises it there
+            read_parts.append(read(likely))
+
+    reading: list[threading.Thread] = []
+    try:
+        start_threads(read_early, 1, reading)
         checkpoint = find_checkpoint(model_name_or_path, organization=organization, **source)
-        with suppress(CheckpointError):
-            parts = reading.result()
+    finally:
+        join_threads(reading)
+    parts = read_parts[0] if read_parts else None
     if parts is None or identity is None or identity != _file_identity(checkpoint.directory):
         parts = read(checkpoint.directory)
     return checkpoint, _read_prompts(checkpoint), parts

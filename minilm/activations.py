@@ -16,16 +16,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minilm._arrays import FloatArray
+from minilm._arrays import FloatArray, no_float_errors
 
 Activation = Callable[[FloatArray], FloatArray]
 
 
+@no_float_errors
 def gelu(x: FloatArray) -> FloatArray:
     """``x Phi(x)``, Phi the normal distribution function ``(1 + erf(x / sqrt 2)) / 2``. [1]_, section 2."""
     return 0.5 * x * (1.0 + erf(x / math.sqrt(2.0)))
 
 
+@no_float_errors
 def gelu_tanh(x: FloatArray) -> FloatArray:
     """GELU approximated by tanh; it differs from :func:`gelu` by up to 5e-4. [1]_, section 2.
 
@@ -39,12 +41,14 @@ def relu(x: FloatArray) -> FloatArray:
     return np.maximum(x, 0)
 
 
+@no_float_errors
 def sigmoid(x: FloatArray) -> FloatArray:
     """``1 / (1 + exp(-x))``, written so that exp does not overflow."""
     small = np.exp(-np.abs(x))
     return np.asarray(np.where(x >= 0, 1 / (1 + small), small / (1 + small)), x.dtype)
 
 
+@no_float_errors
 def tanh(x: FloatArray) -> FloatArray:
     """The hyperbolic tangent."""
     return np.tanh(x)
@@ -55,6 +59,7 @@ def identity(x: FloatArray) -> FloatArray:
     return x
 
 
+@no_float_errors
 def erf(x: FloatArray) -> FloatArray:
     """The error function.
 

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, cast
 import numpy as np
 
 from minilm._arguments import unknown_name
-from minilm._arrays import AnyArray, Float32Array
+from minilm._arrays import AnyArray, Float32Array, no_float_errors
 from minilm.errors import CheckpointError
 from minilm.explanation import Explanation, explain_score
 from minilm.pooling import POOLING, Pooling, normalize
@@ -37,7 +37,7 @@ class Dense(NamedTuple):
 
     def __call__(self, embeddings: Float32Array) -> Float32Array:
         """Embeddings (N, in) to (N, out)."""
-        with np.errstate(over="ignore", invalid="ignore"):  # a result that is not finite is an error below
+        with np.errstate(all="ignore"):  # a result that is not finite is an error below
             result = np.asarray(self.activation(embeddings @ self.weight + self.bias), np.float32)
         if not np.isfinite(result).all():
             raise CheckpointError(f"{self.path} is damaged: its weights are finite, but its output is not")
@@ -120,6 +120,7 @@ class ClassificationHead:
     weight: Float32Array  # (E, labels)
     bias: Float32Array  # (labels,)
 
+    @no_float_errors
     def logits(self, hidden_states: Float32Array) -> Float32Array:
         """Hidden states (N, L, E) to logits (N, labels)."""
         pooled = np.tanh(hidden_states[:, 0] @ self.pooler_weight + self.pooler_bias)  # (N, E)

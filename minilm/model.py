@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm._arguments import positive_int, refuse_tensors, refuse_torch_only
-from minilm._arrays import Float32Array, GrowingArray, Int64Array
+from minilm._arrays import Float32Array, GrowingArray, Int64Array, no_float_errors
 from minilm._loading import load, read_embedder
 from minilm._options import EmbedderOptions, encode_signature
 from minilm._pipeline import Counts, Pipeline
@@ -325,6 +325,7 @@ class MiniLM(EmbedderOptions):
         """Hidden states (n_tokens, E) of texts that are token ids already: see :meth:`encode_tokens`."""
         return self.pipeline.run_tokens(input_ids, token_vectors)
 
+    @no_float_errors
     def similarity(self, embeddings1: npt.ArrayLike, embeddings2: npt.ArrayLike) -> Float32Array:
         """Similarity of each text or embedding with each, by :attr:`similarity_fn_name`: (n, m).
 
@@ -342,6 +343,7 @@ class MiniLM(EmbedderOptions):
         measure, _ = SIMILARITY[self.similarity_fn_name]
         return cast(Float32Array, measure(*map(self._as_embeddings, (embeddings1, embeddings2))))
 
+    @no_float_errors
     def similarity_pairwise(self, embeddings1: npt.ArrayLike, embeddings2: npt.ArrayLike) -> Float32Array:
         """Similarities (n,) of the texts or embeddings at the same position: see :meth:`similarity`."""
         _, measure = SIMILARITY[self.similarity_fn_name]

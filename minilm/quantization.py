@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm._arguments import unknown_name
-from minilm._arrays import AnyArray, Float32Array, FloatArray
+from minilm._arrays import AnyArray, Float32Array, FloatArray, no_float_errors
 from minilm.similarity import as_floats
 
 Precision = Literal["float32", "int8", "uint8", "binary", "ubinary"]
@@ -34,6 +34,7 @@ def quantize_embeddings(
     ranges: npt.ArrayLike | None = ...,
     calibration_embeddings: npt.ArrayLike | None = ...,
 ) -> AnyArray: ...
+@no_float_errors
 def quantize_embeddings(
     embeddings: npt.ArrayLike | list[Float32Array],
     precision: Precision,

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm._arguments import positive_int
-from minilm._arrays import FloatArray, Int64Array, TopK
+from minilm._arrays import FloatArray, Int64Array, TopK, no_float_errors
 from minilm._progress import progress_bar
 from minilm.pooling import normalize
 from minilm.similarity import Similarity, as_floats, cos_sim, dot_score
@@ -33,6 +33,7 @@ class Hit(TypedDict):
     score: float
 
 
+@no_float_errors
 def semantic_search(
     query_embeddings: npt.ArrayLike,
     corpus_embeddings: npt.ArrayLike,
@@ -122,6 +123,7 @@ def paraphrase_mining(
     )
 
 
+@no_float_errors
 def paraphrase_mining_embeddings(
     embeddings: npt.ArrayLike,
     query_chunk_size: int = 5000,
@@ -178,6 +180,7 @@ def paraphrase_mining_embeddings(
     return [[float(scores[at]), int(codes[at]) // count, int(codes[at]) % count] for at in order]
 
 
+@no_float_errors
 def community_detection(
     embeddings: npt.ArrayLike,
     threshold: float = 0.75,

@@ -18,12 +18,13 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from minilm._arrays import FloatArray
+from minilm._arrays import FloatArray, no_float_errors
 from minilm.pooling import normalize
 
 Similarity = Callable[[npt.ArrayLike, npt.ArrayLike], FloatArray]
 
 
+@no_float_errors
 def dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Dot product of every embedding in ``a`` with every one in ``b``.
 
@@ -51,6 +52,7 @@ def dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     return first @ second.T
 
 
+@no_float_errors
 def cos_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Cosine of the angle between every embedding in ``a`` and every one in ``b``, shape (n, m).
 
@@ -64,6 +66,7 @@ def cos_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     return dot_score(normalize(_as_rows(a)), normalize(_as_rows(b)))
 
 
+@no_float_errors
 def euclidean_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Minus the Euclidean distance of every embedding in ``a`` to every one in ``b``, shape (n, m).
 
@@ -81,6 +84,7 @@ def euclidean_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     return -np.sqrt(np.maximum(squares, 0)).astype(np.result_type(first, second))
 
 
+@no_float_errors
 def manhattan_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Minus the Manhattan distance of every embedding in ``a`` to every one in ``b``, shape (n, m).
 
@@ -99,6 +103,7 @@ def manhattan_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     return scores
 
 
+@no_float_errors
 def pairwise_dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Dot product of each embedding in ``a`` with the embedding in the same row of ``b``.
 
@@ -125,18 +130,21 @@ def pairwise_dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     return np.asarray((first * second).sum(axis=-1))
 
 
+@no_float_errors
 def pairwise_cos_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Cosine of each pair, shape (n,): see :func:`pairwise_dot_score`."""
     first, second = _pairs(a, b)
     return pairwise_dot_score(normalize(first), normalize(second))
 
 
+@no_float_errors
 def pairwise_euclidean_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Minus the Euclidean distance of each pair, shape (n,): see :func:`pairwise_dot_score`."""
     first, second = _pairs(a, b)
     return np.asarray(-np.linalg.norm(first - second, axis=-1))
 
 
+@no_float_errors
 def pairwise_manhattan_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Minus the Manhattan distance of each pair, shape (n,): see :func:`pairwise_dot_score`."""
     first, second = _pairs(a, b)
@@ -152,6 +160,7 @@ SIMILARITY: dict[str, tuple[Similarity, Similarity]] = {
 }
 
 
+@no_float_errors
 def as_floats(x: npt.ArrayLike) -> FloatArray:
     """Return embeddings as an array of at least float32, or raise ValueError; integers become float64."""
     try:

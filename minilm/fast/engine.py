@@ -153,10 +153,11 @@ class Engine:
                     token_type_ids=pack.token_type_ids,
                 )
 
-        run_together(work, threads=threads)
+        if not run_together(work, threads=threads):  # too few threads; the result of one is the same
+            return self._encode(pack, Workspace(tokens, self.parameters))
         return hidden_states
 
 
 def _no_warnings() -> np.errstate:
-    """Silence numpy's warnings of overflow in this thread: a result that is not finite is an error anyway."""
-    return np.errstate(over="ignore", invalid="ignore")
+    """Silence numpy's error state in this thread: a result that is not finite is an error anyway."""
+    return np.errstate(all="ignore")

@@ -70,7 +70,10 @@ def probe(repo_id: str, revision: str, token: str | bool | None = None) -> None:
             answer.append(error)
 
     thread = threading.Thread(target=ask, name="minilm-hub-probe", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:  # the interpreter ends
+        raise Unavailable(f"not asked: {reason_text(error)}") from error
     thread.join(patience)
     if not answer:
         raise Unavailable(f"no answer within {patience:g} seconds")
