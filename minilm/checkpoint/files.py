@@ -43,7 +43,7 @@ SENTENCE_BERT_CONFIGS = tuple(
     f"sentence_{family}_config.json"
     for family in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 )
-TOKEN_FILES = ("special_tokens_map.json", "added_tokens.json")
+OTHER_FILES = ("special_tokens_map.json", "added_tokens.json", "adapter_config.json")
 
 # The files of a module, by its class; those of the Transformer are above. Other classes may have both files.
 _MODULE_FILES: dict[str, tuple[str, ...]] = {
@@ -221,7 +221,7 @@ def collect_files(fetch: Fetch) -> dict[str, Path]:
     if not files.take(first, certain=has_modules) and has_modules:
         files.take(*others, certain=False)
     files.take(_join(folder, "tokenizer_config.json"))
-    for name in TOKEN_FILES:
+    for name in OTHER_FILES:
         files.take(_join(folder, name), certain=False)
     for path, name in ((path, name) for kind, path in modules for name in _MODULE_FILES.get(kind, _BOTH)):
         files.take(_join(path, name))

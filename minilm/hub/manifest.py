@@ -14,8 +14,8 @@ from pathlib import Path
 
 from minilm.checkpoint.files import (
     OPTIONAL_FILES,
+    OTHER_FILES,
     SENTENCE_BERT_CONFIGS,
-    TOKEN_FILES,
     access_errors,
     check_regular,
     directory_files,
@@ -27,7 +27,7 @@ from minilm.hub.errors import Damaged, Unavailable
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 # Files that change a model and that not every checkpoint has.
-SETTINGS_FILES = (*OPTIONAL_FILES, *SENTENCE_BERT_CONFIGS[1:], *TOKEN_FILES)
+SETTINGS_FILES = (*OPTIONAL_FILES, *SENTENCE_BERT_CONFIGS[1:], *OTHER_FILES)
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 

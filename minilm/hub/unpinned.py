@@ -142,7 +142,8 @@ class _Repository:
         Without its modules.json a model would be pooled wrongly, and nobody would notice.
         """
         unknown = f"{self.place}: {name} of revision {self.commit} is not there"
-        remedy = f"run `hf download {self.repo_id}` to complete the cache"
+        option = "" if self.revision == "main" else f" --revision {self.revision}"
+        remedy = f"run `hf download {self.repo_id}{option}` to complete the cache"
         marks = self.cache / ".no_exist" / self.commit
         if (marks / name).is_file():
             return
