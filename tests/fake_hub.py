@@ -103,7 +103,8 @@ class FakeHub:
         if match is None or files is None or self.status is not None:
             return _refuse(handler, self.status or 404)
         listing = [_entry(name, content) for name, content in files.items()]
-        answer = listing if match["what"] == "tree" else {"id": repo_id, "sha": commit, "siblings": []}
+        names = [{"rfilename": name} for name in files]  # older releases need these
+        answer = listing if match["what"] == "tree" else {"id": repo_id, "sha": commit, "siblings": names}
         body = json.dumps(answer).encode()
         handler.send_response(200)
         handler.send_header("Content-Type", "application/json")

@@ -53,8 +53,7 @@ def find_unpinned(
     try:
         verified = [check_blob_name(path) for path in collect_files(repository.fetch).values()]
     except MissingFileError as missing:
-        reason = repository.missing(str(missing))
-        raise not_found(repo_id, [*reasons, reason], revision) from missing
+        raise not_found(repo_id, [*reasons, repository.missing(str(missing))], revision) from missing
     except Unavailable as reason:
         raise not_found(repo_id, [*reasons, str(reason)], revision) from reason
     source = "Hugging Face cache" if offline else "Hugging Face Hub"

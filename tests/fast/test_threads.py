@@ -328,7 +328,8 @@ def test_together_no_thread_outlives_a_failure() -> None:
 
 def refuse_threads(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     """Let the system start so many threads and no more."""
-    start, started = threading.Thread.start, []
+    start = threading.Thread.start
+    started: list[threading.Thread] = []
 
     def count_down(thread: threading.Thread) -> None:
         if len(started) == after:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 import minilm.util
-from minilm import CrossEncoder, MiniLM, activations, encoder, pooling, similarity
+from minilm import CrossEncoder, MiniLM, activations, encoder, pooling
 from minilm.quantization import PRECISIONS
 from tests.checkpoints import TINY, MakeCheckpoint, random_parameters, write_cross_encoder
 
@@ -36,26 +37,25 @@ ARRAYS = {
 MASK = np.array([[1, 1, 1], [1, 1, 0]])
 STATES = _RANDOM.normal(size=(2, 3, 4)).astype(np.float32) * np.array([1e-30, 1e-40, 1e38, 1], np.float32)
 
+UTIL = minilm.util
+
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
-    name: (lambda x, name=name: getattr(minilm.util, name)(x, x))
-    for name in minilm.util.__all__
+    "normalize_embeddings": UTIL.normalize_embeddings,
+    "semantic_search": lambda x: UTIL.semantic_search(x, x, top_k=2),
+    "paraphrase_mining_embeddings": UTIL.paraphrase_mining_embeddings,
+    "community_detection": lambda x: UTIL.community_detection(x, 0.5, 2),
+    "softmax": encoder.softmax,
+    **{f"activation {name}": function for name, function in activations.ACTIVATIONS.items()},
+}
+FUNCTIONS |= {
+    name: partial(lambda name, x: getattr(UTIL, name)(x, x), name)
+    for name in UTIL.__all__
     if name.endswith(("_sim", "_score"))
 }
 FUNCTIONS |= {
-    f"similarity.{name}": lambda x, f=f: (f[0](x, x), f[1](x, x)) for name, f in similarity.SIMILARITY.items()
-}
-FUNCTIONS |= {
-    "normalize_embeddings": minilm.util.normalize_embeddings,
-    "semantic_search": lambda x: minilm.util.semantic_search(x, x, top_k=2),
-    "paraphrase_mining_embeddings": minilm.util.paraphrase_mining_embeddings,
-    "community_detection": lambda x: minilm.util.community_detection(x, 0.5, 2),
-    "softmax": encoder.softmax,
-}
-FUNCTIONS |= {
-    f"quantize to {precision}": lambda x, precision=precision: minilm.util.quantize_embeddings(x, precision)
+    f"quantize to {precision}": partial(UTIL.quantize_embeddings, precision=precision)
     for precision in PRECISIONS
 }
-FUNCTIONS |= {f"activation {name}": function for name, function in activations.ACTIVATIONS.items()}
 
 
 def in_both_states(call: Callable[[], Any]) -> tuple[Any, Any]:
@@ -84,8 +84,8 @@ def test_a_program_may_let_numpy_raise(function: Callable[[Any], Any], values: n
 @pytest.mark.parametrize("mode", pooling.POOLING)
 def test_poolings_do_not_raise_for_numpy(mode: str) -> None:
     for states in (STATES, STATES.astype(np.float64)):
-        np.testing.assert_equal(*in_both_states(lambda states=states: pooling.POOLING[mode](states, MASK)))
-        np.testing.assert_equal(*in_both_states(lambda states=states: pooling.token_weights(states[0], mode)))
+        np.testing.assert_equal(*in_both_states(partial(pooling.POOLING[mode], states, MASK)))
+        np.testing.assert_equal(*in_both_states(partial(pooling.token_weights, states[0], mode)))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -96,8 +96,7 @@ def test_the_readable_encoder_does_not_raise_for_numpy(dtype: type) -> None:
     }
     ids = np.array([[2, 5, 6, 3], [2, 3, 0, 0]])
     for encode in (encoder.encode, encoder.encode_with_intermediates):
-        call = lambda encode=encode: encode(ids, ids != 0, parameters, TINY)  # noqa: E731
-        np.testing.assert_equal(*in_both_states(call))
+        np.testing.assert_equal(*in_both_states(partial(encode, ids, ids != 0, parameters, TINY)))
 
 
 def test_models_load_and_encode_in_a_program_that_lets_numpy_raise(make_checkpoint: MakeCheckpoint) -> None:
@@ -105,7 +104,7 @@ def test_models_load_and_encode_in_a_program_that_lets_numpy_raise(make_checkpoi
     directory = make_checkpoint()
 
     def encode() -> list[Any]:
-        model = MiniLM(directory)
+        model: Any = MiniLM(directory)
         explanation = model.explain("a b", "b c")
         return [
             *(model.encode(texts, precision=precision) for precision in PRECISIONS),
