@@ -7,6 +7,7 @@ import os
 import threading
 from pathlib import Path
 
+from minilm._progress import is_shown
 from minilm.hub.errors import Unavailable, reason_text
 from minilm.hub.manifest import ModelManifest
 from minilm.hub.staging import is_full
@@ -55,7 +56,10 @@ def probe(repo_id: str, revision: str, token: str | bool | None = None) -> None:
     """
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub.utils import disable_progress_bars
 
+    if not is_shown(True):  # the bars of the downloads that follow would need a stderr
+        disable_progress_bars()
     patience = HUB_PATIENCE_SECONDS
     if constants.HF_HUB_ETAG_TIMEOUT != constants.DEFAULT_ETAG_TIMEOUT:  # the user's own limit
         patience = constants.HF_HUB_ETAG_TIMEOUT

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import os
 import socket
+import sys
 import threading
 from pathlib import Path
 from typing import NoReturn
@@ -24,6 +26,8 @@ from tests.hub.world import (
     NEW,
     NEW_FILES,
     OLD,
+    OLD_FILES,
+    OTHER,
     REPO_ID,
     World,
     close_connections,
@@ -202,6 +206,19 @@ def test_the_users_own_patience_counts(world: World, monkeypatch: pytest.MonkeyP
     huggingface.probe(REPO_ID, "main")
     assert patience == [huggingface.HUB_PATIENCE_SECONDS, 77]
     assert world.hub.requests == []
+
+
+@pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "none"])
+def test_a_download_needs_no_stderr(world: World, monkeypatch: pytest.MonkeyPatch, is_closed: bool) -> None:
+    stderr = io.StringIO()
+    stderr.close()
+    monkeypatch.setattr(sys, "stderr", stderr if is_closed else None)
+    world.hub.add(OTHER, OLD, OLD_FILES)
+    try:
+        assert find_checkpoint().source == "Hugging Face Hub"
+        assert contents(find_checkpoint(OTHER).directory) == OLD_FILES
+    finally:
+        huggingface_hub.utils.enable_progress_bars()
 
 
 def test_while_the_interpreter_ends_nobody_is_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -419,7 +419,8 @@ def test_a_cache_that_may_only_be_read_is_enough(world: World) -> None:
     os.seteuid(65534)
     try:
         offline = find_checkpoint(OTHER, cache_folder=root, local_files_only=True, token=False)
-        online = find_checkpoint(OTHER, cache_folder=root, token=False)
+        if has_lists():  # older releases of huggingface_hub write a mark for each absent file
+            assert find_checkpoint(OTHER, cache_folder=root, token=False).directory == offline.directory
         with pytest.raises(PermissionError):
             (root / "new").touch()
     finally:
@@ -428,7 +429,7 @@ def test_a_cache_that_may_only_be_read_is_enough(world: World) -> None:
             if not path.is_symlink():
                 path.chmod(0o755)
         shutil.rmtree(root)
-    assert offline.directory == online.directory
+    assert offline.revision == OLD
 
 
 # The files that a repository's own files name
