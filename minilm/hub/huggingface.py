@@ -56,7 +56,7 @@ def probe(repo_id: str, revision: str, token: str | bool | None = None) -> None:
     """
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     if not is_shown(True):  # the bars of the downloads that follow would need a stderr
         disable_progress_bars()

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import huggingface_hub
 import pytest
+from huggingface_hub.utils.tqdm import enable_progress_bars
 
 from minilm.hub import find_checkpoint, huggingface
 from minilm.hub.errors import Unavailable, reason_text
@@ -218,7 +219,7 @@ def test_a_download_needs_no_stderr(world: World, monkeypatch: pytest.MonkeyPatc
         assert find_checkpoint().source == "Hugging Face Hub"
         assert contents(find_checkpoint(OTHER).directory) == OLD_FILES
     finally:
-        huggingface_hub.utils.enable_progress_bars()
+        enable_progress_bars()
 
 
 def test_while_the_interpreter_ends_nobody_is_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
