@@ -77,6 +77,14 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 """The activation functions by their names in Hugging Face's ``hidden_act``."""
 
+
+def activation_function(hidden_act: str) -> Activation:
+    """The function of this name in :data:`ACTIVATIONS`; ValueError for another name."""
+    if hidden_act not in ACTIVATIONS:
+        raise ValueError(f"hidden_act {hidden_act!r} is not supported, only {', '.join(ACTIVATIONS)} are")
+    return ACTIVATIONS[hidden_act]
+
+
 TORCH_ACTIVATIONS: dict[str, Activation] = {
     "GELU": gelu,
     "Identity": identity,

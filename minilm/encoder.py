@@ -33,7 +33,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minilm._arrays import FloatArray, IntArray
-from minilm.activations import ACTIVATIONS
+from minilm.activations import activation_function
 from minilm.config import ModelConfig
 
 Parameters = Mapping[str, FloatArray]  # name in the checkpoint's file -> array; linear weights are (in, out)
@@ -152,7 +152,7 @@ def encoder_layer(
         hidden_states + attention_output, parameters, f"{name}.attention.output.LayerNorm", eps
     )
     # Feed Forward, for each token alone. Equation 2, with GELU instead of ReLU ([3]_; [2]_, appendix A.2)
-    activation = ACTIVATIONS[config.hidden_act]
+    activation = activation_function(config.hidden_act)
     intermediate = activation(linear(hidden_states, parameters, f"{name}.intermediate.dense"))  # (B, L, I)
     output = linear(intermediate, parameters, f"{name}.output.dense")  # (B, L, E)
     return layer_norm(hidden_states + output, parameters, f"{name}.output.LayerNorm", eps), attention_probs

@@ -34,6 +34,10 @@ class TruncationWarning(UserWarning):
     """Texts were longer than ``max_seq_length`` tokens and only their beginning was encoded."""
 
 
+class CheckpointWarning(UserWarning):
+    """A checkpoint has something that minilm does not know, and leaves aside; the message names it."""
+
+
 def import_extra(module: str, *, extra: str, feature: str) -> Any:  # noqa: ANN401 - a module
     """Import a package that only an extra brings, or raise a MissingExtraError that says what needs it."""
     try:

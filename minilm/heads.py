@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 
 from minilm._arguments import unknown_name
 from minilm._arrays import AnyArray, Float32Array
+from minilm.encoder import layer_norm
 from minilm.errors import CheckpointError
 from minilm.explanation import Explanation, explain_score
 from minilm.pooling import POOLING, Pooling, normalize
@@ -25,6 +26,9 @@ from minilm.text.spans import TextSpans
 OutputValue = Literal["sentence_embedding", "token_embeddings"]
 Embed = Callable[[Float32Array], Float32Array]  # hidden states (N, L, E) to embeddings (N, E)
 Features = dict[str, AnyArray]  # everything about one text: encode(output_value=None)
+
+
+_TORCH_EPS = 1e-5  # torch.nn.LayerNorm's default; the module has no setting for it
 
 
 class Dense(NamedTuple):
@@ -44,18 +48,34 @@ class Dense(NamedTuple):
         return result
 
 
+class LayerNormStep(NamedTuple):
+    """A layer norm over embeddings: the LayerNorm module of sentence-transformers."""
+
+    weight: Float32Array  # (E,)
+    bias: Float32Array  # (E,)
+
+    def __call__(self, embeddings: Float32Array) -> Float32Array:
+        """Embeddings (N, E) to (N, E)."""
+        parameters = {"norm.weight": self.weight, "norm.bias": self.bias}
+        return cast(Float32Array, layer_norm(embeddings, parameters, "norm", _TORCH_EPS))
+
+
+Step = Dense | LayerNormStep | Callable[[Any], Any]  # a module after pooling: (N, in) to (N, out)
+
+
 @dataclass(frozen=True, eq=False)
 class EmbeddingHead:
     """From hidden states to embeddings, as a checkpoint's modules say, or with another pooling."""
 
     hidden_size: int  # E
     pooling: tuple[Pooling, ...]  # the results of several are concatenated
-    dense: tuple[Dense, ...] = ()  # in the order in which they are applied
+    dense: Sequence[Step] = ()  # modules after pooling, in the order in which they are applied
 
     def width(self, pooling: Pooling | Sequence[Pooling] | None = None) -> int:
         """Components of an embedding, by the checkpoint's pooling or by another."""
-        if pooling is None and self.dense:
-            return self.dense[-1].weight.shape[1]
+        widths = [step.weight.shape[1] for step in self.dense if isinstance(step, Dense)]
+        if pooling is None and widths:
+            return widths[-1]
         return self.hidden_size * len(self._modes(pooling))
 
     def embedder(

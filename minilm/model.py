@@ -134,7 +134,7 @@ class MiniLM(EmbedderOptions):
             local_files_only=local_files_only,
             token=token,
         )
-        self.config, parameters, tokenizer, self.head = parts
+        self.config, parameters, tokenizer, self.head = parts[:4]
         cores = available_cores() if threads is None else positive_int("threads", threads)
         engine = Engine(parameters, cores, self.checkpoint.directory / "model.safetensors")
         self.pipeline = Pipeline(tokenizer, engine, settings.prompts, settings.default_prompt_name)
@@ -145,7 +145,9 @@ class MiniLM(EmbedderOptions):
             self.similarity_fn_name = similarity_fn_name
         if max_seq_length is not None:
             self.max_seq_length = max_seq_length
-        self._truncate_dim = None if truncate_dim is None else positive_int("truncate_dim", truncate_dim)
+        self._truncate_dim = settings.truncate_dim
+        if truncate_dim is not None:
+            self.truncate_dim = truncate_dim
         self.normalize = self.config.normalize
         if logger.isEnabledFor(logging.INFO):
             blas = f"{blas_info()}; {cores} cores; {kernel_advice() or 'nothing to improve'}"

@@ -9,6 +9,7 @@ sentence-transformers does: the length comes from ``max_seq_length``, and nothin
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,6 +46,7 @@ class Tokenizer:
     backend: Backend  # truncates at max_seq_length tokens, and does not pad
     path: Path  # for error messages
     _max_seq_length: int
+    truncation_side: str = "right"  # "left": the end of a long text is kept
 
     @property
     def max_seq_length(self) -> int:
@@ -59,7 +61,7 @@ class Tokenizer:
                 f"max_seq_length must be more than the {added} tokens that {self.path} adds to every text, "
                 f"not {value}"
             )
-        self.backend.enable_truncation(max_length=value)
+        self.backend.enable_truncation(max_length=value, direction=self.truncation_side)
         self._max_seq_length = value
 
     def __call__(self, texts: Sequence[str]) -> TokenizedTexts:
@@ -101,11 +103,15 @@ class Tokenizer:
         for pair, first, second in zip(pairs, encodings[::2], encodings[1::2], strict=True):
             lengths = self._lengths(pair, first, second)
             kept = kept_of_pair(*lengths, room)
-            input_ids, token_type_ids = self._frame.join(first.ids[: kept[0]], second.ids[: kept[1]])
+            ids = (self._kept(first.ids, kept[0]), self._kept(second.ids, kept[1]))
+            input_ids, token_type_ids = self._frame.join(*ids)
             tokenized.input_ids.append(input_ids)
             tokenized.is_truncated.append(kept != lengths)
             types.append(token_type_ids)
         return tokenized
+
+    def _kept(self, ids: list[int], size: int) -> list[int]:
+        return ids[:size] if self.truncation_side == "right" else ids[len(ids) - size :]
 
     @property
     def shortest_pair(self) -> int:
@@ -128,7 +134,10 @@ class Tokenizer:
     ) -> list[Encoding]:
         """Encode as much of each text as its first ``max_seq_length`` tokens need."""
         encode = self.backend.encode_batch if with_offsets else self.backend.encode_batch_fast
-        short = CHARACTERS_PER_TOKEN * self._max_seq_length
+        # of a text that is cut on the left, the end is kept, and so all of it is read
+        short = (
+            CHARACTERS_PER_TOKEN * self._max_seq_length if self.truncation_side == "right" else sys.maxsize
+        )
         prefixes = [
             text if len(text) <= short else self._prefix.initial(text, self._max_seq_length) for text in texts
         ]

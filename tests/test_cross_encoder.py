@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 from minilm import CheckpointError, CrossEncoder, TruncationWarning, encoder
 from minilm.activations import sigmoid
 from minilm.checkpoint.weights import load_parameters
-from tests.checkpoints import MakeCheckpoint, write_cross_encoder
+from tests.checkpoints import MakeCheckpoint, write_cross_encoder, write_version_6
 
 PAIRS = [("a b c", "d e f"), ("a", ""), ("", "b"), ("x y z", "a b c d e f g"), ("q", "r")]
 
@@ -105,7 +104,7 @@ def test_what_is_asked_wrongly(make_checkpoint: MakeCheckpoint) -> None:
             {"id2label": {"0": "a", "1": "b"}},
             r"classifier\.weight has shape \(1, 16\), config\.json says \(2, 16\)",
         ),
-        ({"sbert_ce_default_activation_function": "torch.nn.Softmax"}, "'torch.nn.Softmax' is not supported"),
+        ({"sbert_ce_default_activation_function": "torch.nn.SELU"}, "'torch.nn.SELU' is not supported"),
         ({"model_type": "roberta"}, "model_type 'roberta' is not supported"),
     ],
 )
@@ -129,7 +128,7 @@ def test_a_prompt_stands_before_the_first_text(make_checkpoint: MakeCheckpoint) 
     assert expected != ours.predict([("a", "b")])
     np.testing.assert_array_equal(ours.predict([("a", "b")], prompt="x y "), expected)
     assert ours.rank("a", ["b"], prompt="x y ")[0]["score"] == expected
-    (directory / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    write_version_6(directory, **prompts)
     ours = CrossEncoder(directory)
     assert (ours.prompts["ask"], ours.default_prompt_name) == ("x y ", "ask")
     np.testing.assert_array_equal(ours.predict([("a", "b")]), expected)
@@ -172,7 +171,7 @@ def test_token_ids_that_the_model_does_not_have_are_refused(
 
 def test_a_model_without_token_types_ignores_them(make_checkpoint: MakeCheckpoint) -> None:
     directory = write_cross_encoder(make_checkpoint)
-    (directory / "tokenizer_config.json").write_text('{"model_input_names": ["input_ids"]}')
+    (directory / "tokenizer_config.json").write_text('{"model_input_names": ["input_ids", "attention_mask"]}')
     ours = CrossEncoder(directory)
     zeros, sevens = (ours.predict_tokens([[2, 5, 3]], [[kind] * 3]) for kind in (0, 7))
     np.testing.assert_array_equal(zeros, sevens)

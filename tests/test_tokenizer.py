@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from minilm import MiniLM
+from minilm.checkpoint.files import Fields
 from minilm.checkpoint.tokenizer import open_tokenizer
 from minilm.tokenizer import Tokenizer, pad
+from tests.checkpoints import tiny_tokenizer
 from tests.parity.texts import of_length
 
 
@@ -57,3 +61,16 @@ def test_padding_fills_to_the_longest_and_the_mask_says_where() -> None:
 def test_padding_nothing_gives_nothing() -> None:
     ids, mask = pad([])
     assert ids.shape == mask.shape == (0, 0)
+
+
+def test_a_text_or_pair_that_is_cut_on_the_left_keeps_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    tiny_tokenizer(57).save(str(path))
+    left = Fields.of(tmp_path / "tokenizer_config.json", {"truncation_side": "left"})
+    tokenizer = open_tokenizer(path, vocab_size=57, max_seq_length=5, settings=left)
+    assert tokenizer(["a b c d"]) == ([[2, 6, 7, 8, 3]], [True], None)  # [CLS] b c d [SEP]
+    assert tokenizer(["a " * 10_000 + "b"]).input_ids == [[2, 5, 5, 6, 3]]
+    # [CLS] d [SEP] b [SEP], as transformers 5 cuts "a b c d" and "a b" to 5 tokens
+    assert tokenizer.pairs([("a b c d", "a b")]).input_ids == [[2, 8, 3, 6, 3]]
+    tokenizer.max_seq_length = 4
+    assert tokenizer(["a b c d"]).input_ids == [[2, 7, 8, 3]]

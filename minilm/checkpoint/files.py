@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import reprlib
 import stat
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from minilm.errors import CheckpointError, one_line
+from minilm.checkpoint.keys import Keys
+from minilm.errors import CheckpointError, CheckpointWarning, one_line
 
 # A usual config.json has a few hundred bytes, one with a hundred thousand labels a few million. Parsed JSON
 # can take thirty times as much memory as its text.
@@ -74,12 +76,21 @@ def read_json(path: Path, kind: type[_T]) -> _T:
     check_regular(path, max_bytes=MAX_JSON_BYTES)
     try:
         with access_errors(path):
-            value = json.loads(path.read_bytes())
+            content = path.read_bytes()
+        refuse_pointer(path, content)
+        value = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: is not valid JSON: {one_line(error)}") from error
     if not isinstance(value, kind):
         raise CheckpointError(f"{path}: holds a JSON {type(value).__name__}, not a {kind.__name__}")
     return value
+
+
+def refuse_pointer(path: Path, start: bytes) -> None:
+    """Refuse a file that holds no data but a pointer of Git LFS, from a clone without git-lfs."""
+    if start.startswith(b"version https://git-lfs"):
+        reason = "is a pointer of Git LFS, not the file itself"
+        raise CheckpointError(f"{path}: {reason}: run `git lfs pull` in the clone")
 
 
 def quoted(value: object) -> str:
@@ -90,25 +101,38 @@ def quoted(value: object) -> str:
 class Fields:
     """The fields of a JSON object in a file. A CheckpointError names the file, the field and the value.
 
-    An ``optional`` file may be missing, and its fields that are null count as missing. ``values`` has the
-    fields without any check.
+    An ``optional`` file may be missing, and its fields that are null count as missing. ``keys`` says which
+    fields are known. ``extra`` has fields that another file sets instead. ``values`` has the fields without
+    any check.
     """
 
-    def __init__(self, path: Path, *, optional: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        keys: Keys | None = None,
+        *,
+        optional: bool = False,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         self.path = path
-        self.values: dict[str, Any] = {} if optional and not is_there(path) else read_json(path, dict)
+        values = {} if optional and not is_there(path) else read_json(path, dict)
+        self.values: dict[str, Any] = {**values, **(extra or {})}
         if optional:
-            self.values = {name: value for name, value in self.values.items() if value is not None}
+            kept = keys.not_null if keys else ()
+            self.values = {k: value for k, value in self.values.items() if value is not None or k in kept}
+        if keys:
+            check_keys(path, self.values, keys)
+
+    @classmethod
+    def of(cls, path: Path, values: Mapping[str, Any]) -> Fields:
+        """The fields of an object that was read and checked already; ``path`` is for error messages."""
+        fields = cls.__new__(cls)
+        fields.path, fields.values = path, dict(values)
+        return fields
 
     def error(self, message: str) -> CheckpointError:
         """An error about this file, to be raised."""
         return CheckpointError(f"{self.path}: {message}")
-
-    def refuse_unless(self, name: str, supported: object, *, allow_null: bool = False) -> None:
-        """Refuse every value but ``supported``; a missing field counts as supported."""
-        value = self.values.get(name, supported)
-        if value != supported and not (value is None and allow_null):
-            raise self.error(f"{name} {quoted(value)} is not supported, only {supported!r} is")
 
     def one_of(self, name: str, supported: Iterable[str], *, default: str) -> str:
         """A field with one of several names."""
@@ -130,13 +154,12 @@ class Fields:
             raise self.error(f"{name} must be at most {most}, not {quoted(value)}")
         return value
 
-    def positive_float(self, name: str) -> float:
-        """A positive number that float32 can hold."""
-        value = self._required(name)
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or not _SMALLEST_FLOAT <= value <= _LARGEST_FLOAT:
-            raise self.error(f"{name} must be a positive number, not {quoted(value)}")
-        return float(value)
+    def positive_float(self, name: str, *, default: float) -> float:
+        """A positive number that float32 can hold; JSON writes it with a point or an exponent."""
+        value = self.values.get(name, default)
+        if not isinstance(value, float) or not _SMALLEST_FLOAT <= value <= _LARGEST_FLOAT:
+            raise self.error(f"{name} must be a positive number such as 1e-12, not {quoted(value)}")
+        return value
 
     def boolean(self, name: str, *, default: bool) -> bool:
         """True or false."""
@@ -156,3 +179,24 @@ class Fields:
         if name not in self.values and default is None:
             raise self.error(f"{name} is missing")
         return self.values.get(name, default)
+
+
+def check_keys(path: Path, values: Mapping[str, Any], keys: Keys, within: str = "") -> None:
+    """Refuse a value that is not supported, and report unknown keys; ``within`` goes before their names."""
+    unknown = []
+    for name, value in values.items():
+        label = within + name
+        if name in keys.only:
+            supported = keys.only[name]
+            if not any(type(value) is type(choice) and value == choice for choice in supported):
+                choices = " or ".join(repr(choice) for choice in supported)
+                raise CheckpointError(f"{path}: {label} {quoted(value)} is not supported, only {choices} is")
+        elif not (name in keys.obeyed | keys.without_effect or (keys.suffix and name.endswith(keys.suffix))):
+            unknown.append(label)
+        if value is None and name in keys.not_null:
+            raise CheckpointError(f"{path}: {label} must not be null; remove it to get its default")
+    if unknown and keys.refuses_unknown:
+        raise CheckpointError(f"{path}: {quoted(unknown)} is not supported, and no setting that is known")
+    if unknown:
+        effect = "ignored, as it would be by sentence-transformers 6"
+        warnings.warn(f"{path}: unknown settings {quoted(unknown)} are {effect}", CheckpointWarning, 2)

@@ -1,11 +1,10 @@
-"""Prompts and the similarity function of a checkpoint.
+"""Prompts, the similarity function and the width of the embeddings that a checkpoint asks for.
 
 sentence-transformers keeps them in ``config_sentence_transformers.json``, beside the encoder's configuration.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 from minilm.checkpoint.files import Fields, quoted
@@ -18,14 +17,14 @@ class PromptFields(NamedTuple):
     prompts: dict[str, str]
     default_prompt_name: str | None = None
     similarity_fn_name: str = "cosine"
+    truncate_dim: int | None = None
 
 
-def read_prompts(directory: Path) -> PromptFields:
+def read_prompts(fields: Fields) -> PromptFields:
     """Read ``config_sentence_transformers.json``; a missing file or a null field means the defaults.
 
     As in sentence-transformers, the prompts "query" and "document" exist in any case, if only as "".
     """
-    fields = Fields(directory / "config_sentence_transformers.json", optional=True)
     prompts = {"query": "", "document": ""}
     for name, text in (fields.optional("prompts", dict) or {}).items():
         if not isinstance(text, str | None):
@@ -41,4 +40,5 @@ def read_prompts(directory: Path) -> PromptFields:
         prompts,
         fields.one_of("default_prompt_name", prompts, default="") if has_default else None,
         fields.one_of("similarity_fn_name", SIMILARITY, default="cosine"),
+        fields.positive_int("truncate_dim") if "truncate_dim" in fields.values else None,
     )

@@ -11,7 +11,14 @@ from pathlib import Path
 from minilm.checkpoint.files import is_there
 from minilm.errors import CheckpointError
 from minilm.hub.errors import Unavailable
-from minilm.hub.manifest import OPTIONAL_FILES, Checkpoint, check_sha256, checkpoint_files, default_manifest
+from minilm.hub.manifest import (
+    OPTIONAL_FILES,
+    RARE_FILES,
+    Checkpoint,
+    check_sha256,
+    checkpoint_files,
+    default_manifest,
+)
 from minilm.hub.staging import is_full, locked, move_into_place, staging_directory
 
 
@@ -48,7 +55,7 @@ def copy_checkpoint(checkpoint: Checkpoint, directory: str | os.PathLike[str]) -
 
 
 def _is_copied(source: Path, target: Path, names: Collection[str]) -> bool:
-    others = [name for name in OPTIONAL_FILES if name not in names]
+    others = [name for name in (*OPTIONAL_FILES, *RARE_FILES) if name not in names]
     return not any(is_there(target / name) for name in others) and all(
         (target / name).is_file() and filecmp.cmp(source / name, target / name, shallow=False)
         for name in names
@@ -78,6 +85,6 @@ def _replace_files(staging: Path, target: Path, names: Collection[str]) -> None:
     If the process is killed here, the directory must not mix two models. So config.json is removed first and
     comes back last: without it, a load refuses the directory as incomplete.
     """
-    for name in ("config.json", *(name for name in OPTIONAL_FILES if name not in names)):
+    for name in ("config.json", *(n for n in (*OPTIONAL_FILES, *RARE_FILES) if n not in names)):
         (target / name).unlink(missing_ok=True)
     move_into_place(staging, target, sorted(names, key=lambda name: name == "config.json"))

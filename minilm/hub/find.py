@@ -6,12 +6,21 @@ import errno
 import os
 import re
 import stat
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from minilm.checkpoint.config import read_modules
 from minilm.checkpoint.files import check_regular, is_there
 from minilm.errors import CheckpointError, CheckpointNotFoundError
-from minilm.hub.manifest import DEFAULT_MODEL, OPTIONAL_FILES, REQUIRED_FILES, Checkpoint, default_manifest
+from minilm.hub.manifest import (
+    DEFAULT_MODEL,
+    OPTIONAL_FILES,
+    REQUIRED_FILES,
+    SUBSTITUTES,
+    Checkpoint,
+    default_manifest,
+)
 from minilm.hub.pinned import find_pinned, pinned_places
 from minilm.hub.unpinned import find_unpinned
 
@@ -132,16 +141,20 @@ def _local_directory(name_or_path: str | os.PathLike[str]) -> Path | None:
 
 def _complete_checkpoint(path: Path) -> Checkpoint:
     """The checkpoint in a directory, with all required files."""
+    folder = path
+    if not is_there(path / "config.json"):
+        with suppress(CheckpointError):  # a load of the checkpoint reports this error
+            folder = path / (modules.transformer if (modules := read_modules(path)) else "")
     for name in (*REQUIRED_FILES, *OPTIONAL_FILES):
-        if is_there(path / name):
-            check_regular(path / name)
-        elif name in REQUIRED_FILES:
+        if is_there(folder / name):
+            check_regular(folder / name)
+        elif name in REQUIRED_FILES and not is_there(folder / SUBSTITUTES.get(name, name)):
             hint = ""
-            pickles = [other for other in ("pytorch_model.bin", "model.ckpt") if (path / other).exists()]
+            pickles = [other for other in ("pytorch_model.bin", "model.ckpt") if (folder / other).exists()]
             if pickles and name == "model.safetensors":
                 remedy = "save the model again with safe_serialization=True"
                 hint = f"; {pickles[0]} is a pickle, which minilm never opens: {remedy}"
-            raise CheckpointError(f"{path} is not a complete checkpoint: {name} is missing{hint}")
+            raise CheckpointError(f"{folder} is not a complete checkpoint: {name} is missing{hint}")
     if str(path) == DEFAULT_MODEL:  # as a str, this relative path would mean the default model
         path = path.absolute()
     return Checkpoint(path, "directory")

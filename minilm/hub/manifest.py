@@ -12,21 +12,30 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from minilm.checkpoint.config import read_modules
+from minilm.checkpoint.config import TRANSFORMER_FILES, Modules, read_modules
 from minilm.checkpoint.files import access_errors, check_regular, is_there
+from minilm.checkpoint.weights import WEIGHTS_INDEX, weight_files
 from minilm.errors import CheckpointError
 from minilm.hub.errors import Damaged, Unavailable
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 REQUIRED_FILES = ("config.json", "tokenizer.json", "model.safetensors")
+# A required file may be missing if this one is there.
+SUBSTITUTES = {"tokenizer.json": "vocab.txt", "model.safetensors": WEIGHTS_INDEX}
 OPTIONAL_FILES = (
     "modules.json",
     "sentence_bert_config.json",
     "1_Pooling/config.json",
     "tokenizer_config.json",
     "config_sentence_transformers.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "adapter_config.json",
 )
+# Old names of sentence_bert_config.json, and files that take the place of others.
+RARE_FILES = (*TRANSFORMER_FILES[1:], *SUBSTITUTES.values())
+_ALL_FILES = (*REQUIRED_FILES, *OPTIONAL_FILES, *RARE_FILES)
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -102,13 +111,23 @@ def _source_store() -> Path | None:
     return None
 
 
-def dense_files(directory: Path) -> list[str]:
-    """Files of the Dense modules; an empty list if modules.json is missing or cannot be used."""
-    modules = None
+def named_files(directory: Path) -> list[str]:
+    """Further files, whose names stand in modules.json or in the index of the weights.
+
+    Some of them may be missing. A file that is missing or cannot be used names none.
+    """
+    modules = Modules()
     with suppress(CheckpointError):  # a load of the checkpoint reports this error
-        modules = read_modules(directory)
-    folders = modules.dense if modules else ()
-    return [f"{folder}/{name}" for folder in folders for name in ("config.json", "model.safetensors")]
+        modules = read_modules(directory) or modules
+    folders = [folder for folder in (modules.pooling, *(folder for _, folder in modules.others)) if folder]
+    names = [f"{folder}/config.json" for folder in folders]
+    names += [f"{folder}/model.safetensors" for folder in modules.dense]
+    if modules.transformer:
+        names += [f"{modules.transformer}/{name}" for name in _ALL_FILES if "/" not in name]
+    with suppress(CheckpointError):
+        parts = weight_files(directory / modules.transformer / "model.safetensors")
+        names += [path.relative_to(directory).as_posix() for path in parts]
+    return [name for name in dict.fromkeys(names) if name not in _ALL_FILES]
 
 
 def checkpoint_files(checkpoint: Checkpoint) -> list[str]:
@@ -116,7 +135,7 @@ def checkpoint_files(checkpoint: Checkpoint) -> list[str]:
     if checkpoint.is_default:
         names = [*default_manifest().sha256]  # other files in the directory have no checksum
     else:
-        names = [*REQUIRED_FILES, *OPTIONAL_FILES, *dense_files(checkpoint.directory)]
+        names = [*_ALL_FILES, *named_files(checkpoint.directory)]
     return [name for name in names if (checkpoint.directory / name).is_file()]
 
 
@@ -181,7 +200,7 @@ def check_blob_name(path: Path) -> bool:
 def is_copy_of_default(directory: Path) -> bool:
     """Whether a directory has the default model's files with the right bytes, and no further settings."""
     manifest = default_manifest()
-    if any(is_there(directory / name) for name in OPTIONAL_FILES if name not in manifest.sha256):
+    if any(is_there(directory / name) for name in _ALL_FILES if name not in manifest.sha256):
         return False
     with suppress(Unavailable):
         check_sha256(directory, manifest)
@@ -200,6 +219,6 @@ def different_files(first: Mapping[str, str], second: Mapping[str, str]) -> list
     The optional files that are not in the default model's manifest count only if both have them. A clone of
     its repository has these files, and they repeat the defaults.
     """
-    optional = {*OPTIONAL_FILES} - {*default_manifest().sha256}
+    optional = {*OPTIONAL_FILES, *RARE_FILES} - {*default_manifest().sha256}
     names = {*first, *second} - (optional & ({*first} ^ {*second}))
     return sorted(name for name in names if first.get(name) != second.get(name))

@@ -7,9 +7,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from minilm.checkpoint.config import TRANSFORMER_FILES
 from minilm.hub.errors import Unavailable, not_found, reason_text
 from minilm.hub.huggingface import is_offline, probe, repo_cache
-from minilm.hub.manifest import OPTIONAL_FILES, REQUIRED_FILES, Checkpoint, check_blob_name, dense_files
+from minilm.hub.manifest import (
+    OPTIONAL_FILES,
+    REQUIRED_FILES,
+    SUBSTITUTES,
+    Checkpoint,
+    check_blob_name,
+    named_files,
+)
 from minilm.hub.staging import is_full
 
 
@@ -65,12 +73,24 @@ class _Repository:
         yield (config := self._download(first, revision))
         commit = config.parent.name
         for name in required:
-            yield self._download(name, commit)
+            try:
+                yield self._download(name, commit)
+            except _Absent:
+                try:
+                    yield self._download(SUBSTITUTES[name], commit)
+                except _Absent:
+                    pass
+                else:
+                    continue
+                raise
         for name in OPTIONAL_FILES:
             with suppress(_Absent):
                 yield self._download(name, commit)
-        for name in dense_files(config.parent):
-            yield self._download(name, commit)
+        has = [(config.parent / name).exists() for name in ("modules.json", "sentence_bert_config.json")]
+        older = TRANSFORMER_FILES[1:] if has == [True, False] else ()
+        for name in (*older, *named_files(config.parent)):  # a load says which one is missing
+            with suppress(_Absent):
+                yield self._download(name, commit)
 
     def _download(self, name: str, revision: str) -> Path:
         from huggingface_hub import hf_hub_download, try_to_load_from_cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,14 @@ from minilm.checkpoint.files import (
     LARGEST_INT,
     Fields,
     access_errors,
+    check_keys,
     check_regular,
     is_there,
     quoted,
     read_json,
 )
+from minilm.checkpoint.keys import Keys
+from minilm.errors import CheckpointWarning
 
 
 def fields_of(path: Path, values: Any, **options: Any) -> Fields:
@@ -70,8 +74,8 @@ READS: list[tuple[Callable[[Fields], object], object, object]] = [
     (lambda f: f.positive_int("x"), LARGEST_INT, LARGEST_INT),
     (lambda f: f.positive_int("x", least=3, most=None), 10**30, 10**30),
     (lambda f: f.positive_int("x", default=2), ..., 2),
-    (lambda f: f.positive_float("x"), 1, 1.0),
-    (lambda f: f.positive_float("x"), 1e-12, 1e-12),
+    (lambda f: f.positive_float("x", default=1.0), ..., 1.0),
+    (lambda f: f.positive_float("x", default=1.0), 1e-12, 1e-12),
     (lambda f: f.boolean("x", default=True), ..., True),
     (lambda f: f.boolean("x", default=True), False, False),
     (lambda f: f.one_of("x", ("a", "b"), default="b"), ..., "b"),
@@ -82,8 +86,6 @@ READS: list[tuple[Callable[[Fields], object], object, object]] = [
     (lambda f: f.optional("x", list), ..., None),
     (lambda f: f.optional("x", dict), {"a": 1}, {"a": 1}),
     (lambda f: f.optional("x", dict), ..., None),
-    (lambda f: f.refuse_unless("x", False), ..., None),
-    (lambda f: f.refuse_unless("x", False, allow_null=True), None, None),
 ]
 
 
@@ -104,9 +106,9 @@ REFUSALS: list[tuple[Callable[[Fields], object], object, str]] = [
     (lambda f: f.positive_int("x"), 2**31, f"x must be at most {LARGEST_INT}, not {2**31}"),
     (lambda f: f.positive_int("x", least=3), 2, "x must be a whole number of at least 3, not 2"),
     (lambda f: f.positive_int("x", default=2), None, "x must be a positive whole number, not None"),
-    (lambda f: f.positive_float("x"), ..., "x is missing"),
-    (lambda f: f.positive_float("x"), 1e-40, "x must be a positive number, not 1e-40"),
-    (lambda f: f.positive_float("x"), True, "x must be a positive number, not True"),
+    (lambda f: f.positive_float("x", default=1.0), 1, "x must be a positive number such as 1e-12, not 1"),
+    (lambda f: f.positive_float("x", default=1.0), 1e-40, "x must be a positive number such as 1e-12"),
+    (lambda f: f.positive_float("x", default=1.0), True, "x must be a positive number such as 1e-12"),
     (lambda f: f.boolean("x", default=True), None, "x must be true or false, not None"),
     (lambda f: f.boolean("x", default=True), 1, "x must be true or false, not 1"),
     (lambda f: f.one_of("x", ("a", "b"), default="a"), "c", "x 'c' is not supported, only 'a', 'b' are"),
@@ -117,8 +119,6 @@ REFUSALS: list[tuple[Callable[[Fields], object], object, str]] = [
     (lambda f: f.optional("x", str), None, "x must be a string, not None"),
     (lambda f: f.optional("x", list), {}, "x must be a list, not {}"),
     (lambda f: f.optional("x", dict), [], "x must be an object, not []"),
-    (lambda f: f.refuse_unless("x", False), True, "x True is not supported, only False is"),
-    (lambda f: f.refuse_unless("x", False), None, "x None is not supported, only False is"),
 ]
 
 
@@ -141,3 +141,42 @@ def test_an_optional_file_may_be_missing_and_null_means_missing(tmp_path: Path) 
     path.unlink()
     with pytest.raises(CheckpointError, match="cannot be read: No such file"):
         Fields(path)
+
+
+KEYS = Keys(
+    obeyed=frozenset({"a"}),
+    without_effect=frozenset({"b"}),
+    only={"c": (False, "x")},
+    not_null=frozenset({"a"}),
+    suffix="_token",
+)
+
+
+def test_known_keys_pass_in_silence(tmp_path: Path) -> None:
+    check_keys(tmp_path, {"a": 1, "b": None, "c": "x", "cls_token": "x"}, KEYS)
+
+
+@pytest.mark.parametrize("value", [True, 0, None, "y"])
+def test_a_value_that_is_not_supported_is_refused_by_name(tmp_path: Path, value: object) -> None:
+    message = re.escape(f"x.c {value!r} is not supported, only False or 'x' is")
+    with pytest.raises(CheckpointError, match=message):
+        check_keys(tmp_path, {"c": value}, KEYS, "x.")
+
+
+def test_null_is_refused_where_it_has_no_meaning(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="a must not be null; remove it"):
+        check_keys(tmp_path, {"a": None}, KEYS)
+
+
+def test_unknown_keys_are_named_once_by_a_warning_or_refused(tmp_path: Path) -> None:
+    with pytest.warns(CheckpointWarning, match=r"unknown settings \['d', 'e'\] are ignored") as warned:
+        check_keys(tmp_path, {"d": 1, "e": 2, "a": 3}, KEYS)
+    assert len(warned) == 1
+    with pytest.raises(CheckpointError, match=r"\['d'\] is not supported"):
+        check_keys(tmp_path, {"d": 1}, KEYS._replace(refuses_unknown=True))
+
+
+def test_a_pointer_of_git_lfs_is_named_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    with pytest.raises(CheckpointError, match=r"config\.json: is a pointer of Git LFS.*run `git lfs pull`"):
+        read_json(tmp_path / "config.json", dict)

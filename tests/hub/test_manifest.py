@@ -17,7 +17,7 @@ from minilm import CheckpointError, hub
 from minilm.checkpoint.config import read_modules
 from minilm.checkpoint.files import MAX_JSON_BYTES
 from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES
-from minilm.hub.manifest import ModelManifest, checkpoint_files, dense_files
+from minilm.hub.manifest import ModelManifest, checkpoint_files, named_files
 from tests.hub.world import PROJECT, fill
 
 
@@ -58,31 +58,39 @@ def test_what_there_is_to_fetch_is_said_in_whole_mebibytes() -> None:
 
 
 GOOD = [
-    {"path": "", "type": "sentence_transformers.models.Transformer"},
-    {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
-    {"path": "2_Dense", "type": "sentence_transformers.models.Dense"},
-    {"path": "3_Dense", "type": "someone.else.Dense"},
+    {"name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+    {"name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+    {"name": "2", "path": "2_Dense", "type": "sentence_transformers.models.Dense"},
+    {"name": "3", "path": "3_Dense", "type": "sentence_transformers.models.Dense"},
 ]
 
 
 def test_the_files_of_dense_modules_are_those_that_the_modules_name(tmp_path: Path) -> None:
-    assert dense_files(tmp_path) == []
+    assert named_files(tmp_path) == []
     (tmp_path / "modules.json").write_text(json.dumps(GOOD[:2]))
-    assert dense_files(tmp_path) == []
+    assert named_files(tmp_path) == []
     (tmp_path / "modules.json").write_text(json.dumps(GOOD))
-    assert dense_files(tmp_path) == [
+    assert named_files(tmp_path) == [
         "2_Dense/config.json",
-        "2_Dense/model.safetensors",
         "3_Dense/config.json",
+        "2_Dense/model.safetensors",
         "3_Dense/model.safetensors",
     ]
+
+
+def test_the_parts_of_large_weights_are_those_that_their_index_names(tmp_path: Path) -> None:
+    places = {"a": "model-00002-of-00002.safetensors", "b": "model-00001-of-00002.safetensors"}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    assert named_files(tmp_path) == sorted(places.values())
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "../b"}}))
+    assert named_files(tmp_path) == []
 
 
 @pytest.mark.parametrize(
     "module",
     [
-        {"path": "../4_Dense", "type": "sentence_transformers.models.Dense"},
-        {"path": "x" * 100, "type": "sentence_transformers.models.Dense"},
+        {"name": "4", "path": "../4_Dense", "type": "sentence_transformers.models.Dense"},
+        {"name": "4", "path": "x" * 100, "type": "sentence_transformers.models.Dense"},
         {"path": "5_NotDense", "type": "sentence_transformers.models.NotDense"},
         {"type": "sentence_transformers.models.Dense"},
         {"path": None, "type": "sentence_transformers.models.Dense"},
@@ -92,7 +100,7 @@ def test_the_files_of_dense_modules_are_those_that_the_modules_name(tmp_path: Pa
 )
 def test_modules_that_no_load_would_accept_name_no_file(tmp_path: Path, module: object) -> None:
     (tmp_path / "modules.json").write_text(json.dumps([*GOOD, module]))
-    assert dense_files(tmp_path) == []
+    assert named_files(tmp_path) == []
     with pytest.raises(CheckpointError, match=r"modules\.json"):
         read_modules(tmp_path)
 
@@ -100,15 +108,15 @@ def test_modules_that_no_load_would_accept_name_no_file(tmp_path: Path, module: 
 def test_modules_of_more_bytes_than_they_may_have_are_not_read(tmp_path: Path) -> None:
     modules = json.dumps(GOOD[:3]).encode()
     (tmp_path / "modules.json").write_bytes(modules.ljust(MAX_JSON_BYTES))
-    assert dense_files(tmp_path) == ["2_Dense/config.json", "2_Dense/model.safetensors"]
+    assert "2_Dense/model.safetensors" in named_files(tmp_path)
     (tmp_path / "modules.json").write_bytes(modules.ljust(MAX_JSON_BYTES + 1))
-    assert dense_files(tmp_path) == []
+    assert named_files(tmp_path) == []
 
 
 @pytest.mark.parametrize("content", [b'{"path": "2_Dense"}', b"7", b"[", b"\xff", b"[" * 100_000])
 def test_modules_that_are_no_list_name_no_dense_module(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "modules.json").write_bytes(content)
-    assert dense_files(tmp_path) == []
+    assert named_files(tmp_path) == []
 
 
 def test_the_files_of_a_checkpoint_are_those_that_minilm_reads(tmp_path: Path) -> None:

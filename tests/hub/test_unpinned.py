@@ -249,7 +249,10 @@ def test_the_revision_is_what_the_hub_is_asked_for_first(
 
 def test_dense_modules_come_along_wherever_they_lie(world: World, tmp_path: Path) -> None:
     paths = {"": "Transformer", "1_Pooling": "Pooling", "2_Dense": "Dense", "a_Dense": "Dense"}
-    modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in paths.items()]
+    modules = [
+        {"name": path, "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for path, kind in paths.items()
+    ]
     dense = {f"{n}_Dense/{name}": n.encode() for n in "2a" for name in ("config.json", "model.safetensors")}
     files = {**FILES, "modules.json": json.dumps(modules).encode(), **dense}
     world.hub.add(OTHER, OLD, files)
@@ -286,3 +289,16 @@ def test_a_cache_without_links_keeps_no_hashes_and_is_not_called_verified(
     checkpoint = find_checkpoint(OTHER)
     assert contents(checkpoint.directory) == OLD_FILES
     assert not checkpoint.verified
+
+
+def test_files_may_stand_in_for_required_ones(world: World, tmp_path: Path) -> None:
+    parts = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    index = json.dumps({"weight_map": parts}).encode()
+    rare = {"vocab.txt": b"a", "model.safetensors.index.json": index, **dict.fromkeys(parts.values(), b"x")}
+    files = {name: FILES[name] for name in FILES if name not in ("tokenizer.json", "model.safetensors")}
+    world.hub.add(OTHER, OLD, files | rare)
+    checkpoint = find_checkpoint(OTHER)
+    copy = copy_checkpoint(checkpoint, tmp_path / "copy")
+    for directory in (checkpoint.directory, copy):
+        assert {name: (directory / name).read_bytes() for name in rare} == rare
+    assert find_checkpoint(copy).directory == copy
