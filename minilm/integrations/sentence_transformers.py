@@ -33,7 +33,7 @@ VERSION = "6.2.0"  # the version whose arguments and results minilm has
 _PLACES = {
     "SentenceTransformer": ("", "SentenceTransformer", "sentence_transformer", "sentence_transformer.model"),
     "CrossEncoder": ("", "cross_encoder", "cross_encoder.CrossEncoder", "cross_encoder.model"),
-    "SimilarityFunction": ("", "similarity_functions"),
+    # "SimilarityFunction": ("", "similarity_functions"),
     "quantize_embeddings": ("", "quantization"),
 }
 _UTILITIES = ("util", "util.similarity", "util.quantization", "util.retrieval", "util.tensor")
@@ -102,7 +102,7 @@ def substitutes() -> dict[str, ModuleType]:
                 _with_tensors(value) if name.endswith(_TENSOR_NAMES) else value,
             )
     contents = {**vars(util), "SentenceTransformer": SentenceTransformer, "CrossEncoder": CrossEncoder}
-    for name, places in ((n, p) for n, p in _PLACES.items() if n in contents):
+    for name, places in _PLACES.items():
         for place in places:
             setattr(modules[f"{NAME}.{place}".rstrip(".")], name, contents[name])
     modules[NAME].__version__ = VERSION  # type: ignore[attr-defined]

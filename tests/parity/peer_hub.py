@@ -90,6 +90,13 @@ def _classifier(num_labels: int, **fields: Any) -> Callable[[Path], None]:
     return make
 
 
+def _original(folder: Path) -> None:
+    """The model itself: minilm opens nothing else under this name."""
+    from minilm.hub import copy_checkpoint
+
+    copy_checkpoint(folder)
+
+
 def _plain(folder: Path) -> None:
     _bert(folder, **TINY)
 
@@ -98,9 +105,7 @@ MODELS: dict[str, Callable[[Path], None]] = {
     "sentence-transformers-testing/stsb-bert-tiny-safetensors": _embedder(**TINY),
     "sentence-transformers-testing/all-nli-bert-tiny-dense": _embedder(dense=True, **TINY),
     "sentence-transformers/paraphrase-distilroberta-base-v1": _embedder(**LARGE),
-    "sentence-transformers/all-MiniLM-L6-v2": _embedder(
-        normalize=True, hidden_size=384, num_hidden_layers=1, num_attention_heads=12, intermediate_size=64
-    ),
+    "sentence-transformers/all-MiniLM-L6-v2": _original,
     "google-bert/bert-base-uncased": _plain,
     "distilbert/distilbert-base-uncased": _plain,
     "cross-encoder-testing/reranker-bert-tiny-gooaq-bce": _classifier(1, **TINY),
@@ -109,6 +114,11 @@ MODELS: dict[str, Callable[[Path], None]] = {
     "distilbert/distilroberta-base": _plain,
     "cross-encoder/nli-MiniLM2-L6-H768": _classifier(3, **TINY),
     "BAAI/bge-reranker-base": _classifier(1, **TINY),
+    "cross-encoder/ms-marco-TinyBERT-L2": _classifier(1, **TINY),
+    "cross-encoder/ms-marco-MiniLM-L6-v2": _classifier(1, **TINY),
+    "mixedbread-ai/mxbai-embed-large-v1": _embedder(
+        hidden_size=1024, num_hidden_layers=1, num_attention_heads=16, intermediate_size=64
+    ),
 }
 # Commits that the tests name: the first has the weights of the newest, the second has others.
 OTHER_COMMITS = {

@@ -9,30 +9,36 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
-from types import SimpleNamespace
+from collections.abc import Iterator
+from contextlib import suppress
+from types import ModuleType, SimpleNamespace
 
 import sentence_transformers as original
 
 from minilm.integrations.sentence_transformers import NAME, substitutes
 
 
-def replace() -> None:
-    for module in pkgutil.walk_packages(original.__path__, f"{NAME}."):
-        try:
-            importlib.import_module(module.name)
-        except ImportError:  # an extra that is not installed
-            continue
-    exchange = {}
-    for name, substitute in substitutes().items():
-        module = sys.modules.get(name)
-        for key, value in vars(substitute).items():
-            if module is not None and not key.startswith("__") and callable(value) and hasattr(module, key):
-                exchange[id(getattr(module, key))] = value
+def loaded() -> Iterator[ModuleType]:
+    """The library's modules that are imported."""
     for name, module in list(sys.modules.items()):
-        if name.split(".")[0] == NAME:
-            for key, value in list(vars(module).items()):
-                if id(value) in exchange:
-                    setattr(module, key, exchange[id(value)])
+        if name.partition(".")[0] == NAME:
+            yield module
+
+
+def replace() -> None:
+    for place in pkgutil.walk_packages(original.__path__, f"{NAME}."):
+        with suppress(ImportError):  # an extra that is not installed
+            importlib.import_module(place.name)
+    ours = {}
+    for place, substitute in substitutes().items():
+        module = sys.modules.get(place)
+        for name, value in vars(substitute).items():
+            if callable(value) and not name.startswith("__") and hasattr(module, name):
+                ours[id(getattr(module, name))] = value
+    for module in loaded():
+        for name, value in list(vars(module).items()):
+            if id(value) in ours:
+                setattr(module, name, ours[id(value)])
     # Their fixtures switch off the examples of the model card, which only training writes.
     for model in (original.SentenceTransformer, original.CrossEncoder):
         model.model_card_data = SimpleNamespace()
