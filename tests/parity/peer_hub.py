@@ -92,9 +92,9 @@ def _classifier(num_labels: int, **fields: Any) -> Callable[[Path], None]:
 
 def _original(folder: Path) -> None:
     """The model itself: minilm opens nothing else under this name."""
-    from minilm.hub import copy_checkpoint
+    from minilm.hub import copy_checkpoint, find_checkpoint
 
-    copy_checkpoint(folder)
+    copy_checkpoint(find_checkpoint(), folder)
 
 
 def _plain(folder: Path) -> None:
