@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -37,12 +36,8 @@ def blas_info() -> BlasInfo:
     if library is None:
         return BlasInfo("unknown", "unknown", "unknown", 1)
     info = library.info()
-    return BlasInfo(
-        str(info["internal_api"]),
-        str(info.get("version") or "unknown"),
-        str(info.get("architecture") or "unknown"),
-        int(info["num_threads"]),
-    )
+    version, kernel = (str(info.get(key) or "unknown") for key in ("version", "architecture"))
+    return BlasInfo(str(info["internal_api"]), version, kernel, int(info["num_threads"]))
 
 
 @cache
@@ -71,14 +66,11 @@ def kernel_advice() -> str | None:
     info = blas_info()
     if info.library != "openblas" or info.kernel not in _AVX2_KERNELS or not _cpu_has_avx512():
         return None
-    remedy = "this OpenBLAS does not know the CPU: try a newer numpy, or OPENBLAS_CORETYPE=SkylakeX"
-    remedy += " in the environment"
+    slow = f"this CPU has AVX-512, but numpy's BLAS runs its {info.kernel} kernels, often at half the speed"
     if inherited := os.environ.get("OPENBLAS_CORETYPE"):
-        remedy = f"the environment sets OPENBLAS_CORETYPE={inherited}: unset it before Python starts"
-    return (
-        f"this CPU has AVX-512, but numpy's BLAS runs its {info.kernel} kernels, often at half the speed; "
-        f"{remedy}"
-    )
+        return f"{slow}; the environment sets OPENBLAS_CORETYPE={inherited}: unset it before Python starts"
+    remedy = "try a newer numpy, or OPENBLAS_CORETYPE=SkylakeX in the environment"
+    return f"{slow}; this OpenBLAS does not know the CPU: {remedy}"
 
 
 def _cpu_has_avx512() -> bool:
@@ -92,23 +84,12 @@ def has_small_matrix_kernels() -> bool:
     return blas_info().kernel in _AVX512_KERNELS
 
 
-@contextmanager
-def blas_threads(limit: int) -> Iterator[None]:
-    """Hold numpy's BLAS to at most ``limit`` threads.
+def call_with_blas_threads(limit: int, function: Callable[[], _Result]) -> _Result:
+    """Call ``function`` while numpy's BLAS has at most ``limit`` threads; the limit ends even after Ctrl-C.
 
     The number of threads is global to the process. While calls overlap, in several threads or models, the
     smallest limit holds. When the last one ends, BLAS has its own number back.
     """
-    user = object()
-    try:
-        _limits.enter(user, limit)
-        yield
-    finally:
-        _limits.leave(user)
-
-
-def call_with_blas_threads(limit: int, function: Callable[[], _Result]) -> _Result:
-    """Call ``function`` within :func:`blas_threads`, whose limit ends even if Ctrl-C comes at any line."""
     user = object()
     try:
         try:

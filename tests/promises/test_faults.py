@@ -212,7 +212,8 @@ def test_a_child_forked_while_other_threads_encode_is_right_and_does_not_wait_fo
 def test_blas_has_its_threads_back_in_a_child_that_was_forked_while_they_were_held() -> None:
     run(
         body("""
-        from minilm.fast.blas import _blas_library, blas_threads
+        from minilm.fast.blas import _blas_library
+        from tests.fast.blas_state import blas_threads
         library = _blas_library()
         before = library.num_threads
         with blas_threads(1):
