@@ -222,12 +222,7 @@ def _multiply(x: Float32Array, weight: Weight, *, out: Float32Array) -> None:
 
 
 def _attend(
-    query_key_value: Float32Array,
-    texts: int,
-    heads: int,
-    *,
-    queries: slice = slice(None),
-    out: Float32Array,
+    query_key_value: Float32Array, texts: int, heads: int, *, queries: slice = slice(None), out: Float32Array
 ) -> None:
     """Write the context vectors of N texts to ``out``: (N x L, 3E) to (N x queries, E).
 

@@ -59,9 +59,7 @@ def make_packs(
 
 
 def _pack(
-    rows: IntArray,
-    token_ids: Sequence[Sequence[int]],
-    token_types: Sequence[Sequence[int]] | None,
+    rows: IntArray, token_ids: Sequence[Sequence[int]], token_types: Sequence[Sequence[int]] | None
 ) -> Pack:
     def concatenated(per_token: Sequence[Sequence[int]]) -> IntArray:
         return np.array([value for row in rows for value in per_token[row]], dtype=np.intp)
@@ -73,6 +71,5 @@ def _pack(
             groups[-1] = groups[-1]._replace(texts=groups[-1].texts + 1)
         else:
             groups.append(Group(groups[-1].stop if groups else 0, 1, length))
-    return Pack(
-        rows, concatenated(token_ids), groups, None if token_types is None else concatenated(token_types)
-    )
+    types = None if token_types is None else concatenated(token_types)
+    return Pack(rows, concatenated(token_ids), groups, types)
