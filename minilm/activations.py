@@ -27,10 +27,7 @@ def gelu(x: FloatArray) -> FloatArray:
 
 
 def gelu_tanh(x: FloatArray) -> FloatArray:
-    """GELU approximated by tanh; it differs from :func:`gelu` by up to 5e-4. [1]_, section 2.
-
-    Some checkpoints were trained with it.
-    """
+    """GELU approximated by tanh, up to 5e-4 from :func:`gelu`; some checkpoints use it. [1]_, section 2."""
     return 0.5 * x * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x)))
 
 

@@ -16,7 +16,7 @@ from minilm._arguments import positive_int
 from minilm._arrays import FloatArray, Int64Array, TopK
 from minilm._progress import progress_bar
 from minilm.pooling import normalize
-from minilm.similarity import Similarity, as_floats, cos_sim, dot_score
+from minilm.similarity import Similarity, as_rows, cos_sim, dot_score
 
 
 class TextEncoder(Protocol):
@@ -71,7 +71,7 @@ def semantic_search(
     [[{'corpus_id': 2, 'score': 1.0}, {'corpus_id': 1, 'score': 0.6}]]
     """
     _check_sizes(query_chunk_size=query_chunk_size, corpus_chunk_size=corpus_chunk_size, top_k=top_k)
-    queries = np.atleast_2d(as_floats(query_embeddings))  # (n, E)
+    queries = as_rows(query_embeddings)  # (n, E)
     corpus = np.asanyarray(corpus_embeddings)  # (m, E), still on disk if it was
     if is_cosine := score_function is cos_sim:
         queries = normalize(queries)  # once, not again for every block of the other side
@@ -81,7 +81,7 @@ def semantic_search(
     for start in range(0, len(corpus), corpus_chunk_size):
         block: npt.ArrayLike = corpus[start : start + corpus_chunk_size]
         if is_cosine:
-            block = normalize(as_floats(block))
+            block = normalize(as_rows(block))
         for chunk, top in zip(chunks, best, strict=True):
             top.add(np.asarray(compare(chunk, block)), first_column=start)
     return [
@@ -154,7 +154,7 @@ def paraphrase_mining_embeddings(
     """
     _check_sizes(query_chunk_size=query_chunk_size, corpus_chunk_size=corpus_chunk_size, top_k=top_k)
     _check_sizes(max_pairs=max_pairs)
-    rows = np.atleast_2d(as_floats(embeddings))  # (n, E)
+    rows = as_rows(embeddings)  # (n, E)
     count = len(rows)
     codes, scores = np.empty(0, np.int64), np.empty(0)  # a pair as i x n + j
     for first in range(0, count, query_chunk_size):
@@ -211,7 +211,7 @@ def community_detection(
     [[0, 3, 2]]
     """
     _check_sizes(min_community_size=min_community_size, batch_size=batch_size)
-    rows = np.atleast_2d(as_floats(embeddings))  # (n, E)
+    rows = as_rows(embeddings)  # (n, E)
     if not rows.size or len(rows) < min_community_size:
         return []
     candidates = _candidates(normalize(rows), threshold, min_community_size, batch_size, show_progress_bar)

@@ -30,14 +30,7 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code.
-
-    Examples
-    --------
-    >>> main(["compare", "A girl is styling her hair.", "A girl is brushing her hair."])
-    Score: 0.8052
-    0
-    """
+    """Run the command and return its exit code."""
     hold_standard_streams()
     arguments = sys.argv[1:] if arguments is None else arguments
     try:

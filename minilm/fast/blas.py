@@ -104,17 +104,11 @@ def call_with_blas_threads(limit: int, function: Callable[[], _Result]) -> _Resu
 class _Limits:
     """The limits that are in force in this process.
 
-    There are two states:
+    Without users, ``original`` is None, and BLAS has the number of threads that the program gave it. With
+    users, ``original`` is that number, and BLAS has the smallest limit in ``active``.
 
-    - **free**: ``active`` is empty and ``original`` is None. BLAS has the number that the program gave it.
-    - **limited**: ``original`` is that number, and BLAS has the smallest limit in ``active``.
-
-    ``enter`` leads from free to limited: it notes ``original``, adds its user to ``active``, then sets BLAS.
-    ``leave`` removes its user and sets BLAS to the smallest limit of the others. Without others it sets BLAS
-    to ``original`` and forgets it, which leads back to free.
-
-    Ctrl-C may end either one between any two lines. The user then calls ``leave`` (again), which is safe
-    because each of its steps has the same effect the second time.
+    Ctrl-C may end ``enter`` or ``leave`` between any two lines. The user then calls ``leave`` (again), which
+    is safe because each of its steps has the same effect the second time.
     """
 
     def __init__(self) -> None:
@@ -142,12 +136,9 @@ class _Limits:
                 self.original = None
 
     def after_fork(self) -> None:
-        """Drop, in a forked child, the lock and the limits of threads that the child does not have.
-
-        BLAS still has their smallest limit. ``original`` stays, so that the child's first call restores it.
-        """
+        """Drop, in a forked child, the lock and the limits of threads that the child does not have."""
         self.lock = threading.Lock()
-        self.active = {}
+        self.active = {}  # BLAS still has the smallest; original stays, so that the first call restores it
 
     def _apply(self, library: Any, original: int) -> None:  # noqa: ANN401 - threadpoolctl has no types
         # Newer releases of threadpoolctl ignore a thread while another controls BLAS. Control is taken here

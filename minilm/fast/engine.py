@@ -82,7 +82,11 @@ class Engine:
             first = 0
             for group in pack.groups:
                 states = hidden_states[group.start : group.stop].reshape(group.texts, group.length, -1)
-                for row, result in zip(pack.rows[first:], self._finished(finish, states), strict=False):
+                finished = finish(states)
+                if not np.isfinite(finished).all():
+                    message = "is damaged: its weights are finite, but its output is not"
+                    raise CheckpointError(f"{self.path} {message}")
+                for row, result in zip(pack.rows[first:], finished, strict=False):
                     results[row] = result
                 first += group.texts
             if advance:
@@ -98,12 +102,6 @@ class Engine:
             )
             run_jobs(packs, self._make_worker(packs, keep), threads=self.threads)
         return results
-
-    def _finished(self, finish: Finish, hidden_states: Float32Array) -> AnyArray | list[Float32Array]:
-        finished = finish(hidden_states)
-        if not np.isfinite(finished).all():
-            raise CheckpointError(f"{self.path} is damaged: its weights are finite, but its output is not")
-        return finished
 
     def _make_worker(
         self, packs: Sequence[Pack], keep: Callable[[Pack, Float32Array], None]

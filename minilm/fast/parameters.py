@@ -37,13 +37,10 @@ GELU_COEFFICIENTS = (
     -1.3378301948231116e-07,
     1.8139232582038901e-09,
 )
-# (4) The same for activations.gelu_tanh, where P is exact.
-GELU_TANH_COEFFICIENTS = (math.sqrt(2 / math.pi), math.sqrt(2 / math.pi) * 0.044715)
-
 # The coefficients of every activation function that packed.py computes; ReLU has none.
 _COEFFICIENTS: dict[Activation, tuple[float, ...] | None] = {
     gelu: GELU_COEFFICIENTS,
-    gelu_tanh: GELU_TANH_COEFFICIENTS,
+    gelu_tanh: (math.sqrt(2 / math.pi), math.sqrt(2 / math.pi) * 0.044715),  # exact
     relu: None,
 }
 HIDDEN_ACTS = tuple(name for name, function in ACTIVATIONS.items() if function in _COEFFICIENTS)
