@@ -42,9 +42,9 @@ from minilm._arrays import Float32Array
 from minilm.checkpoint.weights import ParameterFile
 from minilm.fast import engine, packed, parameters
 from minilm.fast.blas import call_with_blas_threads, has_small_matrix_kernels
+from minilm.fast.cores import run_jobs
 from minilm.fast.packed import Group, Workspace
 from minilm.fast.parameters import LayerNorm, Linear, PackedParameters, Weight, pack_parameters
-from minilm.fast.threads import run_jobs
 from minilm.pooling import mean_pooling, normalize
 from minilm.tokenizer import pad
 from tests.parity.make_golden import GOLDEN

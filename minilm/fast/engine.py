@@ -22,9 +22,9 @@ from minilm._arrays import AnyArray, Float32Array, IntArray
 from minilm.errors import CheckpointError
 from minilm.fast import packed
 from minilm.fast.blas import call_with_blas_threads
+from minilm.fast.cores import run_jobs, run_together
 from minilm.fast.packed import Group, Workspace
 from minilm.fast.parameters import PackedParameters
-from minilm.fast.threads import run_jobs, run_together
 
 TokenIds = Sequence[Sequence[int]]
 
