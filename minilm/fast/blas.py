@@ -40,12 +40,9 @@ def blas_info() -> BlasInfo:
     return BlasInfo(str(info["internal_api"]), version, kernel, int(info["num_threads"]))
 
 
-@cache
+@cache  # the search takes a third of a millisecond
 def _blas_library() -> Any:  # noqa: ANN401 - threadpoolctl has no types
-    """The BLAS of numpy as threadpoolctl controls it, or None if threadpoolctl does not know it (Accelerate).
-
-    The search takes a third of a millisecond.
-    """
+    """The BLAS of numpy as threadpoolctl controls it; None for one that it does not know (Accelerate)."""
     import threadpoolctl
 
     libraries = threadpoolctl.ThreadpoolController().lib_controllers
