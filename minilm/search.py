@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm._arguments import positive_int
-from minilm._arrays import FloatArray, Int64Array, TopK
+from minilm._arrays import Int64Array, TopK
 from minilm._progress import progress_bar
 from minilm.pooling import normalize
 from minilm.similarity import Similarity, as_rows, cos_sim, dot_score
@@ -214,7 +214,18 @@ def community_detection(
     rows = as_rows(embeddings)  # (n, E)
     if not rows.size or len(rows) < min_community_size:
         return []
-    candidates = _candidates(normalize(rows), threshold, min_community_size, batch_size, show_progress_bar)
+    rows = normalize(rows)
+    lowest = rows.dtype.type(threshold)
+    candidates: list[tuple[int, Int64Array]] = []  # a centre, and its neighbours by decreasing cosine
+    with progress_bar(show_progress_bar, len(rows), desc="Finding communities", unit="embedding") as bar:
+        for start in range(0, len(rows), batch_size):
+            scores = rows[start : start + batch_size] @ rows.T  # (batch, n)
+            is_near = scores >= lowest
+            for offset in np.flatnonzero(is_near.sum(axis=1) >= min_community_size):
+                members = np.flatnonzero(is_near[offset])
+                order = np.argsort(-scores[offset, members], kind="stable")
+                candidates.append((start + int(offset), members[order]))
+            bar.update(len(scores))
     candidates.sort(key=lambda candidate: -len(candidate[1]))
     is_taken = np.zeros(len(rows), bool)
     communities = []
@@ -224,24 +235,6 @@ def community_detection(
             communities.append([centre, *(int(i) for i in remaining if i != centre)])
             is_taken[remaining] = True
     return sorted(communities, key=len, reverse=True)
-
-
-def _candidates(
-    rows: FloatArray, threshold: float, min_size: int, batch_size: int, show_progress_bar: bool
-) -> list[tuple[int, Int64Array]]:
-    """Return each embedding that has enough neighbours, and these by decreasing cosine."""
-    lowest = rows.dtype.type(threshold)
-    candidates: list[tuple[int, Int64Array]] = []
-    with progress_bar(show_progress_bar, len(rows), desc="Finding communities", unit="embedding") as bar:
-        for start in range(0, len(rows), batch_size):
-            scores = rows[start : start + batch_size] @ rows.T  # (batch, n)
-            is_near = scores >= lowest
-            for offset in np.flatnonzero(is_near.sum(axis=1) >= min_size):
-                members = np.flatnonzero(is_near[offset])
-                order = np.argsort(-scores[offset, members], kind="stable")
-                candidates.append((start + int(offset), members[order]))
-            bar.update(len(scores))
-    return candidates
 
 
 def _check_sizes(**sizes: int) -> None:

@@ -152,10 +152,7 @@ def _downloads_on_terminal() -> Iterator[None]:
 
 
 def hold_standard_streams() -> None:
-    """Open the null device in the place of a closed stdin, stdout or stderr.
-
-    Otherwise a model or an output would get the descriptor, and what is written to stderr would go there.
-    """
+    """Open the null device in place of closed standard streams, or a file would get their descriptors."""
     with suppress(OSError):
         while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # the lowest free descriptor
             pass

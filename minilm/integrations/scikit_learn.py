@@ -82,9 +82,6 @@ class MiniLMVectorizer(TransformerMixin, BaseEstimator):
         width = len(truncate_embeddings(embedding, self.truncate_dim))
         return np.array([f"minilm{i}" for i in range(width)], dtype=object)
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
     def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - sklearn.utils.Tags
         tags = super().__sklearn_tags__()
         tags.input_tags.one_d_array = True
