@@ -114,7 +114,6 @@ class CorpusReader:
         self._digest: hashlib._Hash | None = None
         self.position = 0
         self.lines = 0
-        self._rows = self._read()
 
     @property
     def column(self) -> str | None:
@@ -132,15 +131,11 @@ class CorpusReader:
         return self._digest.hexdigest() if self._digest else ""
 
     def __iter__(self) -> Iterator[Row]:
-        return self._rows
-
-    def _read(self) -> Iterator[Row]:
         corpus, previous_files = self._corpus, 0
         for path, kind in zip(corpus.paths, corpus.formats, strict=True):
             source = InputFile(path, corpus.span)
             for row in READERS[kind](source, self._column):
                 self.position = previous_files + source.position
-                self.lines = source.lines_read
                 if path == STDIN:
                     content = repr((row.text, row.problem, row.other_columns))
                     self._digest = self._digest or hashlib.sha256()

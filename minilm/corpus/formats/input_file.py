@@ -28,17 +28,13 @@ class InputFile:
         self.span = span
         self.name = "stdin" if path == STDIN else path
         self.lines_read = 0  # of the span
+        self.rows_position = 0  # the position, as a reader estimates it that goes by rows
         self._file: BinaryIO | None = None
-        self._position = 0
 
     @property
     def position(self) -> int:
         """Bytes of the file that were read; 0 for a pipe, which cannot tell."""
-        return self._file.tell() if self._file else self._position
-
-    @position.setter
-    def position(self, value: int) -> None:
-        self._position = value
+        return self._file.tell() if self._file else self.rows_position
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import accumulate, pairwise
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,11 +17,13 @@ from minilm.corpus.formats.row import Row, TextColumn, make_row
 from minilm.corpus.formats.shard import EMBEDDING, Shard, check_text_name
 from minilm.errors import CorpusError, import_extra, one_line
 
+PyArrow = Any  # the module, or one of its schemas, tables, arrays and types
+
 _BATCH_ROWS = 1024  # rows that are read from a file at a time
 _ROW_GROUP = 16_384  # rows that are in memory while a file is written: 24 MiB of vectors
 
 
-def import_arrow() -> Any:  # noqa: ANN401 - the module
+def import_arrow() -> PyArrow:
     """Import pyarrow and pyarrow.parquet, or raise a MissingExtraError."""
     import_extra("pyarrow.parquet", extra="parquet", feature="Parquet")
     return import_extra("pyarrow", extra="parquet", feature="Parquet")
@@ -53,11 +54,11 @@ def read_parquet(source: InputFile, column: TextColumn) -> Iterator[Row]:
             number += skipped
             for record in batch.slice(skipped, max(stop - number, 0)).to_pylist():
                 number += 1
-                source.position = size * number // total
+                source.rows_position = size * number // total
                 yield make_row(record.pop(text), source.path, number, record)
 
 
-def _group_bounds(metadata: Any) -> list[int]:  # noqa: ANN401 - pyarrow's FileMetaData
+def _group_bounds(metadata: PyArrow) -> list[int]:
     """Return the first row of each row group, and the number of rows of the file."""
     return [0, *accumulate(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))]
 
@@ -65,7 +66,7 @@ def _group_bounds(metadata: Any) -> list[int]:  # noqa: ANN401 - pyarrow's FileM
 def parquet_size(path: str, column: str | None) -> tuple[int, int]:
     """Return the number of rows of a file, and the uncompressed bytes of one of its columns."""
     with _damage_named(path):
-        metadata: Any = import_arrow().parquet.read_metadata(path)
+        metadata = import_arrow().parquet.read_metadata(path)
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
     sizes = (chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == column)
@@ -79,7 +80,7 @@ def _damage_named(path: str) -> AbstractContextManager[None]:
 class ArrowTables:
     """Tables of one schema, with the text, the other columns and the vector of each row.
 
-    The schema is the one that is passed, or that of the first table; ``other_types`` are pyarrow.DataType.
+    The schema is the one that is passed, or that of the first table; ``types`` are those of other columns.
     """
 
     def __init__(
@@ -87,18 +88,18 @@ class ArrowTables:
         column: str,
         width: int,
         dtype: str,
-        schema: Any = None,  # noqa: ANN401
-        other_types: Mapping[str, Any] = MappingProxyType({}),
+        schema: PyArrow = None,
+        types: Mapping[str, PyArrow] | None = None,
     ) -> None:
         self.schema = schema
         self._arrow = import_arrow()
         with errors_named(CorpusError, f"column {column!r} cannot be written", catch=UnicodeEncodeError):
             column.encode()  # Arrow has no lone surrogates, neither in texts nor in names
         self._column = column
-        self._other_types = other_types
+        self._types = types or {}
         self._vector = self._arrow.list_(self._arrow.from_numpy_dtype(np.dtype(dtype)), width)
 
-    def table(self, shard: Shard) -> Any:  # noqa: ANN401 - pyarrow.Table
+    def table(self, shard: Shard) -> PyArrow:
         """Return the rows of a shard; raise a CorpusError if a column does not fit the schema."""
         arrow = self._arrow
         names = list({name: None for row in shard.other_columns for name in row})  # in order of appearance
@@ -120,8 +121,8 @@ class ArrowTables:
         self.schema = table.schema
         return table
 
-    def _column_of(self, name: str, values: list[Any]) -> Any:  # noqa: ANN401 - pyarrow.Array
-        kind = self._other_types.get(name) if self.schema is None else self.schema.field(name).type
+    def _column_of(self, name: str, values: list[Any]) -> PyArrow:
+        kind = self._types.get(name) if self.schema is None else self.schema.field(name).type
         try:
             name.encode()
             column = self._arrow.array(values, kind)
@@ -135,7 +136,7 @@ class ArrowTables:
             return column.cast(self._arrow.string())
         return column
 
-    def _check_fields(self, value: object, kind: Any) -> None:  # noqa: ANN401 - pyarrow.DataType
+    def _check_fields(self, value: object, kind: PyArrow) -> None:
         """Raise ValueError for a field that the type lacks: Arrow would drop it silently."""
         if isinstance(value, dict) and self._arrow.types.is_struct(kind):
             fields = {field.name: field.type for field in kind}
@@ -147,7 +148,7 @@ class ArrowTables:
             for item in value:
                 self._check_fields(item, kind.value_type)
 
-    def write(self, file: BinaryIO, tables: Iterable[Any]) -> None:
+    def write(self, file: BinaryIO, tables: Iterable[PyArrow]) -> None:
         """Write tables to one Parquet file, with one row group of them in memory at a time."""
         if self.schema is None:
             self.schema = self.schema_without_rows()
@@ -163,7 +164,7 @@ class ArrowTables:
             reason = f"a column cannot be kept in Parquet: {one_line(error)}"
             raise CorpusError(f"{reason}; write .jsonl") from None
         with writer:
-            group: list[Any] = []
+            group: list[PyArrow] = []
             for table in tables:
                 group.append(table)
                 if sum(map(len, group)) >= _ROW_GROUP:
@@ -172,7 +173,7 @@ class ArrowTables:
             if group:
                 writer.write_table(self._arrow.concat_tables(group), _ROW_GROUP * 2)
 
-    def schema_without_rows(self) -> Any:  # noqa: ANN401 - pyarrow.Schema
+    def schema_without_rows(self) -> PyArrow:
         """Return the schema of an output without rows: the text and the vector."""
         return self._arrow.schema([(self._column, self._arrow.string()), (EMBEDDING, self._vector)])
 
@@ -200,7 +201,7 @@ class ParquetWriter:
             raise CorpusError(f"{missing[0]}, whose rows were written, is missing: --overwrite starts over")
         self._tables.schema = self._schema()
 
-    def _schema(self) -> Any:  # noqa: ANN401 - pyarrow.Schema
+    def _schema(self) -> PyArrow:
         """Return the schema of the first part with rows: one without rows does not know the other columns."""
         with_rows = (part for part in self._parts() if self._parquet.read_metadata(part).num_rows)
         first = next(with_rows, None)

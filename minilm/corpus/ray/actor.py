@@ -11,12 +11,12 @@ import socket
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from minilm._arrays import FloatArray
 from minilm._files import rename_durably, sync, write_json
-from minilm.corpus.formats.parquet import ArrowTables
+from minilm.corpus.formats.parquet import ArrowTables, PyArrow
 from minilm.corpus.job import NoTextError, encode_texts, make_shard, shards, split_valid
 from minilm.corpus.manifest import JobOptions, Report
 from minilm.corpus.ray.blocks import Block
@@ -42,7 +42,7 @@ class BlockTask:
     settings: dict[str, Any]  # attributes of the model
     column: str | None
     keep: bool
-    schema: Any  # pyarrow.Schema of the output
+    schema: PyArrow  # of the output
     options: JobOptions
     width: int
     prompt: str
@@ -134,11 +134,9 @@ class BlockEncoder:
         reader = task.corpus(block).read()
         listed: list[tuple[int, str | None]] = []  # line and problem of each row without text
         tables = task.tables()
+        encode = partial(encode_texts, self._model, report=report, options=task.options, prompt=task.prompt)
 
-        def encode(texts: list[str]) -> FloatArray:
-            return encode_texts(self._model, texts, report, task.options, task.prompt)
-
-        def encoded_tables() -> Iterator[Any]:
+        def encoded_tables() -> Iterator[PyArrow]:
             for window in shards(reader):
                 valid, invalid = split_valid(window, task.options.on_error)
                 listed.extend((row.line, row.problem) for row in invalid)
@@ -153,12 +151,7 @@ class BlockEncoder:
                 sync(file)
         except NoTextError as error:
             temporary.unlink()
-            return {
-                "block": block.number,
-                "failure": "",
-                "line": error.row.line,
-                "problem": error.row.problem,
-            }
+            return {"block": block.number, "failure": "", "line": error.line, "problem": error.problem}
         report.errors = len(listed)
         size = temporary.stat().st_size if report.rows else 0
         if report.rows:

@@ -15,16 +15,17 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minilm._files import atomic_write, write_json
-from minilm.corpus.formats.parquet import ArrowTables
+from minilm.corpus.formats.parquet import ArrowTables, PyArrow
 from minilm.corpus.formats.shard import check_vector_name
-from minilm.corpus.job import Progress, error_line, error_message, make_shard, shards, split_valid
+from minilm.corpus.job import NoTextError, Progress, error_line, make_shard, shards, split_valid
 from minilm.corpus.manifest import JobOptions, Report, read_manifest
 from minilm.corpus.ray.actor import BlockEncoder, BlockTask, Record
 from minilm.corpus.ray.blocks import Block, cut_blocks
@@ -33,8 +34,6 @@ from minilm.corpus.rows import Corpus
 from minilm.corpus.workspace import JobWorkspace
 from minilm.errors import CorpusError
 from minilm.model import MiniLM
-
-_COUNTS = [field.name for field in fields(Report)]
 
 
 def encode_on_ray(
@@ -123,7 +122,11 @@ class _RayJob:
     def take(self, record: Record) -> None:
         """Count a block whose record an actor sent; raise a CorpusError if the block failed."""
         if "failure" in record:
-            raise CorpusError(record["failure"] or self._no_text(record))
+            if record["failure"]:
+                raise CorpusError(record["failure"])
+            block = self._task.blocks[record["block"]]
+            line = _lines_before(block, self._task) + record["line"]
+            raise NoTextError(self._corpus.paths[block.input], line, record["problem"])
         if record["block"] in self.missing and "rows" in record:
             self._count(record)
             self._advance(self.report, self._position)
@@ -131,13 +134,8 @@ class _RayJob:
     def _count(self, record: Record) -> None:
         self.missing.remove(record["block"])
         self._position += self._task.blocks[record["block"]].size
-        for name in _COUNTS:
-            setattr(self.report, name, getattr(self.report, name) + record[name])
-
-    def _no_text(self, record: Record) -> str:
-        block = self._task.blocks[record["block"]]
-        line = _lines_before(block, self._task) + record["line"]
-        return error_message(self._corpus.paths[block.input], line, record["problem"])
+        for name, count in asdict(self.report).items():
+            setattr(self.report, name, count + record[name])
 
 
 def _make_task(
@@ -195,19 +193,18 @@ def actor_loading(model: MiniLM, arguments: Mapping[str, Any]) -> dict[str, Any]
     return {"model_name_or_path": str(checkpoint.directory.resolve()), **arguments}
 
 
-def _schema(corpus: Corpus, width: int, options: JobOptions) -> Any:  # noqa: ANN401 - pyarrow.Schema
+def _schema(corpus: Corpus, width: int, options: JobOptions) -> PyArrow:
     """Return the schema that the first rows with text give, as on one machine. All blocks must match it."""
-    tables, reader = None, corpus.read()
-    for window in shards(reader):
+    reader = corpus.read()
+    windows = shards(reader)
+    first = next(windows, [])  # settles the column
+    check_vector_name(reader.column)
+    tables = ArrowTables(reader.column or "text", width, options.dtype, types=reader.other_types)
+    for window in chain([first], windows):
         valid, _ = split_valid(window, options.on_error)
-        if tables is None:  # the first shard settles the column
-            check_vector_name(reader.column)
-            column, types = reader.column or "text", reader.other_types
-            tables = ArrowTables(column, width, options.dtype, other_types=types)
         if valid:
             tables.table(make_shard(0, valid, options.dtype, lambda texts: np.zeros((len(texts), width))))
             return tables.schema
-    tables = tables or ArrowTables(reader.column or "text", width, options.dtype)
     return tables.schema_without_rows()
 
 
