@@ -26,7 +26,7 @@ from minilm.corpus.dedupe import DeduplicationStore
 from minilm.corpus.formats.registry import ShardWriter, make_writer
 from minilm.corpus.formats.row import Row
 from minilm.corpus.formats.shard import Shard, check_vector_name
-from minilm.corpus.manifest import JobManifest, JobOptions, OnError, Report
+from minilm.corpus.manifest import JobManifest, JobOptions, OnError, Report, damage_named, read_manifest
 from minilm.corpus.rows import Corpus
 from minilm.corpus.workspace import JobWorkspace
 from minilm.errors import CorpusError
@@ -98,7 +98,10 @@ class _LocalJob:
     def __post_init__(self) -> None:
         self.manifest = JobManifest(self.recorded)
         if self.workspace.is_in_progress:
-            self.manifest = JobManifest.read(self.workspace.manifest, self.recorded, self.workspace.output)
+            fields = read_manifest(self.workspace.manifest, self.recorded, self.workspace.output)
+            with damage_named(self.workspace.manifest):
+                report = Report(**fields["report"])
+                self.manifest = JobManifest(**{**fields, "options": self.recorded, "report": report})
         self._width = self.model.get_embedding_dimension(self.options.pooling)
         self._errors = self.workspace.folder / "errors.jsonl"
         self._reader = self.corpus.read()
@@ -109,7 +112,9 @@ class _LocalJob:
         rows = iter(self._reader)
         # The first shard settles the columns of the output, also where it was written by an earlier run.
         first = next(shards(rows), [])
-        writer = self._make_writer()
+        column, dtype, types = self._reader.column or "text", self.options.dtype, self._reader.other_types
+        output, folder = self.workspace.output, self.workspace.folder
+        writer = make_writer(output, folder, column, self._width, dtype, types)
         rows = chain(first, rows)
         if report.inputs:
             for _ in islice(rows, report.inputs):  # processed by earlier runs
@@ -130,13 +135,6 @@ class _LocalJob:
         with self._errors.open("rb") as errors:
             self.workspace.publish(result, asdict(self.manifest), report, errors)
 
-    def _make_writer(self) -> ShardWriter:
-        column, output, folder = self._reader.column, self.workspace.output, self.workspace.folder
-        if output.suffix != ".npy":  # which has no columns
-            check_vector_name(column)
-        dtype, types = self.options.dtype, self._reader.other_types
-        return make_writer(output, folder, column or "text", self._width, dtype, types)
-
     def _open_store(self) -> closing[DeduplicationStore] | nullcontext[None]:
         if not self.options.dedupe:
             return nullcontext()
@@ -149,7 +147,11 @@ class _LocalJob:
         manifest, report, number = self.manifest, self.manifest.report, len(self.manifest.marks)
         valid, invalid = split_valid(window, self.options.on_error)
         if invalid:
-            self._list_invalid(invalid)
+            with self._errors.open("ab") as file:
+                file.writelines(error_line(row.source, row.line, row.problem) for row in invalid)
+                sync(file)
+                manifest.error_bytes = file.tell()
+            report.errors += len(invalid)
         prompt = self.recorded["prompt"]
         encode = partial(encode_texts, self.model, report=report, options=self.options, prompt=prompt)
         if store:
@@ -160,13 +162,6 @@ class _LocalJob:
         manifest.ends.append(report.rows)
         manifest.stdin_sha256 = self._reader.stdin_sha256
         write_json(self.workspace.manifest, asdict(manifest))
-
-    def _list_invalid(self, rows: list[Row]) -> None:
-        with self._errors.open("ab") as file:
-            file.writelines(error_line(row.source, row.line, row.problem) for row in rows)
-            sync(file)
-            self.manifest.error_bytes = file.tell()
-        self.manifest.report.errors += len(rows)
 
 
 class NoTextError(CorpusError):

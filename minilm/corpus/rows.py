@@ -111,6 +111,7 @@ class CorpusReader:
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
         self._column = TextColumn(corpus.column, keep=corpus.keep)
+        self.other_types = self._column.other_types
         self._digest: hashlib._Hash | None = None
         self.position = 0
         self.lines = 0
@@ -119,11 +120,6 @@ class CorpusReader:
     def column(self) -> str | None:
         """The column with the text; None before a row with columns was read."""
         return self._column.name
-
-    @property
-    def other_types(self) -> dict[str, Any]:
-        """Types of the other columns (pyarrow.DataType), from the Parquet files that were opened."""
-        return dict(self._column.other_types)
 
     @property
     def stdin_sha256(self) -> str:

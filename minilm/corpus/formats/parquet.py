@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -17,13 +17,13 @@ from minilm.corpus.formats.row import Row, TextColumn, make_row
 from minilm.corpus.formats.shard import EMBEDDING, Shard, check_text_name
 from minilm.errors import CorpusError, import_extra, one_line
 
-PyArrow = Any  # the module, or one of its schemas, tables, arrays and types
+Arrow = Any  # pyarrow, or one of its schemas, tables, arrays and types
 
 _BATCH_ROWS = 1024  # rows that are read from a file at a time
 _ROW_GROUP = 16_384  # rows that are in memory while a file is written: 24 MiB of vectors
 
 
-def import_arrow() -> PyArrow:
+def import_arrow() -> Arrow:
     """Import pyarrow and pyarrow.parquet, or raise a MissingExtraError."""
     import_extra("pyarrow.parquet", extra="parquet", feature="Parquet")
     return import_extra("pyarrow", extra="parquet", feature="Parquet")
@@ -33,9 +33,8 @@ def read_parquet(source: InputFile, column: TextColumn) -> Iterator[Row]:
     """Iterate over the rows of a file, or over those of its span."""
     if source.path == STDIN:
         raise CorpusError("Parquet cannot be read from stdin: its index stands at the end")
-    with _damage_named(source.path):
-        file = import_arrow().parquet.ParquetFile(source.path, memory_map=True)
-    with file:
+    arrow = import_arrow()
+    with _damage_named(source.path), arrow.parquet.ParquetFile(source.path, memory_map=True) as file:
         text = column.choose_from_header(file.schema_arrow.names, source.path)
         size, total = Path(source.path).stat().st_size, max(file.metadata.num_rows, 1)
         start, stop = source.span or (0, total)
@@ -44,12 +43,8 @@ def read_parquet(source: InputFile, column: TextColumn) -> Iterator[Row]:
         number = bounds[groups[0]] if groups else 0
         if column.keep:
             column.other_types |= {field.name: field.type for field in file.schema_arrow}
-        batches = file.iter_batches(_BATCH_ROWS, row_groups=groups, columns=None if column.keep else [text])
-        while True:
-            with _damage_named(source.path):
-                batch = next(batches, None)
-            if batch is None:
-                return
+        columns = None if column.keep else [text]
+        for batch in file.iter_batches(_BATCH_ROWS, row_groups=groups, columns=columns):
             skipped = min(max(start - number, 0), len(batch))
             number += skipped
             for record in batch.slice(skipped, max(stop - number, 0)).to_pylist():
@@ -58,7 +53,7 @@ def read_parquet(source: InputFile, column: TextColumn) -> Iterator[Row]:
                 yield make_row(record.pop(text), source.path, number, record)
 
 
-def _group_bounds(metadata: PyArrow) -> list[int]:
+def _group_bounds(metadata: Arrow) -> list[int]:
     """Return the first row of each row group, and the number of rows of the file."""
     return [0, *accumulate(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))]
 
@@ -78,28 +73,20 @@ def _damage_named(path: str) -> AbstractContextManager[None]:
 
 
 class ArrowTables:
-    """Tables of one schema, with the text, the other columns and the vector of each row.
-
-    The schema is the one that is passed, or that of the first table; ``types`` are those of other columns.
-    """
+    """Tables of one schema, that of the first rows if none is passed: text, other columns, vector."""
 
     def __init__(
-        self,
-        column: str,
-        width: int,
-        dtype: str,
-        schema: PyArrow = None,
-        types: Mapping[str, PyArrow] | None = None,
+        self, column: str, width: int, dtype: str, schema: Arrow = None, types: dict[str, Arrow] | None = None
     ) -> None:
         self.schema = schema
         self._arrow = import_arrow()
         with errors_named(CorpusError, f"column {column!r} cannot be written", catch=UnicodeEncodeError):
             column.encode()  # Arrow has no lone surrogates, neither in texts nor in names
         self._column = column
-        self._types = types or {}
+        self._types = dict(types or {})
         self._vector = self._arrow.list_(self._arrow.from_numpy_dtype(np.dtype(dtype)), width)
 
-    def table(self, shard: Shard) -> PyArrow:
+    def table(self, shard: Shard) -> Arrow:
         """Return the rows of a shard; raise a CorpusError if a column does not fit the schema."""
         arrow = self._arrow
         names = list({name: None for row in shard.other_columns for name in row})  # in order of appearance
@@ -118,10 +105,11 @@ class ArrowTables:
         components = arrow.array(np.ascontiguousarray(shard.vectors).ravel())
         columns[EMBEDDING] = arrow.FixedSizeListArray.from_arrays(components, type=self._vector)
         table = arrow.table(columns)
-        self.schema = table.schema
+        if shard.texts:  # without rows the other columns are not known yet
+            self.schema = table.schema
         return table
 
-    def _column_of(self, name: str, values: list[Any]) -> PyArrow:
+    def _column_of(self, name: str, values: list[Any]) -> Arrow:
         kind = self._types.get(name) if self.schema is None else self.schema.field(name).type
         try:
             name.encode()
@@ -136,7 +124,7 @@ class ArrowTables:
             return column.cast(self._arrow.string())
         return column
 
-    def _check_fields(self, value: object, kind: PyArrow) -> None:
+    def _check_fields(self, value: object, kind: Arrow) -> None:
         """Raise ValueError for a field that the type lacks: Arrow would drop it silently."""
         if isinstance(value, dict) and self._arrow.types.is_struct(kind):
             fields = {field.name: field.type for field in kind}
@@ -148,23 +136,22 @@ class ArrowTables:
             for item in value:
                 self._check_fields(item, kind.value_type)
 
-    def write(self, file: BinaryIO, tables: Iterable[PyArrow]) -> None:
+    def write(self, file: BinaryIO, tables: Iterable[Arrow]) -> None:
         """Write tables to one Parquet file, with one row group of them in memory at a time."""
-        if self.schema is None:
-            self.schema = self.schema_without_rows()
-        others = [name for name in self.schema.names if name != EMBEDDING]
+        schema = self.schema_without_rows() if self.schema is None else self.schema
+        others = [name for name in schema.names if name != EMBEDDING]
         options = {  # vectors neither repeat nor compress
             "compression": {**dict.fromkeys(others, "zstd"), f"{EMBEDDING}.list.element": "none"},
             "use_dictionary": others,
             "write_statistics": others,
         }
         try:
-            writer = self._arrow.parquet.ParquetWriter(file, self.schema, **options)
+            writer = self._arrow.parquet.ParquetWriter(file, schema, **options)
         except self._arrow.ArrowException as error:  # an object without fields, for example
             reason = f"a column cannot be kept in Parquet: {one_line(error)}"
             raise CorpusError(f"{reason}; write .jsonl") from None
         with writer:
-            group: list[PyArrow] = []
+            group: list[Arrow] = []
             for table in tables:
                 group.append(table)
                 if sum(map(len, group)) >= _ROW_GROUP:
@@ -173,7 +160,7 @@ class ArrowTables:
             if group:
                 writer.write_table(self._arrow.concat_tables(group), _ROW_GROUP * 2)
 
-    def schema_without_rows(self) -> PyArrow:
+    def schema_without_rows(self) -> Arrow:
         """Return the schema of an output without rows: the text and the vector."""
         return self._arrow.schema([(self._column, self._arrow.string()), (EMBEDDING, self._vector)])
 
@@ -201,7 +188,7 @@ class ParquetWriter:
             raise CorpusError(f"{missing[0]}, whose rows were written, is missing: --overwrite starts over")
         self._tables.schema = self._schema()
 
-    def _schema(self) -> PyArrow:
+    def _schema(self) -> Arrow:
         """Return the schema of the first part with rows: one without rows does not know the other columns."""
         with_rows = (part for part in self._parts() if self._parquet.read_metadata(part).num_rows)
         first = next(with_rows, None)
@@ -209,12 +196,9 @@ class ParquetWriter:
 
     def write(self, shard: Shard) -> int:
         """Write a shard, and return its number."""
-        previous = self._tables.schema
         table = self._tables.table(shard)
         with atomic_write(self._part(shard.number)) as file:
             self._tables.write(file, [table])
-        if not shard.texts:
-            self._tables.schema = previous
         return shard.number
 
     def join(self, rows: int) -> Path:  # noqa: ARG002 - the protocol's argument

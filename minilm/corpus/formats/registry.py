@@ -11,7 +11,7 @@ from minilm._arrays import FloatArray
 from minilm.corpus.formats import csv, json_lines, npy, parquet
 from minilm.corpus.formats.input_file import STDIN, InputFile, compression_of
 from minilm.corpus.formats.row import Row, TextColumn, make_row
-from minilm.corpus.formats.shard import GrowingFile
+from minilm.corpus.formats.shard import GrowingFile, check_vector_name
 from minilm.errors import CorpusError
 
 
@@ -76,12 +76,13 @@ def vector_format(path: Path) -> VectorFormat:
 
 
 def make_writer(
-    output: Path, folder: Path, column: str, width: int, dtype: str, types: Mapping[str, Any]
+    output: Path, folder: Path, column: str, width: int, dtype: str, types: dict[str, Any]
 ) -> ShardWriter:
     """Return the writer for an output, whose suffix tells the format."""
     kind = OUTPUTS.get(output.suffix)
     if kind is _NPY:
-        return npy.NpyWriter(folder, width, dtype)
+        return npy.NpyWriter(folder, width, dtype)  # which has no columns
+    check_vector_name(column)
     if kind is _JSONL:
         return json_lines.JsonLinesWriter(folder, column)
     if kind is _PARQUET:

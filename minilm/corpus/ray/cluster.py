@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minilm.corpus.ray.blocks import BLOCK_BYTES
-from minilm.errors import CorpusError, import_extra, one_line
+from minilm.errors import CorpusError, one_line
 from minilm.fast.cores import available_cores
 
 Ray = Any  # the module
@@ -47,12 +47,6 @@ class ClusterOptions:
     loading: Mapping[str, Any] = field(default_factory=dict)
 
 
-def import_ray() -> Ray:
-    """Import Ray and Ray Data, or raise a MissingExtraError."""
-    import_extra("ray.data", extra="ray", feature="the engine ray")
-    return import_extra("ray", extra="ray", feature="the engine ray")
-
-
 @contextmanager
 def connected(ray: Ray, address: str | None, actor_cpus: int) -> Iterator[None]:
     """Connect to a cluster, or start one on this machine for the time."""
@@ -81,19 +75,16 @@ def _connect(ray: Ray, address: str, actor_cpus: int) -> None:
     cores = {"num_cpus": max(available_cores(), actor_cpus)} if address == "local" else {}
     try:
         if address != "local":
-            _check_listening(address)
+            host, _, port = address.rpartition(":")
+            if (
+                port.isdecimal() and "://" not in address
+            ):  # if nobody listens, Ray would try again for minutes
+                socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **cores)
     except Exception as error:  # of many types: nobody listens, other versions of Ray or Python, no address
         ray.shutdown()
         reason = "Ray does not start here" if address == "local" else f"no connection to Ray at {address}"
         raise CorpusError(f"{reason}: {one_line(error) or type(error).__name__}") from None
-
-
-def _check_listening(address: str) -> None:
-    """Raise an OSError if nobody listens at HOST:PORT; Ray would try again for minutes."""
-    host, _, port = address.rpartition(":")
-    if port.isdecimal() and "://" not in address:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def map_blocks(
