@@ -122,9 +122,9 @@ class Index:
         rows = set(chain.from_iterable(columns))
         with damage_named(self.path):
             texts = self._format.texts(self.path, rows) if rows else {}
-        hits = zip(columns, scores, strict=True)
         return [
-            [IndexHit(row, score, texts.get(row)) for row, score in zip(*hit, strict=True)] for hit in hits
+            [IndexHit(row, score, texts.get(row)) for row, score in zip(*hits, strict=True)]
+            for hits in zip(columns, scores, strict=True)
         ]
 
 

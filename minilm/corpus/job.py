@@ -25,7 +25,7 @@ from minilm._pipeline import Counts, windows
 from minilm.corpus.dedupe import DeduplicationStore
 from minilm.corpus.formats.registry import ShardWriter, make_writer
 from minilm.corpus.formats.row import Row
-from minilm.corpus.formats.shard import Shard, check_vector_name
+from minilm.corpus.formats.shard import Shard
 from minilm.corpus.manifest import JobManifest, JobOptions, OnError, Report, damage_named, read_manifest
 from minilm.corpus.rows import Corpus
 from minilm.corpus.workspace import JobWorkspace
@@ -197,8 +197,6 @@ def split_valid(window: list[Row], on_error: OnError) -> tuple[list[Row], list[R
     """Return the rows to encode, and the rows without text; with "raise", raise a NoTextError."""
     invalid = [row for row in window if row.problem is not None]
     valid = window if on_error == "empty" or not invalid else [row for row in window if row.problem is None]
-    for row in valid:
-        check_vector_name(*row.other_columns)
     if invalid and on_error == "raise":
         raise NoTextError(invalid[0].source, invalid[0].line, invalid[0].problem)
     return valid, invalid

@@ -13,6 +13,7 @@ from minilm._arguments import unknown_name
 from minilm._files import errors_named
 from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError, described
+from minilm.hub import sha256_of_files
 from minilm.model import MiniLM
 from minilm.pooling import Pooling
 
@@ -60,8 +61,6 @@ class JobOptions:
 
     def recorded(self, model: MiniLM, corpus: Corpus, output_kind: str) -> dict[str, Any]:
         """Return everything that the output depends on, as the manifest records it."""
-        from minilm.hub import sha256_of_files
-
         checkpoint = model.checkpoint
         files = sha256_of_files(checkpoint)
         modes = model.config.pooling if self.pooling is None else self.pooling

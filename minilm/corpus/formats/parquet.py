@@ -14,7 +14,7 @@ from minilm._arrays import FloatArray
 from minilm._files import atomic_write, errors_named, sync
 from minilm.corpus.formats.input_file import STDIN, InputFile
 from minilm.corpus.formats.row import Row, TextColumn, make_row
-from minilm.corpus.formats.shard import EMBEDDING, Shard, check_text_name
+from minilm.corpus.formats.shard import EMBEDDING, Shard, check_columns
 from minilm.errors import CorpusError, import_extra, one_line
 
 Arrow = Any  # pyarrow, or one of its schemas, tables, arrays and types
@@ -78,6 +78,7 @@ class ArrowTables:
     def __init__(
         self, column: str, width: int, dtype: str, schema: Arrow = None, types: dict[str, Arrow] | None = None
     ) -> None:
+        check_columns(column)
         self.schema = schema
         self._arrow = import_arrow()
         with errors_named(CorpusError, f"column {column!r} cannot be written", catch=UnicodeEncodeError):
@@ -90,7 +91,7 @@ class ArrowTables:
         """Return the rows of a shard; raise a CorpusError if a column does not fit the schema."""
         arrow = self._arrow
         names = list({name: None for row in shard.other_columns for name in row})  # in order of appearance
-        check_text_name(self._column, names)
+        check_columns(self._column, names)
         if self.schema is not None:
             expected = self.schema.names[1:-1]
             if new := [name for name in names if name not in expected]:
@@ -201,7 +202,7 @@ class ParquetWriter:
             self._tables.write(file, [table])
         return shard.number
 
-    def join(self, rows: int) -> Path:  # noqa: ARG002 - the protocol's argument
+    def join(self, rows: int) -> Path:  # noqa: ARG002 - the signature of all writers
         """Join all shards, and return the file."""
         # A schema that was read from a file holds more than one that was made here.
         self._tables.schema = self._schema()

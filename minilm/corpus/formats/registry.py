@@ -11,7 +11,7 @@ from minilm._arrays import FloatArray
 from minilm.corpus.formats import csv, json_lines, npy, parquet
 from minilm.corpus.formats.input_file import STDIN, InputFile, compression_of
 from minilm.corpus.formats.row import Row, TextColumn, make_row
-from minilm.corpus.formats.shard import GrowingFile, check_vector_name
+from minilm.corpus.formats.shard import GrowingFile
 from minilm.errors import CorpusError
 
 
@@ -81,8 +81,7 @@ def make_writer(
     """Return the writer for an output, whose suffix tells the format."""
     kind = OUTPUTS.get(output.suffix)
     if kind is _NPY:
-        return npy.NpyWriter(folder, width, dtype)  # which has no columns
-    check_vector_name(column)
+        return npy.NpyWriter(folder, width, dtype)
     if kind is _JSONL:
         return json_lines.JsonLinesWriter(folder, column)
     if kind is _PARQUET:

@@ -54,18 +54,14 @@ class GrowingFile:
         """Write the rows of a shard."""
         raise NotImplementedError
 
-    def join(self, rows: int) -> Path:  # noqa: ARG002 - the protocol's argument
+    def join(self, rows: int) -> Path:  # noqa: ARG002 - the signature of all writers
         """Complete the output, and return the path of the file to rename."""
         return self.path
 
 
-def check_text_name(column: str, others: Collection[str]) -> None:
-    """Raise a CorpusError if another column has the name of the column with the text."""
+def check_columns(column: str, others: Collection[str] = ()) -> None:
+    """Raise a CorpusError unless the columns of the text, the vector and the others have distinct names."""
+    if column == EMBEDDING or EMBEDDING in others:
+        raise CorpusError(f"a column of the input is called {EMBEDDING!r}, like the column of the vectors")
     if column in others:
         raise CorpusError(f"a column to keep is called {column!r}, like the column of the texts")
-
-
-def check_vector_name(*columns: str | None) -> None:
-    """Raise a CorpusError if a column has the name of the column of the vectors."""
-    if EMBEDDING in columns:
-        raise CorpusError(f"a column of the input is called {EMBEDDING!r}, like the column of the vectors")

@@ -24,7 +24,6 @@ from minilm._files import atomic_write, write_json
 from minilm.corpus.formats.input_file import InputFile
 from minilm.corpus.formats.parquet import Arrow, ArrowTables
 from minilm.corpus.formats.registry import CUTTABLE
-from minilm.corpus.formats.shard import check_vector_name
 from minilm.corpus.job import NoTextError, Progress, error_line, make_shard, shards, split_valid
 from minilm.corpus.manifest import JobOptions, Report, read_manifest
 from minilm.corpus.ray.blocks import Block, BlockEncoder, BlockTask, Record, cut_blocks
@@ -212,7 +211,6 @@ def _schema(corpus: Corpus, width: int, options: JobOptions) -> Arrow:
     reader = corpus.read()
     windows = shards(reader)
     first = next(windows, [])  # settles the column
-    check_vector_name(reader.column)
     tables = ArrowTables(reader.column or "text", width, options.dtype, types=reader.other_types)
     for window in chain([first], windows):
         valid, _ = split_valid(window, options.on_error)
