@@ -23,7 +23,7 @@ from minilm.cli.main import main
 from minilm.corpus.job import encode_corpus
 from minilm.corpus.manifest import JobOptions, Report
 from minilm.corpus.ray import job as on_ray
-from minilm.corpus.ray.actor import BlockEncoder
+from minilm.corpus.ray.blocks import BlockEncoder
 from minilm.corpus.ray.cluster import ClusterOptions
 from minilm.corpus.ray.job import encode_on_ray
 from minilm.corpus.rows import Corpus
