@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from minilm import CheckpointError, __version__
-from minilm.cli.errors import Failure, Interrupted, UsageError
-from minilm.cli.main import COMMANDS, main, make_parser, outcome
+from minilm.cli.errors import Failure, Interrupted, UsageError, exit_code
+from minilm.cli.main import COMMANDS, main, make_parser
 from minilm.errors import MissingExtraError
 from tests.cli.running import A, B, failure, run
 
@@ -175,7 +175,7 @@ def test_a_bug_is_told_apart_from_a_mistake(
     assert line.endswith(
         "please report it with the output of `minilm info` (MINILM_DEBUG=1 shows the traceback)"
     )
-    assert outcome(error) == (70, line)
+    assert exit_code(error) == (70, line)
 
 
 @pytest.mark.parametrize(("value", "shows"), [("1", True), ("0", False), ("", False)])
