@@ -7,10 +7,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import HTTPException, Request
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
-from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.exceptions import HTTPException
 
 logger = logging.getLogger(__name__)
 
@@ -29,41 +28,26 @@ class RequestError(HTTPException):
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(status, message, headers=headers)
-        self.param = param
-        self.code = code
+        super().__init__(status, message, headers)
+        self.param, self.code = param, code
+
+    def response(self) -> Response:
+        """OpenAI's error object, in ASCII: text of a client may have no UTF-8 form."""
+        status = self.status_code
+        kind = TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+        error = {"message": self.detail, "type": kind, "param": self.param, "code": self.code}
+        return Response(json.dumps({"error": error}), status, self.headers, media_type="application/json")
 
 
-def error_body(
-    status: int, message: str, param: str | None = None, code: str | None = None
-) -> dict[str, object]:
-    """OpenAI's error object."""
-    kind = TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
-
-
-def error_response(
-    status: int,
-    message: str,
-    *,
-    param: str | None = None,
-    code: str | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    """The error object as an answer, in ASCII: text of a client may have no UTF-8 form."""
-    body = json.dumps(error_body(status, message, param, code))
-    return Response(body, status, headers, media_type="application/json")
-
-
-async def refused_response(_: Request, error: StarletteHTTPException) -> Response:
+async def refused_response(_: Request, error: HTTPException) -> Response:
     """The answer to a request that was refused, or whose body broke the JSON parser."""
-    param, code = getattr(error, "param", None), getattr(error, "code", None)
-    message = str(error.detail)
+    if isinstance(error, RequestError):
+        return error.response()
     if error.status_code == 400 and error.__cause__ is not None:
         is_deep = isinstance(error.__cause__, RecursionError)
         message = f"the body is not valid JSON: {'it is nested too deeply' if is_deep else error.__cause__}"
-        code = "invalid_json"
-    return error_response(error.status_code, message, param=param, code=code, headers=error.headers)
+        return RequestError(400, message, code="invalid_json").response()
+    return RequestError(error.status_code, str(error.detail), headers=error.headers).response()
 
 
 async def invalid_response(_: Request, error: RequestValidationError) -> Response:
@@ -72,9 +56,9 @@ async def invalid_response(_: Request, error: RequestValidationError) -> Respons
     first = max(error.errors(), key=_place)
     if first["type"] == "json_invalid":
         message = f"the body is not valid JSON: {first.get('ctx', {}).get('error', first['msg'])}"
-        return error_response(400, message, code="invalid_json")
+        return RequestError(400, message, code="invalid_json").response()
     if isinstance(error.body, bytes):  # FastAPI parses a body only if its type is JSON
-        return error_response(422, "the body must come with Content-Type: application/json")
+        return RequestError(422, "the body must come with Content-Type: application/json").response()
     # Leave out the alternatives that pydantic tried ("str", "list[str]", "function-...").
     place = [
         str(part)
@@ -82,13 +66,13 @@ async def invalid_response(_: Request, error: RequestValidationError) -> Respons
         if isinstance(part, int) or (str(part).isidentifier() and part != "str")
     ]
     param = ".".join(place) or None
-    return error_response(422, f"{param or 'the body'}: {first['msg']}", param=param)
+    return RequestError(422, f"{param or 'the body'}: {first['msg']}", param=param).response()
 
 
 async def failed_response(request: Request, error: Exception) -> Response:
     """The answer to a request that met a bug."""
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return error_response(500, "the server failed; its log says why")
+    return RequestError(500, "the server failed; its log says why").response()
 
 
 def _place(error: Mapping[str, Any]) -> tuple[int, list[int]]:

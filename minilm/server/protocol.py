@@ -9,13 +9,13 @@ client to read an answer. The limits of the body are in ``middleware.py``.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from minilm.server.errors import error_body
+from minilm.server.errors import RequestError
 
 MAX_HEAD_BYTES = 65_536  # as much as uvicorn's other parser, h11, takes
 HEAD_SECONDS = 30.0  # for a connection's first byte, and from a request's first byte to the end of its head
@@ -123,13 +123,12 @@ class Protocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         if not self._head_bytes:  # browsers open connections before they need them
             self.transport.close()
-            return
-        self._refuse(408, f"the request's headers did not arrive within {HEAD_SECONDS:g} seconds")
+        else:
+            self._refuse(408, f"the request's headers did not arrive within {HEAD_SECONDS:g} seconds")
 
     def _refuse(self, status: int, message: str) -> None:
-        body = json.dumps(error_body(status, message)).encode()
-        reason = {408: "Request Timeout", 431: "Request Header Fields Too Large"}[status]
-        head = f"HTTP/1.1 {status} {reason}\r\ncontent-type: application/json\r\n"
+        body = bytes(RequestError(status, message).response().body)
+        head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
         head += f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         self._stop_timer()
         if not self.transport.is_closing():
