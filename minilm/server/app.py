@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.security import HTTPBearer
-from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.exceptions import HTTPException
 
 from minilm import __version__
 from minilm.cross_encoder import CrossEncoder
@@ -52,9 +52,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001 - the protocol's argument
         yield
-        await asyncio.to_thread(service.batcher.stop)
-        if reranking:
-            await asyncio.to_thread(reranking.batcher.stop)
+        for batcher in service.batchers:
+            await asyncio.to_thread(batcher.stop)
 
     errors: dict[int | str, dict[str, Any]] = {
         status: {"model": ErrorAnswer} for status in (400, 401, 408, 413, 422, 503)
@@ -78,7 +77,7 @@ def create_app(
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type"],
         )
-    app.exception_handler(StarletteHTTPException)(refused_response)
+    app.exception_handler(HTTPException)(refused_response)
     app.exception_handler(RequestValidationError)(invalid_response)
     app.exception_handler(Exception)(failed_response)
     for router in (

@@ -16,7 +16,8 @@ from minilm.activations import sigmoid
 from minilm.cross_encoder import CrossEncoder
 from minilm.explanation import Explanation
 from minilm.model import MiniLM
-from minilm.server.batching import Batcher, Items, QueueFullError
+from minilm.pooling import normalize
+from minilm.server.batching import Batcher, EncodeBatch, Items, QueueFullError
 from minilm.server.errors import RequestError
 from minilm.server.limits import ServerSettings
 from minilm.server.metrics import Metrics
@@ -42,14 +43,21 @@ class Service:
         self.settings = settings
         self.name = model.checkpoint.directory.name
         self.started = int(time.time())
-        self.metrics = Metrics(lambda: self.batcher.waiting_tokens)
+        self.batchers: list[Batcher] = []  # of the model, and of the reranker if there is one
+        self.metrics = Metrics(lambda: sum(batcher.waiting_tokens for batcher in self.batchers))
         self._embed = model.head.embedder()
-        self.batcher = Batcher(
-            self._encode,
-            cores=model.threads,
-            max_tokens=settings.max_queue_tokens,
+        self.batcher = self.add_batcher(self._encode)
+
+    def add_batcher(self, encode: EncodeBatch) -> Batcher:
+        """Return a new queue before ``encode``, within this server's limit and in its metrics."""
+        batcher = Batcher(
+            encode,
+            cores=self.model.threads,
+            max_tokens=self.settings.max_queue_tokens,
             observe_batch=self.metrics.observe_batch,
         )
+        self.batchers.append(batcher)
+        return batcher
 
     def _encode(self, batch: Sequence[list[int]]) -> list[AnyArray]:
         if not any(type(ids) is _Unpooled for ids in batch):
@@ -120,9 +128,16 @@ class Service:
             logger.info("%d of %d texts of a request were cut at %d tokens", *counts)
         return truncated
 
-    async def embed(self, input_ids: Sequence[list[int]]) -> Float32Array:
-        """Unnormalized embeddings (n, E)."""
-        return np.stack(await in_queue(self.batcher, input_ids))
+    async def embed(
+        self, input_ids: Sequence[list[int]], dimensions: int | None = None, *, is_normalized: bool = True
+    ) -> Float32Array:
+        """Embeddings (n, dimensions): cut first, and scaled to length 1 then; by default not cut."""
+        width = self.model.embedding_dimension
+        if dimensions is not None and dimensions > width:
+            message = f"dimensions must lie in 1 to {width}, not {dimensions}"
+            raise RequestError(422, message, param="dimensions")
+        vectors = np.stack(await in_queue(self.batcher, input_ids))[:, :dimensions]
+        return np.ascontiguousarray(normalize(vectors) if is_normalized else vectors, dtype=np.float32)
 
     async def explain(self, texts: list[str], param: str) -> tuple[Explanation, list[list[int]], list[int]]:
         """Why two texts have the score they have, their token ids, and the indices of those that were cut."""
@@ -182,13 +197,7 @@ class Reranking:
             raise ValueError(f"a reranker has one label; {reranker!r} has {reranker.num_labels}")
         self.reranker = reranker
         self._service = service
-        self.batcher = Batcher(
-            self._encode,
-            cores=service.model.threads,
-            max_tokens=service.settings.max_queue_tokens,
-            observe_batch=service.metrics.observe_batch,
-        )
-        service.metrics.add_queue(lambda: self.batcher.waiting_tokens)
+        self.batcher = service.add_batcher(self._encode)
 
     def _encode(self, pairs: Sequence[_PairItem]) -> Sequence[AnyArray]:
         ids, types = [pair.input_ids for pair in pairs], [pair.token_type_ids for pair in pairs]
@@ -197,9 +206,6 @@ class Reranking:
     async def scores(self, query: str, texts: list[str], *, truncate: bool, is_raw: bool) -> AnyArray:
         """One score per text, (n,): logits, or 0 to 1 by the sigmoid."""
         service, reranker = self._service, self.reranker
-        if not is_encodable(query):
-            message = "query[0] holds a lone surrogate, which is not a character"
-            raise RequestError(422, message, param="query")
         prompt_text = reranker.resolve_prompt()
         # the query is read again with each text, and so counts as often
         service.check_limits([prompt_text + query + text for text in texts], "texts")

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from minilm.server.errors import RequestError
-from minilm.server.responses import answers, checked_dimensions, json_response, shortened
+from minilm.server.responses import json_response
 from minilm.server.schemas import EmbeddingsAnswer, EmbeddingsRequest, ErrorAnswer, ModelCard, ModelsAnswer
 from minilm.server.service import Service
 
@@ -18,12 +18,11 @@ def openai_routes(service: Service) -> APIRouter:
     """Return the routes of OpenAI's API."""
     router = APIRouter(tags=["OpenAI"])
 
-    @router.post("/v1/embeddings", responses=answers(EmbeddingsAnswer))
+    @router.post("/v1/embeddings", response_model=EmbeddingsAnswer)
     async def embeddings(request: EmbeddingsRequest) -> Response:
         """Embeddings, as OpenAI defines them. ``truncated`` lists the inputs that were cut, if any were."""
-        width = checked_dimensions(request.dimensions, service.model)
         rows, truncated = await service.token_ids(request.input, param="input")
-        vectors = shortened(await service.embed(rows), width, is_normalized=True)
+        vectors = await service.embed(rows, request.dimensions)
         encoded: Sequence[Any] = list(vectors)
         if request.encoding_format == "base64":
             encoded = [base64.b64encode(vector.astype("<f4").tobytes()).decode() for vector in vectors]
@@ -36,12 +35,12 @@ def openai_routes(service: Service) -> APIRouter:
         }
         return json_response({**answer, "truncated": truncated} if truncated else answer)
 
-    @router.get("/v1/models", responses=answers(ModelsAnswer))
+    @router.get("/v1/models", response_model=ModelsAnswer)
     async def models() -> Response:
         """The one model that is served."""
         return json_response({"object": "list", "data": [_model_card(service)]})
 
-    @router.get("/v1/models/{model:path}", responses=answers(ModelCard) | {404: {"model": ErrorAnswer}})
+    @router.get("/v1/models/{model:path}", response_model=ModelCard, responses={404: {"model": ErrorAnswer}})
     async def one_model(model: str) -> Response:
         """The model, by its name."""
         if model not in {service.name, f"sentence-transformers/{service.name}"}:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from fastapi import APIRouter, Response
 
-from minilm.pooling import normalize
 from minilm.server.errors import RequestError
-from minilm.server.responses import answers, checked_dimensions, json_response, shortened
+from minilm.server.responses import json_response
 from minilm.server.schemas import EmbedRequest, RankItem, RerankRequest, SimilarityRequest
 from minilm.server.service import Reranking, Service
 
@@ -16,18 +15,17 @@ def text_embeddings_inference_routes(service: Service, reranking: Reranking | No
     """Return the routes of text-embeddings-inference; without a reranker, /rerank says that there is none."""
     router = APIRouter(tags=["text-embeddings-inference"])
 
-    @router.post("/embed", responses=answers(list[list[float]]))
+    @router.post("/embed", response_model=list[list[float]])
     async def embed(request: EmbedRequest) -> Response:
         """Embeddings, as text-embeddings-inference defines them: a list of vectors."""
         _refuse_left(request.truncation_direction)
-        width = checked_dimensions(request.dimensions, service.model)
         rows, _ = await service.token_ids(
             request.inputs, param="inputs", truncate=request.truncate, prompt_name=request.prompt_name
         )
-        vectors = shortened(await service.embed(rows), width, is_normalized=request.normalize)
-        return json_response(list(vectors))
+        vectors = await service.embed(rows, request.dimensions, is_normalized=request.normalize)
+        return json_response(vectors)
 
-    @router.post("/similarity", responses=answers(list[float]))
+    @router.post("/similarity", response_model=list[float])
     async def similarity(request: SimilarityRequest) -> Response:
         """Cosine of one sentence with each of the others, in their order."""
         options = request.parameters
@@ -41,8 +39,8 @@ def text_embeddings_inference_routes(service: Service, reranking: Reranking | No
             truncate=bool(options and options.truncate),
             prompt_name=options.prompt_name if options else None,
         )
-        vectors = normalize(await service.embed(rows)).astype(np.float64)  # (1 + n, E)
-        return json_response((vectors[1:] @ vectors[0]).tolist())
+        vectors = (await service.embed(rows)).astype(np.float64)  # (1 + n, E)
+        return json_response(vectors[1:] @ vectors[0])
 
     if reranking is not None:
         _add_rerank(router, reranking)
@@ -56,7 +54,7 @@ def text_embeddings_inference_routes(service: Service, reranking: Reranking | No
 
 
 def _add_rerank(router: APIRouter, reranking: Reranking) -> None:
-    @router.post("/rerank", responses=answers(list[RankItem]))
+    @router.post("/rerank", response_model=list[RankItem])
     async def rerank(request: RerankRequest) -> Response:
         """Texts by how well they match a query, the best first, as text-embeddings-inference defines it."""
         _refuse_left(request.truncation_direction)
