@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import hmac
 import time
-from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from minilm.server.errors import RequestError
 from minilm.server.limits import ServerSettings
+from minilm.server.metrics import Metrics
 from minilm.server.routes.page import PAGE_FILES
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-    from minilm.server.metrics import Metrics
 
 # Everything comes from this server; scripts and styles only from files of their own, never inline.
 CONTENT_SECURITY_POLICY = (

@@ -60,7 +60,9 @@ class Truncation(BaseModel):
     """What to do with long texts."""
 
     truncate: StrictBool = Field(default=False, description="Cut long texts; otherwise they are refused.")
-    truncation_direction: Literal["Left", "Right", "left", "right"] = "Right"
+    truncation_direction: Literal["Right", "right"] = Field(
+        default="Right", description="Texts are cut at their end only."
+    )
 
 
 class EmbedRequest(RequestBody, Truncation):

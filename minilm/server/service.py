@@ -85,10 +85,7 @@ class Service:
             inputs = [inputs]
         self.check_limits(inputs, param)
         if isinstance(inputs[0], str):
-            prompt_text = self._prompt_text(prompt_name)
-            tokenized = await run_off_loop(
-                sum(map(len, inputs)), lambda: self.model.pipeline.tokenize_window(inputs, prompt_text)
-            )
+            tokenized = await self._tokenize(self.model.pipeline.tokenize_window, inputs, prompt_name)
             rows, is_cut = tokenized.input_ids, tokenized.is_truncated
         else:
             rows, is_cut = self._frame(inputs, param)
@@ -142,21 +139,24 @@ class Service:
     async def explain(self, texts: list[str], param: str) -> tuple[Explanation, list[list[int]], list[int]]:
         """Why two texts have the score they have, their token ids, and the indices of those that were cut."""
         self.check_limits(texts, param)
-        prompt_text = self._prompt_text(None)
-        tokenized, spans = await run_off_loop(
-            sum(map(len, texts)), lambda: self.model.pipeline.tokenize_with_spans(texts, prompt_text)
-        )
+        tokenized, spans = await self._tokenize(self.model.pipeline.tokenize_with_spans, texts)
         tokens = await in_queue(self.batcher, list(map(_Unpooled, tokenized.input_ids)))
         explanation = await asyncio.to_thread(self.model.head.explain, spans, tokens)
         longest = self.model.max_seq_length
         truncated = self.truncated_indices(tokenized.is_truncated, param, longest, is_allowed=True)
         return explanation, tokenized.input_ids, truncated
 
-    def _prompt_text(self, name: str | None) -> str:
+    async def _tokenize(
+        self,
+        tokenize: Callable[[Sequence[str], str], T],
+        texts: Sequence[str],
+        prompt_name: str | None = None,
+    ) -> T:
         try:
-            return self.model.resolve_prompt(prompt_name=name)
+            prompt_text = self.model.resolve_prompt(prompt_name=prompt_name)
         except ValueError as error:
             raise RequestError(422, str(error), param="prompt_name") from None
+        return await run_off_loop(sum(map(len, texts)), lambda: tokenize(texts, prompt_text))
 
     def check_limits(self, inputs: Sequence[Sequence[Any]], param: str) -> None:
         """Refuse an empty request, one that is too large, and one with a text that has no UTF-8 form."""
@@ -164,8 +164,8 @@ class Service:
         if not inputs:
             raise RequestError(422, f"{param} is empty", param=param)
         if len(inputs) > limits.max_texts:
-            limit = f"this server's limit is {limits.max_texts:,} per request"
-            message = f"{param} has {len(inputs):,} texts; {limit}"
+            limit = f"{limits.max_texts:,} per request"
+            message = f"{param} has {len(inputs):,} texts; this server's limit is {limit}"
             raise RequestError(422, message, param=param, code="too_many_texts")
         characters = sum(map(len, inputs))
         if characters > limits.max_characters:

@@ -17,6 +17,12 @@ from minilm.server.service import Service
 def openai_routes(service: Service) -> APIRouter:
     """Return the routes of OpenAI's API."""
     router = APIRouter(tags=["OpenAI"])
+    model_card = {
+        "id": service.name,
+        "object": "model",
+        "created": service.started,
+        "owned_by": "sentence-transformers",
+    }
 
     @router.post("/v1/embeddings", response_model=EmbeddingsAnswer)
     async def embeddings(request: EmbeddingsRequest) -> Response:
@@ -38,7 +44,7 @@ def openai_routes(service: Service) -> APIRouter:
     @router.get("/v1/models", response_model=ModelsAnswer)
     async def models() -> Response:
         """The one model that is served."""
-        return json_response({"object": "list", "data": [_model_card(service)]})
+        return json_response({"object": "list", "data": [model_card]})
 
     @router.get("/v1/models/{model:path}", response_model=ModelCard, responses={404: {"model": ErrorAnswer}})
     async def one_model(model: str) -> Response:
@@ -46,15 +52,6 @@ def openai_routes(service: Service) -> APIRouter:
         if model not in {service.name, f"sentence-transformers/{service.name}"}:
             message = f"the model {model!r} is not served here; {service.name!r} is"
             raise RequestError(404, message, param="model")
-        return json_response(_model_card(service))
+        return json_response(model_card)
 
     return router
-
-
-def _model_card(service: Service) -> dict[str, Any]:
-    return {
-        "id": service.name,
-        "object": "model",
-        "created": service.started,
-        "owned_by": "sentence-transformers",
-    }
