@@ -16,9 +16,9 @@ from starlette.exceptions import HTTPException
 from minilm import __version__
 from minilm.cross_encoder import CrossEncoder
 from minilm.model import MiniLM
-from minilm.server.errors import failed_response, invalid_response, refused_response
 from minilm.server.limits import ServerSettings
 from minilm.server.middleware import Gate
+from minilm.server.responses import failed_response, invalid_response, refused_response
 from minilm.server.routes.openai import openai_routes
 from minilm.server.routes.operations import operations_routes
 from minilm.server.routes.page import page_routes

@@ -22,6 +22,7 @@ from itertools import islice
 from typing import Any
 
 from minilm._arrays import AnyArray
+from minilm.server.responses import RequestError
 
 # What is encoded, in the form that the encode function takes; len() is the number of tokens.
 Items = Sequence[Sized]
@@ -36,11 +37,12 @@ LINGER_SECONDS = 0.003  # how long to wait for clients that were just answered t
 PIECE_TOKENS = 256  # of one request in a batch, while others wait
 
 
-class QueueFullError(Exception):
+class QueueFullError(RequestError):
     """There is no room for another request; ``retry_after`` is in seconds."""
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"the queue is full; try again in {retry_after} s")
+        message = f"the queue is full; try again in {retry_after} s"
+        super().__init__(503, message, code="queue_full", headers={"Retry-After": str(retry_after)})
         self.retry_after = retry_after
 
 
@@ -130,23 +132,17 @@ class Batcher:
     def _run(self) -> None:
         while True:
             with self._condition:
-                self._linger()
-                while not self._waiting and not self._stopping:
-                    self._condition.wait()
+                # the clients that were just answered are likely to ask again
+                self._condition.wait_for(self._has_expected, LINGER_SECONDS)
+                self._expected = 1
+                self._condition.wait_for(self._has_expected)
                 if not self._waiting:
                     return
                 pieces = self._take_batch()
             self._encode_batch(pieces)
 
-    def _linger(self) -> None:
-        """Wait a moment for the clients that were just answered: they are likely to ask again."""
-        deadline = time.perf_counter() + LINGER_SECONDS
-        while len(self._waiting) < self._expected and not self._stopping:
-            left = deadline - time.perf_counter()
-            if left <= 0:
-                break
-            self._condition.wait(left)
-        self._expected = 1
+    def _has_expected(self) -> bool:
+        return len(self._waiting) >= self._expected or self._stopping
 
     def _take_batch(self) -> list[tuple[_QueuedRequest, Items]]:
         """Take pieces of the waiting requests, in turn; a request may give more than one."""
@@ -197,10 +193,10 @@ def _deliver(requests: list[_QueuedRequest], error: Exception | None) -> None:
     for request in requests:
         if request.future.done():
             continue
-        if error is not None:
-            request.future.set_exception(error)
-        else:
+        if error is None:
             request.future.set_result(request.results)
+        else:
+            request.future.set_exception(error)
 
 
 _batchers: weakref.WeakSet[Batcher] = weakref.WeakSet()

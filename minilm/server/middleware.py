@@ -10,9 +10,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from minilm.server.errors import RequestError
 from minilm.server.limits import ServerSettings
 from minilm.server.metrics import Metrics
+from minilm.server.responses import RequestError
 from minilm.server.routes.page import PAGE_FILES
 
 # Everything comes from this server; scripts and styles only from files of their own, never inline.
@@ -108,10 +108,7 @@ class Gate:
         return is_right and scheme.lower() == b"bearer"
 
     async def _read_body(self, request: Request, refusal: Response | None) -> bytes | Response:
-        """Return all of the body, or the refusal of one that is longer than the limit.
-
-        The body of a request that has a ``refusal`` already is read, and not kept.
-        """
+        """Return all of the body, or a refusal; nothing is kept of the body of a refused request."""
         limit = self._settings.max_body_bytes
         body = bytearray()  # one buffer, however small the pieces are
         size = 0

@@ -15,7 +15,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from minilm.server.errors import RequestError
+from minilm.server.responses import RequestError
 
 MAX_HEAD_BYTES = 65_536  # as much as uvicorn's other parser, h11, takes
 HEAD_SECONDS = 30.0  # for a connection's first byte, and from a request's first byte to the end of its head

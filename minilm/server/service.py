@@ -17,10 +17,10 @@ from minilm.cross_encoder import CrossEncoder
 from minilm.explanation import Explanation
 from minilm.model import MiniLM
 from minilm.pooling import normalize
-from minilm.server.batching import Batcher, EncodeBatch, Items, QueueFullError
-from minilm.server.errors import RequestError
+from minilm.server.batching import Batcher, EncodeBatch
 from minilm.server.limits import ServerSettings
 from minilm.server.metrics import Metrics
+from minilm.server.responses import RequestError
 from minilm.text.inputs import is_encodable
 
 T = TypeVar("T")
@@ -77,9 +77,7 @@ class Service:
     ) -> tuple[list[list[int]], list[int]]:
         """Token ids of a request's inputs, and the indices of those that were cut.
 
-        The prompt of that name, or the model's default one, goes before texts and not before ids. A
-        RequestError says that there is nothing or too much, that an id is not in the vocabulary or, without
-        ``truncate``, that a text is too long.
+        The prompt of that name, or the model's default one, goes before texts and not before ids.
         """
         if isinstance(inputs, str) or (inputs and isinstance(inputs[0], int)):
             inputs = [inputs]
@@ -111,7 +109,7 @@ class Service:
         return rows, is_cut
 
     def truncated_indices(
-        self, is_cut: Sequence[bool], param: str, max_tokens: int, *, is_allowed: bool
+        self, is_cut: Sequence[bool], param: str, max_tokens: int, *, is_allowed: bool = True
     ) -> list[int]:
         """Return which texts were cut, and count them; refuse them if that is not allowed."""
         truncated = [index for index, cut in enumerate(is_cut) if cut]
@@ -133,17 +131,16 @@ class Service:
         if dimensions is not None and dimensions > width:
             message = f"dimensions must lie in 1 to {width}, not {dimensions}"
             raise RequestError(422, message, param="dimensions")
-        vectors = np.stack(await in_queue(self.batcher, input_ids))[:, :dimensions]
+        vectors = np.stack(await self.batcher.encode(input_ids))[:, :dimensions]
         return np.ascontiguousarray(normalize(vectors) if is_normalized else vectors, dtype=np.float32)
 
     async def explain(self, texts: list[str], param: str) -> tuple[Explanation, list[list[int]], list[int]]:
         """Why two texts have the score they have, their token ids, and the indices of those that were cut."""
         self.check_limits(texts, param)
         tokenized, spans = await self._tokenize(self.model.pipeline.tokenize_with_spans, texts)
-        tokens = await in_queue(self.batcher, list(map(_Unpooled, tokenized.input_ids)))
+        tokens = await self.batcher.encode(list(map(_Unpooled, tokenized.input_ids)))
         explanation = await asyncio.to_thread(self.model.head.explain, spans, tokens)
-        longest = self.model.max_seq_length
-        truncated = self.truncated_indices(tokenized.is_truncated, param, longest, is_allowed=True)
+        truncated = self.truncated_indices(tokenized.is_truncated, param, self.model.max_seq_length)
         return explanation, tokenized.input_ids, truncated
 
     async def _tokenize(
@@ -217,19 +214,10 @@ class Reranking:
         service.truncated_indices(is_cut, "texts", reranker.max_seq_length, is_allowed=truncate)
         # a reranker that was trained without token types has none, and looks at none
         items = [_PairItem(row, kinds) for row, kinds in zip(ids, types or ids, strict=True)]
-        logits = np.stack(await in_queue(self.batcher, items))[:, 0]  # (n,)
+        logits = np.stack(await self.batcher.encode(items))[:, 0]  # (n,)
         return logits if is_raw else sigmoid(logits)
 
 
 async def run_off_loop(characters: int, function: Callable[[], T]) -> T:
     """Return what ``function`` returns; with so many characters that it takes long, from a thread."""
     return function() if characters < INLINE_CHARACTERS else await asyncio.to_thread(function)
-
-
-async def in_queue(batcher: Batcher, items: Items) -> list[AnyArray]:
-    """Return one array per item; a RequestError 503 if too much waits already."""
-    try:
-        return await batcher.encode(items)
-    except QueueFullError as error:
-        headers = {"Retry-After": str(error.retry_after)}
-        raise RequestError(503, str(error), code="queue_full", headers=headers) from None

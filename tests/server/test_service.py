@@ -16,8 +16,8 @@ from tokenizers import Tokenizer, processors
 from minilm import CrossEncoder, MiniLM
 from minilm.server.app import create_app
 from minilm.server.batching import Batcher
-from minilm.server.errors import RequestError
 from minilm.server.limits import ServerSettings
+from minilm.server.responses import RequestError
 from minilm.server.service import Reranking, Service
 from tests.checkpoints import MakeCheckpoint, write_cross_encoder
 from tests.counting import Work

@@ -8,8 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from minilm.server.errors import RequestError
-from minilm.server.responses import json_response
+from minilm.server.responses import RequestError, json_response
 from minilm.server.schemas import EmbeddingsAnswer, EmbeddingsRequest, ErrorAnswer, ModelCard, ModelsAnswer
 from minilm.server.service import Service
 

@@ -9,8 +9,7 @@ from importlib.resources import files
 import numpy as np
 from fastapi import APIRouter, Response
 
-from minilm.server.errors import RequestError
-from minilm.server.responses import json_response
+from minilm.server.responses import RequestError, json_response
 from minilm.server.schemas import CompareAnswer, CompareRequest, MatrixAnswer, MatrixRequest
 from minilm.server.service import Service
 

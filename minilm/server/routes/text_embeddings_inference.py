@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from fastapi import APIRouter, Response
 
-from minilm.server.errors import RequestError
-from minilm.server.responses import json_response
+from minilm.server.responses import RequestError, json_response
 from minilm.server.schemas import (
     EmbedRequest,
     RankItem,
