@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -55,9 +54,6 @@ def create_app(
         for batcher in service.batchers:
             await asyncio.to_thread(batcher.stop)
 
-    errors: dict[int | str, dict[str, Any]] = {
-        status: {"model": ErrorAnswer} for status in (400, 401, 408, 413, 422, 503)
-    }
     app = FastAPI(
         title="minilm",
         version=__version__,
@@ -65,7 +61,7 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        responses=errors,
+        responses={status: {"model": ErrorAnswer} for status in (400, 401, 408, 413, 422, 503)},
         # only for /docs, where a key can then be entered: the gate asks for it
         dependencies=[Depends(HTTPBearer(auto_error=False))] if settings.api_key else None,
     )
@@ -80,11 +76,8 @@ def create_app(
     app.exception_handler(HTTPException)(refused_response)
     app.exception_handler(RequestValidationError)(invalid_response)
     app.exception_handler(Exception)(failed_response)
-    for router in (
-        openai_routes(service),
-        text_embeddings_inference_routes(service, reranking),
-        page_routes(service),
-        operations_routes(service),
-    ):
-        app.include_router(router)
+    app.include_router(openai_routes(service))
+    app.include_router(text_embeddings_inference_routes(service, reranking))
+    app.include_router(page_routes(service))
+    app.include_router(operations_routes(service))
     return app

@@ -21,7 +21,7 @@ def _encodable(text: str) -> str:
     return text
 
 
-# A text that is checked here; the others are checked with their number in the request.
+# One text. Those of a list are checked once their number is known to be within the limit.
 EncodableText = Annotated[StrictStr, AfterValidator(_encodable)]
 
 
