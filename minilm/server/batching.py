@@ -69,15 +69,15 @@ class _QueuedRequest:
 class Batcher:
     """The queue before the encoder, and the thread that empties it.
 
-    ``encode`` makes one array of each item, in the same order, on ``cores`` cores. A request is refused if
+    ``encode`` makes one array of each item, in the same order, on ``threads`` cores. A request is refused if
     more than ``max_tokens`` would wait.
     """
 
     def __init__(
-        self, encode: EncodeBatch, *, cores: int, max_tokens: int, observe_batch: ObserveBatch | None = None
+        self, encode: EncodeBatch, *, threads: int, max_tokens: int, observe_batch: ObserveBatch | None = None
     ) -> None:
         self._encode = encode
-        self._batch_tokens = BATCH_TOKENS * cores
+        self._batch_tokens = BATCH_TOKENS * threads
         self._max_tokens = max_tokens
         self._observe_batch = observe_batch
         self._rate = 10_000.0  # tokens per second; measured from the first batch on

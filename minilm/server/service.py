@@ -52,7 +52,7 @@ class Service:
         """Return a new queue before ``encode``, within this server's limit and in its metrics."""
         batcher = Batcher(
             encode,
-            cores=self.model.threads,
+            threads=self.model.threads,
             max_tokens=self.settings.max_queue_tokens,
             observe_batch=self.metrics.observe_batch,
         )

@@ -143,7 +143,7 @@ def test_embeddings_are_cut_first_and_scaled_then(model: MiniLM, monkeypatch: py
     service.batcher.stop()
 
 
-def test_more_dimensions_than_there_are_are_refused(model: MiniLM) -> None:
+def test_too_many_dimensions_are_refused(model: MiniLM) -> None:
     service = Service(model, ServerSettings())
     lengths = [asyncio.run(service.embed([[101, 102]], count)).shape for count in (None, 64)]
     assert lengths == [(1, 384), (1, 64)]

@@ -88,7 +88,7 @@ def test_every_row_of_a_parquet_file_is_in_one_block(
     assert len(cut_blocks(corpus, 1)) == 50 + 1 + 3
 
 
-def test_what_cannot_be_cut_is_one_block(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_cut_is_one_block(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('text,n\n"two\nlines",1\nb,2\n')
     (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b'{"text": "c"}\n' * 9))
     (tmp_path / "c.txt").write_text("d\n" * 9)
@@ -105,7 +105,7 @@ def test_what_cannot_be_cut_is_one_block(tmp_path: Path) -> None:
     assert rows_of(corpus, 6) == list(corpus)
 
 
-def test_a_column_that_a_later_block_lacks_is_no_error(tmp_path: Path) -> None:
+def test_a_later_block_may_lack_a_column(tmp_path: Path) -> None:
     lines = [json.dumps({"text": "a"}), json.dumps({"other": "b"}), json.dumps({"text": "c"})]
     (tmp_path / "in.jsonl").write_text("\n".join(lines))
     corpus = Corpus([str(tmp_path / "in.jsonl")], column="text")
@@ -113,7 +113,7 @@ def test_a_column_that_a_later_block_lacks_is_no_error(tmp_path: Path) -> None:
     assert rows_of(corpus, 1) == list(corpus)
 
 
-def test_what_goes_wrong_on_a_machine_is_told(model: MiniLM, tmp_path: Path) -> None:
+def test_an_error_on_a_machine_reaches_the_driver(model: MiniLM, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     (tmp_path / "in.jsonl").write_text('{"text": "a"}\n')
     corpus = Corpus([str(tmp_path / "in.jsonl")], column="text")
