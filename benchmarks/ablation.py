@@ -41,10 +41,10 @@ from minilm import MiniLM, activations
 from minilm._arrays import Float32Array
 from minilm.checkpoint.weights import ParameterFile
 from minilm.fast import engine, packed, parameters
-from minilm.fast.blas import blas_threads, has_small_matrix_kernels
+from minilm.fast.blas import call_with_blas_threads, has_small_matrix_kernels
+from minilm.fast.cores import run_jobs
 from minilm.fast.packed import Group, Workspace
 from minilm.fast.parameters import LayerNorm, Linear, PackedParameters, Weight, pack_parameters
-from minilm.fast.threads import run_jobs
 from minilm.pooling import mean_pooling, normalize
 from minilm.tokenizer import pad
 from tests.parity.make_golden import GOLDEN
@@ -334,9 +334,12 @@ def _blas_threads(model: MiniLM) -> Callable[[Sequence[str]], Float32Array]:
         jobs: Sequence[Any], make_worker: Callable[[], Callable[[Any], object]], *, threads: int
     ) -> None:
         do_job = make_worker()
-        with blas_threads(threads):
+
+        def do_all() -> None:
             for job in jobs:
                 do_job(job)
+
+        call_with_blas_threads(threads, do_all)
 
     def encode(texts: Sequence[str]) -> Float32Array:
         with mock.patch.object(engine, "run_jobs", one_worker):

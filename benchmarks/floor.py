@@ -33,7 +33,7 @@ from benchmarks.harness import (
 )
 from minilm import MiniLM, ModelConfig
 from minilm.fast import packed
-from minilm.fast.blas import blas_threads
+from minilm.fast.blas import call_with_blas_threads
 
 ROWS = 1024
 SECONDS_PER_SHAPE = 0.1
@@ -140,12 +140,14 @@ def _rate_of_shape(inputs: int, outputs: int, threads: int) -> float:
             products += 1
         rates[number] = products * 2 * ROWS * inputs * outputs / elapsed
 
-    with blas_threads(1):
+    def work_together() -> None:
         workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
         for worker in workers:
             worker.start()
         for worker in workers:
             worker.join()
+
+    call_with_blas_threads(1, work_together)
     return sum(rates)
 
 

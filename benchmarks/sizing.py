@@ -1,6 +1,6 @@
 """Estimates for a large corpus: core-hours, bytes and money, computed from the results in this folder.
 
-    python -m benchmarks.sizing [--core-hour 0.10] [--terabyte-month 23] [--gigabytes-a-second 10]
+    python -m benchmarks.sizing [--core-hour 0.10] [--terabyte-month 23] [--gigabytes-per-second 10]
 
 Nothing is measured here. ``scaling`` measures how many tokens per second a core encodes at each length, and
 ``floor`` how long the tokenizer takes. docs/sizing.md has the output of this script with its default prices.
@@ -19,7 +19,7 @@ CORPORA = {"10 million": 10**7, "1 billion": 10**9, "100 billion": 10**11}
 LENGTHS = {16: "a sentence", 64: "a paragraph", 256: "a page, the cut"}  # tokens per text
 WIDTH = 384
 BYTES = {"float32": 4 * WIDTH, "float16": 2 * WIDTH, "int8": WIDTH, "binary": WIDTH // 8}  # a vector
-BYTES_A_TOKEN = 3.8  # of the STS Benchmark's sentences, [CLS] and [SEP] counted as tokens
+BYTES_PER_TOKEN = 3.8  # of the STS Benchmark's sentences, [CLS] and [SEP] counted as tokens
 WEIGHTS = 4 * 6 * (4 * WIDTH**2 + 2 * WIDTH * 1536)  # bytes that each pack of tokens reads
 PACK_TOKENS = 1024
 LINK = 1.25e9  # bytes per second of 10 Gbit/s
@@ -36,10 +36,10 @@ def main() -> None:
         "--terabyte-month", type=float, default=23.0, help="price of storing a terabyte for a month (23)"
     )
     parser.add_argument(
-        "--gigabytes-a-second", type=float, default=10.0, help="speed at which a core reads vectors (10)"
+        "--gigabytes-per-second", type=float, default=10.0, help="speed at which a core reads vectors (10)"
     )
     arguments = parser.parse_args()
-    rates = tokens_a_second()
+    rates = tokens_per_second()
     hours = {
         length: [texts * length / rate / 3600 for texts in CORPORA.values()] for length, rate in rates.items()
     }
@@ -75,7 +75,7 @@ def main() -> None:
             for kind, size in BYTES.items()
         ]
         + [
-            [f"text of {n} tokens", *(in_bytes(texts * n * BYTES_A_TOKEN) for texts in CORPORA.values())]
+            [f"text of {n} tokens", *(in_bytes(texts * n * BYTES_PER_TOKEN) for texts in CORPORA.values())]
             for n in LENGTHS
         ],
     )
@@ -83,7 +83,7 @@ def main() -> None:
     print_table(
         ["while one core encodes texts of", *(f"{n} tokens" for n in rates)],
         [
-            ["it reads text, per second", *(in_bytes(rate * BYTES_A_TOKEN) for rate in rates.values())],
+            ["it reads text, per second", *(in_bytes(rate * BYTES_PER_TOKEN) for rate in rates.values())],
             [
                 "it writes float32 vectors",
                 *(in_bytes(rate / n * BYTES["float32"]) for n, rate in rates.items()),
@@ -92,7 +92,7 @@ def main() -> None:
         ],
     )
     print()
-    block_texts = {n: BLOCK_BYTES / (n * BYTES_A_TOKEN) for n in rates}
+    block_texts = {n: BLOCK_BYTES / (n * BYTES_PER_TOKEN) for n in rates}
     print_table(
         ["with texts of", *(f"{n} tokens" for n in rates)],
         [
@@ -115,16 +115,16 @@ def main() -> None:
     bounds = {
         "one thread of the tokenizer": cores_a_tokenizer_feeds(),
         "a socket's memory, for the weights (100 GB/s)": SOCKET / (rate / PACK_TOKENS * WEIGHTS),
-        "a link to the object store (10 Gbit/s)": LINK / (rate * (BYTES_A_TOKEN + BYTES["float32"] / 16)),
+        "a link to the object store (10 Gbit/s)": LINK / (rate * (BYTES_PER_TOKEN + BYTES["float32"] / 16)),
     }
     print_table(
         ["bottleneck, with texts of 16 tokens", "cores that reach it"],
         [[name, f"{cores:,.0f}"] for name, cores in bounds.items()],
     )
     print()
-    second = arguments.gigabytes_a_second * 1e9
+    second = arguments.gigabytes_per_second * 1e9
     print_table(
-        [f"to read all vectors once, at {arguments.gigabytes_a_second:g} GB/s", *CORPORA],
+        [f"to read all vectors once, at {arguments.gigabytes_per_second:g} GB/s", *CORPORA],
         [
             [f"in {kind}", *(in_seconds(texts * size / second) for texts in CORPORA.values())]
             for kind, size in BYTES.items()
@@ -138,7 +138,7 @@ def months(seconds: float, arguments: argparse.Namespace) -> float:
     return float(seconds / 3600 * arguments.core_hour / month)
 
 
-def tokens_a_second() -> dict[int, float]:
+def tokens_per_second() -> dict[int, float]:
     """Tokens per second and core at each length, all cores at work."""
     scaling = read("scaling")
     machine, blas = scaling["machine"], scaling["blas"]

@@ -77,17 +77,9 @@ def refuse_torch_only(**arguments: object) -> None:
             raise ValueError(f"{name}={value!r} is not supported: {reason}")
 
 
-def refuse_tensors(
-    convert_to_numpy: object, convert_to_tensor: object, device: object, pool: object, chunk_size: object
-) -> None:
-    """Refuse what :class:`TorchOnlyCall` names, as :func:`refuse_torch_only` does."""
-    refuse_torch_only(
-        convert_to_numpy=convert_to_numpy,
-        convert_to_tensor=convert_to_tensor,
-        device=device,
-        pool=pool,
-        chunk_size=chunk_size,
-    )
+def refuse_tensors(*values: object) -> None:
+    """Refuse values of the arguments in :class:`TorchOnlyCall`, all in its order."""
+    refuse_torch_only(**dict(zip(TorchOnlyCall.__annotations__, values, strict=True)))
 
 
 def positive_int(name: str, value: object) -> int:

@@ -43,11 +43,7 @@ def sync(file: BinaryIO) -> None:
 
 
 def json_bytes(value: object, indent: int | None = None) -> bytes:
-    r"""Return ``value`` as JSON in UTF-8.
-
-    A lone surrogate (a byte of a file's name that is not UTF-8, half a character in a column) has no UTF-8
-    form. It becomes JSON's own escape, ``\\udcff``, and comes back from it.
-    """
+    """Return ``value`` as JSON in UTF-8; a lone surrogate becomes an escape that JSON turns back into it."""
     text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
     return text.encode("utf-8", "backslashreplace")
 
@@ -69,9 +65,8 @@ def errors_named(
 ) -> Iterator[None]:
     """Turn what a library raises about a file into an error that names the file.
 
-    ``message`` comes before the library's own words: "x.npy is damaged" gives "x.npy is damaged: ...". Only
-    exceptions of the type ``catch`` for which ``when`` is true are turned into ``error_type``; MiniLM's own
-    errors and MemoryError always pass. ``describe`` says what is quoted of the exception.
+    ``message`` comes before what ``describe`` quotes of the exception: "x.npy is damaged: ...". MiniLM's own
+    errors and MemoryError pass, and so does what is not of the type ``catch`` or for which ``when`` is false.
     """
     try:
         yield

@@ -42,7 +42,6 @@ class _Silent:
     n = initial = 0
 
     def update(self, n: int) -> None:
-        """Count, as tqdm does."""
         self.n += n
 
     def set_postfix_str(self, text: str, refresh: bool = True) -> None:

@@ -27,10 +27,7 @@ def gelu(x: FloatArray) -> FloatArray:
 
 
 def gelu_tanh(x: FloatArray) -> FloatArray:
-    """GELU approximated by tanh; it differs from :func:`gelu` by up to 5e-4. [1]_, section 2.
-
-    Some checkpoints were trained with it.
-    """
+    """GELU approximated by tanh, up to 5e-4 from :func:`gelu`; some checkpoints use it. [1]_, section 2."""
     return 0.5 * x * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x)))
 
 
@@ -45,22 +42,13 @@ def sigmoid(x: FloatArray) -> FloatArray:
     return np.asarray(np.where(x >= 0, 1 / (1 + small), small / (1 + small)), x.dtype)
 
 
-def tanh(x: FloatArray) -> FloatArray:
-    """The hyperbolic tangent."""
-    return np.tanh(x)
-
-
 def identity(x: FloatArray) -> FloatArray:
     """``x`` itself."""
     return x
 
 
 def erf(x: FloatArray) -> FloatArray:
-    """The error function.
-
-    numpy has no error function. math.erf calls the C library's, which is accurate to the last bits of
-    float64, and slow.
-    """
+    """The error function by math.erf, accurate to the last bits of float64, and slow; numpy has none."""
     return np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype)
 
 
@@ -72,7 +60,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "gelu_pytorch_tanh": gelu_tanh,
     "relu": relu,
     "sigmoid": sigmoid,
-    "tanh": tanh,
+    "tanh": np.tanh,
     "linear": identity,
 }
 """The activation functions by their names in Hugging Face's ``hidden_act``."""
@@ -82,6 +70,6 @@ TORCH_ACTIVATIONS: dict[str, Activation] = {
     "Identity": identity,
     "ReLU": relu,
     "Sigmoid": sigmoid,
-    "Tanh": tanh,
+    "Tanh": np.tanh,
 }
 """The activation functions by the names of torch's classes, as Dense modules and classifiers name them."""

@@ -98,12 +98,6 @@ def token_parts(hidden_states: FloatArray, pooling: Sequence[str]) -> Float64Arr
     Mean pooling takes an equal part of each token, and cls pooling the whole first token. Max pooling takes
     each component from the token with the largest value (the first of equals). The parts of several poolings
     are concatenated, as the poolings are.
-
-    Examples
-    --------
-    >>> token_parts(np.array([[1.0, 5.0], [3.0, 4.0]]), ["max"])
-    array([[0., 5.],
-           [3., 0.]])
     """
     tokens = hidden_states.astype(np.float64)  # (N, E)
     return np.concatenate([tokens * token_weights(tokens, mode) for mode in pooling], axis=1)

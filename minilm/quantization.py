@@ -14,7 +14,6 @@ from minilm.similarity import as_floats
 
 Precision = Literal["float32", "int8", "uint8", "binary", "ubinary"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
-
 FEW = 100  # the ranges of fewer embeddings say little about those of later ones
 
 logger = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm._arguments import positive_int
-from minilm._arrays import FloatArray, Int64Array, TopK
+from minilm._arrays import Int64Array, TopK
 from minilm._progress import progress_bar
 from minilm.pooling import normalize
-from minilm.similarity import Similarity, as_floats, cos_sim, dot_score
+from minilm.similarity import Similarity, as_rows, cos_sim, dot_score
 
 
 class TextEncoder(Protocol):
@@ -71,7 +71,7 @@ def semantic_search(
     [[{'corpus_id': 2, 'score': 1.0}, {'corpus_id': 1, 'score': 0.6}]]
     """
     _check_sizes(query_chunk_size=query_chunk_size, corpus_chunk_size=corpus_chunk_size, top_k=top_k)
-    queries = np.atleast_2d(as_floats(query_embeddings))  # (n, E)
+    queries = as_rows(query_embeddings)  # (n, E)
     corpus = np.asanyarray(corpus_embeddings)  # (m, E), still on disk if it was
     if is_cosine := score_function is cos_sim:
         queries = normalize(queries)  # once, not again for every block of the other side
@@ -81,7 +81,7 @@ def semantic_search(
     for start in range(0, len(corpus), corpus_chunk_size):
         block: npt.ArrayLike = corpus[start : start + corpus_chunk_size]
         if is_cosine:
-            block = normalize(as_floats(block))
+            block = normalize(as_rows(block))
         for chunk, top in zip(chunks, best, strict=True):
             top.add(np.asarray(compare(chunk, block)), first_column=start)
     return [
@@ -154,7 +154,7 @@ def paraphrase_mining_embeddings(
     """
     _check_sizes(query_chunk_size=query_chunk_size, corpus_chunk_size=corpus_chunk_size, top_k=top_k)
     _check_sizes(max_pairs=max_pairs)
-    rows = np.atleast_2d(as_floats(embeddings))  # (n, E)
+    rows = as_rows(embeddings)  # (n, E)
     count = len(rows)
     codes, scores = np.empty(0, np.int64), np.empty(0)  # a pair as i x n + j
     for first in range(0, count, query_chunk_size):
@@ -211,10 +211,21 @@ def community_detection(
     [[0, 3, 2]]
     """
     _check_sizes(min_community_size=min_community_size, batch_size=batch_size)
-    rows = np.atleast_2d(as_floats(embeddings))  # (n, E)
+    rows = as_rows(embeddings)  # (n, E)
     if not rows.size or len(rows) < min_community_size:
         return []
-    candidates = _candidates(normalize(rows), threshold, min_community_size, batch_size, show_progress_bar)
+    rows = normalize(rows)
+    lowest = rows.dtype.type(threshold)
+    candidates: list[tuple[int, Int64Array]] = []  # a centre, and its neighbours by decreasing cosine
+    with progress_bar(show_progress_bar, len(rows), desc="Finding communities", unit="embedding") as bar:
+        for start in range(0, len(rows), batch_size):
+            scores = rows[start : start + batch_size] @ rows.T  # (batch, n)
+            is_near = scores >= lowest
+            for offset in np.flatnonzero(is_near.sum(axis=1) >= min_community_size):
+                members = np.flatnonzero(is_near[offset])
+                order = np.argsort(-scores[offset, members], kind="stable")
+                candidates.append((start + int(offset), members[order]))
+            bar.update(len(scores))
     candidates.sort(key=lambda candidate: -len(candidate[1]))
     is_taken = np.zeros(len(rows), bool)
     communities = []
@@ -224,24 +235,6 @@ def community_detection(
             communities.append([centre, *(int(i) for i in remaining if i != centre)])
             is_taken[remaining] = True
     return sorted(communities, key=len, reverse=True)
-
-
-def _candidates(
-    rows: FloatArray, threshold: float, min_size: int, batch_size: int, show_progress_bar: bool
-) -> list[tuple[int, Int64Array]]:
-    """Return each embedding that has enough neighbours, and these by decreasing cosine."""
-    lowest = rows.dtype.type(threshold)
-    candidates: list[tuple[int, Int64Array]] = []
-    with progress_bar(show_progress_bar, len(rows), desc="Finding communities", unit="embedding") as bar:
-        for start in range(0, len(rows), batch_size):
-            scores = rows[start : start + batch_size] @ rows.T  # (batch, n)
-            is_near = scores >= lowest
-            for offset in np.flatnonzero(is_near.sum(axis=1) >= min_size):
-                members = np.flatnonzero(is_near[offset])
-                order = np.argsort(-scores[offset, members], kind="stable")
-                candidates.append((start + int(offset), members[order]))
-            bar.update(len(scores))
-    return candidates
 
 
 def _check_sizes(**sizes: int) -> None:

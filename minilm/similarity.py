@@ -47,7 +47,7 @@ def dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     >>> dot_score([1.0, 0.0], [[1.0, 0.0], [0.6, 0.8]])
     array([[1. , 0.6]])
     """
-    first, second = _same_width(_as_rows(a), _as_rows(b))
+    first, second = _same_width(as_rows(a), as_rows(b))
     return first @ second.T
 
 
@@ -61,7 +61,7 @@ def cos_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     >>> cos_sim([2.0, 0.0], [[5.0, 0.0], [3.0, 4.0]])
     array([[1. , 0.6]])
     """
-    return dot_score(normalize(_as_rows(a)), normalize(_as_rows(b)))
+    return dot_score(normalize(as_rows(a)), normalize(as_rows(b)))
 
 
 def euclidean_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
@@ -74,7 +74,7 @@ def euclidean_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     >>> euclidean_sim([0.0, 0.0], [[3.0, 4.0], [0.0, 0.0]])
     array([[-5., -0.]])
     """
-    first, second = _same_width(_as_rows(a), _as_rows(b))
+    first, second = _same_width(as_rows(a), as_rows(b))
     # |x - y|^2 = |x|^2 + |y|^2 - 2xy loses half the digits where x and y are near; float64 has enough of them
     x, y = first.astype(np.float64), second.astype(np.float64)
     squares = (x * x).sum(axis=1)[:, None] + (y * y).sum(axis=1) - 2 * (x @ y.T)  # (n, m)
@@ -91,7 +91,7 @@ def manhattan_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     >>> manhattan_sim([0.0, 0.0], [[3.0, 4.0], [0.0, 0.0]])
     array([[-7., -0.]])
     """
-    first, second = _same_width(_as_rows(a), _as_rows(b))
+    first, second = _same_width(as_rows(a), as_rows(b))
     scores = np.empty((len(first), len(second)), np.result_type(first, second))  # (n, m)
     # one row at a time: all differences at once would take n x m x E numbers
     for row, x in zip(scores, first, strict=True):
@@ -160,17 +160,17 @@ def as_floats(x: npt.ArrayLike) -> FloatArray:
         raise ValueError(f"embeddings must all have the same width: {error}") from None
     if array.dtype.kind not in "fiu":
         raise ValueError(f"embeddings must be numbers, not {array.dtype}")
+    if array.ndim not in (1, 2):
+        raise ValueError(f"embeddings must have one or two dimensions, not shape {array.shape}")
     if array.dtype.kind != "f":
         return array.astype(np.float64)
     # a sum of 384 products in float16 loses two digits
     return array.astype(np.float32) if array.dtype.itemsize < 4 else array
 
 
-def _as_rows(x: npt.ArrayLike) -> FloatArray:
-    array = as_floats(x)
-    if array.ndim not in (1, 2):
-        raise ValueError(f"embeddings must have one or two dimensions, not shape {array.shape}")
-    return np.atleast_2d(array)
+def as_rows(x: npt.ArrayLike) -> FloatArray:
+    """Return what :func:`as_floats` does, a single embedding as one row: shape (n, E)."""
+    return np.atleast_2d(as_floats(x))
 
 
 def _same_width(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -180,12 +180,7 @@ def _same_width(first: FloatArray, second: FloatArray) -> tuple[FloatArray, Floa
 
 
 def _pairs(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-    first, second = as_floats(a), as_floats(b)
-    if not {first.ndim, second.ndim} <= {1, 2}:
-        raise ValueError(
-            f"embeddings must have one or two dimensions, not shapes {first.shape} and {second.shape}"
-        )
-    _same_width(first, second)
+    first, second = _same_width(as_floats(a), as_floats(b))
     if first.ndim == second.ndim == 2 and len(first) != len(second):
         raise ValueError(f"{len(first)} embeddings and {len(second)} are not pairs")
     return first, second

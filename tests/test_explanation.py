@@ -67,6 +67,11 @@ def test_every_pooling_is_a_sum_over_tokens(pooling: str) -> None:
     np.testing.assert_allclose(token_parts(hidden_states, [pooling]).sum(axis=0), pooled, rtol=0, atol=1e-15)
 
 
+def test_max_pooling_takes_each_component_of_one_token() -> None:
+    parts = token_parts(np.array([[1.0, 5.0], [3.0, 4.0]]), ["max"])
+    assert parts.tolist() == [[0, 5], [3, 0]]
+
+
 @pytest.mark.parametrize("pooling", POOLING)
 def test_other_poolings_are_explained_as_well(make_checkpoint: MakeCheckpoint, pooling: Pooling) -> None:
     directory = make_checkpoint(config=replace(TINY, pooling=(pooling,), normalize=False))

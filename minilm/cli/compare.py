@@ -17,7 +17,6 @@ from minilm.pooling import normalize
 from minilm.similarity import dot_score
 from minilm.text.spans import TextSpans
 
-BLANK_TEXT = "Please enter text to compare."  # the words of the page that this command comes from
 STRONGEST_PAIRS = 8
 
 # Four steps of blue for words that add to the score, and one orange for words that reduce it. They are
@@ -40,7 +39,7 @@ def run_compare(options: argparse.Namespace) -> None:
     """Run ``minilm compare``."""
     texts = [options.text_a, options.text_b]
     if not all(text.strip() for text in texts):
-        raise UsageError(BLANK_TEXT)
+        raise UsageError("Please enter text to compare.")  # in the words of the page
     model = load_model(options)
     if options.explain:
         with argument_errors(Failure, {"a": "TEXT_A", "b": "TEXT_B"}), option_errors("explain"):

@@ -18,7 +18,7 @@ from minilm.cli.errors import Failure, Interrupted, UsageError, flag, option_err
 from minilm.cli.options import add_model_options, load_model, real_number, say_truncated, select, whole_number
 from minilm.cli.terminal import is_terminal, put_json, say
 from minilm.corpus.formats.registry import FORMATS, OUTPUTS
-from minilm.corpus.formats.shard import EMBEDDING, check_text_name, check_vector_name
+from minilm.corpus.formats.shard import EMBEDDING, check_columns
 from minilm.corpus.job import Progress, encode_corpus, encode_texts, shards, split_valid
 from minilm.corpus.manifest import ON_ERROR, JobOptions, Report
 from minilm.corpus.rows import Corpus
@@ -158,9 +158,8 @@ def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus
                 say(f"{row.source}, line {row.line}: {row.problem}")
             vectors = encode_texts(model, [row.text or "" for row in rows], report, job, prompt_text)
             column = column or reader.column or "text"  # as in a file, the first shard decides
-            check_vector_name(column)
             for row, vector in zip(rows, vectors.astype(options.dtype).tolist(), strict=True):
-                check_text_name(column, row.other_columns)
+                check_columns(column, row.other_columns)
                 put_json({column: row.text or "", **row.other_columns, EMBEDDING: vector})
             report.rows += len(rows)
             advance(report, reader.position)

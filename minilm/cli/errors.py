@@ -1,21 +1,41 @@
-"""The errors that end a command: each is one line on stderr and an exit code."""
+"""The errors that end a command, and what they become: an exit code and one line on stderr."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
+from minilm.errors import MiniLMError, described
+
 
 class Failure(Exception):  # noqa: N818 - the answer of the command, not an error of the program
-    """The job failed. The exit code is 1."""
+    """The job failed."""
 
 
 class UsageError(Exception):
-    """An option or argument is wrong. The exit code is 2."""
+    """An option or argument is wrong."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user pressed Ctrl-C, and the message says what is left. The exit code is 130."""
+    """The user pressed Ctrl-C, and the message says what is left."""
+
+
+def exit_code(error: BaseException) -> tuple[int, str]:
+    """Return the exit code for an error that ended a command, and the line to say."""
+    if isinstance(error, UsageError):
+        return 2, str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return 130, str(error) or "interrupted"
+    if isinstance(error, (Failure, MiniLMError)):
+        return 1, str(error)
+    if isinstance(error, MemoryError):
+        return 1, "out of memory: try a smaller --batch-size or fewer texts at once"
+    if isinstance(error, OSError) and error.errno is not None:
+        return 1, f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    return 70, (  # EX_SOFTWARE in sysexits.h
+        f"this is a bug in minilm: {described(error)}; please report it with the output of `minilm info` "
+        "(MINILM_DEBUG=1 shows the traceback)"
+    )
 
 
 @contextmanager

@@ -12,10 +12,9 @@ from collections.abc import Collection, Sequence
 from importlib import import_module
 
 from minilm import __version__
-from minilm.cli.errors import Failure, UsageError
+from minilm.cli.errors import exit_code
 from minilm.cli.options import Parser
 from minilm.cli.terminal import finish_stdout, hold_standard_streams, output_streams, say, say_traceback
-from minilm.errors import MiniLMError, described
 
 # The module minilm.cli.NAME has the functions add_NAME, for the options, and run_NAME. It is imported only if
 # the command is used, because encode and search bring more than compare needs.
@@ -30,14 +29,7 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code.
-
-    Examples
-    --------
-    >>> main(["compare", "A girl is styling her hair.", "A girl is brushing her hair."])
-    Score: 0.8052
-    0
-    """
+    """Run the command and return its exit code."""
     hold_standard_streams()
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
@@ -51,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         if os.environ.get("MINILM_DEBUG", "0") not in ("", "0"):
             say_traceback(error)
-        code, message = outcome(error)
+        code, message = exit_code(error)
         say(message)
         return code
     return 0
@@ -69,21 +61,3 @@ def make_parser(commands: Collection[str] = tuple(COMMANDS)) -> Parser:
             getattr(module, f"add_{name}")(subparser)
             subparser.set_defaults(run=getattr(module, f"run_{name}"))
     return parser
-
-
-def outcome(error: BaseException) -> tuple[int, str]:
-    """Return the exit code for an error that ended a command, and the line to say."""
-    if isinstance(error, UsageError):
-        return 2, str(error)
-    if isinstance(error, KeyboardInterrupt):
-        return 130, str(error) or "interrupted"
-    if isinstance(error, (Failure, MiniLMError)):
-        return 1, str(error)
-    if isinstance(error, MemoryError):
-        return 1, "out of memory: try a smaller --batch-size or fewer texts at once"
-    if isinstance(error, OSError) and error.errno is not None:
-        return 1, f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    return 70, (  # EX_SOFTWARE in sysexits.h
-        f"this is a bug in minilm: {described(error)}; please report it with the output of `minilm info` "
-        "(MINILM_DEBUG=1 shows the traceback)"
-    )

@@ -22,8 +22,7 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     add("index", metavar="INDEX", help="the output of minilm encode")
     add("query", nargs="*", type=text_argument, metavar="QUERY", help="one or more texts to search for")
     add("--queries", metavar="FILE", help="read one query per line; - is stdin")
-    hits = "hits per query (default: %(default)s)"
-    add("-k", type=whole_number, default=10, metavar="N", help=hits)
+    add("-k", type=whole_number, default=10, metavar="N", help="hits per query (default: %(default)s)")
     add("--json", action="store_true", help="print one line of JSON per query, with all digits")
     add_model_options(parser)
 
@@ -61,10 +60,8 @@ def _queries_of_file(path: str | None) -> list[str]:
 
 
 def _model_of_index(index: Index, options: argparse.Namespace) -> MiniLM:
-    """Load the model that the options name, or else the one that made the index.
-
-    An index may come from anyone. So the model that it names is neither downloaded nor opened as a directory.
-    """
+    """Load the model that the options name, or else the one that made the index, if it is on this machine."""
+    # An index may come from anyone: the model that it names is neither downloaded nor opened as a directory.
     name = index.made_with.get("model", DEFAULT_MODEL)
     revision = options.revision or index.made_with.get("revision")
     if options.model == DEFAULT_MODEL:

@@ -23,15 +23,11 @@ _STEERING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 
 
 def text_argument(argument: str) -> str:
-    """Return a text from the command line, decoded as UTF-8 even where the locale is ASCII.
-
-    Python turns bytes that the locale cannot decode into lone surrogates. If the bytes are not UTF-8, the
-    surrogates stay, and the tokenizer refuses them.
-    """
-    try:
+    """Return a text from the command line, decoded as UTF-8 even where the locale is ASCII."""
+    try:  # Python turns bytes that the locale cannot decode into lone surrogates
         return argument.encode("utf-8", "surrogateescape").decode()
     except UnicodeError:
-        return argument
+        return argument  # for the tokenizer, which refuses surrogates
 
 
 def printable(text: str) -> str:
@@ -156,10 +152,7 @@ def _downloads_on_terminal() -> Iterator[None]:
 
 
 def hold_standard_streams() -> None:
-    """Open the null device in the place of a closed stdin, stdout or stderr.
-
-    Otherwise a model or an output would get the descriptor, and what is written to stderr would go there.
-    """
+    """Open the null device in place of closed standard streams, or a file would get their descriptors."""
     with suppress(OSError):
         while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # the lowest free descriptor
             pass

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,26 +113,18 @@ class Index:
     def _blocks(self) -> Iterator[Float32Array]:
         for path in parquet_files(self.path):
             with damage_named(path):
-                blocks = self._format.vectors(path, BLOCK_ROWS)
-            while True:
-                with damage_named(path):  # around the reading only: an error of the search is no damage
-                    block = next(blocks, None)
-                if block is None:
-                    break
-                yield block.astype(np.float32, copy=False)
+                for block in self._format.vectors(path, BLOCK_ROWS):
+                    yield block.astype(np.float32, copy=False)
 
     def _hits(self, best: list[TopK]) -> list[list[IndexHit]]:
-        results = [
-            (ids.tolist(), scores.tolist())
-            for top in best
-            for ids, scores in zip(top.columns, top.scores, strict=True)
-        ]
-        rows = {row for ids, _ in results for row in ids}
+        columns = [row for top in best for row in top.columns.tolist()]  # of each query
+        scores = [row for top in best for row in top.scores.tolist()]
+        rows = set(chain.from_iterable(columns))
         with damage_named(self.path):
             texts = self._format.texts(self.path, rows) if rows else {}
         return [
-            [IndexHit(row, score, texts.get(row)) for row, score in zip(ids, scores, strict=True)]
-            for ids, scores in results
+            [IndexHit(row, score, texts.get(row)) for row, score in zip(*hits, strict=True)]
+            for hits in zip(columns, scores, strict=True)
         ]
 
 

@@ -12,7 +12,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
-from itertools import chain
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,10 @@ from minilm._arrays import FloatArray
 from minilm._files import json_bytes, sync, write_json
 from minilm._pipeline import Counts, windows
 from minilm.corpus.dedupe import DeduplicationStore
-from minilm.corpus.formats.registry import make_writer
+from minilm.corpus.formats.registry import ShardWriter, make_writer
 from minilm.corpus.formats.row import Row
-from minilm.corpus.formats.shard import Shard, ShardWriter, check_vector_name
-from minilm.corpus.manifest import JobManifest, JobOptions, OnError, Report
+from minilm.corpus.formats.shard import Shard
+from minilm.corpus.manifest import JobManifest, JobOptions, OnError, Report, damage_named, read_manifest
 from minilm.corpus.rows import Corpus
 from minilm.corpus.workspace import JobWorkspace
 from minilm.errors import CorpusError
@@ -97,7 +98,10 @@ class _LocalJob:
     def __post_init__(self) -> None:
         self.manifest = JobManifest(self.recorded)
         if self.workspace.is_in_progress:
-            self.manifest = JobManifest.read(self.workspace.manifest, self.recorded, self.workspace.output)
+            fields = read_manifest(self.workspace.manifest, self.recorded, self.workspace.output)
+            with damage_named(self.workspace.manifest):
+                report = Report(**fields["report"])
+                self.manifest = JobManifest(**{**fields, "options": self.recorded, "report": report})
         self._width = self.model.get_embedding_dimension(self.options.pooling)
         self._errors = self.workspace.folder / "errors.jsonl"
         self._reader = self.corpus.read()
@@ -107,11 +111,19 @@ class _LocalJob:
         report = self.manifest.report
         rows = iter(self._reader)
         # The first shard settles the columns of the output, also where it was written by an earlier run.
-        first = iter(next(shards(rows), []))
-        writer = self._make_writer()
+        first = next(shards(rows), [])
+        column, dtype, types = self._reader.column or "text", self.options.dtype, self._reader.other_types
+        output, folder = self.workspace.output, self.workspace.folder
+        writer = make_writer(output, folder, column, self._width, dtype, types)
         rows = chain(first, rows)
-        self._skip(rows)
-        self._rewind(writer)
+        if report.inputs:
+            for _ in islice(rows, report.inputs):  # processed by earlier runs
+                pass
+            self.workspace.check_stdin(self._reader.stdin_sha256, self.manifest.stdin_sha256)
+        # An earlier run may have written more after its last manifest.
+        writer.rewind(self.manifest.marks)
+        with self._errors.open("ab") as file:
+            file.truncate(self.manifest.error_bytes)
         self.advance(report, self._reader.position if report.inputs else 0)
         with self._open_store() as store:
             for window in shards(rows):
@@ -122,26 +134,6 @@ class _LocalJob:
         result = writer.join(report.rows)
         with self._errors.open("rb") as errors:
             self.workspace.publish(result, asdict(self.manifest), report, errors)
-
-    def _make_writer(self) -> ShardWriter:
-        column, output, folder = self._reader.column, self.workspace.output, self.workspace.folder
-        if output.suffix != ".npy":  # which has no columns
-            check_vector_name(column)
-        dtype, types = self.options.dtype, self._reader.other_types
-        return make_writer(output, folder, column or "text", self._width, dtype, types)
-
-    def _skip(self, rows: Iterator[Row]) -> None:
-        """Skip the rows that earlier runs processed."""
-        for _ in range(self.manifest.report.inputs):
-            next(rows, None)
-        if self.manifest.report.inputs:
-            self.workspace.check_stdin(self._reader.stdin_sha256, self.manifest.stdin_sha256)
-
-    def _rewind(self, writer: ShardWriter) -> None:
-        """Remove what an earlier run wrote after its last manifest."""
-        writer.rewind(self.manifest.marks)
-        with self._errors.open("ab") as file:
-            file.truncate(self.manifest.error_bytes)
 
     def _open_store(self) -> closing[DeduplicationStore] | nullcontext[None]:
         if not self.options.dedupe:
@@ -155,39 +147,29 @@ class _LocalJob:
         manifest, report, number = self.manifest, self.manifest.report, len(self.manifest.marks)
         valid, invalid = split_valid(window, self.options.on_error)
         if invalid:
-            self._list_invalid(invalid)
+            with self._errors.open("ab") as file:
+                file.writelines(error_line(row.source, row.line, row.problem) for row in invalid)
+                sync(file)
+                manifest.error_bytes = file.tell()
+            report.errors += len(invalid)
         prompt = self.recorded["prompt"]
-
-        def encode(texts: list[str]) -> FloatArray:
-            return encode_texts(self.model, texts, report, self.options, prompt)
-
-        shard = make_shard(
-            number,
-            valid,
-            self.options.dtype,
-            lambda texts: store.encode(texts, encode, number) if store else encode(texts),
-        )
-        manifest.marks.append(writer.write(shard))
+        encode = partial(encode_texts, self.model, report=report, options=self.options, prompt=prompt)
+        if store:
+            encode = partial(store.encode, encode=encode, shard=number)
+        manifest.marks.append(writer.write(make_shard(number, valid, self.options.dtype, encode)))
         report.rows += len(valid)
         report.inputs += len(window)
         manifest.ends.append(report.rows)
         manifest.stdin_sha256 = self._reader.stdin_sha256
         write_json(self.workspace.manifest, asdict(manifest))
 
-    def _list_invalid(self, rows: list[Row]) -> None:
-        with self._errors.open("ab") as file:
-            file.writelines(error_line(row.source, row.line, row.problem) for row in rows)
-            sync(file)
-            self.manifest.error_bytes = file.tell()
-        self.manifest.report.errors += len(rows)
-
 
 class NoTextError(CorpusError):
     """A row has no text, and the job is to fail at such a row."""
 
-    def __init__(self, row: Row) -> None:
-        super().__init__(error_message(row.source, row.line, row.problem))
-        self.row = row
+    def __init__(self, source: str, line: int, problem: str | None) -> None:
+        super().__init__(f"{source}, line {line}: {problem} (--on-error skip or empty goes on)")
+        self.line, self.problem = line, problem
 
 
 def encode_texts(
@@ -196,8 +178,7 @@ def encode_texts(
     """Return one vector per text, shape (n, E), and add the texts and their tokens to the report."""
     counts = Counts()
     embed = model.head.embedder(options.pooling, model.normalize, model.truncate_dim)
-    size = options.batch_size
-    run = model.pipeline.run(texts, embed, counts=counts, prompt_text=prompt, batch_size=size)
+    run = model.pipeline.run(texts, embed, counts=counts, prompt_text=prompt, batch_size=options.batch_size)
     vectors = [vector for _, window in run for vector in window]
     report.truncated += counts.truncated
     report.tokens += counts.tokens
@@ -216,16 +197,9 @@ def split_valid(window: list[Row], on_error: OnError) -> tuple[list[Row], list[R
     """Return the rows to encode, and the rows without text; with "raise", raise a NoTextError."""
     invalid = [row for row in window if row.problem is not None]
     valid = window if on_error == "empty" or not invalid else [row for row in window if row.problem is None]
-    for row in valid:
-        check_vector_name(*row.other_columns)
     if invalid and on_error == "raise":
-        raise NoTextError(invalid[0])
+        raise NoTextError(invalid[0].source, invalid[0].line, invalid[0].problem)
     return valid, invalid
-
-
-def error_message(source: str, line: int, problem: str | None) -> str:
-    """Return the error message for a row without text."""
-    return f"{source}, line {line}: {problem} (--on-error skip or empty goes on)"
 
 
 def error_line(source: str, line: int, problem: str | None) -> bytes:

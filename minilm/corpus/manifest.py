@@ -13,6 +13,7 @@ from minilm._arguments import unknown_name
 from minilm._files import errors_named
 from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError, described
+from minilm.hub import sha256_of_files
 from minilm.model import MiniLM
 from minilm.pooling import Pooling
 
@@ -60,8 +61,6 @@ class JobOptions:
 
     def recorded(self, model: MiniLM, corpus: Corpus, output_kind: str) -> dict[str, Any]:
         """Return everything that the output depends on, as the manifest records it."""
-        from minilm.hub import sha256_of_files
-
         checkpoint = model.checkpoint
         files = sha256_of_files(checkpoint)
         modes = model.config.pooling if self.pooling is None else self.pooling
@@ -108,22 +107,10 @@ class JobManifest:
     error_bytes: int = 0  # length of the list of rows without text
     stdin_sha256: str = ""  # of the rows from standard input that were processed
 
-    @classmethod
-    def read(cls, path: Path, options: dict[str, Any], output: Path) -> JobManifest:
-        """Return the manifest at ``path``, with the same errors as :func:`read_manifest`."""
-        fields = read_manifest(path, options, output)
-        with damage_named(path):
-            return cls(**{**fields, "options": options, "report": Report(**fields["report"])})
-
 
 def manifest_path(output: Path) -> Path:
     """Return the file that says how a finished output was made."""
     return output.with_name(output.name + ".manifest.json")
-
-
-def errors_path(output: Path) -> Path:
-    """Return the file that lists the rows without text."""
-    return output.with_name(output.name + ".errors.jsonl")
 
 
 _EXPLANATIONS = {  # lists of paths, sizes, times and checksums would help nobody

@@ -111,10 +111,10 @@ class CorpusReader:
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
         self._column = TextColumn(corpus.column, keep=corpus.keep)
+        self.other_types = self._column.other_types
         self._digest: hashlib._Hash | None = None
         self.position = 0
         self.lines = 0
-        self._rows = self._read()
 
     @property
     def column(self) -> str | None:
@@ -122,25 +122,16 @@ class CorpusReader:
         return self._column.name
 
     @property
-    def other_types(self) -> dict[str, Any]:
-        """Types of the other columns (pyarrow.DataType), from the Parquet files that were opened."""
-        return dict(self._column.other_types)
-
-    @property
     def stdin_sha256(self) -> str:
         """The sha256 in hexadecimal of the rows that came from standard input; empty if none came."""
         return self._digest.hexdigest() if self._digest else ""
 
     def __iter__(self) -> Iterator[Row]:
-        return self._rows
-
-    def _read(self) -> Iterator[Row]:
         corpus, previous_files = self._corpus, 0
         for path, kind in zip(corpus.paths, corpus.formats, strict=True):
             source = InputFile(path, corpus.span)
             for row in READERS[kind](source, self._column):
                 self.position = previous_files + source.position
-                self.lines = source.lines_read
                 if path == STDIN:
                     content = repr((row.text, row.problem, row.other_columns))
                     self._digest = self._digest or hashlib.sha256()

@@ -11,21 +11,19 @@ from typing import Any
 
 from minilm._files import atomic_write, rename_durably, write_json
 from minilm.corpus.formats.input_file import STDIN
-from minilm.corpus.manifest import Report, damage_named, errors_path, manifest_path, read_manifest
+from minilm.corpus.manifest import Report, damage_named, manifest_path, read_manifest
 from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError
 
 
 class JobWorkspace:
-    """The folder ``OUTPUT.incomplete/``, where a job keeps its work until the output is complete.
-
-    Its manifest exists as long as there is something to resume.
-    """
+    """The folder ``OUTPUT.incomplete/``, where a job keeps its work until the output is complete."""
 
     def __init__(self, output: Path) -> None:
         self.output = output
         self.folder = output.with_name(output.name + ".incomplete")
-        self.manifest = self.folder / "manifest.json"
+        self.manifest = self.folder / "manifest.json"  # exists as long as there is something to resume
+        self._errors = output.with_name(output.name + ".errors.jsonl")
         self._replacing = self.folder / "overwrite"  # exists if the job replaces an existing output
 
     @property
@@ -34,10 +32,7 @@ class JobWorkspace:
         return self.manifest.exists()
 
     def finished_report(self, corpus: Corpus, options: dict[str, Any], *, overwrite: bool) -> Report | None:
-        """Return the report of the job if it is finished; None if there is work to do.
-
-        Raises a CorpusError if the output exists and is not from this job, or is one of the inputs.
-        """
+        """Return the report of the job if it is finished, None if not; refuse what is not from this job."""
         self._check_inputs(corpus)
         output, manifest = self.output, manifest_path(self.output)
         if overwrite and output.is_dir() and not manifest.exists():
@@ -59,11 +54,10 @@ class JobWorkspace:
             return Report(**fields["report"])
 
     def _check_inputs(self, corpus: Corpus) -> None:
-        paths = self.output, manifest_path(self.output), errors_path(self.output)
-        outputs = [path.resolve() for path in paths]
+        outputs = [path.resolve() for path in (self.output, manifest_path(self.output), self._errors)]
         for path in corpus.paths:
             resolved = Path(path).resolve()
-            if path != STDIN and any(one == resolved or one in resolved.parents for one in outputs):
+            if path != STDIN and any(resolved.is_relative_to(output) for output in outputs):
                 reason = f"{path} is an input, and would be overwritten"
                 raise CorpusError(f"{reason}: take another name than {self.output}")
 
@@ -78,15 +72,13 @@ class JobWorkspace:
     def check_stdin(self, sha256: str, recorded: str) -> None:
         """Raise a CorpusError unless the rows that came from standard input are the recorded ones."""
         if sha256 != recorded:
-            reason = f"{self.output} was begun with other rows from stdin"
-            raise CorpusError(f"{reason}. Take another name, or --overwrite")
+            raise CorpusError(
+                f"{self.output} was begun with other rows from stdin. Take another name, or --overwrite"
+            )
 
     @contextmanager
     def locked(self, *, overwrite: bool = False) -> Iterator[Path]:
-        """Create the folder and lock it against other processes; with ``overwrite``, empty it first.
-
-        An existing output is not touched before :meth:`publish`.
-        """
+        """Create the folder and lock it against other processes; with ``overwrite``, empty it first."""
         from filelock import FileLock, Timeout
 
         self.folder.mkdir(exist_ok=True)
@@ -138,10 +130,10 @@ class JobWorkspace:
             manifest_path(self.output).unlink(missing_ok=True)
             self._replacing.unlink()
         if report.errors:
-            with atomic_write(errors_path(self.output)) as file:
+            with atomic_write(self._errors) as file:
                 file.writelines(errors)
         else:
-            errors_path(self.output).unlink(missing_ok=True)
+            self._errors.unlink(missing_ok=True)
         write_json(manifest_path(self.output), manifest)
         rename_durably(result, self.output)
         self.mark_done()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -37,20 +36,13 @@ def blas_info() -> BlasInfo:
     if library is None:
         return BlasInfo("unknown", "unknown", "unknown", 1)
     info = library.info()
-    return BlasInfo(
-        str(info["internal_api"]),
-        str(info.get("version") or "unknown"),
-        str(info.get("architecture") or "unknown"),
-        int(info["num_threads"]),
-    )
+    version, kernel = (str(info.get(key) or "unknown") for key in ("version", "architecture"))
+    return BlasInfo(str(info["internal_api"]), version, kernel, int(info["num_threads"]))
 
 
-@cache
+@cache  # the search takes a third of a millisecond
 def _blas_library() -> Any:  # noqa: ANN401 - threadpoolctl has no types
-    """The BLAS of numpy as threadpoolctl controls it, or None if threadpoolctl does not know it (Accelerate).
-
-    The search takes a third of a millisecond.
-    """
+    """The BLAS of numpy as threadpoolctl controls it; None for one that it does not know (Accelerate)."""
     import threadpoolctl
 
     libraries = threadpoolctl.ThreadpoolController().lib_controllers
@@ -71,14 +63,11 @@ def kernel_advice() -> str | None:
     info = blas_info()
     if info.library != "openblas" or info.kernel not in _AVX2_KERNELS or not _cpu_has_avx512():
         return None
-    remedy = "this OpenBLAS does not know the CPU: try a newer numpy, or OPENBLAS_CORETYPE=SkylakeX"
-    remedy += " in the environment"
+    slow = f"this CPU has AVX-512, but numpy's BLAS runs its {info.kernel} kernels, often at half the speed"
     if inherited := os.environ.get("OPENBLAS_CORETYPE"):
-        remedy = f"the environment sets OPENBLAS_CORETYPE={inherited}: unset it before Python starts"
-    return (
-        f"this CPU has AVX-512, but numpy's BLAS runs its {info.kernel} kernels, often at half the speed; "
-        f"{remedy}"
-    )
+        return f"{slow}; the environment sets OPENBLAS_CORETYPE={inherited}: unset it before Python starts"
+    remedy = "try a newer numpy, or OPENBLAS_CORETYPE=SkylakeX in the environment"
+    return f"{slow}; this OpenBLAS does not know the CPU: {remedy}"
 
 
 def _cpu_has_avx512() -> bool:
@@ -92,23 +81,12 @@ def has_small_matrix_kernels() -> bool:
     return blas_info().kernel in _AVX512_KERNELS
 
 
-@contextmanager
-def blas_threads(limit: int) -> Iterator[None]:
-    """Hold numpy's BLAS to at most ``limit`` threads.
+def call_with_blas_threads(limit: int, function: Callable[[], _Result]) -> _Result:
+    """Call ``function`` while numpy's BLAS has at most ``limit`` threads; the limit ends even after Ctrl-C.
 
     The number of threads is global to the process. While calls overlap, in several threads or models, the
     smallest limit holds. When the last one ends, BLAS has its own number back.
     """
-    user = object()
-    try:
-        _limits.enter(user, limit)
-        yield
-    finally:
-        _limits.leave(user)
-
-
-def call_with_blas_threads(limit: int, function: Callable[[], _Result]) -> _Result:
-    """Call ``function`` within :func:`blas_threads`, whose limit ends even if Ctrl-C comes at any line."""
     user = object()
     try:
         try:
@@ -123,17 +101,11 @@ def call_with_blas_threads(limit: int, function: Callable[[], _Result]) -> _Resu
 class _Limits:
     """The limits that are in force in this process.
 
-    There are two states:
+    Without users, ``original`` is None, and BLAS has the number of threads that the program gave it. With
+    users, ``original`` is that number, and BLAS has the smallest limit in ``active``.
 
-    - **free**: ``active`` is empty and ``original`` is None. BLAS has the number that the program gave it.
-    - **limited**: ``original`` is that number, and BLAS has the smallest limit in ``active``.
-
-    ``enter`` leads from free to limited: it notes ``original``, adds its user to ``active``, then sets BLAS.
-    ``leave`` removes its user and sets BLAS to the smallest limit of the others. Without others it sets BLAS
-    to ``original`` and forgets it, which leads back to free.
-
-    Ctrl-C may end either one between any two lines. The user then calls ``leave`` (again), which is safe
-    because each of its steps has the same effect the second time.
+    Ctrl-C may end ``enter`` or ``leave`` between any two lines. The user then calls ``leave`` (again), which
+    is safe because each of its steps has the same effect the second time.
     """
 
     def __init__(self) -> None:
@@ -161,12 +133,9 @@ class _Limits:
                 self.original = None
 
     def after_fork(self) -> None:
-        """Drop, in a forked child, the lock and the limits of threads that the child does not have.
-
-        BLAS still has their smallest limit. ``original`` stays, so that the child's first call restores it.
-        """
+        """Drop, in a forked child, the lock and the limits of threads that the child does not have."""
         self.lock = threading.Lock()
-        self.active = {}
+        self.active = {}  # BLAS still has the smallest; original stays, so that the first call restores it
 
     def _apply(self, library: Any, original: int) -> None:  # noqa: ANN401 - threadpoolctl has no types
         # Newer releases of threadpoolctl ignore a thread while another controls BLAS. Control is taken here

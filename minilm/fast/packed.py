@@ -56,7 +56,6 @@ from minilm.fast.parameters import LayerNorm, Linear, PackedLayer, PackedParamet
 # (4) Rows that GELU works on at a time. From 32 to 1,024 rows the speed is the same (notebook 05, step 5),
 # and few rows need small buffers.
 GELU_ROWS = 64
-
 _ONE = np.float32(1)
 
 
@@ -222,12 +221,7 @@ def _multiply(x: Float32Array, weight: Weight, *, out: Float32Array) -> None:
 
 
 def _attend(
-    query_key_value: Float32Array,
-    texts: int,
-    heads: int,
-    *,
-    queries: slice = slice(None),
-    out: Float32Array,
+    query_key_value: Float32Array, texts: int, heads: int, *, queries: slice = slice(None), out: Float32Array
 ) -> None:
     """Write the context vectors of N texts to ``out``: (N x L, 3E) to (N x queries, E).
 
@@ -249,12 +243,9 @@ def _attend(
 
 
 def _double_gelu(x: Float32Array, workspace: Workspace, coefficients: Sequence[np.float32]) -> None:
-    """Replace ``x`` by ``2 gelu(x) = x (1 + tanh(x P(x^2)))``, (4).
-
-    Where P overflows, tanh is 1 or -1, which is right; so the overflow needs no warning.
-    """
+    """Replace ``x`` by ``2 gelu(x) = x (1 + tanh(x P(x^2)))``, (4)."""
     highest, next_lower, *lower = coefficients[::-1]  # P by Horner's rule
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore"):  # where P overflows, tanh is 1 or -1, which is right
         for start in range(0, len(x), GELU_ROWS):
             block = x[start : start + GELU_ROWS]
             square, gate = workspace.square[: len(block)], workspace.gate[: len(block)]

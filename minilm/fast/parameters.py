@@ -37,13 +37,10 @@ GELU_COEFFICIENTS = (
     -1.3378301948231116e-07,
     1.8139232582038901e-09,
 )
-# (4) The same for activations.gelu_tanh, where P is exact.
-GELU_TANH_COEFFICIENTS = (math.sqrt(2 / math.pi), math.sqrt(2 / math.pi) * 0.044715)
-
 # The coefficients of every activation function that packed.py computes; ReLU has none.
 _COEFFICIENTS: dict[Activation, tuple[float, ...] | None] = {
     gelu: GELU_COEFFICIENTS,
-    gelu_tanh: GELU_TANH_COEFFICIENTS,
+    gelu_tanh: (math.sqrt(2 / math.pi), math.sqrt(2 / math.pi) * 0.044715),  # exact
     relu: None,
 }
 HIDDEN_ACTS = tuple(name for name, function in ACTIVATIONS.items() if function in _COEFFICIENTS)
@@ -102,25 +99,13 @@ def pack_parameters(
 ) -> PackedParameters:
     """Fuse the parameters of :func:`minilm.checkpoint.weights.load_parameters` for ``packed.py``.
 
-    Parameters
-    ----------
-    parameters : mapping of str to ndarray
-        Tensor name to array; linear weights (in, out).
-    config : ModelConfig
-        The shape of the encoder.
-    in_panels : bool
-        Lay the weights out for a BLAS that has fast kernels for small matrices (5).
-
-    Raises
-    ------
-    ValueError
-        If ``config.hidden_act`` is not one of :data:`HIDDEN_ACTS`.
+    Their linear weights are (in, out). ``in_panels`` lays them out for a BLAS that has fast kernels for small
+    matrices (5). Raises ValueError if ``config.hidden_act`` is not one of :data:`HIDDEN_ACTS`.
     """
     activation = ACTIVATIONS.get(config.hidden_act)
     if activation not in _COEFFICIENTS:
-        raise ValueError(
-            f"hidden_act {config.hidden_act!r} is not supported, only {', '.join(HIDDEN_ACTS)} are"
-        )
+        known = ", ".join(HIDDEN_ACTS)
+        raise ValueError(f"hidden_act {config.hidden_act!r} is not supported, only {known} are")
     coefficients = _COEFFICIENTS[activation]
     token_types = _single(parameters, "embeddings.token_type_embeddings.weight")
     return PackedParameters(
@@ -129,13 +114,7 @@ def pack_parameters(
         token_type_differences=token_types - token_types[0],
         embeddings_norm=_norm(parameters, "embeddings.LayerNorm"),
         layers=[
-            _pack_layer(
-                parameters,
-                f"encoder.layer.{i}",
-                config,
-                output_scale=1 if coefficients is None else 0.5,  # _double_gelu returns twice GELU
-                in_panels=in_panels,
-            )
+            _pack_layer(parameters, f"encoder.layer.{i}", config, in_panels)
             for i in range(config.num_hidden_layers)
         ],
         heads=config.num_attention_heads,
@@ -154,12 +133,7 @@ def _norm(parameters: Mapping[str, FloatArray], name: str) -> LayerNorm:
 
 
 def _pack_layer(
-    parameters: Mapping[str, FloatArray],
-    layer: str,
-    config: ModelConfig,
-    *,
-    output_scale: float,
-    in_panels: bool,
+    parameters: Mapping[str, FloatArray], layer: str, config: ModelConfig, in_panels: bool
 ) -> PackedLayer:
     def linear(*names: str, scale: float = 1) -> Linear:
         """Fuse layers of the same input into one; ``scale`` multiplies the first (2)."""
@@ -167,9 +141,11 @@ def _pack_layer(
         biases = [_single(parameters, f"{layer}.{name}.bias") for name in names]
         if scale != 1:
             weights[0], biases[0] = weights[0] * np.float32(scale), biases[0] * np.float32(scale)
-        return Linear(_pack_weights(weights, in_panels=in_panels), np.concatenate(biases))
+        return Linear(_pack_weights(weights, in_panels), np.concatenate(biases))
 
-    output = _single(parameters, f"{layer}.output.dense.weight") * np.float32(output_scale)  # (4)
+    output = _single(parameters, f"{layer}.output.dense.weight")
+    if ACTIVATIONS[config.hidden_act] is not relu:
+        output = output * np.float32(0.5)  # (4): _double_gelu returns twice GELU
     parts = -(-config.intermediate_size // LONGEST_SUM)  # (6), rounded up
     return PackedLayer(
         query_key_value=linear(
@@ -181,13 +157,13 @@ def _pack_layer(
         attention_output=linear("attention.output.dense"),
         attention_norm=_norm(parameters, f"{layer}.attention.output.LayerNorm"),
         intermediate=linear("intermediate.dense"),
-        output=[_pack_weights([part], in_panels=in_panels) for part in np.array_split(output, parts)],
+        output=[_pack_weights([part], in_panels) for part in np.array_split(output, parts)],
         output_bias=_single(parameters, f"{layer}.output.dense.bias"),
         output_norm=_norm(parameters, f"{layer}.output.LayerNorm"),
     )
 
 
-def _pack_weights(weights: Sequence[Float32Array], *, in_panels: bool) -> Weight:
+def _pack_weights(weights: Sequence[Float32Array], in_panels: bool) -> Weight:
     """Weights (in, out) side by side as one, in panels (5) if they are wanted and the widths allow them."""
     inputs, widths = len(weights[0]), [weight.shape[1] for weight in weights]
     # in multiples of 8 rows and not above 32

@@ -85,23 +85,21 @@ class Embedder:
             import pyarrow as pa
 
             names = any_table.column_names
-            array = self._encode(self._texts(any_table, names).to_pylist())  # (n, E)
+            array = self._vectors(any_table, names)  # (n, E)
             vectors = pa.FixedSizeListArray.from_arrays(pa.array(array.ravel()), array.shape[1])
             if self._to in names:
                 return any_table.set_column(names.index(self._to), self._to, vectors)
             return any_table.append_column(self._to, vectors)
         if hasattr(table, "assign"):
-            rows = list(self._encode(self._texts(any_table, any_table.columns)))
-            return any_table.assign(**{self._to: rows})
+            return any_table.assign(**{self._to: list(self._vectors(any_table, any_table.columns))})
         if isinstance(table, Mapping):
-            return {**table, self._to: self._encode(self._texts(any_table, any_table))}  # type: ignore[return-value]
+            return {**table, self._to: self._vectors(any_table, any_table)}  # type: ignore[return-value]
         kinds = "a mapping of arrays, a pandas.DataFrame or a pyarrow.Table"
         raise TypeError(f"a table must be {kinds}, not {type(table).__name__}")
 
-    def _texts(self, table: Any, names: Iterable[object]) -> Any:  # noqa: ANN401 - a column of any kind
+    def _vectors(self, table: Any, names: Iterable[object]) -> Float32Array:  # noqa: ANN401 - of any kind
         if self._column not in names:
             raise ValueError(f"no column {self._column!r} among {', '.join(map(str, names))}")
-        return table[self._column]
-
-    def _encode(self, texts: Sequence[str]) -> Float32Array:
+        column = table[self._column]
+        texts = column.to_pylist() if hasattr(column, "to_pylist") else column
         return self._model().encode(texts, show_progress_bar=False, **self._options)

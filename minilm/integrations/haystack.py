@@ -41,10 +41,7 @@ class MiniLMTextEmbedder:
         """Return what a pipeline writes to its file."""
         return default_to_dict(self, model=name_of(self.model))
 
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> MiniLMTextEmbedder:
-        """Return the component that wrote ``data``."""
-        return default_from_dict(cls, data)
+    from_dict: Any = classmethod(default_from_dict)
 
 
 @component
@@ -99,7 +96,4 @@ class MiniLMDocumentEmbedder:
             embedding_separator=self.embedding_separator,
         )
 
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> MiniLMDocumentEmbedder:
-        """Return the component that wrote ``data``."""
-        return default_from_dict(cls, data)
+    from_dict: Any = classmethod(default_from_dict)

@@ -6,13 +6,12 @@ import os
 import threading
 from functools import lru_cache
 
-from minilm.hub import DEFAULT_MODEL
 from minilm.model import MiniLM
 
 ModelOrName = MiniLM | str | os.PathLike[str]
 
 
-def as_model(model: ModelOrName = DEFAULT_MODEL) -> MiniLM:
+def as_model(model: ModelOrName) -> MiniLM:
     """Return the model itself, or the shared model of that name: frameworks copy their components freely."""
     return model if isinstance(model, MiniLM) else shared_model(os.fspath(model))
 

@@ -10,7 +10,7 @@ from mteb.models.model_meta import ModelMeta, ScoringFunction
 
 from minilm._arrays import Float32Array
 from minilm.hub import DEFAULT_MODEL
-from minilm.integrations.models import ModelOrName, as_model, name_of
+from minilm.integrations.models import ModelOrName, as_model
 
 
 class MiniLMEncoder(AbsEncoder):
@@ -25,26 +25,19 @@ class MiniLMEncoder(AbsEncoder):
     def __init__(self, model_name: ModelOrName = DEFAULT_MODEL) -> None:
         self.model = as_model(model_name)
         self.model_prompts = {name: text for name, text in self.model.prompts.items() if text}
-        name = name_of(self.model)
-        config = self.model.config
+        config, checkpoint = self.model.config, self.model.checkpoint
+        unknown = ["loader", "release_date", "languages", "n_parameters", "memory_usage_mb", "license"]
+        unknown += ["public_training_code", "public_training_data", "training_datasets"]
         self.mteb_model_meta = ModelMeta(
-            loader=None,
-            name=name if self.model.checkpoint.repo_id else f"local/{self.model.checkpoint.directory.name}",
-            revision=self.model.checkpoint.revision,
-            release_date=None,
-            languages=None,
-            n_parameters=None,
-            memory_usage_mb=None,
+            **dict.fromkeys(unknown),
+            name=checkpoint.repo_id or f"local/{checkpoint.directory.name}",
+            revision=checkpoint.revision,
             max_tokens=self.model.max_seq_length,
             embed_dim=self.model.get_embedding_dimension(),
-            license=None,
             open_weights=True,
-            public_training_code=None,
-            public_training_data=None,
             framework=["NumPy"],
             similarity_fn_name=ScoringFunction(self.model.similarity_fn_name),
             use_instructions=bool(self.model_prompts),
-            training_datasets=None,
             n_embedding_parameters=config.vocab_size * config.hidden_size,
         )
 

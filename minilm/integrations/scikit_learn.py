@@ -78,13 +78,9 @@ class MiniLMVectorizer(TransformerMixin, BaseEstimator):
 
     def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:  # noqa: ARG002
         """Return one name per component: "minilm0", "minilm1" ..."""
-        model = as_model(self.model_name_or_path)
-        example = np.empty((1, model.get_embedding_dimension()), np.float32)
-        width = truncate_embeddings(example, self.truncate_dim).shape[1]
+        embedding = np.empty(as_model(self.model_name_or_path).get_embedding_dimension())
+        width = len(truncate_embeddings(embedding, self.truncate_dim))
         return np.array([f"minilm{i}" for i in range(width)], dtype=object)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
 
     def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - sklearn.utils.Tags
         tags = super().__sklearn_tags__()

@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.security import HTTPBearer
-from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.exceptions import HTTPException
 
 from minilm import __version__
 from minilm.cross_encoder import CrossEncoder
 from minilm.model import MiniLM
-from minilm.server.errors import failed_response, invalid_response, refused_response
 from minilm.server.limits import ServerSettings
 from minilm.server.middleware import Gate
+from minilm.server.responses import failed_response, invalid_response, refused_response
 from minilm.server.routes.openai import openai_routes
 from minilm.server.routes.operations import operations_routes
 from minilm.server.routes.page import page_routes
@@ -52,13 +51,9 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001 - the protocol's argument
         yield
-        await asyncio.to_thread(service.batcher.stop)
-        if reranking:
-            await asyncio.to_thread(reranking.batcher.stop)
+        for batcher in service.batchers:
+            await asyncio.to_thread(batcher.stop)
 
-    errors: dict[int | str, dict[str, Any]] = {
-        status: {"model": ErrorAnswer} for status in (400, 401, 408, 413, 422, 503)
-    }
     app = FastAPI(
         title="minilm",
         version=__version__,
@@ -66,7 +61,7 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        responses=errors,
+        responses={status: {"model": ErrorAnswer} for status in (400, 401, 408, 413, 422, 503)},
         # only for /docs, where a key can then be entered: the gate asks for it
         dependencies=[Depends(HTTPBearer(auto_error=False))] if settings.api_key else None,
     )
@@ -78,14 +73,11 @@ def create_app(
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type"],
         )
-    app.exception_handler(StarletteHTTPException)(refused_response)
+    app.exception_handler(HTTPException)(refused_response)
     app.exception_handler(RequestValidationError)(invalid_response)
     app.exception_handler(Exception)(failed_response)
-    for router in (
-        openai_routes(service),
-        text_embeddings_inference_routes(service, reranking),
-        page_routes(service),
-        operations_routes(service),
-    ):
-        app.include_router(router)
+    app.include_router(openai_routes(service))
+    app.include_router(text_embeddings_inference_routes(service, reranking))
+    app.include_router(page_routes(service))
+    app.include_router(operations_routes(service))
     return app

@@ -18,9 +18,11 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence, Sized
+from itertools import islice
 from typing import Any
 
 from minilm._arrays import AnyArray
+from minilm.server.responses import RequestError
 
 # What is encoded, in the form that the encode function takes; len() is the number of tokens.
 Items = Sequence[Sized]
@@ -35,11 +37,12 @@ LINGER_SECONDS = 0.003  # how long to wait for clients that were just answered t
 PIECE_TOKENS = 256  # of one request in a batch, while others wait
 
 
-class QueueFullError(Exception):
+class QueueFullError(RequestError):
     """There is no room for another request; ``retry_after`` is in seconds."""
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"the queue is full; try again in {retry_after} s")
+        message = f"the queue is full; try again in {retry_after} s"
+        super().__init__(503, message, code="queue_full", headers={"Retry-After": str(retry_after)})
         self.retry_after = retry_after
 
 
@@ -49,35 +52,32 @@ class _QueuedRequest:
     def __init__(self, items: Items, loop: asyncio.AbstractEventLoop) -> None:
         self.items = items
         self.results: list[AnyArray] = []
-        self.started = 0  # items that were taken into a batch
+        self.taken = 0  # items that were taken into a batch
         self.loop = loop
         self.future: asyncio.Future[list[AnyArray]] = loop.create_future()
         self.arrived = time.perf_counter()
 
-    def take(self, tokens: int) -> tuple[int, int]:
-        """Take the next items, about ``tokens`` tokens and at least one item; return their bounds."""
-        start = self.started
-        while self.started < len(self.items) and tokens > 0:
-            tokens -= len(self.items[self.started])
-            self.started += 1
-        return start, self.started
-
-
-_Piece = tuple[_QueuedRequest, int, int]  # items of a request, from a start to a stop
+    def take(self, tokens: int) -> Items:
+        """Return the next items, of about ``tokens`` tokens and at least one item."""
+        start = self.taken
+        while self.taken < len(self.items) and tokens > 0:
+            tokens -= len(self.items[self.taken])
+            self.taken += 1
+        return self.items[start : self.taken]
 
 
 class Batcher:
     """The queue before the encoder, and the thread that empties it.
 
-    ``encode`` makes one array of each item, in the same order, on ``cores`` cores. A request is refused if
+    ``encode`` makes one array of each item, in the same order, on ``threads`` cores. A request is refused if
     more than ``max_tokens`` would wait.
     """
 
     def __init__(
-        self, encode: EncodeBatch, *, cores: int, max_tokens: int, observe_batch: ObserveBatch | None = None
+        self, encode: EncodeBatch, *, threads: int, max_tokens: int, observe_batch: ObserveBatch | None = None
     ) -> None:
         self._encode = encode
-        self._batch_tokens = BATCH_TOKENS * cores
+        self._batch_tokens = BATCH_TOKENS * threads
         self._max_tokens = max_tokens
         self._observe_batch = observe_batch
         self._rate = 10_000.0  # tokens per second; measured from the first batch on
@@ -87,16 +87,11 @@ class Batcher:
     def reset(self) -> None:
         """Start with an empty queue and no thread: when it is made, and again in a forked child."""
         self._waiting: deque[_QueuedRequest] = deque()
-        self._tokens = 0
+        self.waiting_tokens = 0  # in the queue or in the encoder
         self._condition = threading.Condition()
         self._stopping = False
         self._expected = 1  # requests in the queue at which the encoder does not wait any longer
         self._thread: threading.Thread | None = None
-
-    @property
-    def waiting_tokens(self) -> int:
-        """Tokens in the queue or in the encoder."""
-        return self._tokens
 
     async def encode(self, items: Items) -> list[AnyArray]:
         """Return one array per item; a QueueFullError if too many tokens wait already.
@@ -114,9 +109,9 @@ class Batcher:
             tokens = sum(map(len, items))
             if self._stopping:
                 raise QueueFullError(1)
-            if self._tokens and self._tokens + tokens > self._max_tokens:
-                raise QueueFullError(1 + int(self._tokens / self._rate))
-            self._tokens += tokens
+            if self.waiting_tokens and self.waiting_tokens + tokens > self._max_tokens:
+                raise QueueFullError(1 + int(self.waiting_tokens / self._rate))
+            self.waiting_tokens += tokens
             self._waiting.append(request)
             if len(self._waiting) >= self._expected:
                 self._condition.notify()
@@ -137,89 +132,71 @@ class Batcher:
     def _run(self) -> None:
         while True:
             with self._condition:
-                self._linger()
-                while not self._waiting and not self._stopping:
-                    self._condition.wait()
+                # the clients that were just answered are likely to ask again
+                self._condition.wait_for(self._has_expected, LINGER_SECONDS)
+                self._expected = 1
+                self._condition.wait_for(self._has_expected)
                 if not self._waiting:
                     return
                 pieces = self._take_batch()
             self._encode_batch(pieces)
 
-    def _linger(self) -> None:
-        """Wait a moment for the clients that were just answered: they are likely to ask again."""
-        deadline = time.perf_counter() + LINGER_SECONDS
-        while len(self._waiting) < self._expected and not self._stopping:
-            left = deadline - time.perf_counter()
-            if left <= 0:
-                break
-            self._condition.wait(left)
-        self._expected = 1
+    def _has_expected(self) -> bool:
+        return len(self._waiting) >= self._expected or self._stopping
 
-    def _take_batch(self) -> list[_Piece]:
-        pieces: list[_Piece] = []
+    def _take_batch(self) -> list[tuple[_QueuedRequest, Items]]:
+        """Take pieces of the waiting requests, in turn; a request may give more than one."""
+        pieces: list[tuple[_QueuedRequest, Items]] = []
         room = self._batch_tokens
         while self._waiting and room > 0:
             request = self._waiting.popleft()
             if request.future.done():  # the client has gone, or was told of an error
-                self._tokens -= sum(map(len, request.items[request.started :]))
+                self.waiting_tokens -= sum(map(len, request.items[request.taken :]))
                 continue
             # a request that is alone in the queue may fill the batch
-            start, stop = request.take(room if not self._waiting else min(room, PIECE_TOKENS))
-            room -= sum(map(len, request.items[start:stop]))
-            pieces.append((request, start, stop))
-            if request.started < len(request.items):
+            piece = request.take(room if not self._waiting else min(room, PIECE_TOKENS))
+            room -= sum(map(len, piece))
+            pieces.append((request, piece))
+            if request.taken < len(request.items):
                 self._waiting.append(request)
         return pieces
 
-    def _encode_batch(self, pieces: list[_Piece]) -> None:
-        items = [item for request, start, stop in pieces for item in request.items[start:stop]]
+    def _encode_batch(self, pieces: list[tuple[_QueuedRequest, Items]]) -> None:
+        requests = list(dict.fromkeys(request for request, _ in pieces))
+        items = [item for _, piece in pieces for item in piece]
         tokens = sum(map(len, items))
         started = time.perf_counter()
+        waited = [started - request.arrived for request in requests if not request.results]
+        results: Sequence[AnyArray] = []
         error: Exception | None = None
-        results: Sequence[AnyArray] | None = None
         try:
             if items:
                 results = self._encode(items)
         except Exception as raised:  # the thread must outlive any one batch; each request is told
             error = raised
-        finally:
-            with self._condition:
-                self._tokens -= tokens
-        finished = _distribute(pieces, results, error)
+        remaining = iter(results)
+        for request, piece in pieces:
+            request.results.extend(islice(remaining, len(piece)))
+        finished = [r for r in requests if error is not None or len(r.results) == len(r.items)]
         with self._condition:
-            self._expected = sum(map(len, finished.values())) + len(self._waiting)
-        if results is not None:  # before anyone is answered, who may fork, or ask for the count
+            self.waiting_tokens -= tokens
+            self._expected = len(finished) + len(self._waiting)
+        if items and error is None:  # before anyone is answered, who may fork, or ask for the count
             self._rate = tokens / max(time.perf_counter() - started, 1e-6)
             if self._observe_batch is not None:
-                waited = [started - request.arrived for request, start, _ in pieces if start == 0]
                 self._observe_batch(len(items), tokens, waited)
-        for loop, requests in finished.items():
-            loop.call_soon_threadsafe(_deliver, requests, error)
-
-
-def _distribute(
-    pieces: list[_Piece], results: Sequence[AnyArray] | None, error: Exception | None
-) -> dict[asyncio.AbstractEventLoop, list[_QueuedRequest]]:
-    """Give each request its results, and return the requests that are finished, by their event loop."""
-    finished: dict[asyncio.AbstractEventLoop, list[_QueuedRequest]] = {}
-    position = 0
-    for request, start, stop in pieces:
-        if results is not None:
-            request.results.extend(results[position : position + stop - start])
-        position += stop - start
-        if error is not None or len(request.results) == len(request.items):
-            finished.setdefault(request.loop, []).append(request)
-    return finished
+        for loop in {request.loop for request in finished}:
+            loop.call_soon_threadsafe(_deliver, [r for r in finished if r.loop is loop], error)
 
 
 def _deliver(requests: list[_QueuedRequest], error: Exception | None) -> None:
     for request in requests:
         if request.future.done():
             continue
-        if error is not None:
-            request.future.set_exception(error)
-        else:
+        if error is None:
             request.future.set_result(request.results)
+        else:
+            request.future.set_exception(error)
 
 
 _batchers: weakref.WeakSet[Batcher] = weakref.WeakSet()

@@ -6,6 +6,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from minilm._arguments import positive_int
+
 
 @dataclass(frozen=True)
 class ServerSettings:
@@ -45,13 +47,19 @@ class ServerSettings:
 
     def __post_init__(self) -> None:
         key = self.api_key
-        if key is not None and not (key and key.isascii() and key.isprintable() and " " not in key):
+        if key is not None and not (isinstance(key, str) and re.fullmatch("[!-~]+", key)):
             raise ValueError("api_key must be printable ASCII without spaces, and not empty")
+        if not isinstance(self.cors_origins, (tuple, list)):
+            raise ValueError(f"cors_origins must be a tuple of str, not {self.cors_origins!r}")
         for origin in self.cors_origins:
             # a browser also sends "null", for what has no origin of its own; anybody can have that
-            if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\sA-Z]+", origin):
+            is_text = isinstance(origin, str)
+            if not is_text or (
+                origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\sA-Z]+", origin)
+            ):
                 raise ValueError(f"cors_origins must be like https://example.org, or *, not {origin!r}")
-        for name in ("max_body_bytes", "max_texts", "max_characters", "max_queue_tokens", "body_seconds"):
-            value = getattr(self, name)
-            if not 0 < value < math.inf:
-                raise ValueError(f"{name} must be positive, not {value}")
+        for name in ("max_body_bytes", "max_texts", "max_characters", "max_queue_tokens"):
+            positive_int(name, getattr(self, name))
+        seconds = self.body_seconds
+        if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not 0 < seconds < math.inf:
+            raise ValueError(f"body_seconds must be a positive number, not {seconds!r}")

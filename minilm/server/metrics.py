@@ -16,9 +16,7 @@ class Metrics:
     """Counters of one server, in their own registry: two servers in one process do not mix."""
 
     def __init__(self, queue_tokens: Callable[[], float]) -> None:
-        self._registry = CollectorRegistry()
-        self._queues = [queue_tokens]
-        registry = self._registry
+        self._registry = registry = CollectorRegistry()
         duration = partial(Histogram, buckets=_SECONDS, registry=registry)
         size = partial(Histogram, buckets=_POWERS, registry=registry)
         self.requests = Counter(
@@ -31,14 +29,9 @@ class Metrics:
         self._texts = size("minilm_batch_texts", "Texts encoded together.")
         self._tokens = size("minilm_batch_tokens", "Tokens encoded together.")
         self._waited = duration("minilm_queue_duration_seconds", "Time a request waits to be encoded.")
-        Gauge(
-            "minilm_queue_tokens", "Tokens that wait or are being encoded.", registry=registry
-        ).set_function(lambda: sum(queue() for queue in self._queues))
+        queue = Gauge("minilm_queue_tokens", "Tokens that wait or are being encoded.", registry=registry)
+        queue.set_function(queue_tokens)
         ProcessCollector(registry=registry)  # memory, CPU time, open files, where there is a /proc
-
-    def add_queue(self, tokens: Callable[[], float]) -> None:
-        """Count what waits in another queue too."""
-        self._queues.append(tokens)
 
     def observe_batch(self, texts: int, tokens: int, waited: list[float]) -> None:
         """Count what went through the encoder together."""

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import hmac
 import time
-from typing import TYPE_CHECKING
 
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from minilm.server.errors import error_response
 from minilm.server.limits import ServerSettings
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-    from minilm.server.metrics import Metrics
+from minilm.server.metrics import Metrics
+from minilm.server.responses import RequestError
+from minilm.server.routes.page import PAGE_FILES
 
 # Everything comes from this server; scripts and styles only from files of their own, never inline.
 CONTENT_SECURITY_POLICY = (
@@ -31,14 +29,12 @@ _HEADERS = [
     (b"referrer-policy", b"no-referrer"),
 ]
 # The page and the state of the server; every other path needs the key, if there is one.
-OPEN_PATHS = frozenset(
-    {"/", "/page.css", "/page.js", "/health", "/metrics", "/docs", "/docs.js", "/openapi.json"}
-)
+OPEN_PATHS = frozenset({*PAGE_FILES, "/health", "/metrics", "/openapi.json"})
 
 
 def _refusal(status: int, message: str, code: str, **headers: str) -> Response:
     # the connection closes: there may be more of the body
-    return error_response(status, message, code=code, headers={"connection": "close", **headers})
+    return RequestError(status, message, code=code, headers={"connection": "close", **headers}).response()
 
 
 _NO_KEY = _refusal(
@@ -81,9 +77,16 @@ class Gate:
             self._metrics.latency.labels(path).observe(time.perf_counter() - started)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await self._read_body(receive, None if self._is_allowed(scope) else _NO_KEY)
-        if body is None:  # the client went away before its body came
+        refusal = None if self._is_allowed(scope) else _NO_KEY
+        seconds = self._settings.body_seconds
+        body: bytes | Response
+        try:
+            body = await asyncio.wait_for(self._read_body(Request(scope, receive), refusal), seconds)
+        except ClientDisconnect:
             return
+        except asyncio.TimeoutError:
+            message = f"the body did not arrive within {seconds:g} seconds"
+            body = refusal or _refusal(408, message, "body_too_slow")
         if isinstance(body, Response):
             await body(scope, receive, send)
             return
@@ -97,36 +100,20 @@ class Gate:
 
     def _is_allowed(self, scope: Scope) -> bool:
         key, path = self._settings.api_key, scope["path"]
-        if key is None or path in OPEN_PATHS or path.startswith("/swagger/"):
+        if key is None or path in OPEN_PATHS:
             return True
         scheme, _, token = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
         # in constant time, so that a wrong key does not show how much of it was right
         is_right = hmac.compare_digest(token.strip(), key.encode())
         return is_right and scheme.lower() == b"bearer"
 
-    async def _read_body(self, receive: Receive, refusal: Response | None) -> bytes | Response | None:
-        """Read all of the body, within its limit and a deadline; None if the client goes away.
-
-        The body of a request that has a ``refusal`` already is read, and not kept.
-        """
-        seconds = self._settings.body_seconds
-        try:
-            return await asyncio.wait_for(self._read_to_end(receive, refusal), seconds)
-        except asyncio.TimeoutError:
-            message = f"the body did not arrive within {seconds:g} seconds"
-            return refusal or _refusal(408, message, "body_too_slow")
-
-    async def _read_to_end(self, receive: Receive, refusal: Response | None) -> bytes | Response | None:
+    async def _read_body(self, request: Request, refusal: Response | None) -> bytes | Response:
+        """Return all of the body, or a refusal; nothing is kept of the body of a refused request."""
         limit = self._settings.max_body_bytes
         body = bytearray()  # one buffer, however small the pieces are
-        size, is_last = 0, False
-        while not is_last:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            piece = message.get("body", b"")
+        size = 0
+        async for piece in request.stream():
             size += len(piece)
-            is_last = not message.get("more_body", False)
             if refusal is None and size > limit:
                 text = f"the body is longer than this server's limit of {limit:,} bytes"
                 refusal = _refusal(413, text, "body_too_large")

@@ -9,13 +9,13 @@ client to read an answer. The limits of the body are in ``middleware.py``.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from minilm.server.errors import error_body
+from minilm.server.responses import RequestError
 
 MAX_HEAD_BYTES = 65_536  # as much as uvicorn's other parser, h11, takes
 HEAD_SECONDS = 30.0  # for a connection's first byte, and from a request's first byte to the end of its head
@@ -29,19 +29,19 @@ class Protocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._head_bytes = 0
         self._is_in_head = True
-        self._timer: asyncio.TimerHandle | None = None  # of the head or the next request, not of a body
-        self._unread_timer: asyncio.TimerHandle | None = None
         self._unread_bytes = 0
+        # "head" limits a head, or the wait for the next request; "unread" limits an answer
+        self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         """Wait for the first request, for a limited time."""
         super().connection_made(transport)
-        self._start_timer(HEAD_SECONDS, self._give_up)
+        self._start_timer("head", HEAD_SECONDS, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone."""
-        self._stop_timer()
-        self._stop_unread_timer()
+        self._stop_timer("head")
+        self._stop_timer("unread")
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -55,13 +55,13 @@ class Protocol(HttpToolsProtocol):
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(431, f"the request's headers are longer than {MAX_HEAD_BYTES:,} bytes")
-        elif self._timer is None:
-            self._start_timer(HEAD_SECONDS, self._give_up)
+        elif "head" not in self._timers:
+            self._start_timer("head", HEAD_SECONDS, self._give_up)
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
-        self._stop_timer()
+        self._stop_timer("head")
         self._is_in_head, self._head_bytes = True, 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -72,7 +72,7 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The rest is the body."""
         self._is_in_head = False
-        self._stop_timer()
+        self._stop_timer("head")
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
@@ -81,7 +81,7 @@ class Protocol(HttpToolsProtocol):
         self._watch_unread()
         is_busy = self._is_in_head or not self.cycle.response_complete  # the next request has started
         if not is_busy and not self.transport.is_closing():
-            self._start_timer(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+            self._start_timer("head", self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def pause_writing(self) -> None:
         """The client reads more slowly than the answer is written."""
@@ -95,10 +95,10 @@ class Protocol(HttpToolsProtocol):
 
     def _watch_unread(self) -> None:
         """Start the timer of the unread answer again, if anything is unread."""
-        self._stop_unread_timer()
+        self._stop_timer("unread")
         self._unread_bytes = self.transport.get_write_buffer_size()
         if self._unread_bytes:
-            self._unread_timer = self.loop.call_later(UNREAD_SECONDS, self._check_unread)
+            self._start_timer("unread", UNREAD_SECONDS, self._check_unread)
 
     def _check_unread(self) -> None:
         if self.transport.get_write_buffer_size() < self._unread_bytes:
@@ -106,32 +106,25 @@ class Protocol(HttpToolsProtocol):
         else:
             self.transport.abort()
 
-    def _stop_unread_timer(self) -> None:
-        if self._unread_timer is not None:
-            self._unread_timer.cancel()
-            self._unread_timer = None
+    def _start_timer(self, name: str, seconds: float, call: Callable[[], None]) -> None:
+        self._stop_timer(name)
+        self._timers[name] = self.loop.call_later(seconds, call)
 
-    def _start_timer(self, seconds: float, call: Callable[[], None]) -> None:
-        self._stop_timer()
-        self._timer = self.loop.call_later(seconds, call)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _stop_timer(self, name: str) -> None:
+        if timer := self._timers.pop(name, None):
+            timer.cancel()
 
     def _give_up(self) -> None:
         if not self._head_bytes:  # browsers open connections before they need them
             self.transport.close()
-            return
-        self._refuse(408, f"the request's headers did not arrive within {HEAD_SECONDS:g} seconds")
+        else:
+            self._refuse(408, f"the request's headers did not arrive within {HEAD_SECONDS:g} seconds")
 
     def _refuse(self, status: int, message: str) -> None:
-        body = json.dumps(error_body(status, message)).encode()
-        reason = {408: "Request Timeout", 431: "Request Header Fields Too Large"}[status]
-        head = f"HTTP/1.1 {status} {reason}\r\ncontent-type: application/json\r\n"
+        body = bytes(RequestError(status, message).response().body)
+        head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
         head += f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        self._stop_timer()
+        self._stop_timer("head")
         if not self.transport.is_closing():
             self.transport.write(head.encode() + body)
             self.transport.close()

@@ -21,6 +21,10 @@ def _encodable(text: str) -> str:
     return text
 
 
+# One text. Those of a list are checked once their number is known to be within the limit.
+EncodableText = Annotated[StrictStr, AfterValidator(_encodable)]
+
+
 class RequestBody(BaseModel):
     """The JSON body of a request. The parsed JSON is emptied once the request is made of it.
 
@@ -44,9 +48,7 @@ class EmbeddingsRequest(RequestBody):
         description="A text, a list of texts, the token ids of a text, or a list of those.",
         examples=["A girl is styling her hair.", ["one text", "another"], [2023, 2003]],
     )
-    model: Annotated[StrictStr, AfterValidator(_encodable)] = Field(
-        default="", description="The served model's name; see /v1/models."
-    )
+    model: EncodableText = Field(default="", description="The served model's name; see /v1/models.")
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: StrictInt | None = Field(
         default=None, ge=1, description="Keep this many first components, and scale to length 1 again."
@@ -58,7 +60,9 @@ class Truncation(BaseModel):
     """What to do with long texts."""
 
     truncate: StrictBool = Field(default=False, description="Cut long texts; otherwise they are refused.")
-    truncation_direction: Literal["Left", "Right", "left", "right"] = "Right"
+    truncation_direction: Literal["Right", "right"] = Field(
+        default="Right", description="Texts are cut at their end only."
+    )
 
 
 class EmbedRequest(RequestBody, Truncation):
@@ -93,7 +97,7 @@ class SimilarityRequest(RequestBody):
 class RerankRequest(RequestBody, Truncation):
     """The request of text-embeddings-inference's /rerank."""
 
-    query: StrictStr
+    query: EncodableText
     texts: Texts
     raw_scores: StrictBool = Field(default=False, description="Logits; otherwise their sigmoid, 0 to 1.")
     return_text: StrictBool = Field(default=False, description="Return the texts as well.")

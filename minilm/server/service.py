@@ -16,10 +16,11 @@ from minilm.activations import sigmoid
 from minilm.cross_encoder import CrossEncoder
 from minilm.explanation import Explanation
 from minilm.model import MiniLM
-from minilm.server.batching import Batcher, Items, QueueFullError
-from minilm.server.errors import RequestError
+from minilm.pooling import normalize
+from minilm.server.batching import Batcher, EncodeBatch
 from minilm.server.limits import ServerSettings
 from minilm.server.metrics import Metrics
+from minilm.server.responses import RequestError
 from minilm.text.inputs import is_encodable
 
 T = TypeVar("T")
@@ -42,14 +43,21 @@ class Service:
         self.settings = settings
         self.name = model.checkpoint.directory.name
         self.started = int(time.time())
-        self.metrics = Metrics(lambda: self.batcher.waiting_tokens)
+        self.batchers: list[Batcher] = []  # of the model, and of the reranker if there is one
+        self.metrics = Metrics(lambda: sum(batcher.waiting_tokens for batcher in self.batchers))
         self._embed = model.head.embedder()
-        self.batcher = Batcher(
-            self._encode,
-            cores=model.threads,
-            max_tokens=settings.max_queue_tokens,
+        self.batcher = self.add_batcher(self._encode)
+
+    def add_batcher(self, encode: EncodeBatch) -> Batcher:
+        """Return a new queue before ``encode``, within this server's limit and in its metrics."""
+        batcher = Batcher(
+            encode,
+            threads=self.model.threads,
+            max_tokens=self.settings.max_queue_tokens,
             observe_batch=self.metrics.observe_batch,
         )
+        self.batchers.append(batcher)
+        return batcher
 
     def _encode(self, batch: Sequence[list[int]]) -> list[AnyArray]:
         if not any(type(ids) is _Unpooled for ids in batch):
@@ -69,18 +77,13 @@ class Service:
     ) -> tuple[list[list[int]], list[int]]:
         """Token ids of a request's inputs, and the indices of those that were cut.
 
-        The prompt of that name, or the model's default one, goes before texts and not before ids. A
-        RequestError says that there is nothing or too much, that an id is not in the vocabulary or, without
-        ``truncate``, that a text is too long.
+        The prompt of that name, or the model's default one, goes before texts and not before ids.
         """
         if isinstance(inputs, str) or (inputs and isinstance(inputs[0], int)):
             inputs = [inputs]
         self.check_limits(inputs, param)
         if isinstance(inputs[0], str):
-            prompt_text = self._prompt_text(prompt_name)
-            tokenized = await run_off_loop(
-                sum(map(len, inputs)), lambda: self.model.pipeline.tokenize_window(inputs, prompt_text)
-            )
+            tokenized = await self._tokenize(self.model.pipeline.tokenize_window, inputs, prompt_name)
             rows, is_cut = tokenized.input_ids, tokenized.is_truncated
         else:
             rows, is_cut = self._frame(inputs, param)
@@ -106,7 +109,7 @@ class Service:
         return rows, is_cut
 
     def truncated_indices(
-        self, is_cut: Sequence[bool], param: str, max_tokens: int, *, is_allowed: bool
+        self, is_cut: Sequence[bool], param: str, max_tokens: int, *, is_allowed: bool = True
     ) -> list[int]:
         """Return which texts were cut, and count them; refuse them if that is not allowed."""
         truncated = [index for index, cut in enumerate(is_cut) if cut]
@@ -120,28 +123,37 @@ class Service:
             logger.info("%d of %d texts of a request were cut at %d tokens", *counts)
         return truncated
 
-    async def embed(self, input_ids: Sequence[list[int]]) -> Float32Array:
-        """Unnormalized embeddings (n, E)."""
-        return np.stack(await in_queue(self.batcher, input_ids))
+    async def embed(
+        self, input_ids: Sequence[list[int]], dimensions: int | None = None, *, is_normalized: bool = True
+    ) -> Float32Array:
+        """Embeddings (n, dimensions): cut first, and scaled to length 1 then; by default not cut."""
+        width = self.model.embedding_dimension
+        if dimensions is not None and dimensions > width:
+            message = f"dimensions must lie in 1 to {width}, not {dimensions}"
+            raise RequestError(422, message, param="dimensions")
+        vectors = np.stack(await self.batcher.encode(input_ids))[:, :dimensions]
+        return np.ascontiguousarray(normalize(vectors) if is_normalized else vectors, dtype=np.float32)
 
     async def explain(self, texts: list[str], param: str) -> tuple[Explanation, list[list[int]], list[int]]:
         """Why two texts have the score they have, their token ids, and the indices of those that were cut."""
         self.check_limits(texts, param)
-        prompt_text = self._prompt_text(None)
-        tokenized, spans = await run_off_loop(
-            sum(map(len, texts)), lambda: self.model.pipeline.tokenize_with_spans(texts, prompt_text)
-        )
-        tokens = await in_queue(self.batcher, list(map(_Unpooled, tokenized.input_ids)))
+        tokenized, spans = await self._tokenize(self.model.pipeline.tokenize_with_spans, texts)
+        tokens = await self.batcher.encode(list(map(_Unpooled, tokenized.input_ids)))
         explanation = await asyncio.to_thread(self.model.head.explain, spans, tokens)
-        longest = self.model.max_seq_length
-        truncated = self.truncated_indices(tokenized.is_truncated, param, longest, is_allowed=True)
+        truncated = self.truncated_indices(tokenized.is_truncated, param, self.model.max_seq_length)
         return explanation, tokenized.input_ids, truncated
 
-    def _prompt_text(self, name: str | None) -> str:
+    async def _tokenize(
+        self,
+        tokenize: Callable[[Sequence[str], str], T],
+        texts: Sequence[str],
+        prompt_name: str | None = None,
+    ) -> T:
         try:
-            return self.model.resolve_prompt(prompt_name=name)
+            prompt_text = self.model.resolve_prompt(prompt_name=prompt_name)
         except ValueError as error:
             raise RequestError(422, str(error), param="prompt_name") from None
+        return await run_off_loop(sum(map(len, texts)), lambda: tokenize(texts, prompt_text))
 
     def check_limits(self, inputs: Sequence[Sequence[Any]], param: str) -> None:
         """Refuse an empty request, one that is too large, and one with a text that has no UTF-8 form."""
@@ -149,8 +161,8 @@ class Service:
         if not inputs:
             raise RequestError(422, f"{param} is empty", param=param)
         if len(inputs) > limits.max_texts:
-            limit = f"this server's limit is {limits.max_texts:,} per request"
-            message = f"{param} has {len(inputs):,} texts; {limit}"
+            limit = f"{limits.max_texts:,} per request"
+            message = f"{param} has {len(inputs):,} texts; this server's limit is {limit}"
             raise RequestError(422, message, param=param, code="too_many_texts")
         characters = sum(map(len, inputs))
         if characters > limits.max_characters:
@@ -182,13 +194,7 @@ class Reranking:
             raise ValueError(f"a reranker has one label; {reranker!r} has {reranker.num_labels}")
         self.reranker = reranker
         self._service = service
-        self.batcher = Batcher(
-            self._encode,
-            cores=service.model.threads,
-            max_tokens=service.settings.max_queue_tokens,
-            observe_batch=service.metrics.observe_batch,
-        )
-        service.metrics.add_queue(lambda: self.batcher.waiting_tokens)
+        self.batcher = service.add_batcher(self._encode)
 
     def _encode(self, pairs: Sequence[_PairItem]) -> Sequence[AnyArray]:
         ids, types = [pair.input_ids for pair in pairs], [pair.token_type_ids for pair in pairs]
@@ -197,9 +203,6 @@ class Reranking:
     async def scores(self, query: str, texts: list[str], *, truncate: bool, is_raw: bool) -> AnyArray:
         """One score per text, (n,): logits, or 0 to 1 by the sigmoid."""
         service, reranker = self._service, self.reranker
-        if not is_encodable(query):
-            message = "query[0] holds a lone surrogate, which is not a character"
-            raise RequestError(422, message, param="query")
         prompt_text = reranker.resolve_prompt()
         # the query is read again with each text, and so counts as often
         service.check_limits([prompt_text + query + text for text in texts], "texts")
@@ -211,19 +214,10 @@ class Reranking:
         service.truncated_indices(is_cut, "texts", reranker.max_seq_length, is_allowed=truncate)
         # a reranker that was trained without token types has none, and looks at none
         items = [_PairItem(row, kinds) for row, kinds in zip(ids, types or ids, strict=True)]
-        logits = np.stack(await in_queue(self.batcher, items))[:, 0]  # (n,)
+        logits = np.stack(await self.batcher.encode(items))[:, 0]  # (n,)
         return logits if is_raw else sigmoid(logits)
 
 
 async def run_off_loop(characters: int, function: Callable[[], T]) -> T:
     """Return what ``function`` returns; with so many characters that it takes long, from a thread."""
     return function() if characters < INLINE_CHARACTERS else await asyncio.to_thread(function)
-
-
-async def in_queue(batcher: Batcher, items: Items) -> list[AnyArray]:
-    """Return one array per item; a RequestError 503 if too much waits already."""
-    try:
-        return await batcher.encode(items)
-    except QueueFullError as error:
-        headers = {"Retry-After": str(error.retry_after)}
-        raise RequestError(503, str(error), code="queue_full", headers=headers) from None

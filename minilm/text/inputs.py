@@ -65,7 +65,7 @@ def check_text(name: str, text: object) -> str:
     except UnicodeEncodeError as error:
         raise ValueError(
             f"{name} holds the lone surrogate {text[error.start]!r} at position {error.start}, "
-            "which is no character: decode the text with errors='replace'"
+            "which is not a character: decode the text with errors='replace'"
         ) from None
     return text
 

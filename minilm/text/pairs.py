@@ -76,17 +76,11 @@ def kept_of_pair(first: int, second: int, room: int) -> tuple[int, int]:
 
     This is the strategy "longest first" of the ``tokenizers`` library. If both texts are cut and the room is
     odd, the longer text gets the larger half; of equally long texts, the second.
-
-    Examples
-    --------
-    >>> kept_of_pair(10, 400, 509), kept_of_pair(10, 600, 509), kept_of_pair(600, 500, 509)
-    ((10, 400), (10, 499), (255, 254))
     """
     if first + second <= room:
         return first, second
     shorter = min(first, second)
-    longer = room - shorter
-    if longer < shorter:
+    if room - shorter < shorter:
         shorter = room // 2
-        longer = room - shorter
+    longer = room - shorter
     return (longer, shorter) if first > second else (shorter, longer)

@@ -35,8 +35,7 @@ from typing import Any
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 
-_SPACES = "\t\n\r "
-_MARKS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\u3001\u3002"
+_WORD_ENDS = "\t\n\r !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\u3001\u3002"
 # The block of Unicode 1.1, which no library takes for unassigned characters and removes.
 _CHINESE = "\u4e00-\u9fa5"
 
@@ -44,7 +43,6 @@ _CHINESE = "\u4e00-\u9fa5"
 # extended to _GROWTH times its length. English has five characters per token, most scripts fewer.
 CHARACTERS_PER_TOKEN = 16
 _GROWTH = 4
-
 _PART = 1 << 16  # characters per piece when a text is read in pieces
 
 
@@ -100,7 +98,7 @@ def _word_end(tokenizer: Tokenizer) -> re.Pattern[str] | None:
     if not is_bert:
         return None
     in_added_tokens = {character for token in added for character in token.content}
-    characters = "".join(re.escape(c) for c in _SPACES + _MARKS if c not in in_added_tokens)
+    characters = "".join(re.escape(c) for c in _WORD_ENDS if c not in in_added_tokens)
     is_chinese_split = any(step.get("handle_chinese_chars") for step in steps)
     if is_chinese_split and not any(re.match(f"[{_CHINESE}]", c) for c in in_added_tokens):
         characters += _CHINESE

@@ -13,7 +13,7 @@ class Token(NamedTuple):
     """A token and the characters it stands for.
 
     ``start`` and ``end`` count Unicode code points, as Python's slices do. A token that the tokenizer puts
-    around a text (``[CLS]``, ``[SEP]``), or one of the prompt, is special and stands for no character.
+    around a text (``[CLS]``, ``[SEP]``), or one of the prompt, is special and has no characters of the text.
     """
 
     token: str

@@ -81,7 +81,7 @@ def test_an_output_that_cannot_be_written_leaves_nothing(
         (["in.txt", "-o", "out.npy", "--engine", "local", "--address", "x"], "--address is for --engine ray"),
     ],
 )
-def test_what_ray_cannot_do_is_refused(
+def test_options_that_ray_lacks_are_refused(
     options: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["encode", "--engine", "ray", *options]) == 2

@@ -7,7 +7,7 @@ import pytest
 from minilm.cli.errors import Failure, UsageError, argument_errors, flag, option_errors
 
 
-def test_an_option_is_called_what_its_argument_is() -> None:
+def test_options_have_the_names_of_their_arguments() -> None:
     assert flag("max_seq_length") == "--max-seq-length"
 
 

@@ -15,7 +15,7 @@ from tests.checkpoints import MakeCheckpoint, write_cross_encoder
 from tests.cli.running import failure
 
 
-def test_info_says_what_runs_where(capsys: pytest.CaptureFixture[str], model: MiniLM) -> None:
+def test_info_describes_the_installation(capsys: pytest.CaptureFixture[str], model: MiniLM) -> None:
     assert main(["info", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["minilm"] == __version__

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from minilm import CheckpointError, __version__
-from minilm.cli.errors import Failure, Interrupted, UsageError
-from minilm.cli.main import COMMANDS, main, make_parser, outcome
+from minilm.cli.errors import Failure, Interrupted, UsageError, exit_code
+from minilm.cli.main import COMMANDS, main, make_parser
 from minilm.errors import MissingExtraError
 from tests.cli.running import A, B, failure, run
 
@@ -60,7 +60,7 @@ def test_a_job_that_fails_exits_1(capsys: pytest.CaptureFixture[str], tmp_path: 
     assert line.startswith("TEXT_B holds the lone surrogate")
 
 
-def test_a_reader_that_goes_away_is_no_traceback() -> None:
+def test_a_closed_pipe_gives_no_traceback() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "minilm", "encode"],
         stdin=subprocess.PIPE,
@@ -111,7 +111,7 @@ def test_ctrl_c_exits_130_in_one_line() -> None:
         (["compare", "a", "b", "--model", "/", "--revision", "v1"], 2, "and '/' is a directory on this"),
     ],
 )
-def test_a_place_that_is_none_is_refused(
+def test_an_unusable_source_is_refused(
     capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, message: str
 ) -> None:
     returned, line = failure(capsys, *arguments)
@@ -175,7 +175,7 @@ def test_a_bug_is_told_apart_from_a_mistake(
     assert line.endswith(
         "please report it with the output of `minilm info` (MINILM_DEBUG=1 shows the traceback)"
     )
-    assert outcome(error) == (70, line)
+    assert exit_code(error) == (70, line)
 
 
 @pytest.mark.parametrize(("value", "shows"), [("1", True), ("0", False), ("", False)])

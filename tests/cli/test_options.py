@@ -65,14 +65,14 @@ def test_a_model_is_loaded_by_its_options(make_checkpoint: MakeCheckpoint) -> No
         (("--revision", "main"), "^--revision 'main' is for a repository"),
     ],
 )
-def test_what_a_model_cannot_be_loaded_by_is_wrong_usage(
+def test_impossible_model_arguments_are_wrong_usage(
     arguments: tuple[str, str], message: str, make_checkpoint: MakeCheckpoint
 ) -> None:
     with pytest.raises(UsageError, match=message):
         load_model(options_of("--model", str(make_checkpoint()), *arguments))
 
 
-def test_a_prompt_that_is_none_is_wrong_usage(make_checkpoint: MakeCheckpoint) -> None:
+def test_an_unknown_prompt_name_is_wrong_usage(make_checkpoint: MakeCheckpoint) -> None:
     options = options_of("--model", str(make_checkpoint()))
     options.default_prompt_name = "no such"
     with pytest.raises(UsageError, match=r"^--default-prompt-name must be one of query"):
@@ -86,9 +86,7 @@ def test_a_cache_in_the_home_of_nobody_is_wrong_usage() -> None:
             load(options)
 
 
-def test_nothing_is_said_of_texts_that_were_not_cut(
-    model: MiniLM, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_there_is_no_note_if_no_text_was_cut(model: MiniLM, capsys: pytest.CaptureFixture[str]) -> None:
     say_truncated(model, 0, 2)
     assert capsys.readouterr().err == ""
     say_truncated(model, 1, 2)

@@ -41,7 +41,7 @@ def test_a_directory_with_the_name_of_a_repository_is_not_opened_either(
 @pytest.mark.parametrize(
     "options", [{"model": "someone/model", "revision": None}, {"model": DEFAULT_MODEL, "revision": "other"}]
 )
-def test_what_an_index_names_is_not_downloaded(
+def test_search_does_not_download_the_model_of_an_index(
     options: dict[str, object],
     model: MiniLM,
     tmp_path: Path,
@@ -96,7 +96,7 @@ def test_a_hit_is_a_score_a_row_and_a_text(
         (["index.npy", "--queries", ""], 1, ""),  # an empty name is not ignored
     ],
 )
-def test_what_cannot_be_searched_is_one_line(
+def test_an_unusable_index_is_one_line(
     arguments: list[str],
     code: int,
     message: str,

@@ -30,7 +30,7 @@ def test_an_empty_name_of_a_reranker_is_not_ignored(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://Example.org", "", "null"])
-def test_an_origin_that_is_no_site_is_refused(origin: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_origin_is_refused(origin: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--port", "0", "--cors-origin", origin]) == 2
     assert f"--cors-origin must be like https://example.org, or *, not {origin!r}" in capsys.readouterr().err
 
@@ -43,7 +43,7 @@ def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70, ".."])
-def test_a_host_that_is_none_is_named(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_host_is_named(host: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--port", "0", "--host", host]) == 1
     captured = capsys.readouterr()
     assert captured.err.startswith(f"minilm: {host}:0: ")

@@ -297,7 +297,7 @@ def test_a_mistake_in_the_queries_is_not_called_damage(
 
 
 @pytest.mark.parametrize("k", [0, -1, 1.5, True, None])
-def test_a_k_that_is_no_positive_number_is_refused(k: object, tmp_path: Path) -> None:
+def test_a_k_that_is_not_positive_is_refused(k: object, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"k must be a positive whole number, not {k!r}"):
         Index(write(tmp_path / "index.npy")).search(VECTORS[:1], k)  # type: ignore[arg-type]
 

@@ -167,7 +167,9 @@ def test_a_bad_row_at_the_edge_of_a_window_is_noticed(
     assert captured.err == f"minilm: {source}, line 4: null\n"
 
 
-def test_progress_is_what_has_landed(model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_counts_finished_rows(
+    model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 2)
     source = tmp_path / "in.txt"
     source.write_text("one\n" * 5)  # 20 bytes

@@ -30,7 +30,7 @@ def test_the_column_is_the_same_wherever_it_is_asked_for(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("show", ["--progress", "--no-progress"])
 @pytest.mark.parametrize("to", [[], ["-o", "out.npy"]])
-def test_progress_is_told_on_stderr_if_it_is_asked_for(
+def test_progress_goes_to_stderr_on_request(
     show: str,
     to: Sequence[str],
     capsys: pytest.CaptureFixture[str],

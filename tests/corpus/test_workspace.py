@@ -31,7 +31,7 @@ from tests.corpus.running import (
 )
 
 
-def test_what_is_there_stays_until_what_replaces_it_is_whole(
+def test_an_existing_file_stays_until_the_new_one_is_complete(
     model: MiniLM, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, output, errors = (tmp_path / name for name in ("in.jsonl", "out.npy", "out.npy.errors.jsonl"))
@@ -192,7 +192,7 @@ def test_a_disk_that_is_really_full_fails_in_one_line_and_goes_on_once_there_is_
 
 
 @pytest.mark.parametrize("suffix", ["npy", "jsonl", "parquet"])
-def test_what_is_there_stays_if_there_is_no_room_for_the_whole(
+def test_an_existing_file_stays_if_the_disk_is_full(
     suffix: str,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,

@@ -13,12 +13,11 @@ from minilm.fast import blas
 from minilm.fast.blas import (
     BlasInfo,
     blas_info,
-    blas_threads,
     call_with_blas_threads,
     has_small_matrix_kernels,
     kernel_advice,
 )
-from tests.fast.blas_state import PATIENCE, blas_thread_numbers, in_force
+from tests.fast.blas_state import PATIENCE, blas_thread_numbers, blas_threads, in_force
 
 
 def test_the_threads_are_those_in_force() -> None:

@@ -1,17 +1,24 @@
-"""cores.py: how many cores this process may use."""
+"""cores.py: how many cores there are; every job done once, errors passed on, and BLAS left as it was."""
 
 from __future__ import annotations
 
+import linecache
 import math
 import os
 import sys
+import threading
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
+from typing import Any
 
 import pytest
+import threadpoolctl
 
-from minilm.fast import cores
-from minilm.fast.cores import available_cores, ray_cores
+from minilm.fast import blas, cores
+from minilm.fast.cores import available_cores, ray_cores, run_jobs, run_together
+from tests.fast.blas_state import PATIENCE, in_force
 
 
 def write(path: Path, content: str) -> None:
@@ -164,3 +171,310 @@ def test_within_ray_the_cores_are_those_of_the_task(
     ray = SimpleNamespace(is_initialized=lambda: True, get_runtime_context=lambda: context)
     monkeypatch.setitem(sys.modules, "ray", ray)
     assert ray_cores() == expected
+
+
+@pytest.mark.parametrize("jobs", [0, 1, 2, 3, 50])
+@pytest.mark.parametrize("limit", [1, 2, 3, 8])
+def test_every_job_is_done_once(jobs: int, limit: int) -> None:
+    done: list[int] = []
+    run_jobs(range(jobs), lambda: done.append, threads=limit)
+    assert sorted(done) == list(range(jobs))
+
+
+def test_one_thread_takes_jobs_from_the_front() -> None:
+    done: list[int] = []
+    run_jobs([3, 1, 2], lambda: done.append, threads=1)
+    assert done == [3, 1, 2]
+
+
+@pytest.mark.parametrize(("jobs", "limit", "expected"), [(6, 3, 3), (2, 8, 2), (6, 1, 1), (1, 4, 1)])
+def test_as_many_threads_as_asked_for_and_no_more_than_jobs(jobs: int, limit: int, expected: int) -> None:
+    # every job waits until the expected number of threads are at work; fewer would break the barrier
+    together = threading.Barrier(expected)
+    workers: list[int] = []
+
+    def make_worker() -> Callable[[int], object]:
+        workers.append(threading.get_ident())
+        return lambda _: together.wait(PATIENCE)
+
+    run_jobs(range(jobs), make_worker, threads=limit)
+    assert len(workers) == len(set(workers)) == expected
+    assert threading.get_ident() in workers
+
+
+def test_a_worker_is_never_shared() -> None:
+    together = threading.Barrier(3)
+    used: list[tuple[int, int]] = []
+
+    def make_worker() -> Callable[[int], object]:
+        maker = threading.get_ident()
+
+        def do_job(_: int) -> None:
+            together.wait(PATIENCE)
+            used.append((maker, threading.get_ident()))
+
+        return do_job
+
+    run_jobs(range(6), make_worker, threads=3)
+    assert len(used) == 6
+    assert all(maker == user for maker, user in used)
+
+
+def test_no_thread_outlives_the_jobs() -> None:
+    before = threading.active_count()
+    run_jobs(range(9), lambda: lambda _: None, threads=3)
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("error", [ValueError("job 2"), KeyboardInterrupt()])
+def test_after_an_exception_no_job_is_begun(error: BaseException) -> None:
+    begun: list[int] = []
+
+    def do_job(job: int) -> None:
+        begun.append(job)
+        if job == 2:
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        run_jobs(range(9), lambda: do_job, threads=1)
+    assert caught.value is error
+    assert begun == [0, 1, 2]
+
+
+@pytest.mark.parametrize("in_helper", [True, False], ids=["in a helper", "in the calling thread"])
+def test_an_exception_in_one_thread_stops_the_others_after_the_job_in_hand(
+    monkeypatch: pytest.MonkeyPatch, in_helper: bool
+) -> None:
+    caller, together, cleared = threading.get_ident(), threading.Barrier(2), threading.Event()
+    begun: list[int] = []
+
+    class Queue(deque[int]):
+        def clear(self) -> None:
+            super().clear()
+            cleared.set()
+
+    def do_job(job: int) -> None:
+        begun.append(job)
+        together.wait(PATIENCE)  # each thread has one of the first two jobs
+        if (threading.get_ident() != caller) == in_helper:
+            raise ValueError("one of the first two")
+        assert cleared.wait(PATIENCE)
+
+    monkeypatch.setattr(cores, "deque", Queue)
+    with pytest.raises(ValueError, match="one of the first two"):
+        run_jobs(range(100), lambda: do_job, threads=2)
+    assert sorted(begun) == [0, 1]
+
+
+def test_a_worker_that_cannot_be_made_stops_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    caller, cleared = threading.get_ident(), threading.Event()
+    done: list[int] = []
+
+    class Queue(deque[int]):
+        def clear(self) -> None:
+            super().clear()
+            cleared.set()
+
+    def make_worker() -> Callable[[int], object]:
+        if threading.get_ident() != caller:
+            raise MemoryError("no room for another workspace")
+
+        def do_job(job: int) -> None:
+            done.append(job)
+            # only the first job waits, so that this test does not take 100 times as long to fail
+            if job == 0:
+                cleared.wait(PATIENCE)
+
+        return do_job
+
+    monkeypatch.setattr(cores, "deque", Queue)
+    with pytest.raises(MemoryError, match="no room"):
+        run_jobs(range(100), make_worker, threads=2)
+    assert len(done) <= 1  # the current one, if there was time to take one
+
+
+def test_jobs_on_several_threads_leave_blas_one_each(unchanged_blas: int) -> None:
+    assert unchanged_blas == 2
+    seen: list[int] = []
+    run_jobs(range(4), lambda: lambda _: seen.append(in_force()), threads=2)
+    assert seen == [1] * 4
+
+
+def test_a_single_job_has_blas_threads(unchanged_blas: int) -> None:
+    seen: list[int] = []
+    run_jobs(range(1), lambda: lambda _: seen.append(in_force()), threads=unchanged_blas)
+    assert seen == [2]
+
+
+def test_one_thread_means_one_in_blas_too(unchanged_blas: int) -> None:
+    assert unchanged_blas == 2
+    seen: list[int] = []
+    run_jobs(range(3), lambda: lambda _: seen.append(in_force()), threads=1)
+    assert seen == [1] * 3
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_a_job_that_raises_leaves_blas_as_it_was(unchanged_blas: int, limit: int) -> None:
+    def do_job(_: int) -> None:
+        raise ValueError("a bad job")
+
+    with pytest.raises(ValueError, match="a bad job"):
+        run_jobs(range(5), lambda: do_job, threads=limit)
+    assert in_force() == unchanged_blas
+
+
+def is_free_to_control() -> bool:
+    """Whether another thread may set the number of BLAS's threads, which newer threadpoolctl can refuse."""
+    state = getattr(blas._blas_library(), "_SHARED_STATE", None)
+    return state is None or state.controlling_thread is None
+
+
+def one_job_after_another() -> None:
+    run_jobs(range(2), lambda: lambda _: None, threads=1)
+
+
+def two_jobs_at_a_time() -> None:
+    run_jobs(range(2), lambda: lambda _: None, threads=2)
+
+
+def two_that_wait_for_each_other() -> None:
+    run_together(lambda _, wait: wait(), threads=2)
+
+
+@pytest.mark.parametrize("call", [one_job_after_another, two_jobs_at_a_time, two_that_wait_for_each_other])
+def test_ctrl_c_at_any_line_leaves_blas_as_it_was(unchanged_blas: int, call: Callable[[], None]) -> None:
+    files = {cores.__file__, blas.__file__, threadpoolctl.__file__}
+    seen: set[tuple[FrameType, int]] = set()
+    lines = 0
+    interrupted_at = ""
+
+    def interrupt(frame: FrameType, event: str, _: object) -> Callable[..., Any] | None:
+        nonlocal lines, interrupted_at
+        if frame.f_code.co_filename not in files:
+            return None
+        if event == "line":
+            place = (frame, frame.f_lineno)
+            # Python handles no signal at a `try`, nor between the body of a `with` and its end, where a line
+            # comes a second time. An exception that a trace function raises there would miss the handlers.
+            if linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip() == "try:" or place in seen:
+                return interrupt
+            seen.add(place)
+            lines -= 1
+            if lines < 0:
+                sys.settrace(None)
+                interrupted_at = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+                raise KeyboardInterrupt
+        return interrupt
+
+    before = sys.gettrace()
+    interrupts = 0
+    while True:
+        lines = interrupts
+        try:
+            sys.settrace(interrupt)
+            call()
+        except KeyboardInterrupt:
+            interrupts += 1
+        else:
+            break
+        finally:
+            sys.settrace(before)
+            seen.clear()
+        left = (in_force(), blas._limits.active, blas._limits.original)
+        assert left == (unchanged_blas, {}, None), interrupted_at
+        assert not blas._limits.lock.locked(), interrupted_at
+        assert is_free_to_control(), interrupted_at
+    assert interrupts > 30  # the lines of cores.py and blas.py alone
+
+
+def test_overlapping_calls_from_several_threads_leave_blas_as_it_was(unchanged_blas: int) -> None:
+    callers = 4
+    together = threading.Barrier(callers)
+    seen: list[int] = []
+
+    def call(number: int) -> None:
+        def do_job(_: int) -> None:
+            together.wait(PATIENCE)  # all calls are under way
+            seen.append(in_force())
+            together.wait(PATIENCE)  # and none has ended
+
+        run_jobs(range(1), lambda: do_job, threads=1 + number % 2)
+
+    users = [threading.Thread(target=call, args=(number,)) for number in range(callers)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    assert seen == [1] * callers
+    assert in_force() == unchanged_blas
+
+
+def test_a_limit_holds_in_a_thread_while_another_has_one_of_its_own() -> None:
+    seen: list[int] = []
+    user = threading.Thread(
+        target=lambda: run_jobs(range(1), lambda: lambda _: seen.append(in_force()), threads=1)
+    )
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        user.start()
+        user.join()
+        seen.append(in_force())
+    assert seen == [1, 2]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_together_every_number_is_called_once(count: int) -> None:
+    numbers: list[int] = []
+    run_together(lambda number, _: numbers.append(number), threads=count)
+    assert sorted(numbers) == list(range(count))
+
+
+def test_together_nobody_goes_on_before_all_have_called() -> None:
+    count, rounds = 3, 20
+    arrived = [0] * count
+    behind: list[int] = []
+
+    def work(number: int, wait: Callable[[], object]) -> None:
+        for step in range(1, rounds + 1):
+            arrived[number] = step
+            wait()
+            behind.extend(other for other in range(count) if arrived[other] < step)
+            wait()
+
+    run_together(work, threads=count)
+    assert arrived == [rounds] * count
+    assert behind == []
+
+
+def test_together_blas_has_one_thread_and_is_left_as_it_was(unchanged_blas: int) -> None:
+    seen: list[int] = []
+    run_together(lambda _, __: seen.append(in_force()), threads=2)
+    assert seen == [1, 1]
+    assert in_force() == unchanged_blas
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2, 3])
+def test_together_the_exception_of_any_is_raised_and_the_others_are_released(
+    unchanged_blas: int, failing: int
+) -> None:
+    def work(number: int, wait: Callable[[], object]) -> None:
+        wait()
+        if number == failing:
+            raise ValueError(f"number {number}")
+        wait()
+
+    with pytest.raises(ValueError, match=f"number {failing}"):
+        run_together(work, threads=4)
+    assert in_force() == unchanged_blas
+
+
+def test_together_no_thread_outlives_a_failure() -> None:
+    before = threading.active_count()
+
+    def work(number: int, wait: Callable[[], object]) -> None:
+        if number == 0:
+            raise KeyboardInterrupt
+        wait()
+
+    with pytest.raises(KeyboardInterrupt):
+        run_together(work, threads=3)
+    assert threading.active_count() == before

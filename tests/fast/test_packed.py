@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from minilm import MiniLM, ModelConfig, encoder
 from minilm.checkpoint.weights import Parameters
 from minilm.fast import packed
+from minilm.fast.cores import run_together
+from minilm.fast.engine import make_packs
 from minilm.fast.packed import Workspace
-from minilm.fast.packing import make_packs
 from minilm.fast.parameters import GELU_COEFFICIENTS, HIDDEN_ACTS, PANEL_COLUMNS, Weight, pack_parameters
-from minilm.fast.threads import run_together
 from minilm.pooling import normalize
 from tests.checkpoints import TINY, random_parameters
 from tests.fast.networks import config_of, truth, well_scaled

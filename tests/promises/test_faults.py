@@ -153,7 +153,7 @@ def test_workers_forked_from_a_server_that_has_made_the_application_answer(is_us
 
 
 @needs_fork
-def test_what_waits_in_a_queue_at_a_fork_is_the_parents_and_the_childs_own_is_done() -> None:
+def test_a_forked_child_has_its_own_queue() -> None:
     pytest.importorskip("fastapi", reason="the extra serve is not installed")
     run(
         body("""
@@ -163,7 +163,7 @@ def test_what_waits_in_a_queue_at_a_fork_is_the_parents_and_the_childs_own_is_do
         def double(texts):
             gate.wait()
             return np.array([[2 * text[0]] for text in texts], np.float32)
-        batcher = Batcher(double, cores=1, max_tokens=10)
+        batcher = Batcher(double, threads=1, max_tokens=10)
         async def use():
             asked = [asyncio.ensure_future(batcher.encode([[number] * 5])) for number in (1, 2)]
             await asyncio.sleep(0)
@@ -212,7 +212,8 @@ def test_a_child_forked_while_other_threads_encode_is_right_and_does_not_wait_fo
 def test_blas_has_its_threads_back_in_a_child_that_was_forked_while_they_were_held() -> None:
     run(
         body("""
-        from minilm.fast.blas import _blas_library, blas_threads
+        from minilm.fast.blas import _blas_library
+        from tests.fast.blas_state import blas_threads
         library = _blas_library()
         before = library.num_threads
         with blas_threads(1):

@@ -91,7 +91,7 @@ def recursive() -> list[Any]:
         ([collections.UserString("a")], "inputs[0] is UserString, not str"),
     ],
 )
-def test_what_is_no_text_is_named_with_its_index(tiny: MiniLM, inputs: Any, message: str) -> None:
+def test_an_input_that_is_not_text_is_named_with_its_index(tiny: MiniLM, inputs: Any, message: str) -> None:
     with pytest.raises(TypeError) as error:
         tiny.encode(inputs)
     assert str(error.value) == message
@@ -116,7 +116,7 @@ def test_an_error_of_the_callers_generator_is_the_callers(tiny: MiniLM) -> None:
         ("a\ud800", ValueError, r"prompt holds the lone surrogate '\\ud800' at position 1"),
     ],
 )
-def test_a_prompt_that_is_no_text_is_named(
+def test_a_prompt_that_is_not_text_is_named(
     tiny: MiniLM, cross_encoder: CrossEncoder, prompt: Any, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
@@ -128,7 +128,7 @@ def test_a_prompt_that_is_no_text_is_named(
 
 
 @pytest.mark.parametrize("name", [5, ["query"], {}, b"query"])
-def test_a_prompts_name_that_is_none_is_refused(tiny: MiniLM, name: Any) -> None:
+def test_an_unknown_prompt_name_is_refused(tiny: MiniLM, name: Any) -> None:
     with pytest.raises(ValueError, match="prompt_name must be one of query, document, not"):
         tiny.encode(["a"], prompt_name=name)
     with pytest.raises(ValueError, match="default_prompt_name must be one of query, document, not"):
@@ -150,7 +150,7 @@ def test_a_prompts_name_that_is_none_is_refused(tiny: MiniLM, name: Any) -> None
         (("a", None), "inputs[0] must be a pair of str, not 'a'"),
     ],
 )
-def test_what_is_no_pair_is_named_with_its_index(
+def test_an_input_that_is_not_a_pair_is_named_with_its_index(
     cross_encoder: CrossEncoder, inputs: Any, message: str
 ) -> None:
     with pytest.raises(TypeError) as error:
@@ -179,7 +179,7 @@ def test_a_surrogate_in_a_pair_is_named_with_its_place(cross_encoder: CrossEncod
         (None, ["b"], "query must be a str, not NoneType"),
     ],
 )
-def test_what_cannot_be_ranked_is_named(
+def test_a_query_or_document_that_is_not_text_is_named(
     cross_encoder: CrossEncoder, query: Any, documents: Any, message: str
 ) -> None:
     with pytest.raises(TypeError) as error:
@@ -195,7 +195,7 @@ def test_documents_may_come_one_by_one(cross_encoder: CrossEncoder) -> None:
 
 
 @pytest.mark.parametrize("x", [None, [None], [["a"]], b"a", {"a": 1}, {"a"}, [["1", "2"]], np.array([b"1"])])
-def test_what_is_neither_text_nor_numbers_has_no_similarity(tiny: MiniLM, x: Any) -> None:
+def test_similarity_refuses_what_is_neither_text_nor_numbers(tiny: MiniLM, x: Any) -> None:
     with pytest.raises(ValueError, match="embeddings must be numbers, not"):
         tiny.similarity("a", x)
 

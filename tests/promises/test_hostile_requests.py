@@ -69,7 +69,7 @@ def refused(server: Server, path: str, body: object, **headers: str) -> tuple[in
         (b'{"input": "\\ud8', "escape"),
     ],
 )
-def test_what_is_no_json_is_answered_400_and_says_why(server: Server, body: bytes, says: str) -> None:
+def test_an_invalid_json_body_is_answered_400_with_the_reason(server: Server, body: bytes, says: str) -> None:
     status, error = refused(server, EMBEDDINGS, body)
     assert (status, error["code"]) == (400, "invalid_json")
     assert error["message"].startswith("the body is not valid JSON: ")
@@ -106,13 +106,13 @@ def test_what_is_no_json_is_answered_400_and_says_why(server: Server, body: byte
         ("/matrix", b'{"texts": ["a", "\\ud800"]}'),
     ],
 )
-def test_json_that_is_no_request_is_answered_422(server: Server, path: str, body: bytes) -> None:
+def test_json_of_the_wrong_shape_is_answered_422(server: Server, path: str, body: bytes) -> None:
     status, error = refused(server, path, body)
     assert status == 422
     assert error["message"]
 
 
-def test_a_lone_surrogate_is_refused_where_the_answer_would_repeat_it(server: Server) -> None:
+def test_a_model_name_with_a_lone_surrogate_is_refused(server: Server) -> None:
     # it was answered 500: JSON can write it, UTF-8 cannot
     status, error = refused(server, EMBEDDINGS, b'{"input": "a", "model": "\\ud800"}')
     assert (status, error["param"]) == (422, "model")
@@ -160,7 +160,7 @@ def test_a_body_of_another_type_is_refused(server: Server, content_type: str) ->
         (MatrixRequest, {"texts": [1] * 500}),
     ],
 )
-def test_of_many_wrong_elements_the_first_is_named_and_no_more_are_looked_for(
+def test_validation_stops_at_the_first_wrong_element(
     request_type: type[EmbeddingsRequest], body: dict[str, Any]
 ) -> None:
     """Each wrong element would be an error for each form that the input may have, 1.5 KB of memory each."""
@@ -176,7 +176,7 @@ def test_the_place_of_the_first_wrong_element_is_named(server: Server) -> None:
     assert error["param"] == "texts.1"
 
 
-def test_two_long_texts_are_ranked_without_multiplying_their_lengths(server: Server) -> None:
+def test_two_long_texts_are_ranked_in_linear_time_and_memory(server: Server) -> None:
     """The library would hold 5 million pieces of 16 tokens for it."""
     body = {"query": "[" * 30_000, "texts": ["." * 30_000], "truncate": True}
     status, answer, _ = server.ask("/rerank", body)
@@ -202,7 +202,7 @@ async def status_of(app: Any, path: str, body: bytes) -> int:
     return status
 
 
-def test_what_no_request_has_is_not_kept_while_one_waits(
+def test_unknown_fields_are_released_while_a_request_waits(
     make_checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of those that waited held up to 400 MiB of it."""
@@ -232,7 +232,7 @@ def test_what_no_request_has_is_not_kept_while_one_waits(
     assert set(requests) == {path for path, methods in paths.items() if "post" in methods}
 
 
-def test_after_all_that_nothing_has_failed(server: Server) -> None:
+def test_the_server_still_answers_after_hostile_requests(server: Server) -> None:
     assert server.ask("/health")[0] == 200
     _, metrics, _ = server.ask("/metrics")
     assert not re.search(rb'status="5', metrics)

@@ -82,7 +82,7 @@ def test_there_are_notebooks() -> None:
 
 
 @every_notebook
-def test_what_is_committed_is_whole_and_small(path: Path) -> None:
+def test_committed_notebooks_are_complete_and_small(path: Path) -> None:
     assert path.stat().st_size < LARGEST_KB * 1000
     notebook = read(path)
     assert notebook.metadata == METADATA
@@ -106,7 +106,7 @@ def ready(model: MiniLM) -> None:  # noqa: ARG001 - loaded here first, should it
 @pytest.mark.usefixtures("ready")
 # ignore Jupyter's warnings in this process; those of the notebook are on its stderr
 @pytest.mark.filterwarnings("ignore")
-def test_it_runs_and_says_what_is_committed(path: Path) -> None:
+def test_a_notebook_prints_its_committed_outputs(path: Path) -> None:
     notebook = read(path)
     before, after = code_cells(notebook), code_cells(execute(notebook))
     for number, (old, new) in enumerate(zip(before, after, strict=True), start=1):

@@ -196,7 +196,7 @@ def test_the_vectors_are_the_same_on_a_blas_that_threadpoolctl_does_not_know(els
     assert elsewhere.check(before=unknown, after=seen).strip() == "None unknown"
 
 
-def test_a_numpy_that_does_not_tell_its_vector_units_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_numpy_without_simd_information_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(np, "show_config", lambda mode: {})  # noqa: ARG005 - the function's argument
     assert blas._cpu_has_avx512() is False
 
@@ -218,7 +218,7 @@ def test_one_core_by_affinity_is_one_thread_and_the_same_vectors(elsewhere: Else
     assert elsewhere.check(before=pin, after="print(model.threads)").strip() == "1"
 
 
-def test_what_windows_and_macos_lack_is_not_needed(elsewhere: Elsewhere) -> None:
+def test_the_package_works_without_posix_only_functions(elsewhere: Elsewhere) -> None:
     """Nothing here asks for the platform's name; it is what is there that counts."""
     lacking = ("sched_getaffinity", "sched_setaffinity", "posix_fadvise", "memfd_create", "getrandom")
     before = f"import os, random, numpy, threadpoolctl, tokenizers\nfor name in {lacking}:\n"
@@ -226,7 +226,7 @@ def test_what_windows_and_macos_lack_is_not_needed(elsewhere: Elsewhere) -> None
     assert elsewhere.check(before=before, after="print(model.threads)").strip() == str(os.cpu_count())
 
 
-def test_no_module_branches_on_the_platforms_name_but_where_nothing_else_tells() -> None:
+def test_only_listed_modules_branch_on_the_platform() -> None:
     package = ROOT / "minilm"
     name = re.compile(r"sys\.platform|os\.name|uname\(|platform\.system\(\) *(?:[!=]=|in )")
     branching = {
@@ -464,7 +464,7 @@ def with_streams(redirections: str, *arguments: str) -> tuple[int, bytes, bytes]
         ("<&-", ["encode"], (1, b"", b"minilm: there is nothing to read: stdin is closed\n")),
     ],
 )
-def test_a_closed_stream_is_no_crash(
+def test_a_closed_stream_does_not_crash(
     redirections: str, arguments: list[str], expected: tuple[int, bytes, bytes]
 ) -> None:
     assert with_streams(redirections, *arguments) == expected

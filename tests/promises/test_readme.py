@@ -27,14 +27,14 @@ def output_of(example: Block) -> str:
     return Runner(ROOT).run(example)
 
 
-def test_the_python_example_prints_what_it_says() -> None:
+def test_the_python_example_prints_its_output() -> None:
     example = blocks("python")[0]
     shape, score = output_of(example).splitlines()
     assert f"print(embeddings.shape)  # {shape}" in example.code
     assert f"# [[{float(score.strip('[]')):.4f}]]" in example.code
 
 
-def test_the_example_in_the_place_of_sentence_transformers_finds_what_it_says() -> None:
+def test_the_sentence_transformers_example_prints_its_output() -> None:
     example = blocks("python")[1]
     assert "# corpus_id 1" in example.code
     assert re.match(r"\[\[\{'corpus_id': 1, ", output_of(example))

@@ -31,9 +31,9 @@ def test_the_arithmetic() -> None:
 
 
 def test_the_advice_on_blocks_follows_from_the_figures() -> None:
-    rates, texts = sizing.tokens_a_second(), {}
+    rates, texts = sizing.tokens_per_second(), {}
     for tokens, mib in ((16, 4), (64, 16), (256, 64)):
-        texts[tokens] = mib * 2**20 / (tokens * sizing.BYTES_A_TOKEN)
+        texts[tokens] = mib * 2**20 / (tokens * sizing.BYTES_PER_TOKEN)
         assert 100e6 <= texts[tokens] * sizing.BYTES["float32"] < 110e6
     minutes = [f"{texts[n] * n / rate / 60:.0f}" for n, rate in rates.items()]
     assert f"{minutes[0]}, {minutes[1]} or {minutes[2]} minutes of a core" in PAGE.read_text("utf-8")

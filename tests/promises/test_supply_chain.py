@@ -95,7 +95,7 @@ def test_the_sdist_builds_the_same_wheel_to_the_byte(built: Built) -> None:
     assert built.wheel.read_bytes() == built.wheel_of_checkout.read_bytes()
 
 
-def test_the_metadata_says_what_is_true(metadata: Message) -> None:
+def test_the_metadata_is_correct(metadata: Message) -> None:
     assert (metadata["Name"], metadata["Version"]) == ("minilm", __version__)
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata.get_all("License-File") == ["LICENSE"]

@@ -13,7 +13,7 @@ from minilm import MiniLM
 from tests.serving import BOUND, A, Server
 
 
-def test_a_page_elsewhere_may_ask_only_if_it_is_named(server: Server) -> None:
+def test_only_named_origins_get_cors_headers(server: Server) -> None:
     origin = {"Origin": "https://example.org"}
     assert "access-control-allow-origin" not in server.ask("/embed", {"inputs": "a"}, **origin)[2]
     named = Server("--cors-origin", "https://example.org", "--api-key", "secret")

@@ -22,11 +22,11 @@ def slow_encode(gate: threading.Event, sizes: list[int]) -> Any:
     return encode
 
 
-def test_what_arrives_while_the_encoder_works_goes_through_together() -> None:
+def test_requests_that_arrive_during_a_batch_form_the_next_batch() -> None:
     gate, sizes = threading.Event(), list[int]()
 
     async def run() -> list[float]:
-        batcher = Batcher(slow_encode(gate, sizes), cores=1, max_tokens=1000)
+        batcher = Batcher(slow_encode(gate, sizes), threads=1, max_tokens=1000)
         tasks = [asyncio.create_task(batcher.encode([[i]])) for i in range(33)]
         await asyncio.sleep(0)  # all are in the queue
         gate.set()
@@ -39,14 +39,14 @@ def test_what_arrives_while_the_encoder_works_goes_through_together() -> None:
     assert len(sizes) <= 3  # the first may have gone alone; the others wait together
 
 
-def test_a_lone_client_is_never_kept_waiting_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_client_never_waits_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     # waiting at all would be waiting for ever
     monkeypatch.setattr("minilm.server.batching.LINGER_SECONDS", 1e6)
     gate, sizes = threading.Event(), list[int]()
     gate.set()
 
     async def run() -> None:
-        batcher = Batcher(slow_encode(gate, sizes), cores=1, max_tokens=1000)
+        batcher = Batcher(slow_encode(gate, sizes), threads=1, max_tokens=1000)
         for i in range(5):
             assert np.array(await batcher.encode([[i], [i + 1]])).tolist() == [[i], [i + 1]]
         batcher.stop()
@@ -55,12 +55,12 @@ def test_a_lone_client_is_never_kept_waiting_for_others(monkeypatch: pytest.Monk
     assert sizes == [2] * 5
 
 
-def test_those_just_answered_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_queue_waits_for_clients_that_were_just_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("minilm.server.batching.LINGER_SECONDS", 1e6)
     gate, sizes = threading.Event(), list[int]()
 
     async def run() -> None:
-        batcher = Batcher(slow_encode(gate, sizes), cores=1, max_tokens=1000)
+        batcher = Batcher(slow_encode(gate, sizes), threads=1, max_tokens=1000)
 
         async def client(i: int) -> None:
             for _ in range(3):
@@ -77,11 +77,11 @@ def test_those_just_answered_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> 
     assert sizes[-1] >= 7  # together, but for the one that may be a round ahead
 
 
-def test_a_full_queue_refuses_and_says_when_to_come_again() -> None:
+def test_a_full_queue_refuses_with_a_retry_time() -> None:
     gate = threading.Event()
 
     async def run() -> None:
-        batcher = Batcher(slow_encode(gate, []), cores=1, max_tokens=10)
+        batcher = Batcher(slow_encode(gate, []), threads=1, max_tokens=10)
         first = asyncio.create_task(batcher.encode([[1] * 8]))
         await asyncio.sleep(0)
         with pytest.raises(QueueFullError) as refused:
@@ -96,12 +96,12 @@ def test_a_full_queue_refuses_and_says_when_to_come_again() -> None:
     asyncio.run(run())
 
 
-def test_a_large_request_does_not_stand_before_a_small_one() -> None:
+def test_a_large_request_does_not_delay_a_small_one() -> None:
     gate, sizes = threading.Event(), list[int]()
     order: list[str] = []
 
     async def run() -> None:
-        batcher = Batcher(slow_encode(gate, sizes), cores=1, max_tokens=10**6)
+        batcher = Batcher(slow_encode(gate, sizes), threads=1, max_tokens=10**6)
 
         async def ask(name: str, ids: list[list[int]]) -> None:
             await batcher.encode(ids)
@@ -119,14 +119,14 @@ def test_a_large_request_does_not_stand_before_a_small_one() -> None:
     assert order == ["small", "large"]
 
 
-def test_a_failure_reaches_those_it_concerns_and_the_queue_goes_on() -> None:
+def test_a_failed_batch_fails_its_own_requests_only() -> None:
     def encode(input_ids: Sequence[Sequence[int]]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
         if input_ids[0][0] == 13:
             raise MemoryError("no room")
         return [np.zeros(1, np.float32)] * len(input_ids)
 
     async def run() -> None:
-        batcher = Batcher(encode, cores=1, max_tokens=100)
+        batcher = Batcher(encode, threads=1, max_tokens=100)
         with pytest.raises(MemoryError):
             await batcher.encode([[13]])
         assert np.shape(await batcher.encode([[1], [2]])) == (2, 1)
@@ -136,7 +136,7 @@ def test_a_failure_reaches_those_it_concerns_and_the_queue_goes_on() -> None:
     asyncio.run(run())
 
 
-def test_a_queue_whose_thread_cannot_start_is_none_the_worse(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_queue_works_after_its_thread_could_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the system allows no more threads, for a time."""
 
     def encode(input_ids: Sequence[Sequence[int]]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
@@ -146,7 +146,7 @@ def test_a_queue_whose_thread_cannot_start_is_none_the_worse(monkeypatch: pytest
         if thread.name == "minilm-batcher":
             raise RuntimeError("can't start new thread")
 
-    batcher = Batcher(encode, cores=1, max_tokens=100)
+    batcher = Batcher(encode, threads=1, max_tokens=100)
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", refuse)
         with pytest.raises(RuntimeError, match="can't start new thread"):
@@ -156,13 +156,13 @@ def test_a_queue_whose_thread_cannot_start_is_none_the_worse(monkeypatch: pytest
     batcher.stop()
 
 
-def test_a_stopped_queue_begins_again_when_asked() -> None:
+def test_a_stopped_queue_can_be_used_again() -> None:
     """As an application does that is started and stopped in each of somebody's tests."""
 
     def encode(input_ids: Sequence[Sequence[int]]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
         return [np.array([len(ids)], np.float32) for ids in input_ids]
 
-    batcher = Batcher(encode, cores=1, max_tokens=100)
+    batcher = Batcher(encode, threads=1, max_tokens=100)
     before = set(threading.enumerate())  # those of other tests' applications
     batcher.stop()  # nothing was asked yet, so that nothing runs
     for _ in range(3):

@@ -12,15 +12,23 @@ from minilm.server.limits import ServerSettings
 REFUSED_VALUES = [
     ("max_body_bytes", 0),
     ("max_texts", -1),
+    ("max_texts", "5"),
+    ("max_texts", 2.5),
+    ("max_texts", True),
     ("max_characters", float("inf")),
     ("max_queue_tokens", -5),
     ("body_seconds", 0),
+    ("body_seconds", "30"),
+    ("body_seconds", True),
     ("body_seconds", float("inf")),
     ("body_seconds", float("nan")),
     ("api_key", ""),
     ("api_key", "two words"),
+    ("api_key", 12345),
     ("api_key", "schlüssel"),
     ("cors_origins", ("null",)),
+    ("cors_origins", "*"),
+    ("cors_origins", (7,)),
     ("cors_origins", ("*", "https://example.org/")),
     ("cors_origins", ("https://Example.org",)),
 ]
@@ -38,6 +46,6 @@ def test_a_value_that_is_not_allowed_is_named(name: str, value: Any) -> None:
         assert str(value[-1] if isinstance(value, tuple) else value) in str(error.value)
 
 
-def test_what_is_allowed_is_accepted() -> None:
+def test_allowed_values_are_accepted() -> None:
     settings = ServerSettings(api_key="secret", cors_origins=("*", "https://example.org"), body_seconds=0.5)
     assert (settings.api_key, settings.body_seconds, settings.max_texts) == ("secret", 0.5, 2048)

@@ -1,4 +1,4 @@
-"""minilm/server/metrics.py: counts of batches, and all queues as one number."""
+"""minilm/server/metrics.py: counts of batches, and the tokens that wait."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from minilm.server.metrics import Metrics
 
 
 def test_batches_and_queues_are_counted_and_two_servers_do_not_mix() -> None:
-    metrics, other = Metrics(lambda: 5), Metrics(lambda: 0)
-    metrics.add_queue(lambda: 7)
+    metrics, other = Metrics(lambda: 12), Metrics(lambda: 0)
     metrics.observe_batch(3, 40, [0.5, 0.25])
     lines = metrics.text().decode().splitlines()
     assert {

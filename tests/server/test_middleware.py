@@ -14,7 +14,7 @@ from minilm.server.middleware import Gate
 from tests.serving import Server
 
 
-def test_a_key_is_asked_for_and_the_page_is_not_behind_it() -> None:
+def test_a_key_is_required_but_not_for_the_page() -> None:
     server = Server("--api-key", "secret")
     try:
         status, content, headers = server.ask("/embed", {"inputs": "a"})
@@ -51,7 +51,7 @@ def test_without_the_key_a_body_is_read_to_its_end_and_the_connection_closed() -
         assert server.stop() == 0
 
 
-def test_a_body_that_does_not_come_is_given_up() -> None:
+def test_a_body_that_does_not_arrive_is_answered_408() -> None:
     server = Server("--body-seconds", "0.2")
     try:
         with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as connection:

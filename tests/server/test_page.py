@@ -208,7 +208,7 @@ def test_many_texts(page: Any, model: MiniLM) -> None:
         assert notice in page.get_by_role("alert").inner_text()
 
 
-def test_by_keyboard_alone(page: Any) -> None:
+def test_the_page_works_by_keyboard(page: Any) -> None:
     page.keyboard.press("Tab")  # the chosen tab
     page.keyboard.press("ArrowRight")
     assert page.get_by_role("tab", name="Many texts").get_attribute("aria-selected") == "true"
@@ -223,7 +223,7 @@ def test_by_keyboard_alone(page: Any) -> None:
     assert page.locator("#score").inner_text() == "Score: 0.8052"
 
 
-def test_a_screen_reader_finds_its_way(page: Any) -> None:
+def test_the_page_is_labelled_for_screen_readers(page: Any) -> None:
     compare(page, A, B)
     assert page.locator("html").get_attribute("lang") == "en"
     assert page.locator("[aria-live=polite]").get_by_text("Score: 0.8052").is_visible()
@@ -335,7 +335,7 @@ def test_only_the_newest_answer_is_shown(page: Any) -> None:
         ({"status": 200, "body": "not JSON"}, "The server answered 200 without a reason."),
     ],
 )
-def test_what_the_server_refuses_is_said(page: Any, answer: dict[str, Any], notice: str) -> None:
+def test_the_page_shows_the_reason_of_a_refusal(page: Any, answer: dict[str, Any], notice: str) -> None:
     page.route("**/compare", lambda route: route.fulfill(**answer))
     page.fill("#text-a", A)
     page.fill("#text-b", B)

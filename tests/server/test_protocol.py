@@ -114,7 +114,7 @@ def test_a_long_url_is_part_of_the_head() -> None:
 
 
 @pytest.mark.parametrize("before", [b"", head_of(100)])
-def test_half_a_head_is_given_up(monkeypatch: pytest.MonkeyPatch, before: bytes) -> None:
+def test_an_incomplete_head_is_answered_408(monkeypatch: pytest.MonkeyPatch, before: bytes) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", SHORT)
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -128,7 +128,7 @@ def test_half_a_head_is_given_up(monkeypatch: pytest.MonkeyPatch, before: bytes)
     served(client)
 
 
-def test_a_connection_on_which_nothing_is_asked_is_closed_without_a_word(
+def test_an_unused_connection_is_closed_without_an_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", SHORT)
@@ -139,7 +139,7 @@ def test_a_connection_on_which_nothing_is_asked_is_closed_without_a_word(
     served(client)
 
 
-def test_a_slow_body_is_not_the_heads_affair(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_timer_of_the_head_ignores_a_slow_body(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", SHORT)
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -151,7 +151,7 @@ def test_a_slow_body_is_not_the_heads_affair(monkeypatch: pytest.MonkeyPatch) ->
     served(client)
 
 
-def test_headers_after_a_body_in_chunks_are_not_kept() -> None:
+def test_headers_after_a_chunked_body_are_ignored() -> None:
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n")
         writer.write(b"X: y\r\n" * 1000 + b"\r\n")
@@ -160,7 +160,7 @@ def test_headers_after_a_body_in_chunks_are_not_kept() -> None:
     served(client)
 
 
-def test_bytes_that_begin_no_request_do_not_keep_a_connection() -> None:
+def test_bytes_that_are_not_http_do_not_keep_a_connection_open() -> None:
     """An empty line after a request ended uvicorn's keep-alive, and nothing else was waiting."""
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -179,7 +179,7 @@ async def hasty(scope: object, receive: object, send: Callable[..., Awaitable[No
     await send({"type": "http.response.body", "body": b"x"})
 
 
-def test_a_body_that_goes_on_after_the_answer_does_not_keep_a_connection() -> None:
+def test_a_body_after_the_answer_does_not_keep_a_connection_open() -> None:
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
         assert await answer(reader) == (200, b"x")
@@ -192,7 +192,7 @@ def test_a_body_that_goes_on_after_the_answer_does_not_keep_a_connection() -> No
     served(client, hasty, keep_alive=0.2)
 
 
-def test_half_a_head_that_came_before_the_answer_to_another_is_given_up(
+def test_an_incomplete_pipelined_head_is_answered_408(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", SHORT)
@@ -208,7 +208,7 @@ def test_half_a_head_that_came_before_the_answer_to_another_is_given_up(
 
 @pytest.mark.parametrize("connection", [b"keep-alive", b"close"])
 @pytest.mark.parametrize("number", [1, 20])
-def test_an_answer_that_nobody_reads_is_given_up(
+def test_a_client_that_does_not_read_its_answer_is_disconnected(
     monkeypatch: pytest.MonkeyPatch, connection: bytes, number: int
 ) -> None:
     monkeypatch.setattr(protocol, "UNREAD_SECONDS", 0.05)
@@ -226,7 +226,7 @@ def test_an_answer_that_nobody_reads_is_given_up(
     served(client, application, keep_alive=60, until_gone=True)
 
 
-def test_an_answer_is_kept_as_long_as_some_of_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_reads_slowly_stays_connected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "UNREAD_SECONDS", 0.001)
     sizes = [100, 99, 99, 50, 50, 1, 1, 1]  # a check that finds less looks again, for the next; the last ends
     aborted: asyncio.Event

@@ -74,7 +74,7 @@ def test_every_request_releases_the_parsed_json(
 
 
 @pytest.mark.parametrize("values", [["a"], "a", None, 1])
-def test_a_body_that_is_no_object_is_refused(model: MiniLM, values: Any) -> None:
+def test_a_body_that_is_not_an_object_is_refused(model: MiniLM, values: Any) -> None:
     with TestClient(create_app(model)) as client:
         for path in REQUESTS.keys() - {"/rerank"}:
             assert client.post(path, json=values).status_code == 422

@@ -17,6 +17,7 @@ from minilm import CrossEncoder, MiniLM
 from minilm.server.app import create_app
 from minilm.server.batching import Batcher
 from minilm.server.limits import ServerSettings
+from minilm.server.responses import RequestError
 from minilm.server.service import Reranking, Service
 from tests.checkpoints import MakeCheckpoint, write_cross_encoder
 from tests.counting import Work
@@ -107,11 +108,12 @@ def test_token_vectors_and_embeddings_share_a_batch(model: MiniLM, monkeypatch: 
     monkeypatch.setattr(model, "token_embeddings", counted)
 
     async def ask() -> list[Any]:
-        first = asyncio.create_task(service.embed(rows[0]))
+        first = asyncio.create_task(service.embed(rows[0], is_normalized=False))
         assert await asyncio.to_thread(batches.taken.wait, 60)
         # embedding, explanation, explanation, embedding
-        waiting = [service.embed(rows[1]), *(service.explain(pair, "texts") for pair in pairs)]
-        tasks = [asyncio.create_task(request) for request in [*waiting, service.embed(rows[2])]]
+        second, third = (service.embed(row, is_normalized=False) for row in rows[1:])
+        explanations = [service.explain(pair, "texts") for pair in pairs]
+        tasks = [asyncio.create_task(request) for request in [second, *explanations, third]]
         await asyncio.sleep(0)  # all are in the queue
         batches.gate.set()
         return await asyncio.gather(first, *tasks)
@@ -127,6 +129,28 @@ def test_token_vectors_and_embeddings_share_a_batch(model: MiniLM, monkeypatch: 
     for embedding, ids in zip((first, second, third), rows, strict=True):
         plain = model.encode_tokens(ids, normalize=False)
         np.testing.assert_allclose(embedding, plain, rtol=0, atol=10 * BOUND)
+
+
+def test_embeddings_are_cut_first_and_scaled_then(model: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service(model, ServerSettings())
+    monkeypatch.setattr(service, "_embed", lambda _: np.array([[3, 4, 12]], np.float32))
+
+    async def embed(**options: Any) -> list[list[float]]:
+        return (await service.embed([[101, 102]], 2, **options)).tolist()
+
+    np.testing.assert_allclose(asyncio.run(embed()), [[0.6, 0.8]], rtol=1e-6)
+    assert asyncio.run(embed(is_normalized=False)) == [[3, 4]]
+    service.batcher.stop()
+
+
+def test_too_many_dimensions_are_refused(model: MiniLM) -> None:
+    service = Service(model, ServerSettings())
+    lengths = [asyncio.run(service.embed([[101, 102]], count)).shape for count in (None, 64)]
+    assert lengths == [(1, 384), (1, 64)]
+    with pytest.raises(RequestError) as error:
+        asyncio.run(service.embed([[101, 102]], 385))
+    assert (error.value.status_code, error.value.param) == (422, "dimensions")
+    service.batcher.stop()
 
 
 def test_an_explanation_waits_in_the_queue_and_is_refused_when_it_is_full(

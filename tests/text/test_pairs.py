@@ -66,6 +66,12 @@ def test_all_the_room_is_used_and_no_more(first: int, second: int, room: int) ->
     assert kept[1] <= second
 
 
+def test_the_longer_text_of_a_pair_is_cut_first() -> None:
+    assert kept_of_pair(10, 400, 509) == (10, 400)
+    assert kept_of_pair(10, 600, 509) == (10, 499)
+    assert kept_of_pair(600, 500, 509) == (255, 254)
+
+
 def test_two_long_texts_cost_what_each_of_them_costs(model: MiniLM) -> None:
     """The library would combine every piece of the one with every piece of the other, 600,000 in all."""
     _, ours = both(model, 512)

@@ -27,48 +27,42 @@ def read_csv(source: InputFile, column: TextColumn, *, delimiter: str = ",") -> 
         # strict: otherwise a quote that is never closed would turn the rest of the file into one cell
         reader = csv.reader(text, delimiter=delimiter, strict=True)
         try:
-            names, problem = _next_cells(reader, source.name)
-            if problem:
-                raise CorpusError(f"{source.name}, line {reader.line_num}: {problem}")
-            if names is None:
+            header = _next_cells(reader, source.name)
+            if isinstance(header, Row):
+                raise CorpusError(f"{header.source}, line {header.line}: {header.problem}")
+            if header is None:
                 return
-            column.choose_from_header(names, source.name)
-            while True:
-                cells, problem = _next_cells(reader, source.name)
-                if problem:
-                    yield Row(None, problem, source.name, reader.line_num, {})
-                elif cells is None:
-                    return
+            column.choose_from_header(header, source.name)
+            while (cells := _next_cells(reader, source.name)) is not None:
+                if isinstance(cells, Row):
+                    yield cells
                 elif cells:
-                    yield _csv_row(cells, names, column, source.name, reader.line_num)
+                    yield _csv_row(cells, header, column, source.name, reader.line_num)
         finally:
             text.detach()  # the source closes the file
 
 
-def _next_cells(reader: Reader, source: str) -> tuple[list[str] | None, str | None]:
-    """Return the next row, None at the end; or what is wrong with the row."""
+def _next_cells(reader: Reader, source: str) -> list[str] | Row | None:
+    """Return the cells of the next row, a Row that says what is wrong with it, or None at the end."""
     first_line = reader.line_num + 1
     try:
-        return next(reader, None), None
+        return next(reader, None)
     except csv.Error as error:
         if "end of data" in str(error):
             reason = "a quote is opened in this row and never closed"
             raise CorpusError(f"{source}, line {first_line}: {reason}") from None
-        return None, f"not CSV ({error})"
+        return Row(None, f"not CSV ({error})", source, reader.line_num, {})
 
 
 def _csv_row(cells: list[str], header: list[str], column: TextColumn, source: str, line: int) -> Row:
     others = {}
     if column.keep:
-        pairs = zip(header, cells, strict=False)
-        others = {name: _replace_surrogates(cell) for name, cell in pairs if name != column.name}
+        for name, cell in zip(header, cells, strict=False):
+            if name != column.name:
+                others[name] = cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if any(cells[len(header) :]):  # an unquoted comma in a text: nobody knows where the text ends
         return Row(None, f"{len(cells)} cells, and the header has {len(header)}", source, line, others)
     place = header.index(column.name or "")
     if place >= len(cells):
         return Row(None, f"no {column.name!r}", source, line, others)
     return make_row(cells[place], source, line, others)
-
-
-def _replace_surrogates(cell: str) -> str:
-    return cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import sys
 import zlib
@@ -28,17 +27,13 @@ class InputFile:
         self.span = span
         self.name = "stdin" if path == STDIN else path
         self.lines_read = 0  # of the span
+        self.rows_position = 0  # the position, as a reader estimates it that goes by rows
         self._file: BinaryIO | None = None
-        self._position = 0
 
     @property
     def position(self) -> int:
         """Bytes of the file that were read; 0 for a pipe, which cannot tell."""
-        return self._file.tell() if self._file else self._position
-
-    @position.setter
-    def position(self, value: int) -> None:
-        self._position = value
+        return self._file.tell() if self._file else self.rows_position
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -61,10 +56,7 @@ class InputFile:
                 self._file = None
 
     def lines(self) -> Iterator[bytes]:
-        """Iterate over the lines of the input, or of its span, without a byte order mark.
-
-        A line belongs to the span in which it begins.
-        """
+        """Iterate over the lines, or over those that begin in the span, without a byte order mark."""
         with self.open() as file:
             if self.span is None:
                 lines = iter(file)
@@ -100,4 +92,4 @@ def _is_damage(error: BaseException) -> bool:
     """Whether the error of a decompressor is about the data; an errno is about the disk."""
     if isinstance(error, OSError):
         return not error.errno
-    return isinstance(error, (EOFError, zlib.error, gzip.BadGzipFile)) or type(error).__name__ == "LZMAError"
+    return isinstance(error, (EOFError, zlib.error)) or type(error).__name__ == "LZMAError"

@@ -17,7 +17,7 @@ from minilm._arrays import Float32Array
 from minilm._files import json_bytes
 from minilm.corpus.formats.input_file import InputFile
 from minilm.corpus.formats.row import Row, TextColumn, make_row
-from minilm.corpus.formats.shard import EMBEDDING, GrowingFile, Shard, check_text_name
+from minilm.corpus.formats.shard import EMBEDDING, GrowingFile, Shard, check_columns
 from minilm.errors import CorpusError, one_line
 
 
@@ -54,6 +54,7 @@ class JsonLinesWriter(GrowingFile):
     """Writes one object per row: the text, the other columns, the vector."""
 
     def __init__(self, folder: Path, column: str) -> None:
+        check_columns(column)
         super().__init__(folder)
         self._column = column
 
@@ -61,7 +62,7 @@ class JsonLinesWriter(GrowingFile):
         """Write the rows of a shard."""
         rows = zip(shard.texts, shard.other_columns, shard.vectors.tolist(), strict=True)
         for text, others, vector in rows:
-            check_text_name(self._column, others)
+            check_columns(self._column, others)
             file.write(json_bytes({self._column: text, **others, EMBEDDING: vector}) + b"\n")
 
 

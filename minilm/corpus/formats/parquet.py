@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import accumulate, pairwise
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -15,14 +14,16 @@ from minilm._arrays import FloatArray
 from minilm._files import atomic_write, errors_named, sync
 from minilm.corpus.formats.input_file import STDIN, InputFile
 from minilm.corpus.formats.row import Row, TextColumn, make_row
-from minilm.corpus.formats.shard import EMBEDDING, Shard, check_text_name
+from minilm.corpus.formats.shard import EMBEDDING, Shard, check_columns
 from minilm.errors import CorpusError, import_extra, one_line
+
+Arrow = Any  # pyarrow, or one of its schemas, tables, arrays and types
 
 _BATCH_ROWS = 1024  # rows that are read from a file at a time
 _ROW_GROUP = 16_384  # rows that are in memory while a file is written: 24 MiB of vectors
 
 
-def import_arrow() -> Any:  # noqa: ANN401 - the module
+def import_arrow() -> Arrow:
     """Import pyarrow and pyarrow.parquet, or raise a MissingExtraError."""
     import_extra("pyarrow.parquet", extra="parquet", feature="Parquet")
     return import_extra("pyarrow", extra="parquet", feature="Parquet")
@@ -32,9 +33,8 @@ def read_parquet(source: InputFile, column: TextColumn) -> Iterator[Row]:
     """Iterate over the rows of a file, or over those of its span."""
     if source.path == STDIN:
         raise CorpusError("Parquet cannot be read from stdin: its index stands at the end")
-    with _damage_named(source.path):
-        file = import_arrow().parquet.ParquetFile(source.path, memory_map=True)
-    with file:
+    arrow = import_arrow()
+    with _damage_named(source.path), arrow.parquet.ParquetFile(source.path, memory_map=True) as file:
         text = column.choose_from_header(file.schema_arrow.names, source.path)
         size, total = Path(source.path).stat().st_size, max(file.metadata.num_rows, 1)
         start, stop = source.span or (0, total)
@@ -43,21 +43,17 @@ def read_parquet(source: InputFile, column: TextColumn) -> Iterator[Row]:
         number = bounds[groups[0]] if groups else 0
         if column.keep:
             column.other_types |= {field.name: field.type for field in file.schema_arrow}
-        batches = file.iter_batches(_BATCH_ROWS, row_groups=groups, columns=None if column.keep else [text])
-        while True:
-            with _damage_named(source.path):
-                batch = next(batches, None)
-            if batch is None:
-                return
+        columns = None if column.keep else [text]
+        for batch in file.iter_batches(_BATCH_ROWS, row_groups=groups, columns=columns):
             skipped = min(max(start - number, 0), len(batch))
             number += skipped
             for record in batch.slice(skipped, max(stop - number, 0)).to_pylist():
                 number += 1
-                source.position = size * number // total
+                source.rows_position = size * number // total
                 yield make_row(record.pop(text), source.path, number, record)
 
 
-def _group_bounds(metadata: Any) -> list[int]:  # noqa: ANN401 - pyarrow's FileMetaData
+def _group_bounds(metadata: Arrow) -> list[int]:
     """Return the first row of each row group, and the number of rows of the file."""
     return [0, *accumulate(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))]
 
@@ -65,7 +61,7 @@ def _group_bounds(metadata: Any) -> list[int]:  # noqa: ANN401 - pyarrow's FileM
 def parquet_size(path: str, column: str | None) -> tuple[int, int]:
     """Return the number of rows of a file, and the uncompressed bytes of one of its columns."""
     with _damage_named(path):
-        metadata: Any = import_arrow().parquet.read_metadata(path)
+        metadata = import_arrow().parquet.read_metadata(path)
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
     sizes = (chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == column)
@@ -77,32 +73,25 @@ def _damage_named(path: str) -> AbstractContextManager[None]:
 
 
 class ArrowTables:
-    """Tables of one schema, with the text, the other columns and the vector of each row.
-
-    The schema is the one that is passed, or that of the first table; ``other_types`` are pyarrow.DataType.
-    """
+    """Tables of one schema, that of the first rows if none is passed: text, other columns, vector."""
 
     def __init__(
-        self,
-        column: str,
-        width: int,
-        dtype: str,
-        schema: Any = None,  # noqa: ANN401
-        other_types: Mapping[str, Any] = MappingProxyType({}),
+        self, column: str, width: int, dtype: str, schema: Arrow = None, types: dict[str, Arrow] | None = None
     ) -> None:
+        check_columns(column)
         self.schema = schema
         self._arrow = import_arrow()
         with errors_named(CorpusError, f"column {column!r} cannot be written", catch=UnicodeEncodeError):
             column.encode()  # Arrow has no lone surrogates, neither in texts nor in names
         self._column = column
-        self._other_types = other_types
+        self._types = dict(types or {})
         self._vector = self._arrow.list_(self._arrow.from_numpy_dtype(np.dtype(dtype)), width)
 
-    def table(self, shard: Shard) -> Any:  # noqa: ANN401 - pyarrow.Table
+    def table(self, shard: Shard) -> Arrow:
         """Return the rows of a shard; raise a CorpusError if a column does not fit the schema."""
         arrow = self._arrow
         names = list({name: None for row in shard.other_columns for name in row})  # in order of appearance
-        check_text_name(self._column, names)
+        check_columns(self._column, names)
         if self.schema is not None:
             expected = self.schema.names[1:-1]
             if new := [name for name in names if name not in expected]:
@@ -117,11 +106,12 @@ class ArrowTables:
         components = arrow.array(np.ascontiguousarray(shard.vectors).ravel())
         columns[EMBEDDING] = arrow.FixedSizeListArray.from_arrays(components, type=self._vector)
         table = arrow.table(columns)
-        self.schema = table.schema
+        if shard.texts:  # without rows the other columns are not known yet
+            self.schema = table.schema
         return table
 
-    def _column_of(self, name: str, values: list[Any]) -> Any:  # noqa: ANN401 - pyarrow.Array
-        kind = self._other_types.get(name) if self.schema is None else self.schema.field(name).type
+    def _column_of(self, name: str, values: list[Any]) -> Arrow:
+        kind = self._types.get(name) if self.schema is None else self.schema.field(name).type
         try:
             name.encode()
             column = self._arrow.array(values, kind)
@@ -135,7 +125,7 @@ class ArrowTables:
             return column.cast(self._arrow.string())
         return column
 
-    def _check_fields(self, value: object, kind: Any) -> None:  # noqa: ANN401 - pyarrow.DataType
+    def _check_fields(self, value: object, kind: Arrow) -> None:
         """Raise ValueError for a field that the type lacks: Arrow would drop it silently."""
         if isinstance(value, dict) and self._arrow.types.is_struct(kind):
             fields = {field.name: field.type for field in kind}
@@ -147,23 +137,22 @@ class ArrowTables:
             for item in value:
                 self._check_fields(item, kind.value_type)
 
-    def write(self, file: BinaryIO, tables: Iterable[Any]) -> None:
+    def write(self, file: BinaryIO, tables: Iterable[Arrow]) -> None:
         """Write tables to one Parquet file, with one row group of them in memory at a time."""
-        if self.schema is None:
-            self.schema = self.schema_without_rows()
-        others = [name for name in self.schema.names if name != EMBEDDING]
+        schema = self.schema_without_rows() if self.schema is None else self.schema
+        others = [name for name in schema.names if name != EMBEDDING]
         options = {  # vectors neither repeat nor compress
             "compression": {**dict.fromkeys(others, "zstd"), f"{EMBEDDING}.list.element": "none"},
             "use_dictionary": others,
             "write_statistics": others,
         }
         try:
-            writer = self._arrow.parquet.ParquetWriter(file, self.schema, **options)
+            writer = self._arrow.parquet.ParquetWriter(file, schema, **options)
         except self._arrow.ArrowException as error:  # an object without fields, for example
             reason = f"a column cannot be kept in Parquet: {one_line(error)}"
             raise CorpusError(f"{reason}; write .jsonl") from None
         with writer:
-            group: list[Any] = []
+            group: list[Arrow] = []
             for table in tables:
                 group.append(table)
                 if sum(map(len, group)) >= _ROW_GROUP:
@@ -172,7 +161,7 @@ class ArrowTables:
             if group:
                 writer.write_table(self._arrow.concat_tables(group), _ROW_GROUP * 2)
 
-    def schema_without_rows(self) -> Any:  # noqa: ANN401 - pyarrow.Schema
+    def schema_without_rows(self) -> Arrow:
         """Return the schema of an output without rows: the text and the vector."""
         return self._arrow.schema([(self._column, self._arrow.string()), (EMBEDDING, self._vector)])
 
@@ -200,7 +189,7 @@ class ParquetWriter:
             raise CorpusError(f"{missing[0]}, whose rows were written, is missing: --overwrite starts over")
         self._tables.schema = self._schema()
 
-    def _schema(self) -> Any:  # noqa: ANN401 - pyarrow.Schema
+    def _schema(self) -> Arrow:
         """Return the schema of the first part with rows: one without rows does not know the other columns."""
         with_rows = (part for part in self._parts() if self._parquet.read_metadata(part).num_rows)
         first = next(with_rows, None)
@@ -208,15 +197,12 @@ class ParquetWriter:
 
     def write(self, shard: Shard) -> int:
         """Write a shard, and return its number."""
-        previous = self._tables.schema
         table = self._tables.table(shard)
         with atomic_write(self._part(shard.number)) as file:
             self._tables.write(file, [table])
-        if not shard.texts:
-            self._tables.schema = previous
         return shard.number
 
-    def join(self, rows: int) -> Path:  # noqa: ARG002 - the protocol's argument
+    def join(self, rows: int) -> Path:  # noqa: ARG002 - the signature of all writers
         """Join all shards, and return the file."""
         # A schema that was read from a file holds more than one that was made here.
         self._tables.schema = self._schema()

@@ -11,7 +11,7 @@ from minilm._arrays import FloatArray
 from minilm.corpus.formats import csv, json_lines, npy, parquet
 from minilm.corpus.formats.input_file import STDIN, InputFile, compression_of
 from minilm.corpus.formats.row import Row, TextColumn, make_row
-from minilm.corpus.formats.shard import ShardWriter
+from minilm.corpus.formats.shard import GrowingFile
 from minilm.errors import CorpusError
 
 
@@ -47,6 +47,8 @@ class VectorFormat(NamedTuple):
     texts: Callable[[Path, set[int]], Mapping[int, str | None]]
 
 
+ShardWriter = GrowingFile | parquet.ParquetWriter
+
 _NPY = VectorFormat(npy.npy_vectors, lambda path, rows: {})  # noqa: ARG005 - the format holds no texts
 _JSONL = VectorFormat(json_lines.json_lines_vectors, json_lines.json_lines_texts)
 _PARQUET = VectorFormat(parquet.parquet_vectors, parquet.parquet_texts)
@@ -74,7 +76,7 @@ def vector_format(path: Path) -> VectorFormat:
 
 
 def make_writer(
-    output: Path, folder: Path, column: str, width: int, dtype: str, other_types: Mapping[str, Any]
+    output: Path, folder: Path, column: str, width: int, dtype: str, types: dict[str, Any]
 ) -> ShardWriter:
     """Return the writer for an output, whose suffix tells the format."""
     kind = OUTPUTS.get(output.suffix)
@@ -83,6 +85,5 @@ def make_writer(
     if kind is _JSONL:
         return json_lines.JsonLinesWriter(folder, column)
     if kind is _PARQUET:
-        tables = parquet.ArrowTables(column, width, dtype, other_types=other_types)
-        return parquet.ParquetWriter(folder, tables)
+        return parquet.ParquetWriter(folder, parquet.ArrowTables(column, width, dtype, types=types))
     raise CorpusError(f"the output must end in .parquet, .npy or .jsonl, not {output.name!r}")

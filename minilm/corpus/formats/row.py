@@ -62,12 +62,10 @@ def make_row(value: object, source: str, line: int, other_columns: dict[str, Any
         elif value is None:
             problem = "null"
         else:
-            problem = f"a {_KINDS.get(type(value), type(value).__name__)}, not text"
+            kinds = {bool: "boolean", int: "number", float: "number"}
+            problem = f"a {kinds.get(type(value), type(value).__name__)}, not text"
     except UnicodeDecodeError as error:
         problem = f"not UTF-8 ({error.reason})"
     except UnicodeEncodeError:
         problem = "not UTF-8 (a lone surrogate)"
     return Row(text, problem, source, line, other_columns)
-
-
-_KINDS: dict[type, str] = {bool: "boolean", int: "number", float: "number"}

@@ -1,15 +1,34 @@
-"""A corpus cut into blocks, each of which any machine can find and read by itself."""
+"""A corpus cut into blocks, and the actors that encode one block to one Parquet file.
+
+Any machine can find and read a block by itself. Each worker writes to a unique temporary file, then renames
+it over the name of the block. The block counts once its record is written after that; a block with a record
+is not encoded again.
+"""
 
 from __future__ import annotations
 
+import json
+import socket
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from minilm._files import rename_durably, sync, write_json
 from minilm.corpus.formats.input_file import compression_of
-from minilm.corpus.formats.parquet import parquet_size
+from minilm.corpus.formats.parquet import Arrow, ArrowTables, parquet_size
 from minilm.corpus.formats.registry import CUTTABLE
+from minilm.corpus.job import NoTextError, encode_texts, make_shard, shards, split_valid
+from minilm.corpus.manifest import JobOptions, Report
 from minilm.corpus.rows import Corpus
+from minilm.errors import CorpusError, MiniLMError
+from minilm.fast.cores import ray_cores
+from minilm.hub import different_files, sha256_of_files
+from minilm.model import MiniLM
 
+Record = dict[str, Any]  # of a finished block: counts, lines, bytes of its file, rows without text
 BLOCK_BYTES = 1 << 20  # text that keeps one core busy for about a minute
 MAX_BLOCK_ROWS = 65_536  # limits blocks of a Parquet file, in which equal texts take no bytes
 
@@ -50,3 +69,134 @@ def cut_blocks(corpus: Corpus, block_bytes: int = BLOCK_BYTES) -> list[Block]:
             stop = min(start + step, end)
             blocks.append(Block(len(blocks), number, start, stop, size * (stop - start) // max(end, 1)))
     return blocks
+
+
+@dataclass(frozen=True)
+class BlockTask:
+    """Everything that an actor needs to know."""
+
+    folder: Path
+    paths: list[str]
+    formats: list[str]
+    blocks: list[Block]
+    loading: dict[str, Any]  # arguments of MiniLM
+    sha256: dict[str, str]  # of the checkpoint's files
+    settings: dict[str, Any]  # attributes of the model
+    column: str | None
+    keep: bool
+    schema: Arrow  # of the output
+    options: JobOptions
+    width: int
+    prompt: str
+
+    @property
+    def parts(self) -> Path:
+        """The folder of the blocks' files."""
+        return self.folder / "parts"
+
+    @property
+    def stop(self) -> Path:
+        """A file that exists once no more blocks are to be started."""
+        return self.folder / "stop"
+
+    def part(self, number: int) -> Path:
+        """Return the file of a block. The order of the names is the order of the rows."""
+        return self.parts / f"part-{number:08}.parquet"
+
+    def record(self, number: int) -> Path:
+        """Return the path of the record of a block."""
+        return self.folder / "records" / f"{number:08}.json"
+
+    def read_record(self, number: int) -> Record | None:
+        """Return the record of a block, or None if the block is not finished."""
+        try:
+            record: Record = json.loads(self.record(number).read_bytes())
+            if record["rows"] and self.part(number).stat().st_size != record["bytes"]:
+                return None
+        except FileNotFoundError:
+            return None
+        return record
+
+    def temporary(self) -> Path:
+        """Return a unique name in the same file system, also for a second actor with the same block."""
+        return self.folder / "unfinished" / uuid.uuid4().hex
+
+    def tables(self) -> ArrowTables:
+        """Return a maker of tables with the output's schema."""
+        return ArrowTables(self.schema.names[0], self.width, self.options.dtype, self.schema)
+
+
+class BlockEncoder:
+    """The function that Ray Data maps over the numbers of blocks; each actor has one, with its own model.
+
+    A failure comes back as a record. An exception would come with the tracebacks of everything in between.
+    """
+
+    def __init__(self, task: BlockTask) -> None:
+        self._task = task
+        self._failure = ""
+        try:
+            if not task.parts.is_dir():
+                raise CorpusError(f"{task.folder} does not exist: every machine must see the output")
+            self._model = MiniLM(**task.loading, threads=ray_cores())
+            if different := different_files(sha256_of_files(self._model.checkpoint), task.sha256):
+                where = self._model.checkpoint.directory
+                raise CorpusError(f"{where / different[0]} differs from the driver's")
+            for name, value in task.settings.items():
+                setattr(self._model, name, value)
+        except (MiniLMError, OSError, ValueError) as error:
+            self._failure = f"{socket.gethostname()}: {error}"
+
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
+        """Return records of these blocks, which are encoded now unless they were before."""
+        return {"record": [json.dumps(self._record(int(number))) for number in batch["block"]]}
+
+    def _record(self, number: int) -> Record:
+        if self._failure:
+            return {"block": number, "failure": self._failure}
+        if self._task.stop.exists():
+            return {"block": number, "stopped": True}
+        block = self._task.blocks[number]
+        try:
+            record = self._task.read_record(number) or self._encode(block)
+        except (MiniLMError, OSError, ValueError) as error:
+            # The message of another library may not name the file.
+            at = "" if isinstance(error, MiniLMError) else f", at {self._task.paths[block.input]}"
+            return {"block": number, "failure": f"{socket.gethostname()}{at}: {error}"}
+        return {name: value for name, value in record.items() if name != "listed"}
+
+    def _encode(self, block: Block) -> Record:
+        """Write the file of a block and then its record."""
+        task, report, temporary = self._task, Report(), self._task.temporary()
+        path, kind = task.paths[block.input], task.formats[block.input]
+        reader = Corpus([path], format=kind, column=task.column, keep=task.keep, span=block.span).read()
+        listed: list[tuple[int, str | None]] = []  # line and problem of each row without text
+        tables = task.tables()
+        encode = partial(encode_texts, self._model, report=report, options=task.options, prompt=task.prompt)
+
+        def encoded_tables() -> Iterator[Arrow]:
+            for window in shards(reader):
+                valid, invalid = split_valid(window, task.options.on_error)
+                listed.extend((row.line, row.problem) for row in invalid)
+                report.inputs += len(window)
+                report.rows += len(valid)
+                if valid:
+                    yield tables.table(make_shard(block.number, valid, task.options.dtype, encode))
+
+        try:
+            with temporary.open("wb") as file:
+                tables.write(file, encoded_tables())
+                sync(file)
+        except NoTextError as error:
+            temporary.unlink()
+            return {"block": block.number, "line": error.line, "problem": error.problem}
+        report.errors = len(listed)
+        size = temporary.stat().st_size if report.rows else 0
+        if report.rows:
+            rename_durably(temporary, task.part(block.number))
+        else:
+            temporary.unlink()
+        counts = {"block": block.number, **asdict(report), "lines": reader.lines, "bytes": size}
+        record = {**counts, "listed": listed}
+        write_json(task.record(block.number), record, task.temporary())
+        return record

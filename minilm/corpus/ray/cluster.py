@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minilm.corpus.ray.blocks import BLOCK_BYTES
-from minilm.errors import CorpusError, import_extra, one_line
+from minilm.errors import CorpusError, one_line
 from minilm.fast.cores import available_cores
+
+Ray = Any  # the module
 
 _MAX_TASKS = 8192  # Ray's tasks: a task has several of a longer list of blocks
 
@@ -45,14 +47,8 @@ class ClusterOptions:
     loading: Mapping[str, Any] = field(default_factory=dict)
 
 
-def import_ray() -> Any:  # noqa: ANN401 - the module
-    """Import Ray and Ray Data, or raise a MissingExtraError."""
-    import_extra("ray.data", extra="ray", feature="the engine ray")
-    return import_extra("ray", extra="ray", feature="the engine ray")
-
-
 @contextmanager
-def connected(ray: Any, address: str | None, actor_cpus: int) -> Iterator[None]:  # noqa: ANN401 - the module
+def connected(ray: Ray, address: str | None, actor_cpus: int) -> Iterator[None]:
     """Connect to a cluster, or start one on this machine for the time."""
     context = ray.data.DataContext.get_current()
     show_bars, logger = context.enable_progress_bars, logging.getLogger("ray.data")
@@ -73,13 +69,17 @@ def connected(ray: Any, address: str | None, actor_cpus: int) -> Iterator[None]:
             ray.shutdown()
 
 
-def _connect(ray: Any, address: str, actor_cpus: int) -> None:  # noqa: ANN401 - the module
+def _connect(ray: Ray, address: str, actor_cpus: int) -> None:
     # only the user may decide to send usage statistics
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     cores = {"num_cpus": max(available_cores(), actor_cpus)} if address == "local" else {}
     try:
         if address != "local":
-            _check_listening(address)
+            host, _, port = address.rpartition(":")
+            if (
+                port.isdecimal() and "://" not in address
+            ):  # if nobody listens, Ray would try again for minutes
+                socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **cores)
     except Exception as error:  # of many types: nobody listens, other versions of Ray or Python, no address
         ray.shutdown()
@@ -87,19 +87,8 @@ def _connect(ray: Any, address: str, actor_cpus: int) -> None:  # noqa: ANN401 -
         raise CorpusError(f"{reason}: {one_line(error) or type(error).__name__}") from None
 
 
-def _check_listening(address: str) -> None:
-    """Raise an OSError if nobody listens at HOST:PORT; Ray would try again for minutes."""
-    host, _, port = address.rpartition(":")
-    if port.isdecimal() and "://" not in address:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
-
-
 def map_blocks(
-    ray: Any,  # noqa: ANN401 - the module
-    encoder: Callable[..., Any],
-    task: object,
-    numbers: list[int],
-    options: ClusterOptions,
+    ray: Ray, encoder: Callable[..., Any], task: object, numbers: list[int], options: ClusterOptions
 ) -> Iterator[dict[str, Any]]:
     """Let actors encode these blocks, and iterate over their records as they finish."""
     size = _pool_size(ray, len(numbers), options)
@@ -119,7 +108,7 @@ def map_blocks(
         raise CorpusError(f"Ray gave up ({reason}); the same command without --overwrite resumes") from None
 
 
-def _pool_size(ray: Any, blocks: int, options: ClusterOptions) -> int:  # noqa: ANN401 - the module
+def _pool_size(ray: Ray, blocks: int, options: ClusterOptions) -> int:
     """Return how many actors to start."""
     cores = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
     largest = max(cores, default=0)

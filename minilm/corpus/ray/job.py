@@ -1,11 +1,9 @@
 """Encode a corpus on a Ray cluster, such that every row is in the output once, whatever dies meanwhile.
 
-Ray Data maps ``BlockEncoder`` over the numbers of the corpus's blocks, and gets back the record of each. The
-rows themselves go from file to file on the machine that encodes them. Work in progress is in
+Ray Data maps ``BlockEncoder`` over the numbers of the corpus's blocks, and gets back the record of each. All
+machines must see input and output under the same paths: the rows go from file to file. Work in progress is in
 ``OUTPUT.incomplete/``, in a folder with a random name per job: an actor that outlives its driver cannot write
 into another job. At the end the folder of the blocks is renamed to ``OUTPUT``.
-
-All machines must see input and output under the same paths.
 """
 
 from __future__ import annotations
@@ -15,26 +13,25 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minilm._files import atomic_write, write_json
-from minilm.corpus.formats.parquet import ArrowTables
-from minilm.corpus.formats.shard import check_vector_name
-from minilm.corpus.job import Progress, error_line, error_message, make_shard, shards, split_valid
+from minilm.corpus.formats.input_file import InputFile
+from minilm.corpus.formats.parquet import Arrow, ArrowTables
+from minilm.corpus.formats.registry import CUTTABLE
+from minilm.corpus.job import NoTextError, Progress, error_line, make_shard, shards, split_valid
 from minilm.corpus.manifest import JobOptions, Report, read_manifest
-from minilm.corpus.ray.actor import BlockEncoder, BlockTask, Record
-from minilm.corpus.ray.blocks import Block, cut_blocks
-from minilm.corpus.ray.cluster import ClusterOptions, connected, import_ray, map_blocks
+from minilm.corpus.ray.blocks import Block, BlockEncoder, BlockTask, Record, cut_blocks
+from minilm.corpus.ray.cluster import ClusterOptions, connected, map_blocks
 from minilm.corpus.rows import Corpus
 from minilm.corpus.workspace import JobWorkspace
-from minilm.errors import CorpusError
+from minilm.errors import CorpusError, import_extra
 from minilm.model import MiniLM
-
-_COUNTS = [field.name for field in fields(Report)]
 
 
 def encode_on_ray(
@@ -81,7 +78,8 @@ def encode_on_ray(
     options, cluster = options or JobOptions(), cluster or ClusterOptions()
     if options.dedupe:
         raise ValueError("dedupe must be False on Ray: the actors do not know each other's texts")
-    ray = import_ray()
+    import_extra("ray.data", extra="ray", feature="the engine ray")
+    ray = import_extra("ray", extra="ray", feature="the engine ray")
     recorded = options.recorded(model, corpus, "a directory of Parquet files")
     recorded["block_bytes"] = cluster.block_bytes
     workspace = JobWorkspace(output)
@@ -89,16 +87,32 @@ def encode_on_ray(
         advance(report, corpus.total_bytes or 0)
         return report
     with workspace.locked(overwrite=options.overwrite):
-        task = _make_task(model, corpus, workspace, options, cluster, recorded)
+        folder = resume_folder(workspace, recorded)
+        width = model.get_embedding_dimension(options.pooling)
+        schema, column = _schema(corpus, width, options), corpus.find_column()
+        task = BlockTask(
+            folder=folder,
+            paths=[str(Path(path).resolve()) for path in corpus.paths],
+            formats=list(corpus.formats),
+            schema=schema,
+            column=column,  # for all blocks: the first rows of some would choose another
+            keep=corpus.keep,
+            blocks=cut_blocks(replace(corpus, column=column), cluster.block_bytes),
+            loading=actor_loading(model, cluster.loading),
+            sha256={"model.safetensors": recorded["sha256"], **recorded["files"]},
+            settings={name: getattr(model, name) for name in ("max_seq_length", "normalize", "truncate_dim")},
+            options=options,
+            width=width,
+            prompt=recorded["prompt"],
+        )
         job = _RayJob(task, corpus, advance)
-        job.count_finished()
         task.stop.unlink(missing_ok=True)
         if job.missing:
             with watch_stop(stop, task), connected(ray, cluster.address, cluster.actor_cpus):
                 for record in map_blocks(ray, BlockEncoder, task, sorted(job.missing), cluster):
                     job.take(record)
         if not job.missing:
-            publish_parts(workspace, task, corpus, recorded, job.report)
+            job.publish(workspace, recorded)
     return job.report
 
 
@@ -112,18 +126,21 @@ class _RayJob:
         self._corpus = corpus
         self._advance = advance
         self._position = 0
-
-    def count_finished(self) -> None:
-        """Count the blocks that earlier runs finished."""
-        for block in self._task.blocks:
-            if record := self._task.read_record(block.number):
+        for block in task.blocks:
+            if record := task.read_record(block.number):  # an earlier run finished it
                 self._count(record)
-        self._advance(self.report, self._position)
+        advance(self.report, self._position)
 
     def take(self, record: Record) -> None:
         """Count a block whose record an actor sent; raise a CorpusError if the block failed."""
         if "failure" in record:
-            raise CorpusError(record["failure"] or self._no_text(record))
+            raise CorpusError(record["failure"])
+        if "problem" in record:
+            block = self._task.blocks[record["block"]]
+            path, line = self._corpus.paths[block.input], record["line"]
+            if self._corpus.formats[block.input] in CUTTABLE:  # others have their number in the file already
+                line += sum(1 for _ in InputFile(path, (0, block.start)).lines())
+            raise NoTextError(path, line, record["problem"])
         if record["block"] in self.missing and "rows" in record:
             self._count(record)
             self._advance(self.report, self._position)
@@ -131,42 +148,36 @@ class _RayJob:
     def _count(self, record: Record) -> None:
         self.missing.remove(record["block"])
         self._position += self._task.blocks[record["block"]].size
-        for name in _COUNTS:
-            setattr(self.report, name, getattr(self.report, name) + record[name])
+        for name, count in asdict(self.report).items():
+            setattr(self.report, name, count + record[name])
 
-    def _no_text(self, record: Record) -> str:
-        block = self._task.blocks[record["block"]]
-        line = _lines_before(block, self._task) + record["line"]
-        return error_message(self._corpus.paths[block.input], line, record["problem"])
+    def publish(self, workspace: JobWorkspace, recorded: dict[str, Any]) -> None:
+        """Give the folder of all blocks the name of the output, beside its manifest."""
+        task, blocks, row = self._task, [], 0
+        for block, record in self._records():
+            part = task.part(block.number).name if record["rows"] else None
+            entry = {"file": part, "input": task.paths[block.input], "span": block.span}
+            blocks.append({**entry, "first_row": row, "rows": record["rows"]})
+            row += record["rows"]
+        if not self.report.rows:  # a file without rows tells the columns
+            with atomic_write(task.part(0), task.temporary()) as file:
+                task.tables().write(file, [])
+        manifest = {"options": recorded, "report": asdict(self.report), "blocks": blocks}
+        errors = (
+            error_line(self._corpus.paths[block.input], record["lines_before"] + line, problem)
+            for block, record in self._records()
+            for line, problem in record["listed"]
+        )
+        workspace.publish(task.parts, manifest, self.report, errors)
 
-
-def _make_task(
-    model: MiniLM,
-    corpus: Corpus,
-    workspace: JobWorkspace,
-    options: JobOptions,
-    cluster: ClusterOptions,
-    recorded: dict[str, Any],
-) -> BlockTask:
-    folder = resume_folder(workspace, recorded)
-    width = model.get_embedding_dimension(options.pooling)
-    schema = _schema(corpus, width, options)
-    column = corpus.find_column()  # for all blocks: the first rows of some would choose another
-    return BlockTask(
-        folder=folder,
-        paths=[str(Path(path).resolve()) for path in corpus.paths],
-        formats=list(corpus.formats),
-        schema=schema,
-        column=column,
-        keep=corpus.keep,
-        blocks=cut_blocks(replace(corpus, column=column), cluster.block_bytes),
-        loading=actor_loading(model, cluster.loading),
-        sha256={"model.safetensors": recorded["sha256"], **recorded["files"]},
-        settings={name: getattr(model, name) for name in ("max_seq_length", "normalize", "truncate_dim")},
-        options=options,
-        width=width,
-        prompt=recorded["prompt"],
-    )
+    def _records(self) -> Iterator[tuple[Block, Record]]:
+        """Iterate over all blocks in order, with their records and the lines of the same file before them."""
+        lines, file = 0, -1
+        for block in self._task.blocks:
+            record: Record = json.loads(self._task.record(block.number).read_bytes())
+            lines, file = (lines, file) if block.input == file else (0, block.input)
+            yield block, {**record, "lines_before": lines}
+            lines += record["lines"]
 
 
 def resume_folder(workspace: JobWorkspace, recorded: dict[str, Any]) -> Path:
@@ -195,19 +206,17 @@ def actor_loading(model: MiniLM, arguments: Mapping[str, Any]) -> dict[str, Any]
     return {"model_name_or_path": str(checkpoint.directory.resolve()), **arguments}
 
 
-def _schema(corpus: Corpus, width: int, options: JobOptions) -> Any:  # noqa: ANN401 - pyarrow.Schema
+def _schema(corpus: Corpus, width: int, options: JobOptions) -> Arrow:
     """Return the schema that the first rows with text give, as on one machine. All blocks must match it."""
-    tables, reader = None, corpus.read()
-    for window in shards(reader):
+    reader = corpus.read()
+    windows = shards(reader)
+    first = next(windows, [])  # settles the column
+    tables = ArrowTables(reader.column or "text", width, options.dtype, types=reader.other_types)
+    for window in chain([first], windows):
         valid, _ = split_valid(window, options.on_error)
-        if tables is None:  # the first shard settles the column
-            check_vector_name(reader.column)
-            column, types = reader.column or "text", reader.other_types
-            tables = ArrowTables(column, width, options.dtype, other_types=types)
         if valid:
             tables.table(make_shard(0, valid, options.dtype, lambda texts: np.zeros((len(texts), width))))
             return tables.schema
-    tables = tables or ArrowTables(reader.column or "text", width, options.dtype)
     return tables.schema_without_rows()
 
 
@@ -230,47 +239,3 @@ def watch_stop(stop: threading.Event | None, task: BlockTask) -> Iterator[None]:
     finally:
         is_over.set()
         watcher.join()
-
-
-def _lines_before(block: Block, task: BlockTask) -> int:
-    """Return the number of lines of the file that begin before a block."""
-    if block.stop is None or block.start == 0 or task.formats[block.input] == "parquet":
-        return 0
-    lines, remaining = 1, block.start - 1
-    with Path(task.paths[block.input]).open("rb") as file:
-        while remaining and (chunk := file.read(min(remaining, 1 << 20))):
-            lines += chunk.count(b"\n")
-            remaining -= len(chunk)
-    return lines
-
-
-def publish_parts(
-    workspace: JobWorkspace, task: BlockTask, corpus: Corpus, recorded: dict[str, Any], report: Report
-) -> None:
-    """Give the folder of all blocks the name of the output, beside its manifest."""
-    blocks, row = [], 0
-    for block, record in _records(task):
-        part = task.part(block.number).name if record["rows"] else None
-        entry = {"file": part, "input": task.paths[block.input], "span": block.span}
-        blocks.append({**entry, "first_row": row, "rows": record["rows"]})
-        row += record["rows"]
-    if not report.rows:  # a file without rows tells the columns
-        with atomic_write(task.part(0), task.temporary()) as file:
-            task.tables().write(file, [])
-    manifest = {"options": recorded, "report": asdict(report), "blocks": blocks}
-    errors = (
-        error_line(corpus.paths[block.input], record["lines_before"] + line, problem)
-        for block, record in _records(task)
-        for line, problem in record["listed"]
-    )
-    workspace.publish(task.parts, manifest, report, errors)
-
-
-def _records(task: BlockTask) -> Iterator[tuple[Block, Record]]:
-    """Iterate over all blocks in order, with their records and the lines of the same file before them."""
-    lines, file = 0, -1
-    for block in task.blocks:
-        record: Record = json.loads(task.record(block.number).read_bytes())
-        lines, file = (lines, file) if block.input == file else (0, block.input)
-        yield block, {**record, "lines_before": lines}
-        lines += record["lines"]

@@ -8,8 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from minilm.server.errors import RequestError
-from minilm.server.responses import answers, checked_dimensions, json_response, shortened
+from minilm.server.responses import RequestError, json_response
 from minilm.server.schemas import EmbeddingsAnswer, EmbeddingsRequest, ErrorAnswer, ModelCard, ModelsAnswer
 from minilm.server.service import Service
 
@@ -17,13 +16,18 @@ from minilm.server.service import Service
 def openai_routes(service: Service) -> APIRouter:
     """Return the routes of OpenAI's API."""
     router = APIRouter(tags=["OpenAI"])
+    model_card = {
+        "id": service.name,
+        "object": "model",
+        "created": service.started,
+        "owned_by": "sentence-transformers",
+    }
 
-    @router.post("/v1/embeddings", responses=answers(EmbeddingsAnswer))
+    @router.post("/v1/embeddings", response_model=EmbeddingsAnswer)
     async def embeddings(request: EmbeddingsRequest) -> Response:
         """Embeddings, as OpenAI defines them. ``truncated`` lists the inputs that were cut, if any were."""
-        width = checked_dimensions(request.dimensions, service.model)
         rows, truncated = await service.token_ids(request.input, param="input")
-        vectors = shortened(await service.embed(rows), width, is_normalized=True)
+        vectors = await service.embed(rows, request.dimensions)
         encoded: Sequence[Any] = list(vectors)
         if request.encoding_format == "base64":
             encoded = [base64.b64encode(vector.astype("<f4").tobytes()).decode() for vector in vectors]
@@ -36,26 +40,17 @@ def openai_routes(service: Service) -> APIRouter:
         }
         return json_response({**answer, "truncated": truncated} if truncated else answer)
 
-    @router.get("/v1/models", responses=answers(ModelsAnswer))
+    @router.get("/v1/models", response_model=ModelsAnswer)
     async def models() -> Response:
         """The one model that is served."""
-        return json_response({"object": "list", "data": [_model_card(service)]})
+        return json_response({"object": "list", "data": [model_card]})
 
-    @router.get("/v1/models/{model:path}", responses=answers(ModelCard) | {404: {"model": ErrorAnswer}})
+    @router.get("/v1/models/{model:path}", response_model=ModelCard, responses={404: {"model": ErrorAnswer}})
     async def one_model(model: str) -> Response:
         """The model, by its name."""
         if model not in {service.name, f"sentence-transformers/{service.name}"}:
             message = f"the model {model!r} is not served here; {service.name!r} is"
             raise RequestError(404, message, param="model")
-        return json_response(_model_card(service))
+        return json_response(model_card)
 
     return router
-
-
-def _model_card(service: Service) -> dict[str, Any]:
-    return {
-        "id": service.name,
-        "object": "model",
-        "created": service.started,
-        "owned_by": "sentence-transformers",
-    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
-from minilm.server.responses import answers, json_response
+from minilm.server.responses import json_response
 from minilm.server.schemas import HealthAnswer
 from minilm.server.service import Service
 
@@ -14,7 +14,7 @@ def operations_routes(service: Service) -> APIRouter:
     """Return the routes for operators."""
     router = APIRouter(tags=["operation"])
 
-    @router.get("/health", responses=answers(HealthAnswer))
+    @router.get("/health", response_model=HealthAnswer)
     async def health() -> Response:
         """200 while the server takes requests."""
         return json_response({"status": "ok"})

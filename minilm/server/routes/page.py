@@ -5,14 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
-from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, Response
 
-from minilm.pooling import normalize
-from minilm.server.errors import RequestError
-from minilm.server.responses import answers, json_response
+from minilm.server.responses import RequestError, json_response
 from minilm.server.schemas import CompareAnswer, CompareRequest, MatrixAnswer, MatrixRequest
 from minilm.server.service import Service
 
@@ -37,20 +34,17 @@ def page_routes(service: Service) -> APIRouter:
         content = files(package).joinpath(name).read_bytes()
         router.add_api_route(path, _static(content, media_type), include_in_schema=False)
 
-    def answer(
-        started: float, rows: list[list[int]], truncated: list[int], scores: dict[str, Any], **reasons: object
-    ) -> Response:
+    def answer(started: float, rows: list[list[int]], truncated: list[int], **scores: object) -> Response:
         fields = {
             **scores,
             "tokens": [len(row) for row in rows],
             "truncated": truncated,
-            **reasons,
             "max_seq_length": service.model.max_seq_length,
             "milliseconds": round(1000 * (time.perf_counter() - started), 2),
         }
         return json_response(fields)
 
-    @router.post("/compare", responses=answers(CompareAnswer))
+    @router.post("/compare", response_model=CompareAnswer)
     async def compare(request: CompareRequest) -> Response:
         """The score of two texts and, with ``explain``, what each pair of tokens adds to it, or why not."""
         started = time.perf_counter()
@@ -61,19 +55,19 @@ def page_routes(service: Service) -> APIRouter:
         param = "text_a and text_b"
         if request.explain and not service.model.config.dense:
             explanation, rows, truncated = await service.explain(texts, param)
-            return answer(started, rows, truncated, {"score": explanation.score}, **explanation.as_dict())
+            return answer(started, rows, truncated, score=explanation.score, **explanation.as_dict())
         rows, truncated = await service.token_ids(texts, param=param)
-        vectors = normalize(await service.embed(rows)).astype(np.float64)  # (2, E)
+        vectors = (await service.embed(rows)).astype(np.float64)  # (2, E)
         reason = {"unexplained": UNEXPLAINED} if request.explain else {}
-        return answer(started, rows, truncated, {"score": float(vectors[0] @ vectors[1])}, **reason)
+        return answer(started, rows, truncated, score=vectors[0] @ vectors[1], **reason)
 
-    @router.post("/matrix", responses=answers(MatrixAnswer))
+    @router.post("/matrix", response_model=MatrixAnswer)
     async def matrix(request: MatrixRequest) -> Response:
         """Cosine of each text with each."""
         started = time.perf_counter()
         rows, truncated = await service.token_ids(request.texts, param="texts")
-        vectors = normalize(await service.embed(rows)).astype(np.float64)  # (n, E)
-        return answer(started, rows, truncated, {"similarities": (vectors @ vectors.T).tolist()})
+        vectors = (await service.embed(rows)).astype(np.float64)  # (n, E)
+        return answer(started, rows, truncated, similarities=vectors @ vectors.T)
 
     return router
 

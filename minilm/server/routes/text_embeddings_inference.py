@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 from fastapi import APIRouter, Response
 
-from minilm.pooling import normalize
-from minilm.server.errors import RequestError
-from minilm.server.responses import answers, checked_dimensions, json_response, shortened
-from minilm.server.schemas import EmbedRequest, RankItem, RerankRequest, SimilarityRequest
+from minilm.server.responses import RequestError, json_response
+from minilm.server.schemas import (
+    EmbedRequest,
+    RankItem,
+    RerankRequest,
+    SimilarityParameters,
+    SimilarityRequest,
+)
 from minilm.server.service import Reranking, Service
 
 
@@ -16,50 +20,41 @@ def text_embeddings_inference_routes(service: Service, reranking: Reranking | No
     """Return the routes of text-embeddings-inference; without a reranker, /rerank says that there is none."""
     router = APIRouter(tags=["text-embeddings-inference"])
 
-    @router.post("/embed", responses=answers(list[list[float]]))
+    @router.post("/embed", response_model=list[list[float]])
     async def embed(request: EmbedRequest) -> Response:
         """Embeddings, as text-embeddings-inference defines them: a list of vectors."""
-        _refuse_left(request.truncation_direction)
-        width = checked_dimensions(request.dimensions, service.model)
         rows, _ = await service.token_ids(
             request.inputs, param="inputs", truncate=request.truncate, prompt_name=request.prompt_name
         )
-        vectors = shortened(await service.embed(rows), width, is_normalized=request.normalize)
-        return json_response(list(vectors))
+        vectors = await service.embed(rows, request.dimensions, is_normalized=request.normalize)
+        return json_response(vectors)
 
-    @router.post("/similarity", responses=answers(list[float]))
+    @router.post("/similarity", response_model=list[float])
     async def similarity(request: SimilarityRequest) -> Response:
         """Cosine of one sentence with each of the others, in their order."""
-        options = request.parameters
-        if options:
-            _refuse_left(options.truncation_direction)
+        options = request.parameters or SimilarityParameters()
         if not request.inputs.sentences:
             raise RequestError(422, "inputs.sentences is empty", param="inputs.sentences")
         rows, _ = await service.token_ids(
             [request.inputs.source_sentence, *request.inputs.sentences],
             param="inputs",
-            truncate=bool(options and options.truncate),
-            prompt_name=options.prompt_name if options else None,
+            truncate=options.truncate,
+            prompt_name=options.prompt_name,
         )
-        vectors = normalize(await service.embed(rows)).astype(np.float64)  # (1 + n, E)
-        return json_response((vectors[1:] @ vectors[0]).tolist())
+        vectors = (await service.embed(rows)).astype(np.float64)  # (1 + n, E)
+        return json_response(vectors[1:] @ vectors[0])
 
-    if reranking is not None:
-        _add_rerank(router, reranking)
-    else:
+    if reranking is None:
 
         @router.post("/rerank", include_in_schema=False)
         async def no_reranker() -> Response:
             raise RequestError(404, "this server has no reranker: start it with --reranker MODEL")
 
-    return router
+        return router
 
-
-def _add_rerank(router: APIRouter, reranking: Reranking) -> None:
-    @router.post("/rerank", responses=answers(list[RankItem]))
+    @router.post("/rerank", response_model=list[RankItem])
     async def rerank(request: RerankRequest) -> Response:
         """Texts by how well they match a query, the best first, as text-embeddings-inference defines it."""
-        _refuse_left(request.truncation_direction)
         scores = await reranking.scores(
             request.query, request.texts, truncate=request.truncate, is_raw=request.raw_scores
         )
@@ -70,8 +65,4 @@ def _add_rerank(router: APIRouter, reranking: Reranking) -> None:
         ]
         return json_response(ranking)
 
-
-def _refuse_left(direction: str) -> None:
-    if direction.lower() == "left":
-        message = "texts are cut at their end only: truncation_direction must be 'Right'"
-        raise RequestError(422, message, param="truncation_direction")
+    return router

@@ -67,7 +67,7 @@ def test_a_pipe_is_read_like_a_file(model: MiniLM, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "module"), [(".bz2", bz2), (".xz", lzma)])
-def test_what_fsspec_decompresses_besides_is_read_too(suffix: str, module: Any, tmp_path: Path) -> None:
+def test_every_compression_of_fsspec_is_read(suffix: str, module: Any, tmp_path: Path) -> None:
     source = tmp_path / f"in.txt{suffix}"
     content = module.compress("\n".join(TEXTS).encode())
     source.write_bytes(content)
@@ -88,7 +88,7 @@ def test_zstd_data_in_several_frames_is_read_whole(tmp_path: Path) -> None:
     assert [row.text for row in Corpus([str(source)])] == TEXTS
 
 
-def test_without_pyarrow_it_is_said_what_brings_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_pyarrow_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     (tmp_path / "in.txt.zst").touch()
     with pytest.raises(MissingExtraError, match=r'zstd needs pyarrow, .* pip install "minilm\[parquet\]"'):

@@ -45,7 +45,7 @@ def test_vectors_come_in_blocks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("array", [np.zeros(3, np.float32), np.zeros((2, 3), np.int64)])
-def test_what_is_no_rows_of_floats_is_refused(array: np.ndarray, tmp_path: Path) -> None:
+def test_an_array_that_is_not_rows_of_floats_is_refused(array: np.ndarray, tmp_path: Path) -> None:
     np.save(tmp_path / "index.npy", array)
     with pytest.raises(CorpusError, match=r"index\.npy holds .* not rows of vectors"):
         next(npy_vectors(tmp_path / "index.npy", 3))

@@ -100,7 +100,7 @@ def test_columns_are_those_of_the_first_rows_with_a_text(
         ),
     ],
 )
-def test_nothing_that_is_kept_is_dropped_without_a_word(
+def test_a_kept_column_is_never_dropped_silently(
     rows: Sequence[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     pytest.importorskip("pyarrow", reason="pyarrow is not installed")

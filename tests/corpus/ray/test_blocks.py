@@ -1,18 +1,24 @@
-"""minilm/corpus/ray/blocks.py: every row is in exactly one block, whatever the size of a block."""
+"""minilm/corpus/ray/blocks.py: every row is in one block of any size, and an actor encodes a block once."""
 
 from __future__ import annotations
 
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minilm import MiniLM
+from minilm.corpus.formats.parquet import ArrowTables
 from minilm.corpus.formats.row import Row
-from minilm.corpus.ray.blocks import cut_blocks
+from minilm.corpus.manifest import JobOptions
+from minilm.corpus.ray.blocks import BlockEncoder, BlockTask, cut_blocks
 from minilm.corpus.rows import Corpus
+from minilm.hub import sha256_of_files
 
 # blank lines, a byte order mark at the beginning and where it is none, bytes that are no UTF-8
 PIECES = [
@@ -82,7 +88,7 @@ def test_every_row_of_a_parquet_file_is_in_one_block(
     assert len(cut_blocks(corpus, 1)) == 50 + 1 + 3
 
 
-def test_what_cannot_be_cut_is_one_block(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_cut_is_one_block(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('text,n\n"two\nlines",1\nb,2\n')
     (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b'{"text": "c"}\n' * 9))
     (tmp_path / "c.txt").write_text("d\n" * 9)
@@ -99,9 +105,57 @@ def test_what_cannot_be_cut_is_one_block(tmp_path: Path) -> None:
     assert rows_of(corpus, 6) == list(corpus)
 
 
-def test_a_column_that_a_later_block_lacks_is_no_error(tmp_path: Path) -> None:
+def test_a_later_block_may_lack_a_column(tmp_path: Path) -> None:
     lines = [json.dumps({"text": "a"}), json.dumps({"other": "b"}), json.dumps({"text": "c"})]
     (tmp_path / "in.jsonl").write_text("\n".join(lines))
     corpus = Corpus([str(tmp_path / "in.jsonl")], column="text")
     assert [row.text for row in rows_of(corpus, 1)] == ["a", None, "c"]
     assert rows_of(corpus, 1) == list(corpus)
+
+
+def test_an_error_on_a_machine_reaches_the_driver(model: MiniLM, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    (tmp_path / "in.jsonl").write_text('{"text": "a"}\n')
+    corpus = Corpus([str(tmp_path / "in.jsonl")], column="text")
+    for name in ("parts", "records", "unfinished"):
+        (tmp_path / name).mkdir()
+    weights = {"model_name_or_path": str(model.checkpoint.directory)}
+    digests = sha256_of_files(model.checkpoint)
+
+    def record(**others: Any) -> dict[str, Any]:
+        task = {
+            "folder": tmp_path,
+            "paths": list(corpus.paths),
+            "formats": list(corpus.formats),
+            "blocks": cut_blocks(corpus),
+            "loading": weights,
+            "sha256": digests,
+            "settings": {"max_seq_length": 256, "normalize": True, "truncate_dim": None},
+            "column": "text",
+            "keep": False,
+            "schema": ArrowTables("text", 384, "float32").schema_without_rows(),
+            "options": JobOptions(),
+            "width": 384,
+            "prompt": "",
+        }
+        encoder = BlockEncoder(BlockTask(**{**task, **others}))
+        found: dict[str, Any] = json.loads(encoder({"block": np.array([0])})["record"][0])
+        return found
+
+    others = {**digests, "tokenizer.json": "0", "2_Dense/config.json": "0"}  # one that is not here at all
+    assert record(sha256=others)["failure"].endswith("2_Dense/config.json differs from the driver's")
+    others = {name: digest for name, digest in digests.items() if name != "modules.json"}
+    assert record(sha256=others)["failure"].endswith("modules.json differs from the driver's")
+    assert "every machine must see the output" in record(folder=tmp_path / "elsewhere")["failure"]
+    assert "no_such_model" in record(loading={"model_name_or_path": "./no_such_model"})["failure"]
+    assert "No such file" in record(paths=[str(tmp_path / "gone")])["failure"]
+    (tmp_path / "stop").touch()
+    assert record() == {"block": 0, "stopped": True}
+    (tmp_path / "stop").unlink()
+    done = record()
+    assert (done["rows"], done["lines"], done["errors"]) == (1, 1, 0)
+    assert record(paths=["/gone"]) == done  # it has a record, so that nothing is read
+    assert not list((tmp_path / "unfinished").iterdir())
+    (tmp_path / "parts" / "part-00000000.parquet").write_bytes(b"half")
+    assert record() == done
+    assert (tmp_path / "parts" / "part-00000000.parquet").stat().st_size == done["bytes"]

@@ -93,7 +93,7 @@ def test_an_actor_that_no_machine_has_room_for_is_refused(
     assert capsys.readouterr().err == f"minilm: {reason}\n"
 
 
-def test_without_ray_it_is_said_what_brings_it(
+def test_a_missing_ray_names_the_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "in.txt").write_text("a\n")

@@ -23,7 +23,7 @@ from minilm.cli.main import main
 from minilm.corpus.job import encode_corpus
 from minilm.corpus.manifest import JobOptions, Report
 from minilm.corpus.ray import job as on_ray
-from minilm.corpus.ray.actor import BlockEncoder
+from minilm.corpus.ray.blocks import BlockEncoder
 from minilm.corpus.ray.cluster import ClusterOptions
 from minilm.corpus.ray.job import encode_on_ray
 from minilm.corpus.rows import Corpus
@@ -93,7 +93,7 @@ def parts_of(output: Path) -> dict[str, int]:
 
 
 @pytest.mark.usefixtures("machines")
-def test_two_machines_give_what_one_gives(
+def test_two_machines_give_the_same_output_as_one(
     model: MiniLM, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output, seen = tmp_path / "out", []
@@ -160,7 +160,7 @@ def test_the_column_is_that_of_one_machine_in_every_block(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("machines")
-def test_stopped_it_goes_on_and_does_nothing_twice(model: MiniLM, folder: Path, tmp_path: Path) -> None:
+def test_a_stopped_job_resumes_without_repeating_work(model: MiniLM, folder: Path, tmp_path: Path) -> None:
     output, stop = tmp_path / "out", threading.Event()
 
     def stop_early(report: Report) -> None:
@@ -190,7 +190,7 @@ def test_stopped_it_goes_on_and_does_nothing_twice(model: MiniLM, folder: Path, 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
-def test_after_its_driver_was_killed_it_goes_on_and_does_nothing_twice(
+def test_a_job_whose_driver_was_killed_resumes_without_repeating_work(
     machines: Machines, folder: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "out"
@@ -240,7 +240,7 @@ def test_ctrl_c_lets_the_blocks_in_hand_land_and_no_other(
     assert not list(tmp_path.glob("out.incomplete/*/unfinished/*"))
 
 
-def test_what_goes_on_with_another_on_error_goes_on_with_no_third(tmp_path: Path) -> None:
+def test_a_job_may_change_on_error_once_only(tmp_path: Path) -> None:
     """Blocks that left rows out, and blocks that may not, would be one output."""
     workspace = JobWorkspace(tmp_path / "out")
     workspace.folder.mkdir()
@@ -282,7 +282,7 @@ def test_the_stop_file_is_there_as_soon_as_the_job_is_to_stop(tmp_path: Path) ->
 
 @pytest.mark.usefixtures("machines")
 @pytest.mark.parametrize("lines", [10, 300])
-def test_a_row_that_is_no_text_stops_the_job(
+def test_a_row_without_text_stops_the_job(
     lines: int,
     model: MiniLM,
     tmp_path: Path,
@@ -302,7 +302,7 @@ def test_a_row_that_is_no_text_stops_the_job(
 
 
 @pytest.mark.usefixtures("machines")
-def test_nothing_but_rows_that_are_no_text(model: MiniLM, tmp_path: Path) -> None:
+def test_a_corpus_of_rows_without_text(model: MiniLM, tmp_path: Path) -> None:
     source, output = tmp_path / "in.jsonl", tmp_path / "out"
     source.write_text("1\n2\n3\n")
     report = encode_on_ray(model, Corpus([str(source)]), output, JobOptions(on_error="skip"))
@@ -405,7 +405,7 @@ def test_an_actor_holds_one_model_and_takes_its_threads_from_its_cores(model: Mi
         )
 
 
-def test_a_machine_that_dies_loses_no_row_and_doubles_none(
+def test_a_killed_machine_neither_loses_nor_repeats_rows(
     model: MiniLM, machines: Machines, folder: Path, tmp_path: Path
 ) -> None:  # what comes after it has one machine less
     output = tmp_path / "out"
