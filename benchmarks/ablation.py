@@ -165,7 +165,7 @@ class _Padded:
 
     def __call__(self, texts: Sequence[str]) -> Float32Array:
         model = self._model
-        token_ids = model.tokenizer(texts).input_ids
+        token_ids = model.tokenizer.texts(texts).input_ids
         lengths = np.array([len(ids) for ids in token_ids])
         order = np.argsort(-lengths, kind="stable") if self._sort else np.arange(len(texts))
         batches = [order[start : start + 32] for start in range(0, len(texts), 32)]

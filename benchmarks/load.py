@@ -122,7 +122,7 @@ def summarize(loads: dict[str, dict[int, list[Load]]]) -> tuple[dict[str, Any], 
 def encoder_rates(texts: list[str]) -> dict[str, float]:
     """Texts per second by the encoder alone: what gathering could gain if HTTP cost nothing."""
     model = MiniLM()
-    input_ids = model.tokenizer(texts).input_ids
+    input_ids = model.tokenizer.texts(texts).input_ids
     rates = {}
     for name, size in (("one at a time", 1), ("32 at a time", 32)):
         seconds = []

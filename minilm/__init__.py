@@ -12,6 +12,7 @@ from minilm.cross_encoder import CrossEncoder
 from minilm.errors import (
     CheckpointError,
     CheckpointNotFoundError,
+    CheckpointWarning,
     CorpusError,
     MiniLMError,
     TruncationWarning,
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CheckpointError",
     "CheckpointNotFoundError",
+    "CheckpointWarning",
     "CorpusError",
     "CrossEncoder",
     "Explanation",

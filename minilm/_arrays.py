@@ -1,12 +1,14 @@
-"""Types of arrays, an array that grows, and the best few of many scores."""
+"""Types of arrays, torch's tensors, an array that grows, and the best few of many scores."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Sized
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from minilm.errors import import_extra
 
 AnyArray = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.floating]  # float32, or float64 where the encoder is the oracle
@@ -14,6 +16,56 @@ Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]
 Int64Array = npt.NDArray[np.int64]
+
+# A decorator for public functions. Overflow, underflow and 0 / 0 give infinity, 0 and NaN, as in torch: what
+# a program's np.seterr(all="raise") says of its own arithmetic does not hold here.
+no_float_errors = np.errstate(all="ignore")
+
+
+def is_tensor(x: object) -> bool:
+    """Whether ``x`` is a tensor of torch, or a list of them. torch is not imported for it."""
+    if isinstance(x, (list, tuple)) and x:
+        return is_tensor(x[0])
+    return type(x).__module__.partition(".")[0] == "torch" and hasattr(x, "detach")
+
+
+def as_array(x: Any) -> AnyArray:  # noqa: ANN401 - whatever holds numbers
+    """Return numbers as an array: also of tensors, of a generator, and of a column of vectors."""
+    if isinstance(x, Iterator):
+        x = list(x)
+    if is_tensor(x):
+        return np.stack([as_array(row) for row in x]) if isinstance(x, (list, tuple)) else _of_tensor(x)
+    if hasattr(x, "to_pylist"):  # a column of pyarrow
+        x = x.to_pylist()
+    array = np.asanyarray(x)
+    if array.dtype == object and array.ndim == 1 and all(isinstance(row, Sized) for row in array):
+        array = np.array([row if isinstance(row, str) else np.asarray(row) for row in array])
+    return array
+
+
+def _of_tensor(tensor: Any) -> AnyArray:  # noqa: ANN401 - torch is not imported
+    tensor = tensor.detach().cpu()
+    tensor = tensor.to_dense() if tensor.is_sparse else tensor
+    if tensor.is_floating_point() and tensor.element_size() < 4:  # numpy has no bfloat16
+        tensor = tensor.float()
+    return np.asarray(tensor.numpy())
+
+
+def as_tensors(results: Any, as_one: bool) -> Any:  # noqa: ANN401 - what encode and predict return
+    """Return results as one tensor, or else those of several inputs as a list of tensors."""
+    return as_tensor([*results] if isinstance(results, np.ndarray) and not as_one else results)
+
+
+def as_tensor(result: Any) -> Any:  # noqa: ANN401 - what encode and predict return
+    """Return an array as a tensor of torch, and lists and dicts of arrays as those of tensors."""
+    if isinstance(result, dict):
+        return {name: as_tensor(value) for name, value in result.items()}
+    if isinstance(result, list):
+        return [as_tensor(value) for value in result]
+    if not isinstance(result, (np.ndarray, np.generic)):
+        return result
+    torch = import_extra("torch", package="torch", feature="a result as a tensor")
+    return torch.from_numpy(np.ascontiguousarray(result).reshape(result.shape))
 
 
 class GrowingArray:

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from minilm._arrays import no_float_errors
 from minilm.activations import Activation
-from minilm.checkpoint.config import read_config
+from minilm.checkpoint.config import PromptFields, Settings, model_config, read_prompts, read_settings
 from minilm.checkpoint.heads import (
     classifier_shapes,
-    has_token_types,
     read_classifier,
-    read_dense_modules,
     read_num_labels,
     read_score_activation,
+    read_steps,
 )
-from minilm.checkpoint.prompts import PromptFields, read_prompts
-from minilm.checkpoint.tokenizer import open_tokenizer
+from minilm.checkpoint.tokenizer import TokenizerClass, open_tokenizer, tokenizer_class, tokenizer_file
 from minilm.checkpoint.weights import ParameterFile
 from minilm.config import ModelConfig
 from minilm.errors import CheckpointError
 from minilm.fast.blas import has_small_matrix_kernels
+from minilm.fast.cores import join_threads, start_threads
 from minilm.fast.parameters import PackedParameters, pack_parameters
 from minilm.heads import ClassificationHead, EmbeddingHead
 from minilm.hub import REQUIRED_FILES, Checkpoint, find_checkpoint, likely_directory
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from minilm._arguments import Source
 
-T = TypeVar("T")
-
 
 class EmbedderParts(NamedTuple):
     """What a sentence encoder's checkpoint consists of."""
@@ -45,6 +43,7 @@ class EmbedderParts(NamedTuple):
     parameters: PackedParameters
     tokenizer: Tokenizer
     head: EmbeddingHead
+    prompts: PromptFields
 
 
 class CrossEncoderParts(NamedTuple):
@@ -56,82 +55,115 @@ class CrossEncoderParts(NamedTuple):
     head: ClassificationHead
     activation_fn: Activation
     has_token_types: bool
+    prompts: PromptFields
 
 
+T = TypeVar("T", EmbedderParts, CrossEncoderParts)
+
+
+@no_float_errors
 def load(
     model_name_or_path: str | os.PathLike[str],
-    read: Callable[[Path], T],
+    read: Callable[[Path, bool], T],
     **source: Unpack[Source],
 ) -> tuple[Checkpoint, PromptFields, T]:
     """Find a checkpoint as :func:`minilm.hub.find_checkpoint` does, and read it.
 
     ``read`` is :func:`read_embedder` or :func:`read_cross_encoder`.
     """
+    # a cross-encoder that is named without an owner is one of theirs
+    organization = "cross-encoder" if read is read_cross_encoder else "sentence-transformers"
+    given: object = model_name_or_path
+    if not isinstance(given, (str, os.PathLike)):
+        kind = type(given).__name__
+        raise TypeError(f"model_name_or_path must be a directory or a name on the Hub, not {kind}")
     likely = likely_directory(
         model_name_or_path, revision=source.get("revision"), cache_folder=source.get("cache_folder")
     )
     if likely is None:
-        checkpoint = find_checkpoint(model_name_or_path, **source)
-        return checkpoint, _read_prompts(checkpoint), read(checkpoint.directory)
+        checkpoint = find_checkpoint(model_name_or_path, organization=organization, **source)
+        parts = read(checkpoint.directory, checkpoint.is_default)
+        return checkpoint, parts.prompts, parts
     identity = _file_identity(likely)
-    parts = None
     # The parts count only if the files did not change between reading and hashing. The main thread hashes:
     # it may wait for a network or for another process, and only the main thread receives Ctrl-C.
-    with ThreadPoolExecutor(1) as executor:
-        reading = executor.submit(read, likely)
-        checkpoint = find_checkpoint(model_name_or_path, **source)
-        with suppress(CheckpointError):
-            parts = reading.result()
-    if parts is None or identity is None or identity != _file_identity(checkpoint.directory):
-        parts = read(checkpoint.directory)
-    return checkpoint, _read_prompts(checkpoint), parts
+    early: list[T] = []
+
+    def read_early(_: int) -> None:
+        with suppress(Exception):  # the files are read again below, which raises it there
+            early.append(read(likely, True))
+
+    reading: list[threading.Thread] = []
+    try:
+        start_threads(read_early, 1, reading)
+        checkpoint = find_checkpoint(model_name_or_path, organization=organization, **source)
+    finally:
+        join_threads(reading)
+    if early and identity is not None and identity == _file_identity(checkpoint.directory):
+        parts = early[0]
+    else:
+        parts = read(checkpoint.directory, checkpoint.is_default)
+    return checkpoint, parts.prompts, parts
 
 
-def read_embedder(directory: Path) -> EmbedderParts:
-    """Read the parts of a sentence encoder."""
-    config = read_config(directory)
-    tensors = ParameterFile(directory / "model.safetensors", config)
-    parameters, tokenizer = _read_encoder(directory, config, tensors)
-    dense = read_dense_modules(directory, config) if config.dense else ()
-    head = EmbeddingHead(config.hidden_size, config.pooling, dense)
-    return EmbedderParts(config, parameters, tokenizer, head)
+def read_embedder(directory: Path, is_default: bool = False) -> EmbedderParts:
+    """Read the parts of a sentence encoder; of the default model only the files of its manifest."""
+    settings = read_settings(directory, is_default=is_default)
+    config = model_config(settings)
+    tensors = ParameterFile(settings.folder / "model.safetensors", config)
+    kind = tokenizer_class(settings.tokenizer, settings.bert)
+    parameters, tokenizer = _read_encoder(settings, config, tensors, kind)
+    if _has_token_types(settings, kind) and any(tokenizer.backend.encode("a").type_ids):
+        raise CheckpointError(f"{tokenizer.path}: the post_processor gives a single text other types than 0")
+    width = config.hidden_size * len(config.pooling)
+    modules = settings.modules
+    steps = read_steps(directory, modules, width) if modules and modules.steps else ()
+    head = EmbeddingHead(config.hidden_size, config.pooling, steps)
+    return EmbedderParts(config, parameters, tokenizer, head, read_prompts(settings.sentence_transformers))
 
 
-def read_cross_encoder(directory: Path) -> CrossEncoderParts:
+def read_cross_encoder(directory: Path, is_default: bool = False) -> CrossEncoderParts:
     """Read the parts of a cross-encoder."""
-    config = read_config(directory, is_cross_encoder=True)
-    num_labels = read_num_labels(directory)
-    tensors = ParameterFile(
-        directory / "model.safetensors", config, head=classifier_shapes(config, num_labels)
-    )
+    settings = read_settings(directory, is_cross_encoder=True, is_default=is_default)
+    config = model_config(settings, is_cross_encoder=True)
+    num_labels = read_num_labels(settings)
+    path = settings.folder / "model.safetensors"
+    tensors = ParameterFile(path, config, head=classifier_shapes(config, num_labels))
     head = read_classifier(tensors)
-    parameters, tokenizer = _read_encoder(directory, config, tensors)
-    uses_types = has_token_types(directory)
+    kind = tokenizer_class(settings.tokenizer, settings.bert)
+    parameters, tokenizer = _read_encoder(settings, config, tensors, kind)
+    uses_types = _has_token_types(settings, kind)
     [(*_, last_type)] = tokenizer.pairs([("", "a")]).token_type_ids or []
     if uses_types and last_type >= config.type_vocab_size:
         raise CheckpointError(
-            f"{directory / 'tokenizer.json'} has token types up to {last_type}, but config.json has "
+            f"{tokenizer.path} has token types up to {last_type}, but config.json has "
             f"type_vocab_size {config.type_vocab_size}"
         )
-    activation_fn = read_score_activation(directory, num_labels)
-    return CrossEncoderParts(config, parameters, tokenizer, head, activation_fn, uses_types)
+    activation_fn = read_score_activation(settings, num_labels)
+    prompts = read_prompts(settings.sentence_transformers)
+    return CrossEncoderParts(config, parameters, tokenizer, head, activation_fn, uses_types, prompts)
 
 
-def _read_prompts(checkpoint: Checkpoint) -> PromptFields:
-    # the default model's manifest does not name this file, so it has no checksum and is not read
-    if checkpoint.is_default:
-        return PromptFields({"query": "", "document": ""})
-    return read_prompts(checkpoint.directory)
+def _has_token_types(settings: Settings, kind: TokenizerClass) -> bool:
+    """Whether the encoder is told which text a token belongs to, and that padding is none."""
+    names = settings.tokenizer.optional("model_input_names", list)
+    if names is None:
+        return kind.has_token_types
+    if "attention_mask" not in names or "input_ids" not in names:
+        raise settings.tokenizer.error(f"model_input_names {names} is not supported without attention_mask")
+    return "token_type_ids" in names
 
 
 def _read_encoder(
-    directory: Path, config: ModelConfig, tensors: ParameterFile
+    settings: Settings, config: ModelConfig, tensors: ParameterFile, kind: TokenizerClass
 ) -> tuple[PackedParameters, Tokenizer]:
     tokenizer = open_tokenizer(
-        directory / "tokenizer.json",
+        tokenizer_file(settings.folder, kind),
         vocab_size=config.vocab_size,
         max_seq_length=config.max_seq_length,
         do_lower_case=config.do_lower_case,
+        settings=settings.tokenizer,
+        kind=kind,
     )
     return pack_parameters(tensors, config, in_panels=has_small_matrix_kernels()), tokenizer
 

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, overload
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, cast, overload
 
 import numpy as np
 
-from minilm._arguments import Source, TorchOnly, TorchOnlyCall, positive_int, unknown_name
-from minilm._arrays import Float32Array, IntArray
-from minilm._pipeline import Pipeline
+from minilm._arguments import (
+    ENCODE_ARGUMENTS,
+    Pool,
+    Source,
+    TorchMethods,
+    TorchOnly,
+    TorchOnlyCall,
+    by_place,
+    positive_int,
+    renamed,
+    unknown_name,
+)
+from minilm._arrays import Float32Array, Int64Array, IntArray
+from minilm._pipeline import Counts, Pipeline
+from minilm.checkpoint.save import write_settings
 from minilm.config import ModelConfig
 from minilm.heads import EmbeddingHead, Features
-from minilm.hub import Checkpoint
+from minilm.hub import Checkpoint, copy_checkpoint
 from minilm.pooling import Pooling
-from minilm.similarity import SIMILARITY
-from minilm.tokenizer import Tokenizer
+from minilm.similarity import SIMILARITY, SimilarityFunction
+from minilm.text.inputs import as_texts
+from minilm.tokenizer import Tokenizer, pad
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class PipelineOptions:
+class PipelineOptions(TorchMethods):
     """Options that :class:`minilm.MiniLM` and :class:`minilm.CrossEncoder` have in common."""
 
     checkpoint: Checkpoint  # the files and their origin
@@ -35,8 +50,19 @@ class PipelineOptions:
 
     @property
     def prompts(self) -> dict[str, str]:
-        """Texts to put before what is encoded, by name."""
+        """Texts to put before what is encoded, by name; may be set, and then has no others."""
         return self.pipeline.prompts
+
+    @prompts.setter
+    def prompts(self, value: Mapping[str, str | None]) -> None:
+        if value is None:
+            raise TypeError("prompts must map names to texts, not be None: set {} for none")
+        previous, self.pipeline.prompts = self.pipeline.prompts, {}
+        try:
+            self.pipeline.update_prompts(value)
+        except (TypeError, ValueError):
+            self.pipeline.prompts = previous
+            raise
 
     @property
     def default_prompt_name(self) -> str | None:
@@ -51,19 +77,6 @@ class PipelineOptions:
     def resolve_prompt(self, prompt: str | None = None, prompt_name: str | None = None) -> str:
         """The text that goes before every text: ``prompt``, or the one of that name, or the default."""
         return self.pipeline.prompt_text(prompt, prompt_name)
-
-    def _role_arguments(
-        self,
-        names: tuple[str, ...],
-        prompt_name: str | None = None,
-        prompt: str | None = None,
-        *rest: Any,  # noqa: ANN401 - as encode
-        **options: Any,  # noqa: ANN401 - as encode
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return arguments of encode, with the first prompt of ``names`` that exists if they have none."""
-        if prompt_name is None and prompt is None:
-            prompt_name = next((name for name in names if name in self.prompts), None)
-        return (prompt_name, prompt, *rest), options
 
     @property
     def max_seq_length(self) -> int:
@@ -92,6 +105,45 @@ class PipelineOptions:
         """Tokens of the shortest input that has more than special tokens."""
         return 3
 
+    def save_pretrained(self, path: str | Path, *_: object, **__: object) -> None:
+        """Copy the checkpoint to a folder, with the settings that the model has now.
+
+        Further arguments of sentence-transformers (``model_name``, ``create_model_card`` ...) are about model
+        cards, which are not written; they have no effect.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be written.
+        """
+        settings, length = self._settings(), self.max_seq_length
+        directory = copy_checkpoint(self.checkpoint, path)
+        write_settings(directory, settings, max_seq_length=length, is_cross_encoder=self._is_cross_encoder)
+
+    save = save_pretrained
+    _is_cross_encoder: ClassVar[bool] = True
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the settings that may be set, under their names in config_sentence_transformers.json."""
+        return {"prompts": self.prompts, "default_prompt_name": self.default_prompt_name}
+
+    def preprocess(self, inputs: Iterable[Any], prompt: str | None = None) -> dict[str, Int64Array]:
+        """Token ids as the encoder gets them; inputs are cut at ``max_seq_length`` without a warning.
+
+        Returns
+        -------
+        dict of ndarray of int64, each of shape (B, L)
+            ``input_ids``, ``token_type_ids`` and ``attention_mask`` of B inputs, padded to the longest.
+        """
+        texts = self._checked_inputs(inputs)
+        windows = [*self.pipeline.tokenize(texts, Counts(), self.pipeline.prompt_text(prompt or ""))]
+        input_ids, mask = pad([row for window in windows for row in window.input_ids])
+        types = [row for window in windows for row in window.token_type_ids or [[0]] * len(window.input_ids)]
+        return {"input_ids": input_ids, "token_type_ids": pad(types)[0] * mask, "attention_mask": mask}
+
+    def _checked_inputs(self, inputs: Any) -> Iterable[Any]:  # noqa: ANN401 - whatever a caller gives
+        return as_texts(inputs)[0]
+
     @property
     def threads(self) -> int:
         """Cores that the encoder uses; may be set."""
@@ -106,9 +158,68 @@ class EmbedderOptions(PipelineOptions):
     """Options of :class:`minilm.MiniLM`."""
 
     head: EmbeddingHead  # makes embeddings of hidden states
+    encode: EncodeMethod
     normalize: bool  # whether embeddings are scaled to length 1; may be set
     _truncate_dim: int | None
     _similarity_fn_name: str
+
+    def _encode_for(
+        self, task: str, names: tuple[str, ...], arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:  # noqa: ANN401 - as encode
+        """Call encode with the first prompt of ``names`` that exists, if the arguments choose none."""
+        places = by_place(ENCODE_ARGUMENTS, arguments, renamed(options, "sentences"))
+        given = {"prompt_name": None, "prompt": None, **places, **options}
+        if given["prompt_name"] is None and given["prompt"] is None:
+            given["prompt_name"] = next((name for name in names if name in self.prompts), None)
+        return self.encode(**given, task=task)
+
+    @contextmanager
+    def truncate_embeddings(self, truncate_dim: int | None) -> Iterator[None]:
+        """Cut embeddings at ``truncate_dim`` components, in a ``with`` block."""
+        previous, self.truncate_dim = self.truncate_dim, truncate_dim
+        try:
+            yield
+        finally:
+            self.truncate_dim = previous
+
+    truncate_sentence_embeddings = truncate_embeddings  # the former name
+
+    def encode_multi_process(
+        self,
+        sentences: Iterable[Any],
+        pool: Pool,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        batch_size: int = 32,
+        chunk_size: int | None = None,
+        **options: Any,  # noqa: ANN401 - as encode
+    ) -> Any:  # noqa: ANN401 - as encode
+        """Return what :meth:`encode` returns, the former name for a pool; all cores are used by itself."""
+        return self.encode(
+            sentences, prompt_name, prompt, batch_size, pool=pool, chunk_size=chunk_size, **options
+        )
+
+    def is_singular_input(self, inputs: object) -> bool:
+        """Whether an input of encode is one text, and not several."""
+        is_several = isinstance(inputs, np.ndarray) and inputs.ndim > 0 and inputs.dtype.kind in "UO"
+        return not (is_several or isinstance(inputs, (list, tuple)))
+
+    def set_pooling_include_prompt(self, include_prompt: bool) -> None:
+        """Take True only: the tokens of a prompt are pooled as well."""
+        if include_prompt is not True:
+            raise ValueError(
+                f"include_prompt={include_prompt!r} is not supported: prompts are pooled as well"
+            )
+
+    def _settings(self) -> dict[str, Any]:
+        if self.normalize != self.config.normalize:
+            raise ValueError("normalize was set, which no file of a checkpoint can say: set it back to save")
+        return super()._settings() | {
+            "similarity_fn_name": self.similarity_fn_name,
+            "truncate_dim": self.truncate_dim,
+        }
+
+    _is_cross_encoder = False
 
     @property
     def truncate_dim(self) -> int | None:
@@ -137,7 +248,9 @@ class EmbedderOptions(PipelineOptions):
         return self._similarity_fn_name
 
     @similarity_fn_name.setter
-    def similarity_fn_name(self, value: str) -> None:
+    def similarity_fn_name(self, value: str | SimilarityFunction | None) -> None:
+        value = value.value if isinstance(value, SimilarityFunction) else value
+        value = "cosine" if value is None else value
         if not isinstance(value, str) or value not in SIMILARITY:
             raise unknown_name("similarity_fn_name", value, SIMILARITY)
         self._similarity_fn_name = value
@@ -150,7 +263,7 @@ class MiniLMOptions(Source, TorchOnly, total=False):
     threads: int | None
     prompts: Mapping[str, str] | None
     default_prompt_name: str | None
-    similarity_fn_name: str | None
+    similarity_fn_name: str | SimilarityFunction | None
     truncate_dim: int | None
 
 
@@ -163,13 +276,16 @@ class EncodeOptions(TorchOnlyCall, total=False):
     normalize_embeddings: bool
     truncate_dim: int | None
     pooling: Pooling | Sequence[Pooling] | None
+    convert_to_numpy: Literal[True]
+    convert_to_tensor: Literal[False]
+    task: str | None
 
 
 class EncodeMethod(Protocol):
     """What the encode methods of :class:`minilm.MiniLM` take and return."""
 
     @overload
-    def __call__(  # type: ignore[overload-overlap] # a str is an iterable of str, but means one text
+    def __call__(
         self,
         inputs: str,
         prompt_name: str | None = ...,
@@ -178,37 +294,37 @@ class EncodeMethod(Protocol):
         show_progress_bar: bool | None = ...,
         *,
         output_value: Literal["sentence_embedding", "token_embeddings"] = ...,
-        precision: Literal["float32"] = ...,
+        precision: Literal["float32"] | None = ...,
         **options: Unpack[EncodeOptions],
     ) -> Float32Array: ...
     @overload
     def __call__(
         self,
-        inputs: Iterable[str],
+        inputs: Iterable[Any],
         prompt_name: str | None = ...,
         prompt: str | None = ...,
         batch_size: int = ...,
         show_progress_bar: bool | None = ...,
         *,
         output_value: Literal["sentence_embedding"] = ...,
-        precision: Literal["float32"] = ...,
+        precision: Literal["float32"] | None = ...,
         **options: Unpack[EncodeOptions],
     ) -> Float32Array: ...
     @overload
     def __call__(
         self,
-        inputs: Iterable[str],
+        inputs: Iterable[Any],
         prompt_name: str | None = ...,
         prompt: str | None = ...,
         batch_size: int = ...,
         show_progress_bar: bool | None = ...,
         *,
         output_value: Literal["token_embeddings"],
-        precision: Literal["float32"] = ...,
+        precision: Literal["float32"] | None = ...,
         **options: Unpack[EncodeOptions],
     ) -> list[Float32Array]: ...
     @overload
-    def __call__(  # type: ignore[overload-overlap] # as above
+    def __call__(
         self,
         inputs: str,
         prompt_name: str | None = ...,
@@ -217,26 +333,26 @@ class EncodeMethod(Protocol):
         show_progress_bar: bool | None = ...,
         *,
         output_value: None,
-        precision: Literal["float32"] = ...,
+        precision: Literal["float32"] | None = ...,
         **options: Unpack[EncodeOptions],
     ) -> Features: ...
     @overload
     def __call__(
         self,
-        inputs: Iterable[str],
+        inputs: Iterable[Any],
         prompt_name: str | None = ...,
         prompt: str | None = ...,
         batch_size: int = ...,
         show_progress_bar: bool | None = ...,
         *,
         output_value: None,
-        precision: Literal["float32"] = ...,
+        precision: Literal["float32"] | None = ...,
         **options: Unpack[EncodeOptions],
     ) -> list[Features]: ...
     @overload
     def __call__(
         self,
-        inputs: str | Iterable[str],
+        inputs: str | Iterable[Any],
         prompt_name: str | None = ...,
         prompt: str | None = ...,
         batch_size: int = ...,
@@ -249,7 +365,7 @@ class EncodeMethod(Protocol):
     @overload
     def __call__(
         self,
-        inputs: str | Iterable[str],
+        inputs: str | Iterable[Any],
         prompt_name: str | None = ...,
         prompt: str | None = ...,
         batch_size: int = ...,
@@ -259,6 +375,14 @@ class EncodeMethod(Protocol):
         precision: Quantized,
         **options: Unpack[EncodeOptions],
     ) -> IntArray | list[IntArray]: ...
+    @overload
+    def __call__(
+        self, inputs: Iterable[Any], *arguments: object, convert_to_tensor: Literal[True], **options: object
+    ) -> Any: ...  # noqa: ANN401 - a tensor of torch
+    @overload
+    def __call__(
+        self, inputs: Iterable[Any], *arguments: object, convert_to_numpy: Literal[False], **options: object
+    ) -> Any: ...  # noqa: ANN401 - tensors of torch
 
 
 def encode_signature(method: Callable[..., Any]) -> EncodeMethod:

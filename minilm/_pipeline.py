@@ -7,16 +7,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
+
 from minilm._arguments import positive_int, unknown_name
-from minilm._arrays import AnyArray
+from minilm._arrays import AnyArray, Float32Array, GrowingArray
 from minilm._progress import progress_bar
 from minilm.fast.engine import TOKENS_PER_TEXT, Engine, Finish
-from minilm.text.inputs import check_encodable, check_text, item_text
+from minilm.text.inputs import check_encodable, check_text, item_text_or_pair
 from minilm.text.spans import TextSpans
 from minilm.tokenizer import TokenizedTexts, Tokenizer
 
@@ -26,6 +29,8 @@ WINDOW_TEXTS = 4096
 WINDOW_CHARACTERS = 1 << 20
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -51,6 +56,11 @@ class Pipeline:
     def prompt_text(self, prompt: str | None = None, prompt_name: str | None = None) -> str:
         """The text to put before every text: ``prompt`` itself, or the one of that name, or the default."""
         if prompt is not None:
+            if prompt_name is not None:
+                logger.warning(
+                    "Provide either a `prompt`, a `prompt_name`, or neither, but not both. "
+                    "Ignoring the `prompt_name` in favor of `prompt`."
+                )
             return check_text("prompt", prompt)
         name = self.default_prompt_name if prompt_name is None else prompt_name
         if name is None:
@@ -59,14 +69,22 @@ class Pipeline:
             raise unknown_name("prompt_name", name, self.prompts)
         return check_text(f"prompts[{name!r}]", self.prompts[name])
 
+    def prompt_length(self, prompt_text: str) -> int | None:
+        """How many tokens a prompt has, with what the tokenizer puts before a text; None without a prompt."""
+        if not prompt_text:
+            return None
+        _, after = self.tokenizer.special_token_ids
+        return len(self.tokenizer.texts([prompt_text]).input_ids[0]) - len(after)
+
     def update_prompts(
-        self, prompts: Mapping[str, str] | None = None, default_prompt_name: str | None = None
+        self, prompts: Mapping[str, str | None] | None = None, default_prompt_name: str | None = None
     ) -> None:
         """Add prompts, and choose the default one; None changes nothing."""
         if not isinstance(prompts, Mapping | None):
             raise TypeError(f"prompts must map names to texts, not be a {type(prompts).__name__}")
-        for name, text in (prompts or {}).items():
-            self.prompts[check_text("a prompt's name", name)] = check_text(f"prompts[{name!r}]", text)
+        for name, text in (prompts or {}).items():  # None is an empty prompt, as in sentence-transformers
+            checked = "" if text is None else check_text(f"prompts[{name!r}]", text)
+            self.prompts[check_text("a prompt's name", name)] = checked
         if default_prompt_name is not None:
             if not isinstance(default_prompt_name, str) or default_prompt_name not in self.prompts:
                 raise unknown_name("default_prompt_name", default_prompt_name, self.prompts)
@@ -119,11 +137,30 @@ class Pipeline:
         self, window: Sequence[Any], prompt_text: str = "", *, start: int = 0
     ) -> TokenizedTexts:
         """Tokenize some texts at once; ``start`` is the index of the first among the inputs."""
+        if any(type(text) is tuple for text in window):
+            return self._with_pairs(window, prompt_text, start)
         try:
-            return self.tokenizer([prompt_text + text for text in window] if prompt_text else window)
+            return self.tokenizer.texts([prompt_text + text for text in window] if prompt_text else window)
         except (TypeError, UnicodeEncodeError):  # raised for a string that is not Unicode text
             check_encodable(window, start)
             raise
+
+    def _with_pairs(self, window: Sequence[Any], prompt_text: str, start: int) -> TokenizedTexts:
+        """Tokenize a window of which some inputs are pairs; the prompt goes before the first text of one."""
+        pairs = [item for item in window if type(item) is tuple]
+        singles = [
+            check_text(f"inputs[{i}]", item) for i, item in enumerate(window, start) if type(item) is str
+        ]
+        texts = self.tokenizer.texts([prompt_text + text for text in singles])
+        paired = self.tokenizer.pairs([(prompt_text + first, second) for first, second in pairs])
+        types = len(self.engine.parameters.token_type_differences)
+        if max(map(max, paired.token_type_ids or [])) >= types:
+            raise ValueError("inputs has pairs of texts, but this model has one token type: join each pair")
+        zeros = [[0] * len(ids) for ids in texts.input_ids]
+        text_rows = zip(texts.input_ids, texts.is_truncated, zeros, strict=True)
+        pair_rows = zip(paired.input_ids, paired.is_truncated, paired.token_type_ids or [], strict=True)
+        rows = [next(pair_rows if type(item) is tuple else text_rows) for item in window]
+        return TokenizedTexts(*map(list, zip(*rows, strict=True)))
 
     def run_tokens(
         self, input_ids: Sequence[Sequence[int]], finish: Finish, *, batch_size: int = 32
@@ -138,6 +175,8 @@ class Pipeline:
         parameters = self.engine.parameters
         longest, vocab_size = len(parameters.position_embeddings), len(parameters.word_embeddings)
         for index, ids in enumerate(input_ids):
+            if not np.issubdtype(np.asarray(ids if len(ids) else [0]).dtype, np.integer):
+                raise ValueError(f"input_ids[{index}] has {ids!r:.80}, which are no whole numbers")
             if not 1 <= len(ids) <= longest:
                 raise ValueError(f"input_ids[{index}] has {len(ids)} ids; a text has 1 to {longest}")
             if not (min(ids) >= 0 and max(ids) < vocab_size):
@@ -158,14 +197,14 @@ class Pipeline:
 
     @staticmethod
     def checked(inputs: Iterable[Any]) -> Iterator[Any]:
-        """Yield the inputs, if each of them is a text."""
+        """Yield the inputs, if each of them is a text or a pair of texts."""
         for index, item in enumerate(inputs):
-            yield item if type(item) is str else item_text(index, item)
+            yield item if type(item) is str else item_text_or_pair(index, item)
 
     @staticmethod
     def characters(item: Any) -> int:  # noqa: ANN401 - a text, or a pair of them
         """How many characters an input has."""
-        return len(item)
+        return len(item) if type(item) is str else sum(map(len, item))
 
 
 @dataclass(eq=False, repr=False)
@@ -203,11 +242,6 @@ class PairPipeline(Pipeline):
         """Yield the inputs."""
         return iter(inputs)
 
-    @staticmethod
-    def characters(item: Any) -> int:  # noqa: ANN401 - as for texts
-        """How many characters a pair has."""
-        return sum(map(len, item))
-
 
 def windows(items: Iterable[T], characters: Callable[[T], int]) -> Iterator[list[T]]:
     """Group consecutive items into lists of bounded length and bounded number of characters."""
@@ -221,3 +255,12 @@ def windows(items: Iterable[T], characters: Callable[[T], int]) -> Iterator[list
             window, total = [], 0
     if window:
         yield window
+
+
+def all_rows(run: Iterator[tuple[object, Sequence[Any]]], texts: Iterable[Any], width: int) -> Float32Array:
+    """Return the embeddings of all windows in one array (n, width)."""
+    rows = GrowingArray(len(texts) if isinstance(texts, Sized) else 0, width)
+    for _, window in run:
+        rows.extend(window)
+        del window  # otherwise it stays in memory while the next one is encoded
+    return rows.array()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
 
 
 def is_shown(show: bool | None) -> bool:
     """Whether to show a bar: as the caller says, or for None if stderr is a terminal."""
-    return bool(sys.stderr and sys.stderr.isatty()) if show is None else show
+    if sys.stderr is None or getattr(sys.stderr, "closed", False):  # under pythonw, or in a daemon
+        return False
+    # some programs put an object with little more than write in its place
+    return getattr(sys.stderr, "isatty", lambda: False)() if show is None else show
 
 
 @contextmanager
@@ -32,8 +35,28 @@ def progress_bar(
     from tqdm import tqdm
 
     delay = 0.0 if show else 1.0
-    with tqdm(total=total, desc=desc, unit=unit, delay=delay, file=sys.stderr, **options) as bar:
+    with tqdm(total=total, desc=desc, unit=unit, delay=delay, file=_Unfailing(sys.stderr), **options) as bar:
         yield bar
+
+
+class _Unfailing:
+    """A stream that may break while the bar is shown: a closed pipe must not end the work."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - an attribute of the stream
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> None:
+        """Write, if the stream still takes it."""
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush, if the stream still takes it."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 class _Silent:

@@ -16,16 +16,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minilm._arrays import FloatArray
+from minilm._arrays import FloatArray, no_float_errors
 
 Activation = Callable[[FloatArray], FloatArray]
 
 
+@no_float_errors
 def gelu(x: FloatArray) -> FloatArray:
     """``x Phi(x)``, Phi the normal distribution function ``(1 + erf(x / sqrt 2)) / 2``. [1]_, section 2."""
     return 0.5 * x * (1.0 + erf(x / math.sqrt(2.0)))
 
 
+@no_float_errors
 def gelu_tanh(x: FloatArray) -> FloatArray:
     """GELU approximated by tanh, up to 5e-4 from :func:`gelu`; some checkpoints use it. [1]_, section 2."""
     return 0.5 * x * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x)))
@@ -36,6 +38,7 @@ def relu(x: FloatArray) -> FloatArray:
     return np.maximum(x, 0)
 
 
+@no_float_errors
 def sigmoid(x: FloatArray) -> FloatArray:
     """``1 / (1 + exp(-x))``, written so that exp does not overflow."""
     small = np.exp(-np.abs(x))
@@ -47,6 +50,7 @@ def identity(x: FloatArray) -> FloatArray:
     return x
 
 
+@no_float_errors
 def erf(x: FloatArray) -> FloatArray:
     """The error function by math.erf, accurate to the last bits of float64, and slow; numpy has none."""
     return np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype)
@@ -64,6 +68,14 @@ ACTIVATIONS: dict[str, Activation] = {
     "linear": identity,
 }
 """The activation functions by their names in Hugging Face's ``hidden_act``."""
+
+
+def activation_function(hidden_act: str) -> Activation:
+    """The function of this name in :data:`ACTIVATIONS`; ValueError for another name."""
+    if hidden_act not in ACTIVATIONS:
+        raise ValueError(f"hidden_act {hidden_act!r} is not supported, only {', '.join(ACTIVATIONS)} are")
+    return ACTIVATIONS[hidden_act]
+
 
 TORCH_ACTIVATIONS: dict[str, Activation] = {
     "GELU": gelu,

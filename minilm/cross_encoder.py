@@ -1,27 +1,34 @@
 """CrossEncoder: a query and a document read together, and one number that says how well they match.
 
 A cross-encoder sees both texts at once. So it judges better than the similarity of two embeddings, but it
-must read every pair again. Use it for the few best hits of a search ([1]_, section 4). One of its checkpoints
-is cross-encoder/ms-marco-MiniLM-L6-v2.
-
-References
-----------
-.. [1] Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers for Language
-   Understanding", https://arxiv.org/abs/1810.04805
+must read every pair again. Use it for the few best hits of a search (BERT's paper, section 4,
+https://arxiv.org/abs/1810.04805). One of its checkpoints is cross-encoder/ms-marco-MiniLM-L6-v2.
 """
 
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 import numpy as np
 
-from minilm._arguments import TorchOnlyCall, positive_int, refuse_tensors, refuse_torch_only
-from minilm._arrays import Float32Array
+from minilm._arguments import (
+    RENAMED,
+    TorchOnlyCall,
+    by_place,
+    check_call,
+    constructor_options,
+    logger,
+    positive_int,
+    renamed,
+    unexpected_argument,
+    warn_caller,
+    whole_number,
+    without_effect,
+)
+from minilm._arrays import Float32Array, as_tensors
 from minilm._loading import load, read_cross_encoder
 from minilm._options import PipelineOptions
 from minilm._pipeline import Counts, PairPipeline
@@ -29,7 +36,8 @@ from minilm.encoder import softmax
 from minilm.errors import TruncationWarning
 from minilm.fast.cores import available_cores
 from minilm.fast.engine import TOKENS_PER_TEXT, Engine
-from minilm.text.inputs import check_iterable, check_text
+from minilm.heads import ClassificationHead, activated, check_activation
+from minilm.text.inputs import as_pairs, check_iterable, check_text
 
 if TYPE_CHECKING:
     from typing_extensions import NotRequired, Unpack
@@ -38,6 +46,9 @@ if TYPE_CHECKING:
 
 Activation = Callable[[Float32Array], Float32Array]
 Pair = tuple[str, str] | list[str]
+
+_POSITIONAL = ("num_labels", "max_length", "activation_fn", "device")
+_FORMER_NAMES = [name for name in RENAMED if name not in ("sentences", "activation_fct")]
 
 PACK_TOKENS = 32 * TOKENS_PER_TEXT  # each core encodes 32 pairs of 32 tokens at a time
 
@@ -54,7 +65,9 @@ class PredictOptions(TorchOnlyCall, total=False):
     """Further arguments of :meth:`CrossEncoder.predict`."""
 
     activation_fn: Activation | None
-    apply_softmax: bool
+    apply_softmax: bool | None
+    convert_to_numpy: bool
+    convert_to_tensor: Literal[False]
 
 
 class CrossEncoder(PipelineOptions):
@@ -68,17 +81,15 @@ class CrossEncoder(PipelineOptions):
         Tokens that are kept of a pair, special tokens included; None is as the checkpoint says. Later it is
         :attr:`max_seq_length`, and may be set.
     activation_fn : callable, optional
-        Makes scores of logits, both (n, num_labels). None is as the checkpoint says. If it says nothing, it
-        is the sigmoid for one label, and for several the logits themselves.
+        Makes scores of logits, both (n, num_labels); a module of torch gets a tensor. None is as the
+        checkpoint says. If it says nothing, it is the sigmoid for one label, and for several the logits
+        themselves.
     prompts : mapping of str to str, optional
         Texts to put before the first text of a pair, by name, beside those of the checkpoint.
     default_prompt_name, revision, cache_folder, local_files_only, token, threads, **torch_only
-        As for :class:`minilm.MiniLM`.
-
-    Attributes
-    ----------
-    num_labels : int
-        Logits per pair.
+        As for :class:`minilm.MiniLM`. ``num_labels`` must be that of the checkpoint.
+    *positional
+        ``num_labels``, ``max_length``, ``activation_fn`` and ``device``, which once had these places.
 
     Raises
     ------
@@ -86,10 +97,13 @@ class CrossEncoder(PipelineOptions):
         As for :class:`minilm.MiniLM`.
     """
 
+    head: ClassificationHead
+    activation_fn: Activation | None  # makes scores of logits; may be set; None keeps the logits
+
     def __init__(
         self,
-        model_name_or_path: str | os.PathLike[str],
-        *,
+        model_name_or_path: str | os.PathLike[str] = "",
+        *positional: Any,  # noqa: ANN401 - checked by name
         max_length: int | None = None,
         activation_fn: Activation | None = None,
         prompts: Mapping[str, str] | None = None,
@@ -101,7 +115,15 @@ class CrossEncoder(PipelineOptions):
         threads: int | None = None,
         **torch_only: Unpack[TorchOnly],
     ) -> None:
-        refuse_torch_only(**torch_only)
+        named: dict[str, Any] = {**torch_only, **by_place(_POSITIONAL, positional, torch_only)}
+        renamed(named, *_FORMER_NAMES)
+        without_effect(named, "classifier_dropout")
+        if positional:
+            logger.warning("Only model_name_or_path has a place: pass num_labels, max_length ... by name.")
+        model_name_or_path = named.pop("model_name_or_path", model_name_or_path)
+        activation_fn = named.pop("activation_fn", activation_fn)
+        cache_folder = named.pop("cache_folder", cache_folder)
+        token, max_length = constructor_options(named, token, named.pop("max_length", max_length))
         self.checkpoint, settings, parts = load(
             model_name_or_path,
             read_cross_encoder,
@@ -111,8 +133,10 @@ class CrossEncoder(PipelineOptions):
             token=token,
         )
         self.config, parameters, tokenizer, self.head = parts[:4]
-        self.num_labels = len(self.head.bias)
-        self.activation_fn = _numpy_only(activation_fn) or parts.activation_fn
+        for labels in (named.get("num_labels"), (named.get("config_kwargs") or {}).get("num_labels")):
+            if labels not in (None, self.num_labels):
+                raise ValueError(f"num_labels={labels!r}: the checkpoint's classifier has {self.num_labels}")
+        self.activation_fn = parts.activation_fn if activation_fn is None else check_activation(activation_fn)
         cores = available_cores() if threads is None else positive_int("threads", threads)
         engine = Engine(parameters, cores, self.checkpoint.directory / "model.safetensors")
         self.pipeline: PairPipeline = PairPipeline(
@@ -121,6 +145,25 @@ class CrossEncoder(PipelineOptions):
         self.pipeline.update_prompts(prompts, default_prompt_name)
         if max_length is not None:
             self.tokenizer.max_seq_length = self._checked_length("max_length", max_length)
+
+    @property
+    def num_labels(self) -> int:
+        """Logits per pair."""
+        return len(self.head.bias)
+
+    @property
+    def max_length(self) -> int:
+        """:attr:`max_seq_length`, by its former name; may be set."""
+        return self.max_seq_length
+
+    @max_length.setter
+    def max_length(self, value: int) -> None:
+        self.max_seq_length = self._checked_length("max_length", value)
+
+    @property
+    def default_activation_function(self) -> Activation | None:
+        """:attr:`activation_fn`, by its former name."""
+        return self.activation_fn
 
     def __repr__(self) -> str:
         return f"CrossEncoder({str(self.checkpoint.directory)!r}: {self.num_labels} labels)"
@@ -150,27 +193,36 @@ class CrossEncoder(PipelineOptions):
         show_progress_bar: bool | None = ...,
         **options: Unpack[PredictOptions],
     ) -> Float32Array: ...
+    @overload
     def predict(
         self,
-        inputs: Iterable[Pair] | Pair,
+        inputs: Iterable[Any],
+        *,
+        convert_to_tensor: Literal[True],
+        **options: Any,  # noqa: ANN401 - as below
+    ) -> Any: ...  # noqa: ANN401 - a tensor of torch
+    def predict(
+        self,
+        inputs: Any = None,
         prompt_name: str | None = None,
         prompt: str | None = None,
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
         activation_fn: Activation | None = None,
-        apply_softmax: bool = False,
+        apply_softmax: bool | None = False,
         convert_to_numpy: bool = True,
         convert_to_tensor: bool = False,
-        device: str | None = None,
-        pool: None = None,
-        chunk_size: None = None,
-    ) -> np.float32 | Float32Array:
+        device: object = None,
+        pool: Mapping[str, Any] | None = None,
+        chunk_size: int | None = None,
+        **others: Any,
+    ) -> Any:
         """Scores of pairs of texts.
 
         Parameters
         ----------
         inputs : iterable of n pairs of str, or one pair
-            A pair is cut at ``max_seq_length`` tokens, the longer text first.
+            Also an array (n, 2). A pair is cut at ``max_seq_length`` tokens, the longer text first.
         prompt_name, prompt : str, optional
             A text to put before the first text of every pair: by its name in :attr:`prompts`, or itself.
         activation_fn : callable, optional
@@ -179,6 +231,8 @@ class CrossEncoder(PipelineOptions):
             Make the scores of several labels sum to 1.
         batch_size, show_progress_bar, convert_to_numpy, convert_to_tensor, device, pool, chunk_size
             As for :meth:`minilm.MiniLM.encode`.
+        **others
+            The former names ``sentences`` and ``activation_fct``; ``num_workers``, which has no effect.
 
         Returns
         -------
@@ -196,10 +250,13 @@ class CrossEncoder(PipelineOptions):
         TruncationWarning
             Once per call, if pairs were cut, with their number.
         """
-        refuse_tensors(convert_to_numpy, convert_to_tensor, device, pool, chunk_size)
-        activation_fn = _numpy_only(activation_fn) or self.activation_fn
-        is_single = _is_pair(inputs)
-        pairs = _as_pairs([inputs] if is_single else inputs)
+        others = _checked_others("inputs", others, inputs=inputs, activation_fn=activation_fn)
+        inputs, activation_fn = others["inputs"], others["activation_fn"]
+        activation_fn = self.activation_fn if activation_fn is None else activation_fn
+        check_call(device, pool, chunk_size)
+        inputs = inputs.tolist() if isinstance(inputs, np.ndarray) else inputs
+        is_single = self.is_singular_input(inputs)
+        pairs = as_pairs([inputs] if is_single else inputs)
         counts = Counts()
         windows = self.pipeline.run(
             pairs,
@@ -212,8 +269,8 @@ class CrossEncoder(PipelineOptions):
         none = np.empty((0, self.num_labels), np.float32)
         logits = np.concatenate([none, *(np.array(window) for _, window in windows)])  # (n, num_labels)
         if counts.truncated:
-            warnings.warn(self.pipeline.truncation_message(counts), TruncationWarning, stacklevel=2)
-        scores = np.asarray(activation_fn(logits))
+            warn_caller(self.pipeline.truncation_message(counts), TruncationWarning)
+        scores = activated(activation_fn, logits)
         if scores.shape[:1] != logits.shape[:1]:
             raise ValueError(
                 f"activation_fn returned an array of shape {scores.shape} for logits of shape {logits.shape}"
@@ -222,12 +279,17 @@ class CrossEncoder(PipelineOptions):
             scores = scores[:, 0]
         if apply_softmax and scores.ndim > 1:
             scores = softmax(scores)
-        return scores[0] if is_single else scores
+        results = scores[0] if is_single else scores
+        return (
+            results
+            if convert_to_numpy and not convert_to_tensor
+            else as_tensors(results, convert_to_tensor or is_single)
+        )
 
     def rank(
         self,
-        query: str,
-        documents: Iterable[str],
+        query: str | None = None,
+        documents: Iterable[str] | None = None,
         top_k: int | None = None,
         return_documents: bool = False,
         prompt_name: str | None = None,
@@ -235,9 +297,10 @@ class CrossEncoder(PipelineOptions):
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
         activation_fn: Activation | None = None,
-        device: str | None = None,
-        pool: None = None,
-        chunk_size: None = None,
+        device: object = None,
+        pool: Mapping[str, Any] | None = None,
+        chunk_size: int | None = None,
+        **others: Any,  # noqa: ANN401 - checked by name
     ) -> list[Ranked]:
         """Documents by how well they match a query.
 
@@ -246,11 +309,12 @@ class CrossEncoder(PipelineOptions):
         query : str
         documents : iterable of n str
         top_k : int, optional
-            Return only this many, the best.
+            Return only this many, the best; 0 returns none.
         return_documents : bool
             Return the texts as well.
-        prompt_name, prompt, batch_size, show_progress_bar, activation_fn, device, pool, chunk_size
-            As for :meth:`predict`.
+        prompt_name, prompt, batch_size, show_progress_bar, activation_fn, device, pool, chunk_size, **others
+            As for :meth:`predict`; ``convert_to_numpy``, ``convert_to_tensor`` and ``apply_softmax`` have no
+            effect.
 
         Returns
         -------
@@ -267,12 +331,13 @@ class CrossEncoder(PipelineOptions):
         if self.num_labels != 1:
             labels = f"this one has {self.num_labels}"
             raise ValueError(f"rank needs a model with one label, and {labels}: use predict")
-        if top_k is not None:
-            top_k = positive_int("top_k", top_k)
+        top_k = None if top_k is None else whole_number("top_k", top_k)
+        without_effect(others, "convert_to_numpy", "convert_to_tensor", "apply_softmax")
+        activation_fn = _checked_others("query", others, activation_fn=activation_fn)["activation_fn"]
         query = check_text("query", query)
         texts = enumerate(check_iterable("documents", documents, "a sequence of str"))
         documents = [check_text(f"documents[{index}]", text) for index, text in texts]
-        refuse_tensors(True, False, device, pool, chunk_size)
+        check_call(device, pool, chunk_size)
         pairs = [(query, document) for document in documents]
         scores = self.predict(
             pairs, prompt_name, prompt, batch_size, show_progress_bar, activation_fn=activation_fn
@@ -284,12 +349,22 @@ class CrossEncoder(PipelineOptions):
                 ranked["text"] = documents[ranked["corpus_id"]]
         return ranking
 
+    def is_singular_input(self, inputs: object) -> bool:
+        """Whether an input of :meth:`predict` is one pair."""
+        if isinstance(inputs, np.ndarray):
+            return inputs.size > 0 and inputs.ndim < 2
+        is_list = isinstance(inputs, (list, tuple)) and len(inputs) > 0
+        return is_list and not isinstance(inputs[0], (list, tuple))  # type: ignore[index]
+
+    def _checked_inputs(self, inputs: Any) -> Iterable[Any]:  # noqa: ANN401 - whatever a caller gives
+        return as_pairs([inputs] if self.is_singular_input(inputs) else inputs)
+
     def predict_tokens(
         self, input_ids: Sequence[Sequence[int]], token_type_ids: Sequence[Sequence[int]]
     ) -> Float32Array:
         """Logits (n, num_labels) of n pairs that are token ids already, as ``tokenizer.pairs`` gives them.
 
-        A model that was trained without token types ignores them. Bad ids or types raise ValueError.
+        A model without token types ignores them. Bad ids or types raise ValueError.
         """
         self.pipeline.check_token_ids(input_ids)
         self.pipeline.check_token_types(input_ids, token_type_ids)
@@ -302,23 +377,13 @@ class CrossEncoder(PipelineOptions):
         return np.stack(logits)
 
 
-def _as_pairs(inputs: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - whatever a caller gives
-    pairs = []
-    for index, pair in enumerate(check_iterable("inputs", inputs, "a pair of str or a sequence of them")):
-        if not _is_pair(pair):
-            raise TypeError(f"inputs[{index}] must be a pair of str, not {pair!r:.80}")
-        first, second = (check_text(f"inputs[{index}][{side}]", text) for side, text in enumerate(pair))
-        pairs.append((first, second))
-    return pairs
-
-
-def _is_pair(x: object) -> bool:
-    return isinstance(x, (list, tuple)) and len(x) == 2 and all(isinstance(text, str) for text in x)
-
-
-def _numpy_only(activation_fn: Activation | None) -> Activation | None:
-    if type(activation_fn).__module__.partition(".")[0] == "torch":
-        remedy = "give a function of a numpy array, such as minilm.activations.sigmoid"
-        reason = f"it takes torch's tensors; {remedy}"
-        raise ValueError(f"activation_fn={activation_fn!r} is not supported: {reason}")
-    return activation_fn
+def _checked_others(first: str, others: dict[str, Any], **given: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return the arguments that may have come under their former names, and refuse any unknown one."""
+    renamed(others, "sentences", "activation_fct")
+    without_effect(others, "num_workers")
+    if others.pop("processing_kwargs", None):
+        raise ValueError("processing_kwargs is not supported: set max_seq_length to cut pairs")
+    for name in others:
+        if name not in given:
+            raise unexpected_argument(name, (first, "prompt_name", "prompt", "batch_size", *given))
+    return {name: others.get(name) if value is None else value for name, value in given.items()}

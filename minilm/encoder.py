@@ -32,8 +32,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minilm._arrays import FloatArray, IntArray
-from minilm.activations import ACTIVATIONS
+from minilm._arrays import FloatArray, IntArray, no_float_errors
+from minilm.activations import activation_function
 from minilm.config import ModelConfig
 
 Parameters = Mapping[str, FloatArray]  # name in the checkpoint's file -> array; linear weights are (in, out)
@@ -49,6 +49,7 @@ class EncoderOutput(NamedTuple):
     ]  # (B, H, L, L) each: the weight that a token (row) gives to each token (column)
 
 
+@no_float_errors
 def encode(
     input_ids: IntArray,
     attention_mask: IntArray,
@@ -83,6 +84,7 @@ def encode(
     return hidden_states
 
 
+@no_float_errors
 def encode_with_intermediates(
     input_ids: IntArray,
     attention_mask: IntArray,
@@ -101,6 +103,7 @@ def encode_with_intermediates(
     return EncoderOutput(hidden_states[-1], tuple(hidden_states), tuple(attention_probs))
 
 
+@no_float_errors
 def embed(
     input_ids: IntArray,
     parameters: Parameters,
@@ -131,6 +134,7 @@ def _look_up(table: FloatArray, ids: IntArray, name: str) -> FloatArray:
     return table[ids]
 
 
+@no_float_errors
 def encoder_layer(
     hidden_states: FloatArray,
     attention_mask: IntArray,
@@ -152,12 +156,13 @@ def encoder_layer(
         hidden_states + attention_output, parameters, f"{name}.attention.output.LayerNorm", eps
     )
     # Feed Forward, for each token alone. Equation 2, with GELU instead of ReLU ([3]_; [2]_, appendix A.2)
-    activation = ACTIVATIONS[config.hidden_act]
+    activation = activation_function(config.hidden_act)
     intermediate = activation(linear(hidden_states, parameters, f"{name}.intermediate.dense"))  # (B, L, I)
     output = linear(intermediate, parameters, f"{name}.output.dense")  # (B, L, E)
     return layer_norm(hidden_states + output, parameters, f"{name}.output.LayerNorm", eps), attention_probs
 
 
+@no_float_errors
 def self_attention(
     hidden_states: FloatArray,
     attention_mask: IntArray,
@@ -191,11 +196,13 @@ def _split_heads(x: FloatArray, heads: int) -> FloatArray:
     return x.reshape(batch, length, heads, width // heads).swapaxes(1, 2)  # (B, L, H, D) -> (B, H, L, D)
 
 
+@no_float_errors
 def linear(x: FloatArray, parameters: Parameters, name: str) -> FloatArray:
     """``x W + b``: shape (..., in) to (..., out)."""
     return x @ parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
 
 
+@no_float_errors
 def softmax(x: FloatArray) -> FloatArray:
     """``exp(x) / sum(exp(x))`` over the last axis: positive shares that sum to 1.
 
@@ -206,6 +213,7 @@ def softmax(x: FloatArray) -> FloatArray:
     return exp / exp.sum(axis=-1, keepdims=True)
 
 
+@no_float_errors
 def layer_norm(x: FloatArray, parameters: Parameters, name: str, eps: float) -> FloatArray:
     """Each vector at mean 0 and variance 1, scaled and shifted; eps avoids 0 / 0. [4]_, equations 3 and 4."""
     centered = x - x.mean(axis=-1, keepdims=True)

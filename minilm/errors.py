@@ -34,14 +34,18 @@ class TruncationWarning(UserWarning):
     """Texts were longer than ``max_seq_length`` tokens and only their beginning was encoded."""
 
 
-def import_extra(module: str, *, extra: str, feature: str) -> Any:  # noqa: ANN401 - a module
-    """Import a package that only an extra brings, or raise a MissingExtraError that says what needs it."""
+class CheckpointWarning(UserWarning):
+    """A checkpoint has something that minilm does not know, and leaves aside; the message names it."""
+
+
+def import_extra(module: str, *, feature: str, extra: str = "", package: str = "") -> Any:  # noqa: ANN401 - a module
+    """Import what only an extra or another package brings, or raise a MissingExtraError that says so."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
+        remedy = package or f'"minilm[{extra}]", or ".[{extra}]" in a checkout'
         raise MissingExtraError(
-            f"{feature} needs {error.name}, which is not installed: "
-            f'pip install "minilm[{extra}]", or ".[{extra}]" in a checkout'
+            f"{feature} needs {error.name}, which is not installed: pip install {remedy}"
         ) from None
 
 

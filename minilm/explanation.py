@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm._arrays import Float64Array, FloatArray
+from minilm._arrays import Float64Array, FloatArray, no_float_errors
 from minilm.pooling import token_weights
 from minilm.text.spans import TextSpans
 
@@ -41,6 +41,7 @@ class Explanation:
     b: TextSpans
     contributions: Float64Array
 
+    @no_float_errors
     def word_shares(self) -> tuple[Float64Array, Float64Array]:
         """What each word of ``a`` and each of ``b`` adds to the score. Special tokens have the rest.
 
@@ -55,6 +56,7 @@ class Explanation:
         )
         return of_a, of_b
 
+    @no_float_errors
     def as_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, as the command line and the HTTP service write them to JSON."""
         sides = {}
@@ -72,6 +74,7 @@ class Explanation:
         return {**sides, "contributions": self.contributions.tolist()}
 
 
+@no_float_errors
 def explain_score(
     texts: Sequence[TextSpans],
     hidden_states: Sequence[FloatArray],
@@ -92,6 +95,7 @@ def explain_score(
     return Explanation(float(first @ second), a, b, contributions)
 
 
+@no_float_errors
 def token_parts(hidden_states: FloatArray, pooling: Sequence[str]) -> Float64Array:
     """What each token of a text adds to its pooled embedding: (N, E) -> (N, E), whose rows sum to it.
 

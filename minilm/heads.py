@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 
 from minilm._arguments import unknown_name
-from minilm._arrays import AnyArray, Float32Array
+from minilm._arrays import AnyArray, Float32Array, as_array, as_tensor, no_float_errors
+from minilm.encoder import layer_norm
 from minilm.errors import CheckpointError
 from minilm.explanation import Explanation, explain_score
 from minilm.pooling import POOLING, Pooling, normalize
@@ -24,7 +25,22 @@ from minilm.text.spans import TextSpans
 
 OutputValue = Literal["sentence_embedding", "token_embeddings"]
 Embed = Callable[[Float32Array], Float32Array]  # hidden states (N, L, E) to embeddings (N, E)
-Features = dict[str, AnyArray]  # everything about one text: encode(output_value=None)
+Features = dict[str, Any]  # everything about one text: encode(output_value=None)
+
+
+class Tokenized(Protocol):
+    """The tokens of some texts, as the tokenizer gives them."""
+
+    @property
+    def input_ids(self) -> Sequence[Sequence[int]]:
+        """Ids of each text."""
+
+    @property
+    def token_type_ids(self) -> Sequence[Sequence[int]] | None:
+        """Types of each text's tokens; None if all are 0."""
+
+
+_TORCH_EPS = 1e-5  # torch.nn.LayerNorm's default; the module has no setting for it
 
 
 class Dense(NamedTuple):
@@ -37,11 +53,26 @@ class Dense(NamedTuple):
 
     def __call__(self, embeddings: Float32Array) -> Float32Array:
         """Embeddings (N, in) to (N, out)."""
-        with np.errstate(over="ignore", invalid="ignore"):  # a result that is not finite is an error below
+        with np.errstate(all="ignore"):  # a result that is not finite is an error below
             result = np.asarray(self.activation(embeddings @ self.weight + self.bias), np.float32)
         if not np.isfinite(result).all():
             raise CheckpointError(f"{self.path} is damaged: its weights are finite, but its output is not")
         return result
+
+
+class LayerNormStep(NamedTuple):
+    """A layer norm over embeddings: the LayerNorm module of sentence-transformers."""
+
+    weight: Float32Array  # (E,)
+    bias: Float32Array  # (E,)
+
+    def __call__(self, embeddings: Float32Array) -> Float32Array:
+        """Embeddings (N, E) to (N, E)."""
+        parameters = {"norm.weight": self.weight, "norm.bias": self.bias}
+        return cast(Float32Array, layer_norm(embeddings, parameters, "norm", _TORCH_EPS))
+
+
+Step = Dense | LayerNormStep | Callable[[Any], Any]  # a module after pooling: (N, in) to (N, out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +81,13 @@ class EmbeddingHead:
 
     hidden_size: int  # E
     pooling: tuple[Pooling, ...]  # the results of several are concatenated
-    dense: tuple[Dense, ...] = ()  # in the order in which they are applied
+    dense: Sequence[Step] = ()  # modules after pooling, in the order in which they are applied
 
     def width(self, pooling: Pooling | Sequence[Pooling] | None = None) -> int:
         """Components of an embedding, by the checkpoint's pooling or by another."""
-        if pooling is None and self.dense:
-            return self.dense[-1].weight.shape[1]
+        widths = [step.weight.shape[1] for step in self.dense if isinstance(step, Dense)]
+        if pooling is None and widths:
+            return widths[-1]
         return self.hidden_size * len(self._modes(pooling))
 
     def embedder(
@@ -120,10 +152,29 @@ class ClassificationHead:
     weight: Float32Array  # (E, labels)
     bias: Float32Array  # (labels,)
 
+    @no_float_errors
     def logits(self, hidden_states: Float32Array) -> Float32Array:
         """Hidden states (N, L, E) to logits (N, labels)."""
         pooled = np.tanh(hidden_states[:, 0] @ self.pooler_weight + self.pooler_bias)  # (N, E)
         return np.asarray(pooled @ self.weight + self.bias)  # (N, labels)
+
+
+def check_activation(activation_fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a caller's activation function, if it is one."""
+    if not callable(activation_fn):
+        raise TypeError(f"activation_fn must be a function of logits, not {activation_fn!r:.80}")
+    return activation_fn
+
+
+def activated(activation_fn: Callable[..., Any] | None, logits: Float32Array) -> AnyArray:
+    """Scores (n, ...) of logits (n, labels): the logits for None. What is torch's takes tensors."""
+    if activation_fn is None:
+        return logits
+    owners = (check_activation(activation_fn), *type(activation_fn).__mro__)
+    modules = [getattr(owner, "__module__", None) or "" for owner in owners]
+    if any(module.partition(".")[0] == "torch" for module in modules):
+        return as_array(activation_fn(as_tensor(logits)))
+    return np.asarray(activation_fn(logits))
 
 
 def token_vectors(hidden_states: Float32Array) -> list[Float32Array]:
@@ -131,29 +182,40 @@ def token_vectors(hidden_states: Float32Array) -> list[Float32Array]:
     return [tokens.copy() for tokens in hidden_states]
 
 
-def features(input_ids: Sequence[int], hidden_states: Float32Array, embed: Embed) -> Features:
-    """Everything about one text, under sentence-transformers' names."""
-    ids = np.array(input_ids, dtype=np.int64)  # (L,)
-    return {
-        "input_ids": ids,
-        "token_type_ids": np.zeros_like(ids),
-        "attention_mask": np.ones_like(ids),
-        "token_embeddings": hidden_states,
-        "sentence_embedding": embed(hidden_states[None])[0],
-    }
+def features(
+    tokenized: Tokenized,
+    hidden_states: Sequence[Float32Array],
+    embed: Embed,
+    prompt_length: int | None = None,
+) -> list[Features]:
+    """Everything about each of some texts, under sentence-transformers' names."""
+    types = tokenized.token_type_ids or [[0] * len(ids) for ids in tokenized.input_ids]
+    prompt = {} if prompt_length is None else {"prompt_length": prompt_length}
+    return [
+        {
+            "input_ids": np.array(ids, dtype=np.int64),  # (L,)
+            "token_type_ids": np.array(row, dtype=np.int64),
+            "attention_mask": np.ones(len(ids), dtype=np.int64),
+            "modality": "text",
+            **prompt,
+            "token_embeddings": tokens,
+            "sentence_embedding": embed(tokens[None])[0],
+        }
+        for ids, row, tokens in zip(tokenized.input_ids, types, hidden_states, strict=True)
+    ]
 
 
 def check_output(
     output_value: object, precision: object, pooling: object, normalize_embeddings: bool
 ) -> None:
     """Raise a ValueError for arguments of encode that are unknown, or that have no meaning together."""
-    if precision not in PRECISIONS:
+    if precision is not None and precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
     if output_value not in ("sentence_embedding", "token_embeddings", None):
         raise ValueError(
             f"output_value must be 'sentence_embedding', 'token_embeddings' or None, not {output_value!r}"
         )
-    if output_value is None and precision != "float32":
+    if output_value is None and precision not in (None, "float32"):
         raise ValueError("precision has no meaning for output_value None")
     if output_value == "token_embeddings" and (pooling is not None or normalize_embeddings):
         raise ValueError("pooling and normalize_embeddings have no meaning for token_embeddings")

@@ -9,19 +9,17 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import warnings
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
-from minilm._arguments import positive_int, refuse_tensors, refuse_torch_only
-from minilm._arrays import Float32Array, GrowingArray, Int64Array
+from minilm._arguments import check_call, constructor_options, encode_others, positive_int, warn_caller
+from minilm._arrays import Float32Array, Int64Array, as_tensors, is_tensor, no_float_errors
 from minilm._loading import load, read_embedder
 from minilm._options import EmbedderOptions, encode_signature
-from minilm._pipeline import Counts, Pipeline
+from minilm._pipeline import Counts, Pipeline, all_rows
 from minilm.errors import TruncationWarning
 from minilm.explanation import Explanation
 from minilm.fast.blas import blas_info, kernel_advice
@@ -31,9 +29,8 @@ from minilm.heads import OutputValue, check_output, features, token_vectors
 from minilm.hub import DEFAULT_MODEL
 from minilm.pooling import Pooling
 from minilm.quantization import Precision, quantize_embeddings
-from minilm.similarity import SIMILARITY, as_floats
+from minilm.similarity import SIMILARITY, SimilarityFunction
 from minilm.text.inputs import as_texts, check_text, is_text
-from minilm.tokenizer import pad
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -41,7 +38,7 @@ if TYPE_CHECKING:
     from minilm._arguments import TorchOnly
     from minilm._options import MiniLMOptions
 
-# The names under which encode_query and encode_document look for their prompt, in order.
+# The names of prompts that encode_query and encode_document look for, in order.
 QUERY_PROMPTS = ("query",)
 DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
@@ -80,7 +77,8 @@ class MiniLM(EmbedderOptions):
         Components of an embedding that are kept. None is all.
     **torch_only
         The other arguments of sentence-transformers' constructor (``device``, ``backend``, ``model_kwargs``,
-        ``trust_remote_code`` ...). Any value but the default is refused, with the reason.
+        ``trust_remote_code`` ...). A value that asks for what minilm does anyway is taken (``"cpu"``,
+        ``"torch"``, ``{}``, ``True``). Any other is refused, with the reason.
 
     Raises
     ------
@@ -120,12 +118,12 @@ class MiniLM(EmbedderOptions):
         threads: int | None = None,
         prompts: Mapping[str, str] | None = None,
         default_prompt_name: str | None = None,
-        similarity_fn_name: str | None = None,
+        similarity_fn_name: str | SimilarityFunction | None = None,
         truncate_dim: int | None = None,
         **torch_only: Unpack[TorchOnly],
     ) -> None:
         if torch_only:
-            refuse_torch_only(**torch_only)
+            token, max_seq_length = constructor_options(torch_only, token, max_seq_length)
         self.checkpoint, settings, parts = load(
             model_name_or_path,
             read_embedder,
@@ -134,7 +132,7 @@ class MiniLM(EmbedderOptions):
             local_files_only=local_files_only,
             token=token,
         )
-        self.config, parameters, tokenizer, self.head = parts
+        self.config, parameters, tokenizer, self.head = parts[:4]
         cores = available_cores() if threads is None else positive_int("threads", threads)
         engine = Engine(parameters, cores, self.checkpoint.directory / "model.safetensors")
         self.pipeline = Pipeline(tokenizer, engine, settings.prompts, settings.default_prompt_name)
@@ -145,7 +143,8 @@ class MiniLM(EmbedderOptions):
             self.similarity_fn_name = similarity_fn_name
         if max_seq_length is not None:
             self.max_seq_length = max_seq_length
-        self._truncate_dim = None if truncate_dim is None else positive_int("truncate_dim", truncate_dim)
+        dim = settings.truncate_dim if truncate_dim is None else truncate_dim
+        self._truncate_dim = None if dim is None else positive_int("truncate_dim", dim)
         self.normalize = self.config.normalize
         if logger.isEnabledFor(logging.INFO):
             blas = f"{blas_info()}; {cores} cores; {kernel_advice() or 'nothing to improve'}"
@@ -155,7 +154,7 @@ class MiniLM(EmbedderOptions):
     def from_pretrained(
         cls, model_name_or_path: str | os.PathLike[str] = DEFAULT_MODEL, **options: Unpack[MiniLMOptions]
     ) -> Self:
-        """Load a checkpoint by name or directory: the constructor, as transformers calls it."""
+        """Load a checkpoint: the constructor, as transformers calls it."""
         return cls(model_name_or_path, **options)
 
     def __repr__(self) -> str:
@@ -169,29 +168,31 @@ class MiniLM(EmbedderOptions):
     @encode_signature
     def encode(
         self,
-        inputs: str | Iterable[str],
+        inputs: str | Iterable[Any] | None = None,
         prompt_name: str | None = None,
         prompt: str | None = None,
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
         output_value: OutputValue | None = "sentence_embedding",
-        precision: Precision = "float32",
+        precision: Precision | None = "float32",
         convert_to_numpy: bool = True,
         convert_to_tensor: bool = False,
-        device: str | None = None,
+        device: object = None,
         normalize_embeddings: bool = False,
         truncate_dim: int | None = None,
-        pool: None = None,
-        chunk_size: None = None,
+        pool: Mapping[str, Any] | None = None,
+        chunk_size: int | None = None,
         *,
         pooling: Pooling | Sequence[Pooling] | None = None,
+        **others: Any,  # noqa: ANN401 - checked by name
     ) -> Any:  # noqa: ANN401 - encode_signature has the types
         """Embeddings of one text or of many.
 
         Parameters
         ----------
         inputs : str or iterable of str
-            One text, or a list, tuple, numpy array, pandas Series or generator of n texts.
+            One text, or a list, tuple, numpy array, pandas Series, column of pyarrow or generator of n texts.
+            Instead of a text there may be a pair of texts, which become one sequence: ``["title", "text"]``.
         prompt_name : str, optional
             The prompt in :attr:`prompts` to put before every text. None is the default one, if there is one.
         prompt : str, optional
@@ -204,9 +205,9 @@ class MiniLM(EmbedderOptions):
         output_value : {"sentence_embedding", "token_embeddings", None}
             One vector per text; or the vectors of its tokens, ``[CLS]`` and ``[SEP]`` included; or for None
             both of them and the token ids.
-        precision : {"float32", "int8", "uint8", "binary", "ubinary"}
-            A smaller type: see :func:`minilm.util.quantize_embeddings`. The ranges of int8 and uint8 are
-            those of the embeddings of this call.
+        precision : {"float32", "int8", "uint8", "binary", "ubinary"}, optional
+            A smaller type, None is float32: see :func:`minilm.util.quantize_embeddings`. The ranges of int8
+            and uint8 are those of the embeddings of this call.
         normalize_embeddings : bool
             Scale each embedding to length 1, after the cut at ``truncate_dim``. A checkpoint with a Normalize
             module, such as all-MiniLM-L6-v2, does so before the cut; see :attr:`normalize`.
@@ -216,16 +217,21 @@ class MiniLM(EmbedderOptions):
         pooling : str or sequence of str, optional
             How the token vectors of a text become one: "mean", "cls", "max", "mean_sqrt_len_tokens",
             "weightedmean" or "lasttoken", or several of them concatenated. None is as the checkpoint says.
-        convert_to_numpy, convert_to_tensor, device, pool, chunk_size
-            Choices of sentence-transformers among torch's tensors and devices. Any value but the default is
-            refused, with the reason.
+        convert_to_tensor, convert_to_numpy : bool
+            Return a tensor of torch, which must be installed; without ``convert_to_numpy`` a list of them.
+        device, pool, chunk_size
+            Where and in which pieces to compute: the CPU, a list of it, and what
+            :meth:`start_multi_process_pool` returns are taken; any other value is refused, with the reason.
+        **others
+            ``sentences``, the former name of ``inputs``; ``task``, which no checkpoint of minilm uses.
 
         Returns
         -------
         ndarray of float32, shape (E,) or (n, E), or a list
             (E,) for a single str, else one row per text, in the order given. For "token_embeddings" one array
             (n_tokens, E) per text. For None one dict per text, of ``input_ids``, ``token_type_ids``,
-            ``attention_mask`` (n_tokens,), ``token_embeddings`` (n_tokens, E), ``sentence_embedding`` (E,).
+            ``attention_mask`` (n_tokens,), ``token_embeddings`` (n_tokens, E), ``sentence_embedding`` (E,),
+            ``modality`` ("text"), and with a prompt its ``prompt_length`` in tokens, ``[CLS]`` included.
 
         Raises
         ------
@@ -239,58 +245,54 @@ class MiniLM(EmbedderOptions):
         TruncationWarning
             Once per call, if texts were cut at ``max_seq_length``, with their number.
         """
-        refuse_tensors(convert_to_numpy, convert_to_tensor, device, pool, chunk_size)
+        if others:
+            inputs = encode_others(inputs, others)
+        if device is not None or pool is not None or chunk_size is not None:
+            check_call(device, pool, chunk_size)
         check_output(output_value, precision, pooling, normalize_embeddings)
         dim = self._truncate_dim if truncate_dim is None else positive_int("truncate_dim", truncate_dim)
-        embed = self.head.embedder(pooling, self.normalize, dim, normalize_embeddings)
+        is_normalized = bool(normalize_embeddings) and output_value is not None
+        embed = self.head.embedder(pooling, self.normalize, dim, is_normalized)
         texts, is_single = ([inputs], True) if isinstance(inputs, str) else as_texts(inputs)
+        prompt_text = self.pipeline.prompt_text(prompt, prompt_name)
         counts = Counts()
         run = self.pipeline.run(
             texts,
             embed if output_value == "sentence_embedding" else token_vectors,
             counts=counts,
-            prompt_text=self.pipeline.prompt_text(prompt, prompt_name),
+            prompt_text=prompt_text,
             batch_size=batch_size,
             show_progress_bar=show_progress_bar,
         )
         if output_value == "token_embeddings":
             results: Any = [tokens for _, window in run for tokens in window]
         elif output_value is None:
-            results = [
-                features(ids, tokens, embed)
-                for tokenized, window in run
-                for ids, tokens in zip(tokenized.input_ids, window, strict=True)
-            ]
+            length = self.pipeline.prompt_length(prompt_text)
+            results = [row for tokenized, window in run for row in features(tokenized, window, embed, length)]
         elif is_single:
             [(_, results)] = run
         else:
-            width = min(self.head.width(pooling), dim or sys.maxsize)
-            rows = GrowingArray(len(texts) if isinstance(texts, Sized) else 0, width)
-            for _, window in run:
-                rows.extend(window)
-                del window  # otherwise it stays in memory while the next one is encoded
-            results = rows.array()
+            results = all_rows(run, texts, min(self.head.width(pooling), dim or sys.maxsize))
         if counts.truncated:
-            warnings.warn(self.pipeline.truncation_message(counts), TruncationWarning, stacklevel=2)
-        if precision != "float32":
+            warn_caller(self.pipeline.truncation_message(counts), TruncationWarning)
+        if precision not in (None, "float32"):
             results = quantize_embeddings(results, precision)
-        return results[0] if is_single else results
+        results = results[0] if is_single else results
+        is_array = convert_to_numpy and not convert_to_tensor
+        return results if is_array else as_tensors(results, convert_to_tensor or is_single)
 
     @encode_signature
-    def encode_query(self, inputs: str | Iterable[str], *rest: Any, **options: Any) -> Any:  # noqa: ANN401
+    def encode_query(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as encode
         """Like :meth:`encode`, for queries: with the prompt "query", unless a prompt is given."""
-        rest, options = self._role_arguments(QUERY_PROMPTS, *rest, **options)
-        return self.encode(inputs, *rest, **options)
+        return self._encode_for("query", QUERY_PROMPTS, arguments, options)
 
     @encode_signature
-    def encode_document(self, inputs: str | Iterable[str], *rest: Any, **options: Any) -> Any:  # noqa: ANN401
+    def encode_document(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as encode
         """Like :meth:`encode`, for documents: with the prompt "document", "passage" or "corpus".
 
-        "document" always exists, and may be empty. For a checkpoint whose prompt is called "passage", give
-        ``prompt_name="passage"``, here as in sentence-transformers.
+        "document" always exists, and may be empty: for one that is called "passage" give its name.
         """
-        rest, options = self._role_arguments(DOCUMENT_PROMPTS, *rest, **options)
-        return self.encode(inputs, *rest, **options)
+        return self._encode_for("document", DOCUMENT_PROMPTS, arguments, options)
 
     def encode_tokens(
         self,
@@ -325,13 +327,14 @@ class MiniLM(EmbedderOptions):
         """Hidden states (n_tokens, E) of texts that are token ids already: see :meth:`encode_tokens`."""
         return self.pipeline.run_tokens(input_ids, token_vectors)
 
-    def similarity(self, embeddings1: npt.ArrayLike, embeddings2: npt.ArrayLike) -> Float32Array:
+    @no_float_errors
+    def similarity(self, embeddings1: Any, embeddings2: Any) -> Float32Array:  # noqa: ANN401 - see below
         """Similarity of each text or embedding with each, by :attr:`similarity_fn_name`: (n, m).
 
         Parameters
         ----------
         embeddings1, embeddings2 : array_like of float, or str, or sequence of str
-            Embeddings, shape (E,) or (n, E); or texts, which are encoded first.
+            Embeddings, shape (E,) or (n, E), also as a column or generator; or texts. Tensors give a tensor.
 
         Examples
         --------
@@ -342,13 +345,15 @@ class MiniLM(EmbedderOptions):
         measure, _ = SIMILARITY[self.similarity_fn_name]
         return cast(Float32Array, measure(*map(self._as_embeddings, (embeddings1, embeddings2))))
 
-    def similarity_pairwise(self, embeddings1: npt.ArrayLike, embeddings2: npt.ArrayLike) -> Float32Array:
+    @no_float_errors
+    def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> Float32Array:  # noqa: ANN401 - as above
         """Similarities (n,) of the texts or embeddings at the same position: see :meth:`similarity`."""
         _, measure = SIMILARITY[self.similarity_fn_name]
         return cast(Float32Array, measure(*map(self._as_embeddings, (embeddings1, embeddings2))))
 
-    def _as_embeddings(self, x: npt.ArrayLike) -> Float32Array:
-        return self.encode(x) if is_text(x) else np.asarray(as_floats(x), np.float32)
+    def _as_embeddings(self, x: Any) -> Any:  # noqa: ANN401 - as above
+        x = [*x] if isinstance(x, Iterator) else x
+        return self.encode(x) if not is_tensor(x) and is_text(x) else x
 
     def explain(self, a: str, b: str) -> Explanation:
         """Explain the score of two texts: their cosine as a sum over pairs of tokens.
@@ -356,8 +361,8 @@ class MiniLM(EmbedderOptions):
         Parameters
         ----------
         a, b : str
-            They are cut at ``max_seq_length``, which the result says of each. A default prompt goes before
-            them, as in :meth:`encode`, and its tokens count as special ones.
+            They are cut at ``max_seq_length``, which the result says of each. The tokens of a default prompt
+            count as special ones.
 
         Raises
         ------
@@ -377,12 +382,7 @@ class MiniLM(EmbedderOptions):
         return self.head.explain(spans, self.token_embeddings(tokenized.input_ids))
 
     def tokenize(self, texts: str | Iterable[str]) -> dict[str, Int64Array]:
-        """Token ids as the encoder gets them; texts are cut at ``max_seq_length`` without a warning.
-
-        Returns
-        -------
-        dict of ndarray of int64, each of shape (B, L)
-            ``input_ids``, ``token_type_ids`` and ``attention_mask`` of B texts, padded to the longest.
+        """:meth:`preprocess` without a prompt.
 
         Examples
         --------
@@ -390,7 +390,4 @@ class MiniLM(EmbedderOptions):
         array([[ 101, 7592, 2088,  102],
                [ 101, 7592,  102,    0]])
         """
-        inputs, _ = as_texts(texts)
-        ids = [row for window in self.pipeline.tokenize(inputs, Counts()) for row in window.input_ids]
-        input_ids, mask = pad(ids)
-        return {"input_ids": input_ids, "token_type_ids": np.zeros_like(input_ids), "attention_mask": mask}
+        return self.preprocess(texts)

@@ -20,11 +20,12 @@ from typing import Literal
 
 import numpy as np
 
-from minilm._arrays import FloatArray, IntArray
+from minilm._arrays import FloatArray, IntArray, no_float_errors
 
 Pooling = Literal["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
 
 
+@no_float_errors
 def mean_pooling(hidden_states: FloatArray, attention_mask: IntArray) -> FloatArray:
     """Mean of each text's token vectors, ``[CLS]`` and ``[SEP]`` included: (B, L, E), (B, L) -> (B, E), [1]_.
 
@@ -44,12 +45,14 @@ def cls_pooling(hidden_states: FloatArray, attention_mask: IntArray) -> FloatArr
     return hidden_states[:, 0]
 
 
+@no_float_errors
 def max_pooling(hidden_states: FloatArray, attention_mask: IntArray) -> FloatArray:
     """Largest value in each component over a text's tokens: (B, L, E), (B, L) -> (B, E), [1]_."""
     lowest = np.finfo(hidden_states.dtype).min  # padding is never the largest
     return np.where(attention_mask[:, :, None] != 0, hidden_states, lowest).max(axis=1)  # (B, E)
 
 
+@no_float_errors
 def mean_sqrt_len_pooling(hidden_states: FloatArray, attention_mask: IntArray) -> FloatArray:
     """Sum of each text's token vectors over the square root of their number: (B, L, E) -> (B, E), [2]_."""
     mask = attention_mask[:, :, None].astype(hidden_states.dtype)  # (B, L, 1)
@@ -57,6 +60,7 @@ def mean_sqrt_len_pooling(hidden_states: FloatArray, attention_mask: IntArray) -
     return (hidden_states * mask).sum(axis=1) / np.sqrt(tokens)  # (B, E)
 
 
+@no_float_errors
 def weighted_mean_pooling(hidden_states: FloatArray, attention_mask: IntArray) -> FloatArray:
     """Weighted mean: the n-th token of a text has weight n: (B, L, E), (B, L) -> (B, E), [3]_.
 
@@ -85,6 +89,7 @@ POOLING: dict[str, Callable[[FloatArray, IntArray], FloatArray]] = {
 """Every pooling by its name in sentence-transformers' Pooling module."""
 
 
+@no_float_errors
 def token_weights(hidden_states: FloatArray, mode: str) -> FloatArray:
     """Weight of each token of one text in its pooled vector: (L, E) -> (L, 1) or (L, E).
 
@@ -102,6 +107,7 @@ def token_weights(hidden_states: FloatArray, mode: str) -> FloatArray:
     return weights[mode].astype(hidden_states.dtype)
 
 
+@no_float_errors
 def normalize(embeddings: FloatArray) -> FloatArray:
     """Each vector divided by its Euclidean length: (..., E) -> (..., E).
 

@@ -1,15 +1,17 @@
-"""Quantization: embeddings in fewer bits, as int8 by ranges or as one bit per component."""
+"""Quantization: embeddings in fewer bits, as int8 by ranges or one bit per component; search among them."""
 
 from __future__ import annotations
 
 import logging
-from typing import Literal, get_args, overload
+import time
+from typing import Any, ClassVar, Literal, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from minilm._arguments import unknown_name
-from minilm._arrays import AnyArray, Float32Array, FloatArray
+from minilm._arguments import positive_int, unknown_name
+from minilm._arrays import AnyArray, Float32Array, FloatArray, as_array, is_tensor, no_float_errors
+from minilm.errors import import_extra
 from minilm.similarity import as_floats
 
 Precision = Literal["float32", "int8", "uint8", "binary", "ubinary"]
@@ -33,6 +35,7 @@ def quantize_embeddings(
     ranges: npt.ArrayLike | None = ...,
     calibration_embeddings: npt.ArrayLike | None = ...,
 ) -> AnyArray: ...
+@no_float_errors
 def quantize_embeddings(
     embeddings: npt.ArrayLike | list[Float32Array],
     precision: Precision,
@@ -74,11 +77,20 @@ def quantize_embeddings(
     """
     if precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
-    if isinstance(embeddings, list) and embeddings and getattr(embeddings[0], "ndim", 1) == 2:
-        if ranges is None and calibration_embeddings is None and precision in ("int8", "uint8"):
-            calibration_embeddings = np.concatenate(embeddings)
-        return [quantize_embeddings(e, precision, ranges, calibration_embeddings) for e in embeddings]
-    array = np.asarray(embeddings)
+    if isinstance(embeddings, list) and not embeddings:
+        return []
+    if isinstance(embeddings, list) and getattr(embeddings[0], "ndim", 1) == 2:
+        matrices = [as_array(matrix) for matrix in embeddings]
+        sample = np.concatenate(matrices)
+        if (
+            ranges is None
+            and calibration_embeddings is None
+            and precision in ("int8", "uint8")
+            and len(sample)
+        ):
+            calibration_embeddings = sample
+        return [quantize_embeddings(e, precision, ranges, calibration_embeddings) for e in matrices]
+    array = np.asarray(as_array(embeddings))
     if array.dtype.kind != "f" and array.size:
         raise ValueError(f"embeddings to quantize must be floats, not {array.dtype}")
     if precision == "float32":
@@ -126,4 +138,197 @@ def truncate_embeddings(embeddings: AnyArray, truncate_dim: int | None) -> AnyAr
     """
     if truncate_dim is not None and truncate_dim < 1:
         raise ValueError(f"truncate_dim must be at least 1, not {truncate_dim}")
-    return embeddings[..., :truncate_dim]
+    return (embeddings if is_tensor(embeddings) else as_array(embeddings))[..., :truncate_dim]
+
+
+def semantic_search_faiss(
+    query_embeddings: npt.ArrayLike,
+    corpus_embeddings: npt.ArrayLike | None = None,
+    corpus_index: Any = None,  # noqa: ANN401 - an index of faiss
+    corpus_precision: str = "float32",
+    top_k: int = 10,
+    ranges: npt.ArrayLike | None = None,
+    calibration_embeddings: npt.ArrayLike | None = None,
+    rescore: bool = True,
+    rescore_multiplier: int = 2,
+    exact: bool = True,
+    output_index: bool = False,
+) -> tuple[Any, ...]:
+    """Return the corpus embeddings nearest to each query, found by faiss among quantized ones.
+
+    Parameters
+    ----------
+    query_embeddings : array_like of float, shape (n, E)
+        They are quantized as the corpus is. Quantized ones are taken as they are, and then never rescored.
+    corpus_embeddings : array_like, shape (m, E), or of bits (m, E / 8 rounded up), optional
+        What :func:`quantize_embeddings` made in ``corpus_precision``.
+    corpus_index : faiss index, optional
+        The index of an earlier search, in the place of ``corpus_embeddings``.
+    corpus_precision : {"float32", "uint8", "ubinary"}
+    top_k : int
+        How many to return per query.
+    ranges, calibration_embeddings
+        As for :func:`quantize_embeddings`; those with which the corpus was quantized.
+    rescore : bool
+        Find ``rescore_multiplier`` times as many, and keep the best by the dot product with the float query.
+    rescore_multiplier : int
+    exact : bool
+        Compare with all embeddings; False builds a graph (HNSW), which may miss some.
+    output_index : bool
+        Return the index as well.
+
+    Returns
+    -------
+    list of n lists of {"corpus_id": int, "score": float}, seconds, and with ``output_index`` the index
+
+    Raises
+    ------
+    ImportError
+        If faiss is not installed.
+    ValueError
+        If not exactly one of corpus and index is given, or an option has a value that is not possible.
+    """
+    library = _Faiss()
+    options = (ranges, calibration_embeddings, rescore, rescore_multiplier, exact, output_index)
+    return _search(
+        library, query_embeddings, corpus_embeddings, corpus_index, corpus_precision, top_k, *options
+    )
+
+
+def semantic_search_usearch(
+    query_embeddings: npt.ArrayLike,
+    corpus_embeddings: npt.ArrayLike | None = None,
+    corpus_index: Any = None,  # noqa: ANN401 - an index of usearch
+    corpus_precision: str = "float32",
+    top_k: int = 10,
+    ranges: npt.ArrayLike | None = None,
+    calibration_embeddings: npt.ArrayLike | None = None,
+    rescore: bool = True,
+    rescore_multiplier: int = 2,
+    exact: bool = True,
+    output_index: bool = False,
+) -> tuple[Any, ...]:
+    """Return the corpus embeddings nearest to each query, by usearch: see :func:`semantic_search_faiss`.
+
+    ``corpus_precision`` is "float32", "int8", "binary" or "ubinary". Without rescoring a score is usearch's
+    distance, of which the smallest is nearest.
+    """
+    library = _Usearch()
+    options = (ranges, calibration_embeddings, rescore, rescore_multiplier, exact, output_index)
+    return _search(
+        library, query_embeddings, corpus_embeddings, corpus_index, corpus_precision, top_k, *options
+    )
+
+
+class _Faiss:
+    """An index of faiss. A row of ids ends in -1 where it finds too few."""
+
+    precisions = ("float32", "uint8", "ubinary")
+
+    def __init__(self) -> None:
+        self.faiss = import_extra("faiss", package="faiss-cpu", feature="semantic_search_faiss")
+
+    def build(self, corpus: AnyArray, precision: str, exact: bool) -> Any:  # noqa: ANN401 - of faiss
+        if precision == "ubinary":
+            bits = corpus.shape[1] * 8
+            index = self.faiss.IndexBinaryFlat(bits) if exact else self.faiss.IndexBinaryHNSW(bits, 16)
+        elif exact:
+            index = self.faiss.IndexFlatIP(corpus.shape[1])
+        else:
+            index = self.faiss.IndexHNSWFlat(corpus.shape[1], 16, self.faiss.METRIC_INNER_PRODUCT)
+        index.add(np.ascontiguousarray(corpus))
+        return index
+
+    def search(self, index: Any, queries: AnyArray, k: int, _: bool) -> tuple[AnyArray, AnyArray]:  # noqa: ANN401
+        scores, ids = index.search(np.ascontiguousarray(queries), k)
+        return scores, ids
+
+    def stored(self, index: Any, ids: AnyArray) -> AnyArray:  # noqa: ANN401
+        return np.array([index.reconstruct(int(i)) for i in ids])
+
+
+class _Usearch:
+    """An index of usearch, which counts what it finds."""
+
+    precisions = ("float32", "int8", "binary", "ubinary")
+    _KINDS: ClassVar = {"float32": ("cos", "f32"), "int8": ("ip", "i8")}
+
+    def __init__(self) -> None:
+        self.usearch = import_extra("usearch.index", package="usearch", feature="semantic_search_usearch")
+
+    def build(self, corpus: AnyArray, precision: str, _: bool) -> Any:  # noqa: ANN401 - of usearch
+        metric, dtype = self._KINDS.get(precision, ("hamming", "b1"))
+        width = corpus.shape[1] * (8 if dtype == "b1" else 1)
+        index = self.usearch.Index(ndim=width, metric=metric, dtype=dtype)
+        index.add(np.arange(len(corpus)), corpus)
+        return index
+
+    def search(self, index: Any, queries: AnyArray, k: int, exact: bool) -> tuple[AnyArray, AnyArray]:  # noqa: ANN401
+        found = index.search(queries, count=k, exact=exact)
+        ids, scores = np.atleast_2d(found.keys).astype(np.int64), np.atleast_2d(found.distances)
+        counts = np.asarray(getattr(found, "counts", ids.shape[1])).reshape(-1, 1)
+        return scores, np.where(np.arange(ids.shape[1]) < counts, ids, -1)
+
+    def stored(self, index: Any, ids: AnyArray) -> AnyArray:  # noqa: ANN401
+        return np.asarray(index.get(ids))
+
+
+def _search(
+    library: _Faiss | _Usearch,
+    query_embeddings: npt.ArrayLike,
+    corpus_embeddings: npt.ArrayLike | None,
+    index: Any,  # noqa: ANN401 - of the library
+    precision: str,
+    top_k: int,
+    ranges: npt.ArrayLike | None,
+    calibration_embeddings: npt.ArrayLike | None,
+    rescore: bool,
+    rescore_multiplier: int,
+    exact: bool,
+    output_index: bool,
+) -> tuple[Any, ...]:
+    """Build the index if it is not there, quantize the queries, search, and rescore what is found."""
+    if precision not in library.precisions:
+        raise unknown_name("corpus_precision", precision, library.precisions)
+    if (corpus_embeddings is None) == (index is None):
+        raise ValueError("give corpus_embeddings or corpus_index, one of the two")
+    k = positive_int("top_k", top_k)
+    if index is None:
+        index = library.build(_raw_bits(as_array(corpus_embeddings), precision), precision, exact)
+    queries = np.atleast_2d(as_array(query_embeddings))  # (n, E)
+    is_rescored = rescore and precision != "float32" and queries.dtype.kind == "f"
+    if rescore and not is_rescored:
+        logger.warning("rescore has no effect: it needs queries of floats and a corpus that is quantized")
+    quantized = queries
+    if queries.dtype.kind == "f":
+        if precision in ("int8", "uint8") and ranges is None:
+            ranges = _ranges(queries, precision, None, calibration_embeddings)
+        quantized = np.asarray(quantize_embeddings(queries, precision, ranges))  # type: ignore[call-overload]
+    start = time.perf_counter()
+    found = k * positive_int("rescore_multiplier", rescore_multiplier) if is_rescored else k
+    scores, ids = library.search(index, _raw_bits(quantized, precision), found, exact)
+    results = []
+    for query, row, places in zip(queries, scores, ids, strict=True):
+        kept, numbers = row[places >= 0], places[places >= 0]
+        if is_rescored and len(numbers):
+            kept = _floats(library.stored(index, numbers), precision, ranges, len(query)) @ query
+            order = np.argsort(-kept, kind="stable")[:k]
+            kept, numbers = kept[order], numbers[order]
+        results.append([{"corpus_id": int(i), "score": float(s)} for i, s in zip(numbers, kept, strict=True)])
+    seconds = time.perf_counter() - start
+    return (results, seconds, index) if output_index else (results, seconds)
+
+
+def _raw_bits(embeddings: AnyArray, precision: str) -> AnyArray:
+    """Return bytes as an index of bits reads them; "binary" is 128 less."""
+    return embeddings.view(np.uint8) ^ np.uint8(0x80) if precision == "binary" else embeddings
+
+
+def _floats(stored: AnyArray, precision: str, ranges: npt.ArrayLike | None, width: int) -> FloatArray:
+    """Return what quantized embeddings (n, E) stand for: 0 and 1 for bits, else the start of their step."""
+    if precision in ("binary", "ubinary"):
+        return np.unpackbits(stored.astype(np.uint8), axis=-1)[:, :width].astype(np.float64)
+    lowest, highest = as_floats(ranges).astype(np.float32)  # type: ignore[arg-type] # 2 x (E,)
+    step = (highest - lowest) / np.float32(255)
+    steps = stored.astype(np.float64) + (128 if precision == "int8" else 0)
+    return np.asarray(steps * np.where(step == 0, np.float32(1), step) + lowest)

@@ -12,11 +12,11 @@ from typing import Any, Protocol, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from minilm._arguments import positive_int
-from minilm._arrays import Int64Array, TopK
+from minilm._arguments import positive_int, whole_number
+from minilm._arrays import Int64Array, TopK, as_array, as_tensor, is_tensor, no_float_errors
 from minilm._progress import progress_bar
 from minilm.pooling import normalize
-from minilm.similarity import Similarity, as_rows, cos_sim, dot_score
+from minilm.similarity import Similarity, as_floats, as_rows, cos_sim, dot_score
 
 
 class TextEncoder(Protocol):
@@ -33,6 +33,7 @@ class Hit(TypedDict):
     score: float
 
 
+@no_float_errors
 def semantic_search(
     query_embeddings: npt.ArrayLike,
     corpus_embeddings: npt.ArrayLike,
@@ -51,7 +52,7 @@ def semantic_search(
     query_chunk_size, corpus_chunk_size : int
         Embeddings that are compared at a time; they limit the memory and do not change the result.
     top_k : int
-        How many to return per query.
+        How many to return per query; 0 returns none.
     score_function : callable
         From (n, E) and (m, E) to scores (n, m); a larger score is nearer. The default is the cosine.
 
@@ -70,9 +71,12 @@ def semantic_search(
     >>> semantic_search([1.0, 0.0], [[0.0, 1.0], [0.6, 0.8], [1.0, 0.0]], top_k=2)
     [[{'corpus_id': 2, 'score': 1.0}, {'corpus_id': 1, 'score': 0.6}]]
     """
-    _check_sizes(query_chunk_size=query_chunk_size, corpus_chunk_size=corpus_chunk_size, top_k=top_k)
+    _check_sizes(query_chunk_size=query_chunk_size, corpus_chunk_size=corpus_chunk_size)
+    score_function = _for_arrays(score_function, query_embeddings)
     queries = as_rows(query_embeddings)  # (n, E)
-    corpus = np.asanyarray(corpus_embeddings)  # (m, E), still on disk if it was
+    if whole_number("top_k", top_k) == 0:
+        return [[] for _ in queries]
+    corpus = as_array(corpus_embeddings)  # (m, E), still on disk if it was
     if is_cosine := score_function is cos_sim:
         queries = normalize(queries)  # once, not again for every block of the other side
     compare = dot_score if is_cosine else score_function
@@ -89,6 +93,11 @@ def semantic_search(
         for top in best
         for ids, scores in zip(top.columns.tolist(), top.scores.tolist(), strict=True)
     ]
+
+
+def information_retrieval(*arguments: Any, **options: Any) -> list[list[Hit]]:  # noqa: ANN401 - as semantic_search
+    """Return what :func:`semantic_search` returns, by its former name."""
+    return semantic_search(*arguments, **options)
 
 
 def paraphrase_mining(
@@ -122,6 +131,7 @@ def paraphrase_mining(
     )
 
 
+@no_float_errors
 def paraphrase_mining_embeddings(
     embeddings: npt.ArrayLike,
     query_chunk_size: int = 5000,
@@ -152,8 +162,10 @@ def paraphrase_mining_embeddings(
     >>> paraphrase_mining_embeddings([[1.0, 0.0], [0.0, 1.0], [0.8, 0.6]], max_pairs=2)
     [[0.8, 0, 2], [0.6, 1, 2]]
     """
-    _check_sizes(query_chunk_size=query_chunk_size, corpus_chunk_size=corpus_chunk_size, top_k=top_k)
-    _check_sizes(max_pairs=max_pairs)
+    _check_sizes(query_chunk_size=query_chunk_size, corpus_chunk_size=corpus_chunk_size)
+    score_function = _for_arrays(score_function, embeddings)
+    if not whole_number("top_k", top_k) or not whole_number("max_pairs", max_pairs):
+        return []
     rows = as_rows(embeddings)  # (n, E)
     count = len(rows)
     codes, scores = np.empty(0, np.int64), np.empty(0)  # a pair as i x n + j
@@ -178,6 +190,7 @@ def paraphrase_mining_embeddings(
     return [[float(scores[at]), int(codes[at]) // count, int(codes[at]) % count] for at in order]
 
 
+@no_float_errors
 def community_detection(
     embeddings: npt.ArrayLike,
     threshold: float = 0.75,
@@ -235,6 +248,13 @@ def community_detection(
             communities.append([centre, *(int(i) for i in remaining if i != centre)])
             is_taken[remaining] = True
     return sorted(communities, key=len, reverse=True)
+
+
+def _for_arrays(score_function: Similarity, embeddings: object) -> Similarity:
+    """Return the function for arrays, if a caller's own function is to get torch's tensors."""
+    if score_function is cos_sim or not is_tensor(embeddings):
+        return score_function
+    return lambda a, b: as_floats(score_function(as_tensor(a), as_tensor(b)))
 
 
 def _check_sizes(**sizes: int) -> None:

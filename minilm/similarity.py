@@ -9,21 +9,37 @@ others, one compares pairs. A larger score always means more similar. n and m em
 References
 ----------
 .. [1] Reimers and Gurevych 2019, "Sentence-BERT", https://arxiv.org/abs/1908.10084
+.. [2] Li and Li 2023, "AnglE-optimized Text Embeddings", https://arxiv.org/abs/2309.12871
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from enum import Enum
+from functools import wraps
 
 import numpy as np
 import numpy.typing as npt
 
-from minilm._arrays import FloatArray
+from minilm._arrays import FloatArray, as_array, as_tensor, is_tensor, no_float_errors
 from minilm.pooling import normalize
 
 Similarity = Callable[[npt.ArrayLike, npt.ArrayLike], FloatArray]
 
 
+def _also_for_tensors(measure: Similarity) -> Similarity:
+    """Make a function of arrays take torch's tensors as well, and then return one."""
+
+    @wraps(measure)
+    def measured(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
+        scores = measure(a, b)
+        return as_tensor(scores) if is_tensor(a) or is_tensor(b) else scores
+
+    return measured
+
+
+@_also_for_tensors
+@no_float_errors
 def dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Dot product of every embedding in ``a`` with every one in ``b``.
 
@@ -51,6 +67,8 @@ def dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     return first @ second.T
 
 
+@_also_for_tensors
+@no_float_errors
 def cos_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Cosine of the angle between every embedding in ``a`` and every one in ``b``, shape (n, m).
 
@@ -64,6 +82,8 @@ def cos_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     return dot_score(normalize(as_rows(a)), normalize(as_rows(b)))
 
 
+@_also_for_tensors
+@no_float_errors
 def euclidean_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Minus the Euclidean distance of every embedding in ``a`` to every one in ``b``, shape (n, m).
 
@@ -81,6 +101,8 @@ def euclidean_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     return -np.sqrt(np.maximum(squares, 0)).astype(np.result_type(first, second))
 
 
+@_also_for_tensors
+@no_float_errors
 def manhattan_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Minus the Manhattan distance of every embedding in ``a`` to every one in ``b``, shape (n, m).
 
@@ -99,12 +121,14 @@ def manhattan_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     return scores
 
 
+@_also_for_tensors
+@no_float_errors
 def pairwise_dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Dot product of each embedding in ``a`` with the embedding in the same row of ``b``.
 
     Parameters
     ----------
-    a, b : array_like of float, shape (n, E) or (E,)
+    a, b : array_like of float, shape (n, E), (1, E) or (E,)
         A single embedding is paired with every one of the other array.
 
     Returns
@@ -125,22 +149,54 @@ def pairwise_dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     return np.asarray((first * second).sum(axis=-1))
 
 
+@_also_for_tensors
+@no_float_errors
 def pairwise_cos_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Cosine of each pair, shape (n,): see :func:`pairwise_dot_score`."""
     first, second = _pairs(a, b)
     return pairwise_dot_score(normalize(first), normalize(second))
 
 
+@_also_for_tensors
+@no_float_errors
 def pairwise_euclidean_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Minus the Euclidean distance of each pair, shape (n,): see :func:`pairwise_dot_score`."""
     first, second = _pairs(a, b)
     return np.asarray(-np.linalg.norm(first - second, axis=-1))
 
 
+@_also_for_tensors
+@no_float_errors
 def pairwise_manhattan_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Minus the Manhattan distance of each pair, shape (n,): see :func:`pairwise_dot_score`."""
     first, second = _pairs(a, b)
     return np.asarray(-np.abs(first - second).sum(axis=-1))
+
+
+def normalize_embeddings(embeddings: npt.ArrayLike) -> FloatArray:
+    """Each embedding divided by its Euclidean length, (n, E) or (E,); a tensor of torch for one.
+
+    Examples
+    --------
+    >>> normalize_embeddings([3.0, 4.0])
+    array([0.6, 0.8])
+    """
+    normalized = normalize(as_floats(embeddings))
+    return as_tensor(normalized) if is_tensor(embeddings) else normalized
+
+
+@_also_for_tensors
+def pairwise_angle_sim(x: npt.ArrayLike, y: npt.ArrayLike) -> FloatArray:
+    """AnglE similarity [2]_ of each pair, shape (n,): see :func:`pairwise_dot_score`.
+
+    Each embedding is scaled to length 1, and its halves are the real and the imaginary parts of numbers.
+    """
+    first, second = (normalize(vectors) for vectors in _pairs(x, y))
+    if first.shape[-1] % 2:  # a last component of 0 belongs to the second half
+        first, second = (np.concatenate([v, np.zeros_like(v[..., :1])], axis=-1) for v in (first, second))
+    half = first.shape[-1] // 2
+    sines = first[..., half:] * second[..., :half] - first[..., :half] * second[..., half:]
+    return np.asarray(np.abs((first * second).sum(axis=-1) + sines.sum(axis=-1)))
 
 
 # By a checkpoint's ``similarity_fn_name``: the function for all with all, and the function for pairs.
@@ -152,14 +208,43 @@ SIMILARITY: dict[str, tuple[Similarity, Similarity]] = {
 }
 
 
+class SimilarityFunction(Enum):
+    """The measures by name, as sentence-transformers has them for its encoders of one vector per text."""
+
+    COSINE = "cosine"
+    DOT_PRODUCT = "dot"
+    DOT = "dot"  # noqa: PIE796 - another name for it
+    EUCLIDEAN = "euclidean"
+    MANHATTAN = "manhattan"
+
+    @staticmethod
+    def to_similarity_fn(similarity_function: str | SimilarityFunction) -> Similarity:
+        """Return the function that compares all embeddings with all others."""
+        return SIMILARITY[SimilarityFunction(similarity_function).value][0]
+
+    @staticmethod
+    def to_similarity_pairwise_fn(similarity_function: str | SimilarityFunction) -> Similarity:
+        """Return the function that compares pairs."""
+        return SIMILARITY[SimilarityFunction(similarity_function).value][1]
+
+    @staticmethod
+    def possible_values() -> list[str]:
+        """Return the names."""
+        return [function.value for function in SimilarityFunction]
+
+
+@no_float_errors
 def as_floats(x: npt.ArrayLike) -> FloatArray:
     """Return embeddings as an array of at least float32, or raise ValueError; integers become float64."""
+    _refuse_missing(x if isinstance(x, (list, tuple)) else ())
     try:
-        array = np.asarray(x)
+        array = np.asarray(as_array(x))
     except ValueError as error:  # rows of different widths
         raise ValueError(f"embeddings must all have the same width: {error}") from None
+    _refuse_missing(array if array.dtype == object and array.ndim else ())
     if array.dtype.kind not in "fiu":
-        raise ValueError(f"embeddings must be numbers, not {array.dtype}")
+        hint = ": of a table pass one column, df['embedding']" if hasattr(type(x), "columns") else ""
+        raise ValueError(f"embeddings must be numbers, not {array.dtype}{hint}")
     if array.ndim not in (1, 2):
         raise ValueError(f"embeddings must have one or two dimensions, not shape {array.shape}")
     if array.dtype.kind != "f":
@@ -173,6 +258,12 @@ def as_rows(x: npt.ArrayLike) -> FloatArray:
     return np.atleast_2d(as_floats(x))
 
 
+def _refuse_missing(rows: Iterable[object]) -> None:
+    for index, row in enumerate(rows):
+        if row is None:
+            raise ValueError(f"embeddings must be numbers, not missing: embeddings[{index}] is None")
+
+
 def _same_width(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
     if first.shape[-1] != second.shape[-1]:
         raise ValueError(f"embeddings of widths {first.shape[-1]} and {second.shape[-1]} cannot be compared")
@@ -181,6 +272,6 @@ def _same_width(first: FloatArray, second: FloatArray) -> tuple[FloatArray, Floa
 
 def _pairs(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     first, second = _same_width(as_floats(a), as_floats(b))
-    if first.ndim == second.ndim == 2 and len(first) != len(second):
+    if first.ndim == second.ndim == 2 and len(first) != len(second) and 1 not in (len(first), len(second)):
         raise ValueError(f"{len(first)} embeddings and {len(second)} are not pairs")
     return first, second

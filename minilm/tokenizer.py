@@ -9,6 +9,7 @@ sentence-transformers does: the length comes from ``max_seq_length``, and nothin
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ from tokenizers import Tokenizer as Backend
 
 from minilm._arrays import Int64Array
 from minilm.errors import CheckpointError, one_line
+from minilm.text.calls import TokenizerCalls
 from minilm.text.pairs import PairFrame, kept_of_pair, pair_frame
 from minilm.text.prefix import CHARACTERS_PER_TOKEN, PrefixCutter
 from minilm.text.spans import TextSpans, text_spans
@@ -39,12 +41,20 @@ class TokenizedTexts(NamedTuple):
 
 
 @dataclass(eq=False, repr=False)
-class Tokenizer:
+class Tokenizer(TokenizerCalls):
     """The tokenizer of one checkpoint, as :func:`minilm.checkpoint.tokenizer.open_tokenizer` makes it."""
 
     backend: Backend  # truncates at max_seq_length tokens, and does not pad
     path: Path  # for error messages
     _max_seq_length: int
+    truncation_side: str = "right"  # "left": the end of a long text is kept
+
+    def __post_init__(self) -> None:
+        self._truncate(self.backend, self._max_seq_length)
+
+    def _truncate(self, backend: Backend, max_length: int) -> None:
+        """Let a tokenizer of the library cut every text to ``max_length`` tokens."""
+        backend.enable_truncation(max_length, direction=self.truncation_side)
 
     @property
     def max_seq_length(self) -> int:
@@ -59,10 +69,10 @@ class Tokenizer:
                 f"max_seq_length must be more than the {added} tokens that {self.path} adds to every text, "
                 f"not {value}"
             )
-        self.backend.enable_truncation(max_length=value)
+        self._truncate(self.backend, value)
         self._max_seq_length = value
 
-    def __call__(self, texts: Sequence[str]) -> TokenizedTexts:
+    def texts(self, texts: Sequence[str]) -> TokenizedTexts:
         """Token ids of each text, cut at ``max_seq_length``, and whether it was cut.
 
         A lone surrogate raises TypeError or UnicodeEncodeError, for ``text.inputs.check_encodable`` to find.
@@ -93,19 +103,25 @@ class Tokenizer:
                 f"{self.path} adds {self._frame.added} tokens to every pair, and must leave room for one of "
                 f"each text among the {self.max_seq_length} that are kept of it"
             )
-        texts = [text for pair in pairs for text in pair]
+        texts = list(dict.fromkeys(text for pair in pairs for text in pair))  # a query once, not per document
         encodings = self._encode(texts, with_offsets=False, add_special_tokens=False)
+        of_text = dict(zip(texts, encodings, strict=True))
         room = self.max_seq_length - self._frame.added
         types: list[list[int]] = []
         tokenized = TokenizedTexts([], [], types)
-        for pair, first, second in zip(pairs, encodings[::2], encodings[1::2], strict=True):
+        for pair in pairs:
+            first, second = of_text[pair[0]], of_text[pair[1]]
             lengths = self._lengths(pair, first, second)
             kept = kept_of_pair(*lengths, room)
-            input_ids, token_type_ids = self._frame.join(first.ids[: kept[0]], second.ids[: kept[1]])
+            ids = (self._kept(first.ids, kept[0]), self._kept(second.ids, kept[1]))
+            input_ids, token_type_ids = self._frame.join(*ids)
             tokenized.input_ids.append(input_ids)
             tokenized.is_truncated.append(kept != lengths)
             types.append(token_type_ids)
         return tokenized
+
+    def _kept(self, ids: list[int], size: int) -> list[int]:
+        return ids[:size] if self.truncation_side == "right" else ids[len(ids) - size :]
 
     @property
     def shortest_pair(self) -> int:
@@ -128,7 +144,10 @@ class Tokenizer:
     ) -> list[Encoding]:
         """Encode as much of each text as its first ``max_seq_length`` tokens need."""
         encode = self.backend.encode_batch if with_offsets else self.backend.encode_batch_fast
-        short = CHARACTERS_PER_TOKEN * self._max_seq_length
+        # of a text that is cut on the left, the end is kept, and so all of it is read
+        short = (
+            CHARACTERS_PER_TOKEN * self._max_seq_length if self.truncation_side == "right" else sys.maxsize
+        )
         prefixes = [
             text if len(text) <= short else self._prefix.initial(text, self._max_seq_length) for text in texts
         ]
@@ -161,6 +180,16 @@ class Tokenizer:
         backend.no_truncation()
         return backend
 
+    def backend_of_length(self, max_length: int | None) -> Backend:
+        """Return a tokenizer of the library that cuts at this length, or not at all."""
+        if max_length is None:
+            return self._without_truncation
+        if max_length == self.max_seq_length:
+            return self.backend
+        backend = Backend.from_str(self.backend.to_str())  # a new one: this takes 20 ms
+        self._truncate(backend, max_length)
+        return backend
+
     @cached_property
     def _frame(self) -> PairFrame:
         return pair_frame(self._without_truncation, self.path)
@@ -173,7 +202,7 @@ class Tokenizer:
         # the sequence id of an added token is None
         places = [index for index, side in enumerate(framed.sequence_ids) if side == 0]
         before, after = (framed.ids[: places[0]], framed.ids[places[-1] + 1 :]) if places else ([], [])
-        if [*before, *bare.ids, *after] != framed.ids or before + after != self([""]).input_ids[0]:
+        if [*before, *bare.ids, *after] != framed.ids or before + after != self.texts([""]).input_ids[0]:
             raise CheckpointError(f"{self.path} does more to a text than put tokens around it")
         return before, after
 

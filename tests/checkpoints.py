@@ -118,9 +118,11 @@ def write_cross_encoder(make_checkpoint: MakeCheckpoint, *, labels: int = 1, **f
     ):
         tensors[name] = random.normal(0, 0.3, shape).astype(np.float32)
     save_file(tensors, directory / "model.safetensors")
+    (directory / "tokenizer_config.json").write_text(json.dumps({"model_max_length": TINY.max_seq_length}))
     config = directory / "config.json"
     names = {str(i): f"LABEL_{i}" for i in range(labels)}
-    config.write_text(json.dumps({**json.loads(config.read_text()), "id2label": names, **fields}))
+    head = {"architectures": ["BertForSequenceClassification"], "id2label": names}
+    config.write_text(json.dumps({**json.loads(config.read_text()), **head, **fields}))
     return directory
 
 
@@ -143,6 +145,22 @@ def write_dense(directory: Path, tensors: dict[str, Any] | None = None, **fields
 def add_dense(directory: Path, tensors: dict[str, Any] | None = None, **fields: Any) -> None:
     """Insert a Dense module between pooling and normalization."""
     modules = json.loads((directory / "modules.json").read_text())
-    modules.insert(2, {"path": "2_Dense", "type": "sentence_transformers.models.Dense"})
+    modules.insert(2, {"name": "dense", "path": "2_Dense", "type": "sentence_transformers.models.Dense"})
     (directory / "modules.json").write_text(json.dumps(modules))
     write_dense(directory / "2_Dense", tensors, **fields)
+
+
+def write_version_6(directory: Path, **settings: Any) -> None:
+    """Write a cross-encoder's settings as sentence-transformers 6 saves them, beside its modules."""
+    transformer = {
+        "name": "0",
+        "path": "",
+        "type": "sentence_transformers.base.modules.transformer.Transformer",
+    }
+    files: dict[str, Any] = {
+        "modules.json": [transformer],
+        "sentence_bert_config.json": {"transformer_task": "sequence-classification", "max_seq_length": 16},
+        "config_sentence_transformers.json": {"model_type": "CrossEncoder", **settings},
+    }
+    for name, content in files.items():
+        (directory / name).write_text(json.dumps(content))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -26,6 +28,19 @@ def etag(name: str, content: bytes) -> str:
     if name.endswith(".safetensors"):
         return hashlib.sha256(content).hexdigest()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _entry(name: str, content: bytes) -> dict[str, object]:
+    """A file in the list that the Hub gives of a commit."""
+    entry: dict[str, object] = {
+        "type": "file",
+        "path": name,
+        "size": len(content),
+        "oid": etag(name, content),
+    }
+    if name.endswith(".safetensors"):
+        entry["lfs"] = {"oid": etag(name, content), "size": len(content), "pointerSize": 134}
+    return entry
 
 
 @dataclass
@@ -60,7 +75,7 @@ class FakeHub:
         repo_id, found, rest = unquote(handler.path).lstrip("/").partition("/resolve/")
         revision, _, name = rest.partition("/")
         if not found:  # huggingface_hub also sends requests that are not for files
-            return _refuse(handler, 404)
+            return self._answer_api(handler)
         self.requests.append((handler.command, name))
         self.credentials.add(handler.headers["Authorization"])
         if self.status is not None:
@@ -76,6 +91,27 @@ class FakeHub:
         if name not in commits[commit]:
             return _refuse(handler, 404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit})
         return self._send(handler, name, commit, commits[commit][name])
+
+    def _answer_api(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer what ``snapshot_download`` asks: the commit of a revision, and the list of its files."""
+        pattern = r"/api/models/(?P<repo>[^/]+/[^/]+)(/(?P<what>revision|tree)/(?P<revision>[^?]+))?"
+        match = re.match(pattern, unquote(handler.path))
+        repo_id = match["repo"] if match else ""
+        commit = self._refs.get((repo_id, (match and match["revision"]) or "main"))
+        commit = commit or (match and match["revision"]) or ""
+        files = self._repositories.get(repo_id, {}).get(commit)
+        if match is None or files is None or self.status is not None:
+            return _refuse(handler, self.status or 404)
+        listing = [_entry(name, content) for name, content in files.items()]
+        names = [{"rfilename": name} for name in files]  # older releases need these
+        answer = listing if match["what"] == "tree" else {"id": repo_id, "sha": commit, "siblings": names}
+        body = json.dumps(answer).encode()
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+        return None
 
     def _send(self, handler: BaseHTTPRequestHandler, name: str, commit: str, content: bytes) -> None:
         handler.send_response(200)

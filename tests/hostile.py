@@ -142,7 +142,7 @@ def assert_unit_vectors(model: MiniLM, given_texts: Sequence[str]) -> None:
 
 def assert_ids_of(theirs: Library, ours: Tokenizer, given_texts: Sequence[str]) -> None:
     expected = theirs.encode_batch(list(given_texts))
-    ids, is_truncated, _ = ours(given_texts)
+    ids, is_truncated, _ = ours.texts(given_texts)
     for text, encoding, row, cut in zip(given_texts, expected, ids, is_truncated, strict=True):
         assert (row, cut) == (encoding.ids, bool(encoding.overflowing)), ascii(text)
 

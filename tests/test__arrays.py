@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minilm._arrays import GrowingArray, TopK
+from minilm._arrays import GrowingArray, TopK, as_array, as_tensor, as_tensors, is_tensor
 
 
 @pytest.mark.parametrize("expected_rows", [0, 1, 3, 7, 20])
@@ -63,3 +64,19 @@ def test_a_wider_type_of_scores_is_kept() -> None:
     top.add(np.array([[1.0, 1.0 + 1e-12, 0.0]]), first_column=5)
     assert top.columns.tolist() == [[6, 5]]
     assert top.scores.dtype == np.float64
+
+
+def test_whatever_holds_numbers_becomes_an_array() -> None:
+    rows = np.arange(6, dtype=np.float32).reshape(2, 3)
+    for same in (rows, [*rows], iter(rows), pd.Series([*rows]), rows.tolist(), pd.Series(rows.tolist())):
+        np.testing.assert_array_equal(as_array(same), rows)
+    assert as_array(rows) is rows  # may be memory-mapped
+    assert as_array(pd.Series(["a", "b"])).dtype.kind in "OU"
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    np.testing.assert_array_equal(as_array(pyarrow.array(rows.tolist())), rows)
+
+
+def test_what_is_no_tensor_is_told_without_torch() -> None:
+    assert not any(map(is_tensor, (np.ones(2), [np.ones(2)], [], (), "torch", None)))
+    assert as_tensor("text") == "text"
+    assert as_tensors([], True) == []

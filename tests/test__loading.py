@@ -20,7 +20,7 @@ WORDS = "embeddings.word_embeddings.weight"
 
 def test_the_parts_of_an_embedder_are_those_of_its_files(make_checkpoint: MakeCheckpoint) -> None:
     directory = make_checkpoint()
-    config, parameters, tokenizer, head = read_embedder(directory)
+    config, parameters, tokenizer, head, _ = read_embedder(directory)
     assert config == TINY
     words = load_file(directory / "model.safetensors")[WORDS]
     np.testing.assert_array_equal(parameters.word_embeddings, words)
@@ -62,7 +62,7 @@ def test_a_directory_is_loaded_with_its_prompts(make_checkpoint: MakeCheckpoint)
     )
     checkpoint, settings, parts = load(directory, read_embedder)
     assert (checkpoint.directory, checkpoint.is_default) == (directory, False)
-    assert settings == ({"query": "q: ", "document": ""}, "query", "dot")
+    assert settings == ({"query": "q: ", "document": ""}, "query", "dot", None)
     assert parts.config == TINY
 
 
@@ -81,9 +81,9 @@ class Race:
         monkeypatch.setattr(_loading, "likely_directory", lambda *_, **__: directory)
         monkeypatch.setattr(_loading, "find_checkpoint", self.find)
 
-    def read(self, directory: Path) -> EmbedderParts:
+    def read(self, directory: Path, is_default: bool) -> EmbedderParts:
         self.reads.append(directory)
-        parts = read_embedder(directory)
+        parts = read_embedder(directory, is_default)
         self.has_read.set()
         return parts
 
@@ -135,3 +135,16 @@ def test_a_likely_directory_that_is_damaged_does_not_matter_if_another_is_found(
     race.directory = make_checkpoint("elsewhere")
     _, _, parts = load("any", race.read)
     assert parts.config == TINY
+
+
+def test_of_the_default_model_only_the_files_of_its_manifest_are_read(
+    make_checkpoint: MakeCheckpoint,
+) -> None:
+    directory = make_checkpoint()
+    (directory / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    (directory / "config_sentence_transformers.json").write_text('{"prompts": {"query": "q: "}}')
+    assert read_embedder(directory).prompts.prompts["query"] == "q: "
+    assert read_embedder(directory).tokenizer(["A"]) != read_embedder(directory).tokenizer(["a"])
+    parts = read_embedder(directory, is_default=True)
+    assert parts.prompts.prompts["query"] == ""
+    assert parts.tokenizer(["A"]) == parts.tokenizer(["a"])

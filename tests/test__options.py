@@ -46,7 +46,7 @@ def test_the_similarity_is_the_one_that_was_set(tiny: MiniLM) -> None:
         {"cosine": 0.8, "dot": 8, "euclidean": -(13**0.5), "manhattan": -5}, rel=3e-7
     )
     bad: Any
-    for bad in ("hamming", None, ["dot"]):
+    for bad in ("hamming", "maxsim", ["dot"]):
         with pytest.raises(
             ValueError, match="similarity_fn_name must be one of cosine, dot, euclidean, manh"
         ):

@@ -199,7 +199,7 @@ def test_the_prompt_is_the_text_itself_or_that_of_the_name_or_the_default(tiny: 
     [
         (["x"], TypeError, "prompts must map names to texts, not be a list"),
         ({1: "x"}, TypeError, "a prompt's name must be a str, not int"),
-        ({"x": None}, TypeError, r"prompts\['x'\] must be a str, not NoneType"),
+        ({"x": float("nan")}, TypeError, r"prompts\['x'\] is missing \(NaN\)"),
         ({"x": b"y"}, TypeError, r"prompts\['x'\] must be a str, not bytes: decode it first"),
         ({"x": "\ud800"}, ValueError, r"prompts\['x'\] holds the lone surrogate"),
         ({"\ud800": "x"}, ValueError, "a prompt's name holds the lone surrogate"),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from minilm import CheckpointError, CrossEncoder, TruncationWarning, encoder
 from minilm.activations import sigmoid
 from minilm.checkpoint.weights import load_parameters
-from tests.checkpoints import MakeCheckpoint, write_cross_encoder
+from tests.checkpoints import MakeCheckpoint, write_cross_encoder, write_version_6
 
 PAIRS = [("a b c", "d e f"), ("a", ""), ("", "b"), ("x y z", "a b c d e f g"), ("q", "r")]
 
@@ -80,15 +80,21 @@ def test_what_is_asked_wrongly(make_checkpoint: MakeCheckpoint) -> None:
     directory = write_cross_encoder(make_checkpoint, labels=2)
     ours = CrossEncoder(directory)
     pair: Any
-    for pair, shown in ((("a", None), r"\('a', None\)"), ("abc", "'abc'"), (("a",), r"\('a',\)")):
+    for pair, shown in ((("a", "b", "c"), r"\('a', 'b', 'c'\)"), ("abc", "'abc'"), (("a",), r"\('a',\)")):
         with pytest.raises(TypeError, match=rf"inputs\[1\] must be a pair of str, not {shown}"):
             ours.predict([("a", "b"), pair, ("a", "b")])
+    for missing, at in (
+        (("a", None), r"\[1\]\[1\] is missing \(None\)"),
+        (float("nan"), r"\[1\] is missing \(NaN\)"),
+    ):
+        with pytest.raises(TypeError, match=f"inputs{at}"):
+            ours.predict([("a", "b"), missing])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="lone surrogate"):
         ours.predict([("a", "\ud800")])
     with pytest.raises(ValueError, match="this one has 2: use predict"):
         ours.rank("a", ["b"])
-    with pytest.raises(ValueError, match="convert_to_tensor=True is not supported"):
-        ours.predict([("a", "b")], convert_to_tensor=True)
+    with pytest.raises(ValueError, match="device='cuda' is not supported"):
+        ours.predict([("a", "b")], device="cuda")
     with pytest.raises(ValueError, match=r"max_length must lie in 5 to 24 for this model, not 3"):
         CrossEncoder(directory, max_length=3)
     with pytest.raises(ValueError, match=r"returned an array of shape \(\) for logits of shape \(1, 2\)"):
@@ -105,7 +111,7 @@ def test_what_is_asked_wrongly(make_checkpoint: MakeCheckpoint) -> None:
             {"id2label": {"0": "a", "1": "b"}},
             r"classifier\.weight has shape \(1, 16\), config\.json says \(2, 16\)",
         ),
-        ({"sbert_ce_default_activation_function": "torch.nn.Softmax"}, "'torch.nn.Softmax' is not supported"),
+        ({"sbert_ce_default_activation_function": "torch.nn.SELU"}, "'torch.nn.SELU' is not supported"),
         ({"model_type": "roberta"}, "model_type 'roberta' is not supported"),
     ],
 )
@@ -129,7 +135,7 @@ def test_a_prompt_stands_before_the_first_text(make_checkpoint: MakeCheckpoint) 
     assert expected != ours.predict([("a", "b")])
     np.testing.assert_array_equal(ours.predict([("a", "b")], prompt="x y "), expected)
     assert ours.rank("a", ["b"], prompt="x y ")[0]["score"] == expected
-    (directory / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    write_version_6(directory, **prompts)
     ours = CrossEncoder(directory)
     assert (ours.prompts["ask"], ours.default_prompt_name) == ("x y ", "ask")
     np.testing.assert_array_equal(ours.predict([("a", "b")]), expected)
@@ -172,7 +178,65 @@ def test_token_ids_that_the_model_does_not_have_are_refused(
 
 def test_a_model_without_token_types_ignores_them(make_checkpoint: MakeCheckpoint) -> None:
     directory = write_cross_encoder(make_checkpoint)
-    (directory / "tokenizer_config.json").write_text('{"model_input_names": ["input_ids"]}')
+    (directory / "tokenizer_config.json").write_text('{"model_input_names": ["input_ids", "attention_mask"]}')
     ours = CrossEncoder(directory)
     zeros, sevens = (ours.predict_tokens([[2, 5, 3]], [[kind] * 3]) for kind in (0, 7))
     np.testing.assert_array_equal(zeros, sevens)
+
+
+def test_former_names_and_places_of_arguments(
+    make_checkpoint: MakeCheckpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = write_cross_encoder(make_checkpoint)
+    ours = CrossEncoder(directory)
+    expected = ours.predict(PAIRS)
+    for same in (
+        CrossEncoder(directory, 1, None, None, "cpu"),
+        CrossEncoder(model_name=directory, automodel_args={}, tokenizer_args={}, classifier_dropout=0.1),  # type: ignore[call-arg]
+    ):
+        np.testing.assert_array_equal(same.predict(PAIRS), expected)
+    assert "`classifier_dropout` argument is deprecated and has no effect" in caplog.text
+    np.testing.assert_array_equal(ours.predict(sentences=PAIRS, num_workers=2), expected)  # type: ignore[call-overload]
+    np.testing.assert_array_equal(ours.predict(np.array(PAIRS[:1]))[0], expected[0])
+    assert ours.predict(np.array(PAIRS[0])) == expected[0]
+    assert CrossEncoder(directory, default_activation_function=np.negative).activation_fn is np.negative  # type: ignore[call-arg]
+    ours.activation_fn = None  # the logits themselves
+    np.testing.assert_allclose(1 / (1 + np.exp(-ours.predict(PAIRS))), expected, rtol=0, atol=2e-7)
+    for options, error, message in (
+        ({"num_labels": 2}, ValueError, "num_labels=2: the checkpoint's classifier has 1"),
+        ({"config_kwargs": {"num_labels": 3}}, ValueError, "num_labels=3: the checkpoint's classifier has 1"),
+        (
+            {"activation_fn": "sigmoid"},
+            TypeError,
+            "must be a function of logits, not 'sigmoid'",
+        ),
+        ({"lenght": 3}, TypeError, "unexpected keyword argument 'lenght'"),
+    ):
+        with pytest.raises(error, match=message):
+            CrossEncoder(directory, **options)
+    with pytest.raises(TypeError, match="5 arguments by position, of at most 4"):
+        CrossEncoder(directory, 1, None, None, "cpu", 3)
+
+
+def test_a_length_that_is_set_has_an_effect(make_checkpoint: MakeCheckpoint) -> None:
+    ours = CrossEncoder(write_cross_encoder(make_checkpoint))
+    ours.max_length = 8
+    assert ours.max_length == ours.max_seq_length == 8
+    with pytest.warns(TruncationWarning, match="were cut at 8 tokens") as caught:
+        ours.rank("a b c d", ["e f g h"])
+    assert caught[0].filename == __file__
+    with pytest.raises(AttributeError, match="has no attribute 'max_lenght'; did you mean 'max_length'"):
+        ours.max_lenght = 3  # type: ignore[attr-defined]
+
+
+def test_tables_are_refused_and_their_values_taken(make_checkpoint: MakeCheckpoint) -> None:
+    ours = CrossEncoder(write_cross_encoder(make_checkpoint))
+    frame = pd.DataFrame(PAIRS, columns=["query", "document"])
+    np.testing.assert_array_equal(ours.predict(frame.values), ours.predict(PAIRS))
+    with pytest.raises(TypeError, match=r"a table: .*df\[\['query', 'document'\]\].values"):
+        ours.predict(frame)
+    with pytest.raises(TypeError, match=r"documents is a DataFrame of pandas, a table: pass df\['text'\]"):
+        ours.rank("a", frame[["document"]])
+    with pytest.raises(TypeError, match=r"documents\[1\] is missing \(NaN\)"):
+        ours.rank("a", ["b", float("nan")])  # type: ignore[list-item]
+    assert ours.rank("a", ["b"], top_k=0) == []

@@ -14,11 +14,15 @@ from minilm.heads import (
     ClassificationHead,
     Dense,
     EmbeddingHead,
+    LayerNormStep,
+    activated,
+    check_activation,
     check_output,
     features,
     token_vectors,
 )
-from minilm.pooling import Pooling
+from minilm.pooling import Pooling, normalize
+from minilm.tokenizer import TokenizedTexts
 from tests.parity.texts import PLAIN
 
 # one text of two tokens; their mean is (3, 4), whose length is 5
@@ -128,7 +132,9 @@ def test_logits_by_hand() -> None:
 
 
 def test_features_are_all_of_one_text() -> None:
-    result = features([2, 3], STATES[0], EmbeddingHead(2, ("mean",)).embedder())
+    tokenized = TokenizedTexts([[2, 3]], [False])
+    [result] = features(tokenized, [STATES[0]], EmbeddingHead(2, ("mean",)).embedder(), 1)
+    assert (result.pop("modality"), result.pop("prompt_length")) == ("text", 1)
     assert {name: values.tolist() for name, values in result.items()} == {
         "input_ids": [2, 3],
         "token_type_ids": [0, 0],
@@ -169,3 +175,22 @@ def test_poolings_are_those_of_the_token_embeddings(model: MiniLM, monkeypatch: 
         np.testing.assert_allclose(raw, expected, rtol=0, atol=1e-5)
         unit = model.encode(text, pooling=pooling)
         np.testing.assert_allclose(unit, expected / np.linalg.norm(expected), rtol=0, atol=1e-6)
+
+
+def test_scores_are_what_the_activation_makes_of_logits() -> None:
+    logits = np.array([[1.0, -2.0]], np.float32)
+    assert activated(None, logits) is logits
+    np.testing.assert_array_equal(activated(np.negative, logits), -logits)
+    with pytest.raises(TypeError, match="activation_fn must be a function of logits, not 'tanh'"):
+        check_activation("tanh")  # type: ignore[arg-type]
+
+
+def test_a_layer_norm_after_pooling_by_hand() -> None:
+    step = LayerNormStep(np.array([1, 2], np.float32), np.array([0, 1], np.float32))
+    # mean 2, variance 1, and torch's epsilon of 1e-5
+    scale = 1 / np.sqrt(1 + 1e-5)
+    np.testing.assert_allclose(step(np.array([[1, 3]], np.float32)), [[-scale, 1 + 2 * scale]], rtol=1e-6)
+    head = EmbeddingHead(2, ("mean",), (normalize, step))
+    assert head.width() == 2
+    hidden_states = np.array([[[3, 4], [3, 4]]], np.float32)
+    np.testing.assert_allclose(head.embedder()(hidden_states), step(np.array([[0.6, 0.8]], np.float32)))

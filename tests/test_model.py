@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,7 @@ def test_token_embeddings_are_the_last_hidden_states(model: MiniLM, float64_para
     given = [PLAIN[0], "", PLAIN[13]]
     tokens = model.encode(given, output_value="token_embeddings")
     for text, ours in zip(given, tokens, strict=True):
-        ids, mask = pad(model.tokenizer([text]).input_ids)
+        ids, mask = pad(model.tokenizer.texts([text]).input_ids)
         truth = encoder.encode(ids, mask, float64_parameters, model.config)[0]
         assert (ours.shape, ours.dtype) == (truth.shape, FLOAT32)
         # unnormalized states reach 5, so float32's rounding is 25 times that of the embeddings
@@ -136,9 +137,9 @@ def test_the_beginning_is_what_counts_of_a_cut_text(model: MiniLM) -> None:
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        (["ok", None], "inputs[1] is NoneType, not str"),
+        (["ok", None], "inputs[1] is missing (None): leave it out, or put a text in its place"),
         (["ok", "ok", 3], "inputs[2] is int, not str"),
-        ([float("nan")], "inputs[0] is float, not str"),
+        ([float("nan")], "inputs[0] is missing (NaN): leave it out, or put a text in its place"),
         (["ok", b"bytes"], "inputs[1] is bytes, not str: decode it first"),
         ([["nested"]], "inputs[0] is list, not str"),
         (np.ones(2), "inputs[0] is float64, not str"),
@@ -177,12 +178,10 @@ def test_a_lone_surrogate_is_named(model: MiniLM) -> None:
         ({"precision": "int8", "output_value": None}, "precision has no meaning for output_value None"),
         ({"truncate_dim": 0}, "truncate_dim must be a positive whole number, not 0"),
         ({"prompt_name": "nope"}, "prompt_name must be one of query, document, not 'nope'"),
-        ({"convert_to_tensor": True}, "convert_to_tensor=True is not supported: minilm returns numpy arrays"),
-        ({"convert_to_numpy": False}, "convert_to_numpy=False is not supported: minilm returns numpy arrays"),
         ({"device": "cuda"}, "device='cuda' is not supported: minilm runs on the CPU"),
-        ({"device": ["cpu", "cpu"]}, r"device=\['cpu', 'cpu'\] is not supported"),
-        ({"pool": {}}, "minilm uses all cores by itself"),
-        ({"chunk_size": 5}, "batch_size bounds the memory"),
+        ({"device": ["cpu", "cuda"]}, "device='cuda' is not supported: minilm runs on the CPU"),
+        ({"pool": {}}, "make it by start_multi_process_pool"),
+        ({"chunk_size": 0}, "chunk_size must be a positive whole number, not 0"),
     ],
 )
 def test_options_that_cannot_be_are_refused(model: MiniLM, options: dict[str, Any], message: str) -> None:
@@ -257,5 +256,110 @@ def test_importing_minilm_loads_nothing_heavy() -> None:
 
 
 def test_token_ids_give_the_embedding_of_their_text(model: MiniLM) -> None:
-    [ids] = model.tokenizer(["one text"]).input_ids
+    [ids] = model.tokenizer.texts(["one text"]).input_ids
     assert (model.encode_tokens([ids])[0] == model.encode("one text")).all()
+
+
+def test_pairs_are_one_sequence_each(make_checkpoint: MakeCheckpoint) -> None:
+    tiny = MiniLM(make_checkpoint())
+    everything = tiny.encode([("a", "b c"), "d"], output_value=None)
+    assert [features["input_ids"].tolist() for features in everything] == [[2, 5, 3, 6, 7, 3], [2, 8, 3]]
+    assert [features["token_type_ids"].tolist() for features in everything] == [[0, 0, 0, 1, 1, 1], [0, 0, 0]]
+    both = tiny.encode([("a", "b c"), "d"])
+    np.testing.assert_allclose(both[1], tiny.encode("d"), rtol=0, atol=2e-7)  # sums in another order
+    np.testing.assert_array_equal(tiny.encode(np.array([["a", "b c"]]))[0], tiny.encode([["a", "b c"]])[0])
+    np.testing.assert_array_equal(tiny.encode(("a", "b")), tiny.encode(["a", "b"]))  # a tuple is two texts
+    ids = tiny.preprocess([("a", "b")], prompt="c ")["input_ids"]
+    assert ids.tolist() == [[2, 7, 5, 3, 6, 3]]
+    with pytest.raises(ValueError, match=r"inputs\[1\] holds the lone surrogate"):
+        tiny.encode([("a", "b"), "\ud800"])
+
+
+def test_a_cut_text_is_told_at_the_line_of_the_caller(make_checkpoint: MakeCheckpoint) -> None:
+    tiny = MiniLM(make_checkpoint(), max_seq_length=4)
+    for call in (
+        tiny.encode,
+        tiny.encode_query,
+        tiny.encode_document,
+        lambda text: tiny.similarity(text, "a"),
+    ):
+        with pytest.warns(TruncationWarning) as caught:
+            call("a b c d")
+        assert caught[0].filename == __file__
+
+
+def test_queries_take_arguments_by_position_and_former_names(
+    make_checkpoint: MakeCheckpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    tiny = MiniLM(make_checkpoint(), prompts={"query": "q ", "x": "z "})
+    np.testing.assert_array_equal(tiny.encode_query(["a"], "x", None, 8), tiny.encode(["z a"]))
+    np.testing.assert_array_equal(tiny.encode_query(sentences=["a"]), tiny.encode(["q a"]))  # type: ignore[call-overload]
+    assert "`sentences` argument was renamed" in caplog.text
+    with pytest.raises(TypeError, match="several values for the argument 'inputs'"):
+        tiny.encode_query("a", inputs="b")  # type: ignore[call-overload]
+    caplog.clear()
+    np.testing.assert_array_equal(tiny.encode("a", "x", "q "), tiny.encode("q a"))
+    assert "Ignoring the `prompt_name`" in caplog.text
+
+
+def test_prompts_that_are_set_are_all_that_there_are(make_checkpoint: MakeCheckpoint) -> None:
+    tiny = MiniLM(make_checkpoint())
+    tiny.prompts = {"passage": "p ", "x": None}
+    assert tiny.prompts == {"passage": "p ", "x": ""}
+    np.testing.assert_array_equal(tiny.encode_document("a"), tiny.encode("p a"))
+    np.testing.assert_array_equal(tiny.encode_query("a"), tiny.encode("a"))
+    with pytest.raises(TypeError, match="prompts must map names to texts, not be None"):
+        tiny.prompts = None  # type: ignore[assignment]
+    with pytest.raises(TypeError, match=r"prompts\['x'\] must be a str, not int"):
+        tiny.prompts = {"x": 3}  # type: ignore[dict-item]
+    assert [*tiny.prompts] == ["passage", "x"]
+
+
+def test_an_embedding_may_be_cut_for_a_while(make_checkpoint: MakeCheckpoint) -> None:
+    tiny = MiniLM(make_checkpoint())
+    with tiny.truncate_embeddings(3):
+        assert tiny.encode("a").shape == (tiny.get_embedding_dimension(),) == (3,)
+    assert tiny.encode("a").shape == (16,)
+
+
+def test_a_pool_is_this_process(make_checkpoint: MakeCheckpoint) -> None:
+    tiny = MiniLM(make_checkpoint())
+    pool = tiny.start_multi_process_pool(["cpu", "cpu"])
+    expected = tiny.encode(["a", "b"])
+    np.testing.assert_array_equal(tiny.encode(["a", "b"], pool=pool, chunk_size=1), expected)
+    np.testing.assert_array_equal(tiny.encode(["a", "b"], device=["cpu"] * 2), expected)
+    np.testing.assert_array_equal(tiny.encode_multi_process(["a", "b"], pool), expected)
+    tiny.stop_multi_process_pool(pool)
+
+
+def test_attributes_that_would_have_no_effect_are_refused(make_checkpoint: MakeCheckpoint) -> None:
+    tiny = MiniLM(make_checkpoint())
+    for name, message in (
+        ("max_seq_len", "MiniLM has no attribute 'max_seq_len'; did you mean 'max_seq_length'"),
+        ("config", "config of a MiniLM cannot be set: load another checkpoint"),
+        ("tokenizer", "tokenizer of a MiniLM cannot be set"),
+        ("device", "device of a MiniLM cannot be set"),
+    ):
+        with pytest.raises(AttributeError, match=message):
+            setattr(tiny, name, 8)
+    with pytest.raises(AttributeError, match="MiniLM has no attribute 'half': everything is float32"):
+        _ = tiny.half  # type: ignore[attr-defined]
+
+
+def test_tensors_need_torch(make_checkpoint: MakeCheckpoint) -> None:
+    if find_spec("torch"):
+        pytest.skip("torch is installed; tests/parity/test_calls.py compares its tensors")
+    tiny = MiniLM(make_checkpoint())
+    for options in ({"convert_to_tensor": True}, {"convert_to_numpy": False}):
+        with pytest.raises(ImportError, match="needs torch, which is not installed: pip install torch"):
+            tiny.encode("a", **options)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("ids", [[[2.5, 5.0]], [["5"]], [[None]]])
+def test_token_ids_that_are_no_whole_numbers_are_refused(make_checkpoint: MakeCheckpoint, ids: Any) -> None:
+    with pytest.raises(ValueError, match=r"input_ids\[0\] has .*, which are no whole numbers"):
+        MiniLM(make_checkpoint()).encode_tokens(ids)
+
+
+def test_nothing_has_no_token_vectors_to_quantize(make_checkpoint: MakeCheckpoint) -> None:
+    assert MiniLM(make_checkpoint()).encode([], output_value="token_embeddings", precision="int8") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -70,3 +71,39 @@ def test_truncation_keeps_the_first_components() -> None:
     np.testing.assert_array_equal(util.truncate_embeddings(UNIT, None), UNIT)
     with pytest.raises(ValueError, match="at least 1, not 0"):
         util.truncate_embeddings(UNIT, 0)
+
+
+def test_nothing_and_tokens_of_nothing_are_quantized_to_nothing() -> None:
+    for precision in ("float32", "int8", "uint8", "binary", "ubinary"):
+        assert util.quantize_embeddings([], precision) == []
+    assert [m.shape for m in util.quantize_embeddings([np.empty((0, 8), np.float32)], "int8")] == [(0, 8)]
+
+
+@pytest.mark.parametrize("precision", ["float32", "ubinary"])
+def test_faiss_finds_each_embedding_among_quantized_ones(precision: Any) -> None:
+    pytest.importorskip("faiss", reason="faiss is not installed")
+    corpus = util.quantize_embeddings(UNIT, precision)
+    options = {"corpus_precision": precision, "top_k": 3, "calibration_embeddings": UNIT}
+    hits, seconds, index = util.semantic_search_faiss(UNIT, corpus, output_index=True, **options)
+    assert [len(row) for row in hits] == [3] * len(UNIT)
+    assert all(i in [hit["corpus_id"] for hit in row] for i, row in enumerate(hits))
+    assert seconds >= 0
+    assert util.semantic_search_faiss(UNIT, corpus_index=index, **options)[0] == hits
+    few, _ = util.semantic_search_faiss(UNIT[:1], corpus[:2], **options)
+    assert sorted(hit["corpus_id"] for hit in few[0]) == [0, 1]
+
+
+def test_a_search_that_cannot_be_is_refused() -> None:
+    pytest.importorskip("faiss", reason="faiss is not installed")
+    with pytest.raises(ValueError, match="must be one of float32, uint8, ubinary, not 'int8'"):
+        util.semantic_search_faiss(UNIT, UNIT, corpus_precision="int8")
+    for arguments in ((UNIT,), (UNIT, UNIT, "index")):
+        with pytest.raises(ValueError, match="give corpus_embeddings or corpus_index, one of the two"):
+            util.semantic_search_faiss(*arguments)
+
+
+def test_a_library_that_is_not_there_is_named() -> None:
+    if find_spec("usearch"):
+        pytest.skip("usearch is installed")
+    with pytest.raises(ImportError, match="needs usearch, which is not installed: pip install usearch"):
+        util.semantic_search_usearch(UNIT, UNIT)

@@ -54,8 +54,9 @@ def test_search_by_another_measure() -> None:
 
 def test_an_empty_corpus_has_nothing_to_find() -> None:
     assert util.semantic_search(UNIT[:2], np.empty((0, 8), np.float32)) == [[], []]
-    with pytest.raises(ValueError, match="top_k must be a positive whole number, not 0"):
-        util.semantic_search(UNIT, UNIT, top_k=0)
+    assert util.semantic_search(UNIT[:2], UNIT, top_k=0) == [[], []]
+    with pytest.raises(ValueError, match="top_k must be 0 or a positive whole number, not -1"):
+        util.semantic_search(UNIT, UNIT, top_k=-1)
 
 
 @pytest.mark.parametrize("chunks", [(5000, 100_000), (1, 1), (7, 13)])

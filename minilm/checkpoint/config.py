@@ -1,22 +1,38 @@
 """From a checkpoint's JSON files to one :class:`minilm.ModelConfig`.
 
-A sentence-transformers checkpoint spreads its configuration over four files. ``config.json`` describes the
-BERT encoder, in Hugging Face's terms. ``modules.json`` lists the modules after the encoder, and
-``1_Pooling/config.json`` names the pooling. ``sentence_bert_config.json`` holds the length limit of a text.
-A setting that minilm does not compute is refused by name, so that no checkpoint ever runs wrongly.
+A sentence-transformers checkpoint spreads its configuration over several files, each read once.
+``config.json`` describes the BERT encoder, in Hugging Face's terms. ``modules.json`` lists the modules after
+the encoder, and ``1_Pooling/config.json`` names the pooling. ``sentence_bert_config.json`` holds the length
+limit of a text, and arguments for the other files. A setting that minilm does not compute is refused by name,
+so that no checkpoint ever runs wrongly.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from minilm.checkpoint.files import Fields, is_there, quoted, read_json
+from minilm.checkpoint.files import SENTENCE_BERT_CONFIGS, Fields, check_keys, is_there, quoted, read_json
+from minilm.checkpoint.keys import (
+    CONFIG,
+    DROPOUT,
+    MODEL_KWARGS,
+    MODULE,
+    NORMALIZE,
+    PROCESSING_KWARGS,
+    SENTENCE_TRANSFORMERS,
+    TEXT_KWARGS,
+    TOKENIZER,
+    TRANSFORMER,
+)
+from minilm.checkpoint.keys import POOLING as POOLING_KEYS
 from minilm.config import ModelConfig
 from minilm.errors import CheckpointError, one_line
 from minilm.fast.parameters import HIDDEN_ACTS
 from minilm.pooling import POOLING, Pooling
+from minilm.similarity import SIMILARITY
 
 # The flags of older 1_Pooling/config.json files. sentence-transformers concatenates several poolings in this
 # order. Newer files hold the names themselves ("pooling_mode").
@@ -28,63 +44,29 @@ _POOLING_FLAGS: dict[str, Pooling] = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+_POOLING_KEYS = POOLING_KEYS._replace(obeyed=POOLING_KEYS.obeyed | _POOLING_FLAGS.keys())
 
 # The deepest BERT has 48 layers. The limit bounds the table of expected tensors, which is made before the
 # weights are opened.
 _MAX_LAYERS = 1000
 
+# Only classes of this package are known; another one would be code that comes with the checkpoint.
+_PACKAGE = "sentence_transformers."
+
 
 class Modules(NamedTuple):
-    """The modules after the encoder, as ``modules.json`` lists them."""
+    """The modules as ``modules.json`` lists them, without Dropout, which does nothing at inference."""
 
-    pooling: str  # the folder of the Pooling module
-    dense: tuple[str, ...]  # the folders of the Dense modules
-    normalize: bool
+    transformer: str = ""  # the Transformer's folder: "" is the top of the directory
+    pooling: str = ""  # the folder of the Pooling module; "" if there is none
+    steps: tuple[tuple[str, str], ...] = ()  # type and folder: Dense, LayerNorm, and Normalize before them
+    normalize: bool = False  # whether the last module is Normalize
+    others: tuple[tuple[str, str], ...] = ()  # type and folder of all after Pooling
 
-
-def read_config(directory: str | Path, *, is_cross_encoder: bool = False) -> ModelConfig:
-    """Read the configuration of the checkpoint in ``directory``; a CheckpointError names what is refused.
-
-    As in sentence-transformers, a plain BERT directory without ``modules.json`` is pooled by the mean and is
-    not normalized. For a cross-encoder ``modules.json`` is not read, and ``pooling`` is empty.
-    """
-    directory = Path(directory)
-    bert = Fields(directory / "config.json")
-    bert.refuse_unless("model_type", "bert")
-    hidden_act = bert.one_of("hidden_act", HIDDEN_ACTS, default="gelu")
-    bert.refuse_unless("position_embedding_type", "absolute")
-    bert.refuse_unless("is_decoder", False)
-    hidden_size = bert.positive_int("hidden_size")
-    modules = None if is_cross_encoder else read_modules(directory)
-    pooling: tuple[Pooling, ...] = () if is_cross_encoder else ("mean",)
-    if modules is not None:
-        pooling = _read_pooling(directory / modules.pooling / "config.json", hidden_size)
-    positions = bert.positive_int("max_position_embeddings")
-    if positions < 3:  # [CLS], a token and [SEP]
-        raise bert.error(
-            f"max_position_embeddings {positions} leaves no room for a token between [CLS] and [SEP]"
-        )
-    sentence_bert = Fields(directory / "sentence_bert_config.json", optional=True)
-    config = ModelConfig(
-        vocab_size=bert.positive_int("vocab_size"),
-        hidden_size=hidden_size,
-        num_hidden_layers=bert.positive_int("num_hidden_layers", most=_MAX_LAYERS),
-        num_attention_heads=bert.positive_int("num_attention_heads"),
-        intermediate_size=bert.positive_int("intermediate_size"),
-        max_position_embeddings=positions,
-        type_vocab_size=bert.positive_int("type_vocab_size"),
-        layer_norm_eps=bert.positive_float("layer_norm_eps"),
-        hidden_act=hidden_act,
-        max_seq_length=_read_max_seq_length(sentence_bert, positions),
-        pooling=pooling,
-        dense=modules.dense if modules else (),
-        normalize=modules.normalize if modules else False,
-        do_lower_case=sentence_bert.boolean("do_lower_case", default=False),
-    )
-    if hidden_size % config.num_attention_heads:
-        heads = f"num_attention_heads {config.num_attention_heads}"
-        raise bert.error(f"hidden_size {hidden_size} cannot be divided among {heads}")
-    return config
+    @property
+    def dense(self) -> tuple[str, ...]:
+        """The folders of the Dense and LayerNorm modules, which have weights."""
+        return tuple(folder for name, folder in self.steps if name != "Normalize")
 
 
 def read_modules(directory: Path) -> Modules | None:
@@ -92,66 +74,289 @@ def read_modules(directory: Path) -> Modules | None:
     path = directory / "modules.json"
     if not is_there(path):
         return None
-    modules = read_json(path, list)
-    for module in modules:
-        is_module = isinstance(module, dict) and isinstance(module.get("type", ""), str)
-        if not is_module or not isinstance(module.get("path", ""), str):
-            raise CheckpointError(f"{path}: a module must have a type and a path, not be {quoted(module)}")
-    # "sentence_transformers.models.Pooling", or in newer versions a longer path with the same last part
-    names = [module.get("type", "").rpartition(".")[2] for module in modules]
-    if not re.fullmatch(r"Transformer Pooling( Dense)*( Normalize)?", " ".join(names)):
+    entries = read_json(path, list)
+    for entry in entries:
+        _check_entry(path, entry)
+    names = [entry["type"].rpartition(".")[2] for entry in entries]
+    folders = [entry["path"] for entry in entries]
+    for what, values in (("name", [entry["name"] for entry in entries]), ("folder", folders)):
+        if len({*values}) < len(values):
+            raise CheckpointError(f"{path}: two modules have the same {what} in {quoted(values)}")
+    if not re.fullmatch(r"Transformer( Pooling)?( (Dense|LayerNorm|Normalize|Dropout))*", " ".join(names)):
         raise CheckpointError(
-            f"{path}: modules {quoted(names)} are not supported, only Transformer, Pooling, any number of "
-            "Dense and an optional Normalize, in this order"
+            f"{path}: modules {quoted(names)} are not supported, only Transformer, Pooling, and after them "
+            "any number of Dense, LayerNorm, Normalize and Dropout"
         )
-    folders = [module.get("path", "") for module in modules]
-    transformer, *others = folders
-    if transformer:
+    if "" in folders[1:]:
+        raise CheckpointError(f"{path}: only the Transformer's path may be '', in {quoted(folders)}")
+    has_pooling = "Pooling" in names
+    others = list(zip(names, folders, strict=True))[1 + has_pooling :]
+    for name, folder in others:
+        if name in ("Normalize", "Dropout"):  # nothing in their files may change what they do
+            keys = NORMALIZE if name == "Normalize" else DROPOUT
+            Fields(directory / folder / "config.json", keys, optional=True)
+    steps = [step for step in others if step[0] != "Dropout"]
+    last = next((i for i in reversed(range(len(steps))) if steps[i][0] != "Normalize"), -1)
+    return Modules(
+        folders[0],
+        folders[1] if has_pooling else "",
+        tuple(steps[: last + 1]),
+        normalize=len(steps) > last + 1,
+        others=tuple(others),
+    )
+
+
+def _check_entry(path: Path, entry: Any) -> None:  # noqa: ANN401 - any JSON value
+    fields = ("type", "path", "name")
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(field), str) for field in fields):
+        raise CheckpointError(f"{path}: a module must have a type, a path and a name, not be {quoted(entry)}")
+    check_keys(path, entry, MODULE)
+    if not entry["type"].startswith(_PACKAGE):
+        reason = f"only types that begin with {_PACKAGE} are, because others are code of the checkpoint"
+        raise CheckpointError(f"{path}: the type {quoted(entry['type'])} is not supported, {reason}")
+    # a path such as "../x" would leave the checkpoint
+    if not re.fullmatch(r"|(?!\.)[\w.-]{1,99}", entry["path"], re.ASCII):
         raise CheckpointError(
-            f"{path}: the Transformer must be at the top of the directory, not in {quoted(transformer)}"
+            f"{path}: a module's path must be a plain folder name, not {quoted(entry['path'])}"
         )
-    for folder in others:
-        if not re.fullmatch(r"\w{1,99}", folder):  # a path such as "../x" would leave the checkpoint
-            raise CheckpointError(
-                f"{path}: a module's path must be a plain folder name, not {quoted(folder)}"
-            )
-    if len({*folders}) < len(folders):
-        raise CheckpointError(f"{path}: two modules have the same folder in {quoted(folders)}")
-    dense = tuple(folder for folder, name in zip(folders, names, strict=True) if name == "Dense")
-    return Modules(folders[1], dense, names[-1] == "Normalize")
+
+
+# Beside a tokenizer_config.json without added_tokens_decoder, these files name tokens as well.
+OLDER_TOKENIZER_FILES = ("added_tokens.json", "special_tokens_map.json")
+
+# What the Transformer module does, and what its output is called, for each of the two kinds of model.
+_TASKS = {
+    False: ("feature-extraction", "last_hidden_state", "token_embeddings"),
+    True: ("sequence-classification", "logits", "scores"),
+}
+
+
+class Settings(NamedTuple):
+    """The JSON files of a checkpoint."""
+
+    directory: Path
+    folder: Path  # the folder of the encoder's files: the directory itself, or 0_Transformer
+    modules: Modules | None
+    bert: Fields  # config.json
+    transformer: Fields  # sentence_bert_config.json
+    tokenizer: Fields  # tokenizer_config.json
+    sentence_transformers: Fields  # config_sentence_transformers.json
+    processor_kwargs: Mapping[str, Any]  # arguments of the tokenizer, which tokenizer_config.json lacks
+    text_kwargs: Mapping[str, Any]  # arguments of each call of the tokenizer
+
+
+def read_settings(directory: Path, *, is_cross_encoder: bool = False, is_default: bool = False) -> Settings:
+    """Read the JSON files of a checkpoint; a CheckpointError names what is not supported.
+
+    As in sentence-transformers, a directory without ``modules.json`` is a plain BERT directory. Then only
+    ``config.json`` and the tokenizer's files count. The same holds for a cross-encoder whose
+    ``config_sentence_transformers.json`` does not say that it is one. Of the default model only the files
+    that its manifest names are read.
+    """
+    path, listing = directory / "config_sentence_transformers.json", directory / "modules.json"
+    own = Fields.of(path, {})
+    if is_there(listing) and not is_default:
+        own = Fields(path, SENTENCE_TRANSFORMERS, optional=True)
+    kind = "CrossEncoder" if is_cross_encoder else "SentenceTransformer"
+    if (found := own.values.get("model_type", "SentenceTransformer")) != kind:
+        if not is_cross_encoder:
+            raise own.error(f"model_type {quoted(found)} is not supported, only {kind!r} is")
+        modules, own = None, Fields.of(path, {})
+    else:
+        modules = read_modules(directory)
+    if modules and (bool(modules.pooling) == is_cross_encoder or (is_cross_encoder and modules.others)):
+        reason = "a Transformer only" if is_cross_encoder else "a Pooling after the Transformer"
+        names = quoted(["Transformer", *(["Pooling"] if modules.pooling else []), *dict(modules.others)])
+        raise CheckpointError(f"{listing}: modules {names} are not supported: a {kind} has {reason}")
+    folder = directory / (modules.transformer if modules else "")
+    if not is_default and is_there(folder / "adapter_config.json"):
+        raise CheckpointError(
+            f"{folder / 'adapter_config.json'}: an adapter (PEFT) is not supported: merge it into its base "
+            "model with merge_and_unload(), and save that"
+        )
+    transformer = _transformer_fields(folder) if modules else Fields.of(folder / SENTENCE_BERT_CONFIGS[0], {})
+    _check_task(transformer, is_cross_encoder=is_cross_encoder)
+    # the default model's files hold known keys only, unless they are damaged
+    keys = CONFIG._replace(refuses_unknown=True) if is_default else CONFIG
+    bert = Fields(folder / "config.json", keys, extra=_arguments(transformer, "config"))
+    tokenizer = Fields.of(folder / "tokenizer_config.json", {})
+    arguments = _arguments(transformer, "processor", "tokenizer_args")
+    if "tokenizer_class" in arguments:
+        raise transformer.error("tokenizer_class is not supported here, only in tokenizer_config.json")
+    if not is_default:
+        tokenizer = Fields(tokenizer.path, TOKENIZER, optional=True, extra=arguments)
+        for name in OLDER_TOKENIZER_FILES if "added_tokens_decoder" not in tokenizer.values else ():
+            if is_there(folder / name):
+                tokenizer.values[name] = read_json(folder / name, dict)
+    text_kwargs = _text_kwargs(transformer)
+    return Settings(directory, folder, modules, bert, transformer, tokenizer, own, arguments, text_kwargs)
+
+
+def _transformer_fields(folder: Path) -> Fields:
+    for name in SENTENCE_BERT_CONFIGS:
+        fields = Fields(folder / name, TRANSFORMER, optional=True)
+        if fields.values:
+            return fields
+    return Fields.of(folder / SENTENCE_BERT_CONFIGS[0], {})
+
+
+def _arguments(fields: Fields, kind: str, older: str = "") -> dict[str, Any]:
+    """Arguments that a file holds for another, under one of two names; the older one comes first."""
+    name = older or f"{kind}_args"
+    name = name if name in fields.values else f"{kind}_kwargs"
+    arguments = fields.optional(name, dict) or {}
+    places = ("cache_dir", "local_files_only", "revision", "subfolder", "token", "trust_remote_code")
+    return {key: value for key, value in arguments.items() if key not in places}
+
+
+def _check_task(fields: Fields, *, is_cross_encoder: bool) -> None:
+    """Refuse a Transformer module that does anything but what minilm does for this kind of model."""
+    check_keys(fields.path, _arguments(fields, "model"), MODEL_KWARGS, "model_kwargs.")
+    task, output, name = _TASKS[is_cross_encoder]
+    given = fields.values.get("transformer_task", "feature-extraction")
+    if fields.values and given != task:
+        raise fields.error(f"transformer_task {quoted(given)} is not supported, only {task!r} is")
+    if "modality_config" in fields.values:
+        expected = {"text": {"method": "forward", "method_output_name": output}}
+        for field, value in (("modality_config", expected), ("module_output_name", name)):
+            if (given := fields.values.get(field)) != value:
+                raise fields.error(f"{field} {quoted(given)} is not supported, only {value!r} is")
+
+
+def _text_kwargs(fields: Fields) -> dict[str, Any]:
+    """Return how the tokenizer is called: "common" goes before "text", as in sentence-transformers."""
+    groups = fields.optional("processing_kwargs", dict) or {}
+    check_keys(fields.path, groups, PROCESSING_KWARGS, "processing_kwargs.")
+    merged: dict[str, Any] = {}
+    for name in ("text", "common"):
+        group = {} if groups.get(name) is None else groups[name]
+        if not isinstance(group, dict):
+            raise fields.error(f"processing_kwargs.{name} must be an object, not {quoted(group)}")
+        check_keys(fields.path, group, TEXT_KWARGS, f"processing_kwargs.{name}.")
+        merged.update(group)
+    return merged
+
+
+def read_config(directory: str | Path, *, is_cross_encoder: bool = False) -> ModelConfig:
+    """Read the configuration of the checkpoint in ``directory``; a CheckpointError names what is refused.
+
+    As in sentence-transformers, a plain BERT directory without ``modules.json`` is pooled by the mean and is
+    not normalized. A cross-encoder has no ``pooling``.
+    """
+    return model_config(
+        read_settings(Path(directory), is_cross_encoder=is_cross_encoder), is_cross_encoder=is_cross_encoder
+    )
+
+
+def model_config(settings: Settings, *, is_cross_encoder: bool = False) -> ModelConfig:
+    """The configuration that a checkpoint's settings describe. What is missing has BertConfig's default."""
+    bert, modules = settings.bert, settings.modules
+    if "model_type" not in bert.values:
+        raise bert.error('model_type is missing; add "model_type": "bert" if it is a BERT encoder')
+    labels = bert.values.get("id2label") or {}
+    if bert.values.get("problem_type") == "single_label_classification" and len(labels) == 1:
+        raise bert.error("problem_type 'single_label_classification' needs more than one label in id2label")
+    hidden_act = bert.one_of("hidden_act", HIDDEN_ACTS, default="gelu")
+    hidden_size = bert.positive_int("hidden_size", default=768)
+    pooling: tuple[Pooling, ...] = () if is_cross_encoder else ("mean",)
+    if modules and not is_cross_encoder:
+        pooling = _read_pooling(settings.directory / modules.pooling / "config.json", hidden_size)
+    positions = bert.positive_int("max_position_embeddings", default=512)
+    if positions < 3:  # [CLS], a token and [SEP]
+        raise bert.error(
+            f"max_position_embeddings {positions} leaves no room for a token between [CLS] and [SEP]"
+        )
+    config = ModelConfig(
+        vocab_size=bert.positive_int("vocab_size", default=30522),
+        hidden_size=hidden_size,
+        num_hidden_layers=bert.positive_int("num_hidden_layers", most=_MAX_LAYERS, default=12),
+        num_attention_heads=bert.positive_int("num_attention_heads", default=12),
+        intermediate_size=bert.positive_int("intermediate_size", default=3072),
+        max_position_embeddings=positions,
+        type_vocab_size=bert.positive_int("type_vocab_size", default=2),
+        layer_norm_eps=bert.positive_float("layer_norm_eps", default=1e-12),
+        hidden_act=hidden_act,
+        max_seq_length=_max_seq_length(settings, positions),
+        pooling=pooling,
+        dense=modules.dense if modules else (),
+        normalize=modules.normalize if modules else False,
+        do_lower_case=settings.transformer.boolean("do_lower_case", default=False),
+    )
+    if hidden_size % config.num_attention_heads:
+        heads = f"num_attention_heads {config.num_attention_heads}"
+        raise bert.error(f"hidden_size {hidden_size} cannot be divided among {heads}")
+    return config
 
 
 def _read_pooling(path: Path, hidden_size: int) -> tuple[Pooling, ...]:
-    fields = Fields(path)
+    fields = Fields(path, _POOLING_KEYS)
     values = fields.values
-    if values.get("include_prompt") is False:
-        raise fields.error("include_prompt false is not supported: prompts are pooled as well")
-    for name in ("word_embedding_dimension", "embedding_dimension"):  # the older and the newer name
-        if values.get(name) not in (None, hidden_size):
-            reason = f"is {quoted(values[name])}, but config.json has hidden_size {hidden_size}"
-            raise fields.error(f"{name} {reason}")
+    widths = [values[name] for name in ("word_embedding_dimension", "embedding_dimension") if name in values]
+    if not widths:  # the older and the newer name
+        raise fields.error("embedding_dimension is missing")
+    if any(type(width) is not int or width != hidden_size for width in widths):
+        reason = f"is {quoted(widths[0])}, but config.json has hidden_size {hidden_size}"
+        raise fields.error(f"word_embedding_dimension {reason}")
     modes: list[Any]
     if "pooling_mode" in values:
         mode = values["pooling_mode"]
         modes = mode if isinstance(mode, list) else [mode]
     else:
-        flags = [name for name, is_on in values.items() if name.startswith("pooling_mode_") and is_on]
-        unknown = [name for name in flags if name not in _POOLING_FLAGS]
-        modes = unknown or [mode for flag, mode in _POOLING_FLAGS.items() if flag in flags]
+        modes = [mode for flag, mode in _POOLING_FLAGS.items() if values.get(flag)] or ["mean"]
     if not modes or not all(isinstance(mode, str) and mode in POOLING for mode in modes):
-        description = " + ".join(one_line(mode)[:40] for mode in modes[:6]) or "no pooling mode"
-        raise fields.error(f"{description} is not supported, only {', '.join(POOLING)} are")
+        description = " + ".join(one_line(mode)[:40] for mode in modes[:6]) or "an empty list"
+        raise fields.error(f"pooling_mode {description} is not supported, only {', '.join(POOLING)} are")
     if len({*modes}) < len(modes):
         raise fields.error(f"a pooling mode is repeated in {quoted(modes)}")
     return tuple(modes)
 
 
-def _read_max_seq_length(sentence_bert: Fields, max_position_embeddings: int) -> int:
+def _max_seq_length(settings: Settings, max_position_embeddings: int) -> int:
     """The maximum number of tokens per text, with special tokens, as sentence-transformers chooses it."""
-    fields, name = sentence_bert, "max_seq_length"
-    if name not in fields.values:
-        name = "model_max_length"
-        fields = Fields(sentence_bert.path.with_name("tokenizer_config.json"), optional=True)
-    # transformers writes 10**30 for "no limit"; the position table is a limit all the same
-    value = fields.positive_int(name, least=3, most=None, default=max_position_embeddings)
-    return min(value, max_position_embeddings)
+    tokenizer, given = settings.tokenizer, settings.transformer
+    places = (
+        (Fields.of(given.path, settings.text_kwargs), "max_length"),
+        (Fields.of(given.path, settings.processor_kwargs), "model_max_length"),
+        (given, "max_seq_length"),
+        (tokenizer, "model_max_length"),
+        (tokenizer, "max_len"),
+    )
+    for fields, name in places:
+        if fields.values.get(name) is not None:
+            # transformers writes 10**30 for "no limit"; the position table is a limit all the same
+            value = fields.positive_int(name, least=3, most=None)
+            return min(value, max_position_embeddings)
+    return max_position_embeddings
+
+
+class PromptFields(NamedTuple):
+    """The prompts by name, with "query" and "document", and the settings that choose among names."""
+
+    prompts: dict[str, str]
+    default_prompt_name: str | None = None
+    similarity_fn_name: str = "cosine"
+    truncate_dim: int | None = None
+
+
+def read_prompts(fields: Fields) -> PromptFields:
+    """Read ``config_sentence_transformers.json``; a missing file or a null field means the defaults.
+
+    As in sentence-transformers, the prompts "query" and "document" exist in any case, if only as "".
+    """
+    prompts = {"query": "", "document": ""}
+    for name, text in (fields.optional("prompts", dict) or {}).items():
+        if not isinstance(text, str | None):
+            raise fields.error(f"prompts must map names to texts, not {quoted(fields.values['prompts'])}")
+        try:
+            (name + (text or "")).encode()
+        except UnicodeEncodeError:
+            raise fields.error(f"the prompt {quoted(name)} holds a lone surrogate") from None
+        if text is not None:
+            prompts[name] = text
+    has_default = "default_prompt_name" in fields.values
+    return PromptFields(
+        prompts,
+        fields.one_of("default_prompt_name", prompts, default="") if has_default else None,
+        fields.one_of("similarity_fn_name", SIMILARITY, default="cosine"),
+        fields.positive_int("truncate_dim") if "truncate_dim" in fields.values else None,
+    )

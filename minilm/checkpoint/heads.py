@@ -1,4 +1,4 @@
-"""What follows the encoder in a checkpoint: Dense modules, or the classifier of a cross-encoder."""
+"""What follows the encoder in a checkpoint: modules after pooling, or the classifier of a cross-encoder."""
 
 from __future__ import annotations
 
@@ -8,44 +8,65 @@ from pathlib import Path
 import numpy as np
 
 from minilm.activations import TORCH_ACTIVATIONS, Activation, identity, sigmoid
+from minilm.checkpoint.config import Modules, Settings
 from minilm.checkpoint.files import Fields, is_there, quoted
+from minilm.checkpoint.keys import DENSE, LAYER_NORM
 from minilm.checkpoint.tensors import TensorFile
 from minilm.config import ModelConfig
+from minilm.encoder import softmax
 from minilm.errors import CheckpointError
-from minilm.heads import ClassificationHead, Dense
+from minilm.heads import ClassificationHead, Dense, LayerNormStep, Step
+from minilm.pooling import normalize
+
+SCORE_ACTIVATIONS: dict[str, Activation] = {**TORCH_ACTIVATIONS, "Softmax": softmax}
+"""The activation functions that may make a cross-encoder's scores, by the names of torch's classes."""
 
 
-def read_dense_modules(directory: Path, config: ModelConfig) -> tuple[Dense, ...]:
-    """Read the Dense modules of a checkpoint, in the order in which they are applied."""
-    modules = tuple(read_dense(directory / folder) for folder in config.dense)
-    width = config.hidden_size * len(config.pooling)
-    for folder, module in zip(config.dense, modules, strict=True):
-        inputs, outputs = module.weight.shape
-        if inputs != width:
+def read_steps(directory: Path, modules: Modules, width: int) -> tuple[Step, ...]:
+    """Read the modules between pooling and the last Normalize, for pooled vectors of this width."""
+    steps: list[Step] = []
+    for name, folder in modules.steps:
+        if name == "Normalize":
+            steps.append(normalize)
+            continue
+        step = read_dense(directory / folder) if name == "Dense" else read_layer_norm(directory / folder)
+        if (inputs := len(step.weight)) != width:
             raise CheckpointError(
                 f"{directory / folder} takes embeddings of width {inputs}, but gets width {width}"
             )
-        width = outputs
-    return modules
+        width = len(step.bias)
+        steps.append(step)
+    return tuple(steps)
 
 
 def read_dense(directory: Path) -> Dense:
     """Read the Dense module in ``directory``; refuse a setting that is not computed here."""
-    fields, weights = Fields(directory / "config.json"), directory / "model.safetensors"
-    fields.refuse_unless("use_residual", False, allow_null=True)
-    fields.refuse_unless("module_input_name", "sentence_embedding", allow_null=True)
-    fields.refuse_unless("module_output_name", "sentence_embedding", allow_null=True)
-    activation = _activation(fields, "activation_function", fields.values.get("activation_function", "Tanh"))
-    if not is_there(weights):
-        raise CheckpointError(f"{weights} is missing; minilm opens safetensors only, no pickles")
+    fields, weights = Fields(directory / "config.json", DENSE), directory / "model.safetensors"
+    name = fields.values.get("activation_function", "torch.nn.Tanh")
+    activation = _activation(fields, "activation_function", name, TORCH_ACTIVATIONS)
+    _check_weights(weights)
     inputs, outputs = fields.positive_int("in_features"), fields.positive_int("out_features")
     shapes: dict[str, tuple[int, ...]] = {"linear.weight": (outputs, inputs)}
     if fields.boolean("bias", default=True):
         shapes["linear.bias"] = (outputs,)
-    tensors = TensorFile(weights, shapes, linear=["linear.weight"], nonzero=["linear.weight"])
+    tensors = TensorFile([weights], shapes, linear=["linear.weight"], nonzero=["linear.weight"])
     weight = np.ascontiguousarray(tensors["linear.weight"], np.float32)  # (in, out)
     bias = tensors["linear.bias"] if "linear.bias" in shapes else np.zeros(outputs)  # (out,)
     return Dense(weight, np.asarray(bias, np.float32), activation, str(weights))
+
+
+def read_layer_norm(directory: Path) -> LayerNormStep:
+    """Read the LayerNorm module in ``directory``."""
+    fields, weights = Fields(directory / "config.json", LAYER_NORM), directory / "model.safetensors"
+    _check_weights(weights)
+    width = fields.positive_int("dimension")
+    tensors = TensorFile([weights], {"norm.weight": (width,), "norm.bias": (width,)}, nonzero=["norm.weight"])
+    return LayerNormStep(*(np.asarray(tensors[f"norm.{name}"], np.float32) for name in ("weight", "bias")))
+
+
+def _check_weights(path: Path) -> None:
+    if not is_there(path):
+        raise CheckpointError(f"{path} is missing; minilm opens safetensors only, no pickles")
 
 
 def classifier_shapes(config: ModelConfig, num_labels: int) -> dict[str, tuple[int, ...]]:
@@ -65,47 +86,46 @@ def read_classifier(tensors: Mapping[str, np.ndarray]) -> ClassificationHead:
     return ClassificationHead(*(np.asarray(tensors[name], np.float32) for name in names))
 
 
-def read_num_labels(directory: Path) -> int:
-    """Read how many logits the classifier gives."""
-    fields = Fields(directory / "config.json")
-    labels = fields.values.get("id2label")
-    if labels == {}:
-        raise fields.error("id2label names no labels")
-    return len(labels) if isinstance(labels, dict) else fields.positive_int("num_labels", default=2)
+def read_num_labels(settings: Settings) -> int:
+    """Read how many logits the classifier gives.
+
+    ``num_labels`` goes before ``id2label``. sentence-transformers takes one label if ``architectures`` names
+    no classifier.
+    """
+    bert = settings.bert
+    labels, architectures = bert.values.get("id2label"), bert.values.get("architectures") or []
+    if "num_labels" in bert.values:
+        return bert.positive_int("num_labels")
+    if not any(str(name).endswith("ForSequenceClassification") for name in architectures):
+        return 1
+    if labels is not None and (not isinstance(labels, dict) or not labels):
+        raise bert.error(f"id2label names no labels: {quoted(labels)}")
+    return 2 if labels is None else len(labels)
 
 
-def read_score_activation(directory: Path, num_labels: int) -> Activation:
+def read_score_activation(settings: Settings, num_labels: int) -> Activation:
     """Read the function that makes scores of logits, from the three places where it may be named.
 
     Without a name it is the sigmoid for one label, and the identity for several.
     """
-    config = Fields(directory / "config.json")
-    settings = Fields(directory / "config_sentence_transformers.json", optional=True)
-    nested, older = config.values.get("sentence_transformers"), "sbert_ce_default_activation_function"
+    own, bert = settings.sentence_transformers, settings.bert
+    nested, older = bert.values.get("sentence_transformers"), "sbert_ce_default_activation_function"
+    in_nested = isinstance(nested, dict) and "activation_fn" in nested
     places = (
-        (settings, "activation_fn", settings.values.get("activation_fn")),
-        (config, "activation_fn", nested.get("activation_fn") if isinstance(nested, dict) else None),
-        (config, older, config.values.get(older)),
+        (own, "activation_fn", own.values.get("activation_fn")),
+        (bert, "activation_fn", nested["activation_fn"] if isinstance(nested, dict) and in_nested else None),
+        (bert, older, None if in_nested else bert.values.get(older)),
     )
     for fields, field, name in places:
-        if name:
-            return _activation(fields, field, name)
+        if name is not None:
+            return _activation(fields, field, name, SCORE_ACTIVATIONS)
     return sigmoid if num_labels == 1 else identity
 
 
-def has_token_types(directory: Path) -> bool:
-    """Whether the original's tokenizer tells the encoder which text a token belongs to; BERT's own does."""
-    fields = Fields(directory / "tokenizer_config.json", optional=True)
-    names = fields.optional("model_input_names", list)
-    if names is not None:
-        return "token_type_ids" in names
-    return fields.values.get("tokenizer_class") in (None, "BertTokenizer", "BertTokenizerFast")
-
-
-def _activation(fields: Fields, field: str, name: object) -> Activation:
-    """Return the activation function of a torch class, "torch.nn.modules.activation.Tanh" or "Tanh"."""
-    last = name.rpartition(".")[2] if isinstance(name, str) else ""
-    if last not in TORCH_ACTIVATIONS:
-        choices = ", ".join(TORCH_ACTIVATIONS)
-        raise fields.error(f"{field} {quoted(name)} is not supported, only {choices} are")
-    return TORCH_ACTIVATIONS[last]
+def _activation(fields: Fields, field: str, name: object, functions: Mapping[str, Activation]) -> Activation:
+    """Return the activation function of a torch class, such as "torch.nn.modules.activation.Tanh"."""
+    package, _, last = name.rpartition(".") if isinstance(name, str) else ("", "", "")
+    if last not in functions or not (package == "torch.nn" or package.startswith("torch.nn.modules")):
+        choices = ", ".join(functions)
+        raise fields.error(f"{field} {quoted(name)} is not supported, only torch.nn's {choices} are")
+    return functions[last]

@@ -8,7 +8,9 @@ finite and small enough for float32 arithmetic.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+import re
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,8 @@ import numpy.typing as npt
 from safetensors import SafetensorError, deserialize, safe_open
 
 from minilm._arrays import Float32Array, FloatArray
-from minilm.checkpoint.files import check_regular, quoted
-from minilm.errors import CheckpointError, one_line
+from minilm.checkpoint.files import check_regular, quoted, refuse_pointer
+from minilm.errors import CheckpointError, CheckpointWarning, one_line
 
 # The header of the largest BERT has 60,000 bytes. The library would accept 100 million bytes, which take half
 # a minute and 2 GB to parse.
@@ -35,39 +37,54 @@ _FLOAT_DTYPES = ("F64", "F32", "F16", "BF16")  # by safetensors' names
 class TensorFile(Mapping[str, FloatArray]):
     """A checked safetensors file. A tensor is read on each access and is not kept.
 
-    ``expected`` has the names of the required tensors with their shapes in the file. The file may hold the
-    ``ignored`` ones as well, and its names may start with ``prefix``. torch stores the ``linear`` weights as
-    (out, in); they are returned as (in, out). A tensor of ``nonzero`` that holds only zeros is damaged, as in
-    an incomplete copy. All arrays have ``dtype``, float32 or float64.
+    ``expected`` has the names of the required tensors with their shapes in the file. Several ``paths`` are
+    parts of one file. ``rename`` maps the names in the file to those. Tensors whose names ``ignored`` matches
+    are left aside. Any other tensor is an error, or a warning unless the file ``is_strict``. torch stores the
+    ``linear`` weights as (out, in); they are returned as (in, out). A tensor of ``nonzero`` that holds only
+    zeros is damaged, as in an incomplete copy. All arrays have ``dtype``, float32 or float64.
     """
 
     def __init__(
         self,
-        path: Path,
+        paths: Sequence[Path],
         expected: Mapping[str, tuple[int, ...]],
         *,
         linear: Collection[str] = (),
         nonzero: Collection[str] = (),
         dtype: npt.DTypeLike = np.float32,
-        ignored: Collection[str] = (),
-        prefix: str = "",
+        rename: Callable[[Collection[str]], Mapping[str, str]] | None = None,
+        ignored: re.Pattern[str] | None = None,
+        is_strict: bool = True,
     ) -> None:
-        self._path, self._dtype, self._expected = path, dtype, dict(expected)
+        self._path, self._dtype, self._expected = paths[0], dtype, dict(expected)
         self._linear, self._nonzero = frozenset(linear), frozenset(nonzero)
-        self._names: dict[str, str] = {}  # name to name in the file
-        for name_in_file in _tensor_names(path):
-            name = name_in_file.removeprefix(prefix)
+        places = {
+            name: path for path in paths for name in _tensor_names(path)
+        }  # of the last part that has it
+        renamed = rename(places) if rename else dict(zip(places, places, strict=True))
+        self._names: dict[str, tuple[Path, str]] = {}  # name to file and name in the file
+        for in_file, path in places.items():
+            name = renamed[in_file]
             if name in self._names:
-                reason = f"has {quoted(name)} twice, with and without the prefix {prefix!r}"
+                reason = f"has {quoted(name)} twice, with and without a prefix"
                 raise CheckpointError(f"{path} {reason}")
-            self._names[name] = name_in_file
+            self._names[name] = (path, in_file)
         with self._library_errors():
-            self._file = _open(path)
-            slices = {name: self._file.get_slice(in_file) for name, in_file in self._names.items()}
+            self._files = {path: _open(path) for path in paths}
+            slices = {
+                name: self._files[path].get_slice(in_file) for name, (path, in_file) in self._names.items()
+            }
             contents = {name: (tuple(s.get_shape()), s.get_dtype()) for name, s in slices.items()}
-            _check_header(path, self._expected, contents, ignored)
-            bfloat16 = {self._names[name]: name for name in self._expected if contents[name][1] == "BF16"}
-            self._bfloat16 = dict(_read_bfloat16(path, bfloat16))
+            others = [n for n in contents if n not in expected and not (ignored and ignored.fullmatch(n))]
+            _check_header(self._path, self._expected, contents, others, is_strict=is_strict)
+            self._bfloat16: dict[str, Float32Array] = {}
+            for path in paths:
+                names = {
+                    in_file: name
+                    for name, (place, in_file) in self._names.items()
+                    if place == path and name in expected and contents[name][1] == "BF16"
+                }
+                self._bfloat16.update(_read_bfloat16(path, names))
 
     def __getitem__(self, name: str) -> FloatArray:
         if name not in self._expected:
@@ -76,7 +93,8 @@ class TensorFile(Mapping[str, FloatArray]):
             if name in self._bfloat16:
                 tensor = self._bfloat16[name]
             else:
-                tensor = self._file.get_tensor(self._names[name])
+                path, in_file = self._names[name]
+                tensor = self._files[path].get_tensor(in_file)
             tensor = np.asarray(tensor.T if name in self._linear else tensor, dtype=self._dtype)
         self._check_numbers(name, tensor)
         return tensor
@@ -113,6 +131,8 @@ def _tensor_names(path: Path) -> list[str]:
     check_regular(path)
     try:
         with path.open("rb") as file:
+            refuse_pointer(path, file.read(64))
+            file.seek(0)
             if len(prefix := file.read(8)) < 8:
                 raise _invalid(path, f"it has {len(prefix)} bytes; the length of the header alone takes 8")
             length = int.from_bytes(prefix, "little")
@@ -156,20 +176,25 @@ def _check_header(
     path: Path,
     expected: Mapping[str, tuple[int, ...]],
     contents: Mapping[str, tuple[tuple[int, ...], str]],
-    ignored: Collection[str],
+    others: Sequence[str],
+    *,
+    is_strict: bool,
 ) -> None:
     faults = [f"missing: {name}" for name in expected if name not in contents]
-    allowed = {*expected, *ignored}
-    faults += [f"unexpected: {_readable(name)}" for name in contents if name not in allowed]
     for name in (name for name in expected if name in contents):
         shape, dtype = contents[name]
         if shape != expected[name]:
             faults.append(f"{name} has shape {quoted(shape)}, config.json says {expected[name]}")
         if dtype not in _FLOAT_DTYPES:
             faults.append(f"{name} has dtype {dtype}, not one of {', '.join(_FLOAT_DTYPES)}")
+    if faults or is_strict:
+        faults += [f"unexpected: {_readable(name)}" for name in others]
     if faults:
         more = f"; and {len(faults) - 8} more" if len(faults) > 8 else ""
         raise CheckpointError(f"{path} does not fit its config.json: {'; '.join(faults[:8])}{more}")
+    if others:
+        reason = "are not part of the model, and are left aside"
+        warnings.warn(f"{path}: tensors {quoted(others)} {reason}", CheckpointWarning, stacklevel=2)
 
 
 def _readable(name: str) -> str:

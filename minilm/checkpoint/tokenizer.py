@@ -1,4 +1,8 @@
-"""A checkpoint's ``tokenizer.json``, opened and checked before it meets a text.
+"""A checkpoint's tokenizer, built as transformers' class builds it, and checked before it meets a text.
+
+BertTokenizer takes only the vocabulary from ``tokenizer.json`` or ``vocab.txt``. Lower case, accents, Chinese
+characters and special tokens are as ``tokenizer_config.json`` says. Added tokens come from that file too, or
+from ``added_tokens.json``. PreTrainedTokenizerFast takes ``tokenizer.json`` as it is.
 
 The ``tokenizers`` library takes a post-processor as it is written: ids beyond the vocabulary, a template that
 drops the text, names of unknown tokens. An id beyond the vocabulary would read another word's row. At the
@@ -8,50 +12,298 @@ others the library panics in Rust, with several lines on stderr.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
+from base64 import b64decode
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from tokenizers import AddedToken, normalizers, pre_tokenizers, processors
 from tokenizers import Tokenizer as Backend
-from tokenizers import normalizers
+from tokenizers.models import Unigram, WordPiece
 
-from minilm.checkpoint.files import check_regular, quoted
+from minilm.checkpoint.files import Fields, check_regular, is_there, quoted, refuse_pointer
 from minilm.errors import CheckpointError, one_line
 from minilm.tokenizer import Tokenizer, is_panic
-
-# LaBSE's tokenizer.json, with half a million words, has 10 million bytes.
-MAX_BYTES = 64 << 20
 
 # Texts that show at once whether a tokenizer lacks a part: one that is probably in its vocabulary, one not.
 _PROBES = ("a", "\N{RUNIC LETTER FEHU FEOH FE F}\N{SNOWMAN}")
 
-# A normalizer that lowers the case, in a tokenizer.json.
-_LOWERS = r'"type":"Lowercase"|"lowercase":true'
+# LaBSE's tokenizer.json, with half a million words, has 10 million bytes.
+MAX_BYTES = 64 << 20
+
+_SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+
+
+class TokenizerClass(NamedTuple):
+    """A tokenizer class of transformers: which model it builds, and its defaults."""
+
+    model: type | None  # None: tokenizer.json is used as it is
+    special_tokens: Mapping[str, str] = {}
+    has_token_types: bool = False
+
+
+_BERT = TokenizerClass(
+    WordPiece,
+    {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "sep", "pad", "cls", "mask")},
+    has_token_types=True,
+)
+_XLM_ROBERTA = TokenizerClass(
+    Unigram,
+    dict.fromkeys(("bos_token", "cls_token"), "<s>")
+    | dict.fromkeys(("eos_token", "sep_token"), "</s>")
+    | {"unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>"},
+)
+TOKENIZER_CLASSES = {
+    "BertTokenizer": _BERT,
+    "ElectraTokenizer": _BERT,
+    "MobileBertTokenizer": _BERT,
+    "ConvBertTokenizer": _BERT,
+    "DistilBertTokenizer": _BERT._replace(has_token_types=False),
+    "XLMRobertaTokenizer": _XLM_ROBERTA,
+    "PreTrainedTokenizerFast": TokenizerClass(None),
+    "TokenizersBackend": TokenizerClass(None),
+}
+"""The tokenizer classes that are supported, also with "Fast" at the end of their names."""
+
+
+def tokenizer_class(settings: Fields, bert: Fields) -> TokenizerClass:
+    """The class that ``tokenizer_config.json`` names, or else ``config.json``; BertTokenizer by default."""
+    for fields in (settings, bert):
+        if (name := fields.values.get("tokenizer_class")) is not None:
+            known = TOKENIZER_CLASSES.get(name) if isinstance(name, str) else None
+            known = known or TOKENIZER_CLASSES.get(str(name).removesuffix("Fast"))
+            if known is None:
+                remedy = 'if tokenizer.json is complete, "PreTrainedTokenizerFast" takes it as it is'
+                choices = ", ".join(TOKENIZER_CLASSES)
+                raise fields.error(
+                    f"tokenizer_class {quoted(name)} is not supported, only {choices} are; {remedy}"
+                )
+            return known
+    return _BERT
+
+
+def read_backend(path: Path, settings: Fields, kind: TokenizerClass) -> Backend:
+    """Build the tokenizer of a ``tokenizer.json`` or a ``vocab.txt``."""
+    backend = _open_backend(path)
+    if settings.values.get("padding_side", _direction(backend.padding)) != "right":
+        raise settings.error(
+            'padding_side "left" is not supported: BERT would count the padding as positions'
+        )
+    given, special = _special_tokens(settings)
+    tokens = {**kind.special_tokens, **given}
+    if "pad_token" not in tokens and backend.padding is None:
+        raise settings.error("pad_token is missing; sentence-transformers cannot pad without it")
+    if kind.model is not None and not isinstance(backend.model, kind.model):
+        found = type(backend.model).__name__
+        raise CheckpointError(
+            f"{path} has a {found} model, and its tokenizer_class needs {kind.model.__name__}"
+        )
+    names = {name: _content(token, settings) for name, token in tokens.items() if name in _SPECIAL}
+    existing = backend.get_added_tokens_decoder()
+    before = _states(existing.values())
+    wanted = [*_added_tokens(settings, tokens, special, existing if kind.model is None else {}, existing)]
+    if kind.model is None:
+        backend.add_tokens(wanted)
+        return backend
+    in_vocabulary = all(backend.model.token_to_id(token.content) is not None for token in wanted)
+    if not in_vocabulary or _states(wanted) != before:
+        backend = _open_backend(path, with_added_tokens=False)
+    if kind.model is WordPiece:
+        _set_bert_parts(backend, settings, names["unk_token"])
+    else:
+        _set_xlm_roberta_parts(backend, settings, names["unk_token"])
+    backend.add_tokens(wanted)
+    backend.post_processor = _template(backend, kind, names)
+    return backend
+
+
+def truncation_side(backend: Backend, settings: Fields) -> str:
+    """The side on which a long text is cut: "left" or "right"."""
+    if "truncation_side" in settings.values:
+        return settings.one_of("truncation_side", ("left", "right"), default="right")
+    return _direction(backend.truncation)
+
+
+def _direction(part: Mapping[str, Any] | None) -> str:
+    return str((part or {}).get("direction", "right")).lower()
+
+
+def tokenizer_file(folder: Path, kind: TokenizerClass) -> Path:
+    """``tokenizer.json``, or ``vocab.txt`` where the class can be built of it and the other is missing."""
+    path, vocabulary = folder / "tokenizer.json", folder / "vocab.txt"
+    return vocabulary if kind.model is WordPiece and not is_there(path) and is_there(vocabulary) else path
+
+
+def _open_backend(path: Path, *, with_added_tokens: bool = True) -> Backend:
+    _check_start(path)
+    if path.name == "vocab.txt":
+        return Backend(WordPiece(WordPiece.read_file(str(path))))
+    if with_added_tokens:
+        return Backend.from_file(str(path))
+    return Backend.from_str(json.dumps({**json.loads(path.read_bytes()), "added_tokens": []}))
+
+
+def _check_start(path: Path) -> None:
+    check_regular(path, max_bytes=MAX_BYTES)
+    with path.open("rb") as file:
+        refuse_pointer(path, file.read(64))
+
+
+def _special_tokens(settings: Fields) -> tuple[dict[str, Any], set[str]]:
+    """Return the special tokens by name, and the texts of those that added_tokens.json may call special.
+
+    A special_tokens_map.json goes before tokenizer_config.json.
+    """
+    values = settings.values
+    extra = values.get("extra_special_tokens") or values.get("additional_special_tokens") or []
+    for name in _SPECIAL:
+        if isinstance(value := values.get(name), dict) and value.get("__type") != "AddedToken":
+            raise settings.error(f"{name} must be a string or an AddedToken, not {quoted(value)}")
+    late: Any = []
+    if given := values.get("special_tokens_map.json"):
+        values = {**values, **given}
+        later = given.get("extra_special_tokens")
+        extra, late = (later or extra), ([] if extra else given.get("additional_special_tokens") or [])
+    tokens = {name: token for name, token in values.items() if name.endswith("_token")}
+    tokens = {name: token for name, token in tokens.items() if name in _SPECIAL or isinstance(token, str)}
+    tokens = {name: token for name, token in tokens.items() if token is not None}
+    named = {_content(token, settings) for name, token in tokens.items() if name in _SPECIAL}
+    if isinstance(more := values.get("model_specific_special_tokens"), dict):
+        tokens |= more
+    if isinstance(extra, dict):
+        return {**tokens, **extra}, named
+    if not isinstance(extra, list) or not isinstance(late, list):
+        raise settings.error(f"extra_special_tokens must be a list, not {quoted(extra or late)}")
+    tokens |= {f"extra {index}": token for index, token in enumerate(extra + late)}
+    return tokens, named | {_content(token, settings) for token in extra}
+
+
+def _added_tokens(
+    settings: Fields,
+    special: Mapping[str, Any],
+    special_texts: Collection[str],
+    present: Mapping[int, AddedToken],
+    in_file: Mapping[int, AddedToken],
+) -> Iterator[AddedToken]:
+    """Yield the tokens to add, in the order in which transformers adds them, which gives their ids.
+
+    ``present`` are tokens that the tokenizer has, ``in_file`` those of ``tokenizer.json``.
+    """
+    by_id: dict[int, AddedToken] = {}
+    if "added_tokens_decoder" in settings.values:
+        decoder = settings.optional("added_tokens_decoder", dict) or {}
+        if not all(isinstance(token, dict) for token in decoder.values()):
+            raise settings.error("added_tokens_decoder must map ids to objects")
+        by_id = {int(index): AddedToken(**token) for index, token in decoder.items()}
+    else:
+        for content, index in settings.values.get("added_tokens.json", {}).items():
+            if type(index) is not int:
+                raise settings.error(
+                    f"added_tokens.json: {quoted(content)} must have an id, not {quoted(index)}"
+                )
+            is_special = content in special_texts
+            by_id[index] = AddedToken(content, normalized=not is_special, special=is_special)
+        by_id |= in_file
+    states = _states(present.values())
+    named = {_content(token, settings) for name, token in special.items() if not name.startswith("extra ")}
+    known = set(states)
+    for _, token in sorted(by_id.items()):
+        known.add(token.content)
+        if states.get(token.content) != token.__getstate__():
+            token.special = token.special or token.content in named
+            yield token
+    for name in (*_SPECIAL, *(name for name in special if name not in _SPECIAL)):
+        if name in special and (content := _content(special[name], settings)) not in known:
+            known.add(content)
+            fields = special[name] if isinstance(special[name], dict) else {"content": content}
+            fields = {key: value for key, value in fields.items() if key not in ("__type", "special")}
+            yield AddedToken(**fields, special=True)
+
+
+def _content(token: object, settings: Fields) -> str:
+    """Return the text of a special token, which is a string, or an object of the type AddedToken."""
+    if isinstance(token, str):
+        return token
+    if isinstance(token, dict) and isinstance(token.get("content"), str):
+        return str(token["content"])
+    raise settings.error(f"a special token must be a string or an AddedToken, not {quoted(token)}")
+
+
+def _states(tokens: Any) -> dict[str, Any]:  # noqa: ANN401 - an iterable of AddedToken
+    return {token.content: token.__getstate__() for token in tokens}
+
+
+def _set_bert_parts(backend: Backend, settings: Fields, unk_token: str) -> None:
+    accents = "strip_accents"
+    backend.normalizer = normalizers.BertNormalizer(
+        clean_text=True,
+        handle_chinese_chars=settings.boolean("tokenize_chinese_chars", default=True),
+        strip_accents=settings.boolean(accents, default=True) if accents in settings.values else None,
+        lowercase=settings.boolean("do_lower_case", default=True),
+    )
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    model = backend.model
+    model.unk_token, model.continuing_subword_prefix, model.max_input_chars_per_word = unk_token, "##", 100
+
+
+def _set_xlm_roberta_parts(backend: Backend, settings: Fields, unk_token: str) -> None:
+    if backend.model.token_to_id(unk_token) != 3:
+        raise settings.error(f"unk_token {quoted(unk_token)} must have the id 3 for XLMRobertaTokenizer")
+    fields = json.loads(backend.normalizer.__getstate__()) if backend.normalizer else {}
+    steps = fields.get("normalizers", [fields])
+    charsmap = next(
+        (step["precompiled_charsmap"] for step in steps if step.get("type") == "Precompiled"), None
+    )
+    backend.normalizer = None if charsmap is None else normalizers.Precompiled(b64decode(charsmap))
+    scheme = "always" if settings.boolean("add_prefix_space", default=True) else "never"
+    metaspace = pre_tokenizers.Metaspace(replacement="\u2581", prepend_scheme=scheme)
+    backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), metaspace])
+
+
+def _template(
+    backend: Backend, kind: TokenizerClass, names: Mapping[str, str]
+) -> processors.TemplateProcessing:
+    """Return the post-processor: the special tokens around a text, and around the two texts of a pair."""
+    if kind.model is WordPiece:
+        first, last = names["cls_token"], names["sep_token"]
+        single, pair = [f"{first}:0", "$A:0", f"{last}:0"], ["$B:1", f"{last}:1"]
+    else:
+        first, last = names["bos_token"], names["eos_token"]
+        single, pair = [first, "$A", last], [last, "$B", last]
+    ids = [(token, backend.token_to_id(token)) for token in {first: 0, last: 0}]
+    return processors.TemplateProcessing(single=single, pair=[*single, *pair], special_tokens=ids)
 
 
 def open_tokenizer(
-    path: Path, *, vocab_size: int, max_seq_length: int, do_lower_case: bool = False
+    path: Path,
+    *,
+    vocab_size: int,
+    max_seq_length: int,
+    do_lower_case: bool = False,
+    settings: Fields | None = None,
+    kind: TokenizerClass = TOKENIZER_CLASSES["BertTokenizer"],
 ) -> Tokenizer:
     """Read a ``tokenizer.json``, and check that every text becomes ids below ``vocab_size``.
 
-    Texts are cut to ``max_seq_length`` tokens, special tokens included. ``do_lower_case`` lowers their case
-    first, unless the tokenizer does so by itself.
+    Texts are cut to ``max_seq_length`` tokens, special tokens included. ``settings`` are the fields of
+    ``tokenizer_config.json``, and ``kind`` the class that it names. ``do_lower_case`` lowers the case of a
+    text first.
     """
-    check_regular(path, max_bytes=MAX_BYTES)
+    settings = settings or Fields.of(path.with_name("tokenizer_config.json"), {})
     try:
-        backend = Backend.from_file(str(path))
+        backend = read_backend(path, settings, kind)
+        side = truncation_side(backend, settings)
         largest_id = max(backend.get_vocab(with_added_tokens=True).values(), default=-1)
         if not 0 <= largest_id < vocab_size:
             raise CheckpointError(
                 f"{path} has token ids up to {largest_id}, but the model's vocabulary has {vocab_size} rows"
             )
         _check_special_tokens(backend, path, vocab_size, max_seq_length)
-        if do_lower_case and not re.search(_LOWERS, backend.to_str()):
+        if do_lower_case and not _has_lowercase(backend.normalizer):
             steps = [] if backend.normalizer is None else [backend.normalizer]
             backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *steps])
         backend.no_padding()
-        backend.enable_truncation(max_length=max_seq_length)
+        tokenizer = Tokenizer(backend, path, max_seq_length, side)
         for text in _PROBES:
             backend.encode(text)
     except CheckpointError:
@@ -61,7 +313,13 @@ def open_tokenizer(
         if not isinstance(error, Exception) and not is_panic(error):
             raise
         raise CheckpointError(f"{path} cannot be read as a tokenizer: {one_line(error)}") from error
-    return Tokenizer(backend, path, max_seq_length)
+    return tokenizer
+
+
+def _has_lowercase(normalizer: Any) -> bool:  # noqa: ANN401 - a normalizer or None
+    """Whether a normalizer is Lowercase, or a sequence that holds it, as sentence-transformers asks."""
+    fields = json.loads(normalizer.__getstate__()) if normalizer else {}
+    return any(step.get("type") == "Lowercase" for step in fields.get("normalizers", [fields]))
 
 
 def _check_special_tokens(backend: Backend, path: Path, vocab_size: int, max_seq_length: int) -> None:

@@ -8,21 +8,29 @@ Here each weight is transposed once, to (in, out), and a layer is ``x @ W + b``.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+import warnings
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from minilm._arrays import FloatArray
+from minilm.checkpoint.files import WEIGHTS_INDEX, is_there, quoted, read_json
 from minilm.checkpoint.tensors import TensorFile
 from minilm.config import ModelConfig
+from minilm.errors import CheckpointError, CheckpointWarning
 
 Parameters = Mapping[str, FloatArray]
 
-# Many checkpoints hold these tensors, and no embedding depends on them. Older versions of transformers saved
-# the positions 0, 1, 2, ... The pooler is a layer over [CLS] that only classifiers use.
-_UNUSED = ("embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias")
+
+# No embedding depends on these tensors. Older versions of transformers saved the positions 0, 1, 2, ... The
+# pooler is a layer over [CLS] that only classifiers use. The others are heads of BERT's further classes.
+_UNUSED = re.compile(r"embeddings\.position_ids|(pooler|cls|classifier|qa_outputs|dropout)\..*")
+
+# The encoder's name in a model with a head, and where its tensors begin.
+_PREFIX, _FIRST = "bert.", "embeddings.word_embeddings.weight"
 
 
 def load_parameters(
@@ -39,7 +47,8 @@ def load_parameters(
 class ParameterFile(TensorFile):
     """A checked file of BERT parameters, which a caller can convert one by one.
 
-    ``head`` has the names and shapes of further required tensors. Two dimensions mean a linear weight.
+    ``head`` has the names and shapes of further required tensors. Two dimensions mean a linear weight. If
+    the file is missing, the parts that ``model.safetensors.index.json`` names are read.
     """
 
     def __init__(
@@ -51,8 +60,9 @@ class ParameterFile(TensorFile):
         head: Mapping[str, tuple[int, ...]] | None = None,
     ) -> None:
         expected = expected_shapes(config) | dict(head or {})
+        self._source = Path(path)
         super().__init__(
-            Path(path),
+            weight_files(self._source),
             expected,
             linear=[
                 n for n, shape in expected.items() if len(shape) == 2 and not n.startswith("embeddings.")
@@ -60,9 +70,37 @@ class ParameterFile(TensorFile):
             # token types may be zero: many models never read a second text
             nonzero=[n for n in expected if n.endswith(".weight") and "token_type" not in n],
             dtype=dtype,
+            rename=self._rename,
             ignored=_UNUSED,
-            prefix="bert.",  # a model with a head has the encoder under this name
+            is_strict=False,
         )
+
+    def _rename(self, names: Collection[str]) -> dict[str, str]:
+        """Map names in the file to BERT's: without a prefix, and with today's names of a layer norm."""
+        prefixes = {name.removesuffix(_FIRST) for name in names if name.endswith(_FIRST)}
+        outer = min(prefixes, default="").removesuffix(_PREFIX) if len(prefixes) == 1 else ""
+        if outer:
+            reason = "which sentence-transformers would not find"
+            message = f"{self._source}: the tensors' names begin with {quoted(outer)}, {reason}"
+            warnings.warn(message, CheckpointWarning, stacklevel=2)
+        short = {name: name.removeprefix(outer).removeprefix(_PREFIX) for name in names}
+        for older, newer in (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")):
+            short = {name: value.replace(older, newer) for name, value in short.items()}
+        return short
+
+
+def weight_files(path: Path) -> tuple[Path, ...]:
+    """``model.safetensors``, or the parts that the index beside it names if there is no such file."""
+    index = path.with_name(WEIGHTS_INDEX)
+    if is_there(path) or not is_there(index):
+        return (path,)
+    places = read_json(index, dict).get("weight_map")
+    if not isinstance(places, dict) or not places:
+        raise CheckpointError(f"{index}: weight_map must name the file of each tensor")
+    for name in places.values():
+        if not isinstance(name, str) or not re.fullmatch(r"(?!\.)[\w.-]{1,99}\.safetensors", name, re.ASCII):
+            raise CheckpointError(f"{index}: {quoted(name)} is not the plain name of a safetensors file")
+    return tuple(path.with_name(name) for name in sorted({*places.values()}))
 
 
 def expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:

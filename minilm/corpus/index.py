@@ -103,7 +103,7 @@ class Index:
         return self._hits(best)
 
     def _products(self, queries: Float32Array, columns: Float32Array, *, first_row: int) -> Float32Array:
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             products = queries @ columns  # (q, n)
         if not np.isfinite(products).all():  # NaN has no order, and could hide a hit
             row = first_row + int(np.argmin(np.isfinite(products).all(axis=0)))
@@ -114,7 +114,9 @@ class Index:
         for path in parquet_files(self.path):
             with damage_named(path):
                 for block in self._format.vectors(path, BLOCK_ROWS):
-                    yield block.astype(np.float32, copy=False)
+                    with np.errstate(all="ignore"):
+                        vectors = block.astype(np.float32, copy=False)
+                    yield vectors
 
     def _hits(self, best: list[TopK]) -> list[list[IndexHit]]:
         columns = [row for top in best for row in top.columns.tolist()]  # of each query
@@ -133,7 +135,7 @@ def _as_queries(queries: npt.ArrayLike) -> Float32Array:
     if array.ndim != 2 or array.dtype.kind not in "fiu":
         shape = f"{array.dtype} of shape {array.shape}"
         raise ValueError(f"queries must be numbers of shape (q, E), one row per query, not {shape}")
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         rows = array.astype(np.float32, copy=False)
     if not np.isfinite(rows).all():
         raise ValueError("queries must be finite: they hold NaN, infinity or a number too large for float32")

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm._arrays import FloatArray
+from minilm._arrays import FloatArray, no_float_errors
 from minilm._files import json_bytes, sync, write_json
 from minilm._pipeline import Counts, windows
 from minilm.corpus.dedupe import DeduplicationStore
@@ -187,6 +187,7 @@ def encode_texts(
     return np.stack(vectors) if vectors else np.empty((0, width), np.float32)
 
 
+@no_float_errors
 def make_shard(number: int, rows: list[Row], dtype: str, encode: Callable[[list[str]], FloatArray]) -> Shard:
     """Return the shard of these rows, whose texts go through ``encode``."""
     texts = [row.text or "" for row in rows]

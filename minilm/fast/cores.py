@@ -12,7 +12,6 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -76,9 +75,10 @@ def run_jobs(
 ) -> None:
     """Do every job once, from the front, on up to ``threads`` threads, one of which is the calling thread.
 
-    ``make_worker`` is called once in each thread; it returns a function that does one job at a time. Raises
-    what a job raises, or what reaches the calling thread (KeyboardInterrupt). Jobs in progress are finished
-    first; no other job is started.
+    ``make_worker`` is called once in each thread; it returns a function that does one job at a time. A single
+    job has BLAS's threads instead, though no more than there are cores: they wait for one another in busy
+    loops. Raises what a job raises, or what reaches the calling thread (KeyboardInterrupt). Jobs in progress
+    are finished first; no other job is started.
     """
     queue = deque(jobs)
 
@@ -96,28 +96,63 @@ def run_jobs(
             raise
 
     helpers = min(threads, len(jobs)) - 1
-    if helpers < 1:  # BLAS's threads, no more than cores: they wait for one another in busy loops
+    if helpers < 1:
         call_with_blas_threads(min(threads, os.cpu_count() or 1), work)
         return
+    errors: list[BaseException] = []
+
+    def help_out(_: int) -> None:
+        try:
+            work()
+        except BaseException as error:
+            errors.append(error)
 
     def work_with_helpers() -> None:
-        with ThreadPoolExecutor(helpers, thread_name_prefix="minilm") as executor:
-            futures = [executor.submit(work) for _ in range(helpers)]
+        started: list[threading.Thread] = []
+        try:
+            start_threads(help_out, helpers, started)
             work()
-        for future in futures:
-            future.result()
+        finally:
+            queue.clear()  # empty already, unless Ctrl-C came
+            join_threads(started)
 
     call_with_blas_threads(1, work_with_helpers)
+    if errors:
+        raise errors[0]
 
 
-def run_together(work: Callable[[int, Callable[[], object]], object], *, threads: int) -> None:
+def start_threads(work: Callable[[int], object], count: int, started: list[threading.Thread]) -> None:
+    """Start threads that call ``work`` with numbers from 1, and append each to ``started``.
+
+    There may be fewer than ``count``: Python starts no thread while the interpreter ends, and the system none
+    beyond the user's limit. An executor of concurrent.futures would refuse all work after the main thread.
+    """
+    for number in range(1, count + 1):
+        thread = threading.Thread(target=work, args=(number,), name=f"minilm_{number}")
+        started.append(thread)  # before it starts: Ctrl-C may come between the two
+        try:
+            thread.start()
+        except RuntimeError:
+            started.remove(thread)
+            return
+
+
+def join_threads(started: Sequence[threading.Thread]) -> None:
+    """Wait for the end of threads from :func:`start_threads`."""
+    for thread in started:
+        if thread.ident is not None:  # it has started
+            thread.join()
+
+
+def run_together(work: Callable[[int, Callable[[], object]], object], *, threads: int) -> bool:
     """Call ``work`` in ``threads`` threads at a time, with the thread's number from 0 and a function to wait.
 
     That function returns when all threads have called it. Raises the first exception of any thread; the
-    others are released from waiting.
+    others are released from waiting. False if so many threads cannot be started: then ``work`` is not done.
     """
     barrier = threading.Barrier(threads)
     errors: list[BaseException] = []
+    started: list[threading.Thread] = []
 
     def work_or_release(number: int) -> None:
         try:
@@ -129,15 +164,19 @@ def run_together(work: Callable[[int, Callable[[], object]], object], *, threads
             barrier.abort()
 
     def work_with_helpers() -> None:
-        with ThreadPoolExecutor(max(threads - 1, 1), thread_name_prefix="minilm") as executor:
-            try:
-                for number in range(1, threads):
-                    executor.submit(work_or_release, number)
+        try:
+            start_threads(work_or_release, threads - 1, started)
+            if len(started) < threads - 1:
+                barrier.abort()
+            else:
                 work_or_release(0)
-            except BaseException:
-                barrier.abort()  # nobody waits for a thread that was never started
-                raise
+        except BaseException:
+            barrier.abort()  # nobody waits for a thread that was never started
+            raise
+        finally:
+            join_threads(started)
 
     call_with_blas_threads(1, work_with_helpers)
     if errors:
         raise errors[0]
+    return len(started) == threads - 1

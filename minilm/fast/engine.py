@@ -119,8 +119,10 @@ class Engine:
         tokens = len(pack.input_ids)
         if self.threads > 1 and tokens >= SHARED_TOKENS:
             with _no_warnings():
-                keep(pack, self._encode_together(pack))
-            return
+                hidden_states = self._encode_together(pack)
+                if hidden_states is not None:
+                    keep(pack, hidden_states)
+                    return
         # BLAS's threads wait for one another in busy loops, so there must not be more of them than cores
         threads, workspace = min(self.threads, os.cpu_count() or 1), Workspace(tokens, self.parameters)
         call_with_blas_threads(threads, lambda: self._encode(pack, workspace, keep))
@@ -130,8 +132,8 @@ class Engine:
         with _no_warnings():
             keep(pack, packed.encode_pack(ids, groups, self.parameters, workspace, token_type_ids=types))
 
-    def _encode_together(self, pack: Pack) -> Float32Array:
-        """Hidden states (T, E) of a single long text, whose tokens the threads share."""
+    def _encode_together(self, pack: Pack) -> Float32Array | None:
+        """Hidden states (T, E) of a single long text, whose tokens the threads share; None with too few."""
         tokens, hidden_size = len(pack.input_ids), self.parameters.position_embeddings.shape[1]
         # Beyond 384 keys OpenBLAS cuts the sum over them, except in small products (packed.py, "panels"). All
         # threads must do as one would, so each has rows enough for its products not to be small (80 rows, 400
@@ -155,13 +157,12 @@ class Engine:
                     token_type_ids=pack.token_type_ids,
                 )
 
-        run_together(work, threads=threads)
-        return hidden_states
+        return hidden_states if run_together(work, threads=threads) else None
 
 
 def _no_warnings() -> np.errstate:
-    """Silence numpy's warnings of overflow in this thread: a result that is not finite is an error anyway."""
-    return np.errstate(over="ignore", invalid="ignore")
+    """Silence numpy's error state in this thread: a result that is not finite is an error anyway."""
+    return np.errstate(all="ignore")
 
 
 def make_packs(

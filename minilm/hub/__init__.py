@@ -19,12 +19,11 @@ trained weights (``minilm.checkpoint``). A flipped bit that leaves a small numbe
 
 from __future__ import annotations
 
+from minilm.checkpoint.files import OPTIONAL_FILES, REQUIRED_FILES
 from minilm.hub.copy import copy_checkpoint
 from minilm.hub.find import find_checkpoint, is_repository_name, likely_directory
 from minilm.hub.manifest import (
     DEFAULT_MODEL,
-    OPTIONAL_FILES,
-    REQUIRED_FILES,
     Checkpoint,
     default_manifest,
     different_files,

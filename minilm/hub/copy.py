@@ -5,13 +5,19 @@ from __future__ import annotations
 import filecmp
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Sequence
 from pathlib import Path
 
-from minilm.checkpoint.files import is_there
+from minilm.checkpoint.files import REQUIRED_FILES, WEIGHTS_INDEX, is_there
 from minilm.errors import CheckpointError
 from minilm.hub.errors import Unavailable
-from minilm.hub.manifest import OPTIONAL_FILES, Checkpoint, check_sha256, checkpoint_files, default_manifest
+from minilm.hub.manifest import (
+    SETTINGS_FILES,
+    Checkpoint,
+    check_sha256,
+    checkpoint_files,
+    default_manifest,
+)
 from minilm.hub.staging import is_full, locked, move_into_place, staging_directory
 
 
@@ -47,17 +53,23 @@ def copy_checkpoint(checkpoint: Checkpoint, directory: str | os.PathLike[str]) -
     return target
 
 
-def _is_copied(source: Path, target: Path, names: Collection[str]) -> bool:
-    others = [name for name in OPTIONAL_FILES if name not in names]
-    return not any(is_there(target / name) for name in others) and all(
+def _is_copied(source: Path, target: Path, names: Sequence[str]) -> bool:
+    return not any(is_there(target / name) for name in _other_files(names)) and all(
         (target / name).is_file() and filecmp.cmp(source / name, target / name, shallow=False)
         for name in names
     )
 
 
-def _copy_files(checkpoint: Checkpoint, names: Collection[str], staging: Path, target: Path) -> None:
+def _other_files(names: Sequence[str]) -> list[str]:
+    """Files that would change the model if an older one had left them in its directory."""
+    folder, _, _ = names[0].rpartition("config.json")  # the Transformer's
+    known = (*REQUIRED_FILES, "vocab.txt", WEIGHTS_INDEX, *SETTINGS_FILES)
+    return [name for name in dict.fromkeys((*known, *(folder + name for name in known))) if name not in names]
+
+
+def _copy_files(checkpoint: Checkpoint, names: Sequence[str], staging: Path, target: Path) -> None:
     for name in names:
-        (staging / name).parent.mkdir(exist_ok=True)  # at most one folder deep
+        (staging / name).parent.mkdir(parents=True, exist_ok=True)
         try:
             shutil.copyfile(checkpoint.directory / name, staging / name)
         except OSError as error:
@@ -72,12 +84,13 @@ def _copy_files(checkpoint: Checkpoint, names: Collection[str], staging: Path, t
             raise CheckpointError(f"{checkpoint.directory} cannot be copied: {reason}") from None
 
 
-def _replace_files(staging: Path, target: Path, names: Collection[str]) -> None:
+def _replace_files(staging: Path, target: Path, names: Sequence[str]) -> None:
     """Move the files over those of another model.
 
-    If the process is killed here, the directory must not mix two models. So config.json is removed first and
-    comes back last: without it, a load refuses the directory as incomplete.
+    If the process is killed here, the directory must not mix two models. So the Transformer's config.json is
+    removed first and comes back last: without it, a load refuses the directory as incomplete.
     """
-    for name in ("config.json", *(name for name in OPTIONAL_FILES if name not in names)):
-        (target / name).unlink(missing_ok=True)
-    move_into_place(staging, target, sorted(names, key=lambda name: name == "config.json"))
+    for name in (names[0], *_other_files(names)):
+        if is_there(target / name):
+            (target / name).unlink()
+    move_into_place(staging, target, names[::-1])

@@ -7,14 +7,21 @@ import os
 import re
 import stat
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
-from minilm.checkpoint.files import check_regular, is_there
+from minilm.checkpoint.files import directory_files
 from minilm.errors import CheckpointError, CheckpointNotFoundError
-from minilm.hub.manifest import DEFAULT_MODEL, OPTIONAL_FILES, REQUIRED_FILES, Checkpoint, default_manifest
-from minilm.hub.pinned import find_pinned, pinned_places
+from minilm.hub.manifest import DEFAULT_MODEL, Checkpoint, default_manifest
+from minilm.hub.pinned import find_pinned, other_snapshots, pinned_places
 from minilm.hub.unpinned import find_unpinned
 
+# The repositories of BERT itself, whose names on the Hub have no owner.
+_BERT = re.compile(
+    r"bert-base-(cased(-finetuned-mrpc)?|uncased|chinese|multilingual-(un)?cased|german-(cased|dbmdz-(un)?cased))"
+    r"|bert-large-(un)?cased(-whole-word-masking(-finetuned-squad)?)?",
+    re.IGNORECASE,
+)
 _REPO_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 
 
@@ -25,6 +32,7 @@ def find_checkpoint(
     cache_folder: str | Path | None = None,
     local_files_only: bool = False,
     token: str | bool | None = None,
+    organization: str = "sentence-transformers",
 ) -> Checkpoint:
     """Find a checkpoint on this machine, or download it, and check its files.
 
@@ -39,13 +47,17 @@ def find_checkpoint(
         Branch, tag or commit on the Hub. None is the pinned revision for the default model, and "main" for
         others. A directory has no revision.
     cache_folder : str or Path, optional
-        A Hugging Face cache other than the user's own. With it, the store of a source checkout is neither
-        read nor written.
+        A Hugging Face cache other than the user's own, which ``SENTENCE_TRANSFORMERS_HOME``,
+        ``HF_HUB_CACHE`` and ``HF_HOME`` may name. With it, the store of a source checkout is neither read nor
+        written.
     local_files_only : bool
         Do not use the network. The environment variable ``HF_HUB_OFFLINE=1`` has the same effect.
     token : str or bool, optional
         The access token for a private or gated repository. None or True is the token of ``hf auth login`` or
         ``HF_TOKEN``, and False is none.
+    organization : str
+        The owner of a repository that is named without one: "cross-encoder" for a cross-encoder. BERT's own
+        repositories, such as "bert-base-uncased", have no owner.
 
     Returns
     -------
@@ -67,7 +79,7 @@ def find_checkpoint(
                 f"{os.fspath(name_or_path)!r} is a directory on this machine"
             )
         return _complete_checkpoint(directory)
-    repo_id = _repo_id(name_or_path)
+    repo_id = _repo_id(name_or_path, organization)
     if cache_folder is not None:
         try:
             cache_folder = Path(cache_folder).expanduser()  # parts of huggingface_hub do not do this
@@ -99,7 +111,7 @@ def likely_directory(
     manifest = default_manifest()
     if revision not in (None, manifest.revision):
         return None
-    for place in pinned_places(manifest, cache_folder):
+    for place in chain(pinned_places(manifest, cache_folder), other_snapshots(manifest, cache_folder)):
         try:
             sizes = {name: (place.directory / name).stat().st_size for name in manifest.sizes}
         except OSError:
@@ -132,25 +144,16 @@ def _local_directory(name_or_path: str | os.PathLike[str]) -> Path | None:
 
 def _complete_checkpoint(path: Path) -> Checkpoint:
     """The checkpoint in a directory, with all required files."""
-    for name in (*REQUIRED_FILES, *OPTIONAL_FILES):
-        if is_there(path / name):
-            check_regular(path / name)
-        elif name in REQUIRED_FILES:
-            hint = ""
-            pickles = [other for other in ("pytorch_model.bin", "model.ckpt") if (path / other).exists()]
-            if pickles and name == "model.safetensors":
-                remedy = "save the model again with safe_serialization=True"
-                hint = f"; {pickles[0]} is a pickle, which minilm never opens: {remedy}"
-            raise CheckpointError(f"{path} is not a complete checkpoint: {name} is missing{hint}")
+    directory_files(path)
     if str(path) == DEFAULT_MODEL:  # as a str, this relative path would mean the default model
         path = path.absolute()
     return Checkpoint(path, "directory")
 
 
-def _repo_id(name_or_path: str | os.PathLike[str]) -> str:
+def _repo_id(name_or_path: str | os.PathLike[str], organization: str) -> str:
     name = os.fspath(name_or_path)
     if not isinstance(name_or_path, str) or not is_repository_name(name):
         raise CheckpointNotFoundError(
             f"{name!r} is neither a directory on this machine nor a repository's name on the Hugging Face Hub"
         )
-    return name if "/" in name else f"sentence-transformers/{name}"
+    return name if "/" in name or _BERT.fullmatch(name) else f"{organization}/{name}"

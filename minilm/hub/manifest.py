@@ -12,21 +12,22 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from minilm.checkpoint.config import read_modules
-from minilm.checkpoint.files import access_errors, check_regular, is_there
+from minilm.checkpoint.files import (
+    OPTIONAL_FILES,
+    OTHER_FILES,
+    SENTENCE_BERT_CONFIGS,
+    access_errors,
+    check_regular,
+    directory_files,
+    is_there,
+)
 from minilm.errors import CheckpointError
 from minilm.hub.errors import Damaged, Unavailable
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
-REQUIRED_FILES = ("config.json", "tokenizer.json", "model.safetensors")
-OPTIONAL_FILES = (
-    "modules.json",
-    "sentence_bert_config.json",
-    "1_Pooling/config.json",
-    "tokenizer_config.json",
-    "config_sentence_transformers.json",
-)
+# Files that change a model and that not every checkpoint has.
+SETTINGS_FILES = (*OPTIONAL_FILES, *SENTENCE_BERT_CONFIGS[1:], *OTHER_FILES)
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -102,22 +103,11 @@ def _source_store() -> Path | None:
     return None
 
 
-def dense_files(directory: Path) -> list[str]:
-    """Files of the Dense modules; an empty list if modules.json is missing or cannot be used."""
-    modules = None
-    with suppress(CheckpointError):  # a load of the checkpoint reports this error
-        modules = read_modules(directory)
-    folders = modules.dense if modules else ()
-    return [f"{folder}/{name}" for folder in folders for name in ("config.json", "model.safetensors")]
-
-
 def checkpoint_files(checkpoint: Checkpoint) -> list[str]:
-    """Names of the files that a checkpoint has and minilm reads."""
-    if checkpoint.is_default:
-        names = [*default_manifest().sha256]  # other files in the directory have no checksum
-    else:
-        names = [*REQUIRED_FILES, *OPTIONAL_FILES, *dense_files(checkpoint.directory)]
-    return [name for name in names if (checkpoint.directory / name).is_file()]
+    """Names of the files that a checkpoint has and minilm reads; the encoder's config.json comes first."""
+    if checkpoint.is_default:  # other files in the directory have no checksum
+        return [name for name in default_manifest().sha256 if (checkpoint.directory / name).is_file()]
+    return directory_files(checkpoint.directory)
 
 
 def sha256_of(path: Path) -> str:
@@ -181,7 +171,7 @@ def check_blob_name(path: Path) -> bool:
 def is_copy_of_default(directory: Path) -> bool:
     """Whether a directory has the default model's files with the right bytes, and no further settings."""
     manifest = default_manifest()
-    if any(is_there(directory / name) for name in OPTIONAL_FILES if name not in manifest.sha256):
+    if any(is_there(directory / name) for name in SETTINGS_FILES if name not in manifest.sha256):
         return False
     with suppress(Unavailable):
         check_sha256(directory, manifest)
@@ -200,6 +190,6 @@ def different_files(first: Mapping[str, str], second: Mapping[str, str]) -> list
     The optional files that are not in the default model's manifest count only if both have them. A clone of
     its repository has these files, and they repeat the defaults.
     """
-    optional = {*OPTIONAL_FILES} - {*default_manifest().sha256}
+    optional = {*SETTINGS_FILES} - {*default_manifest().sha256}
     names = {*first, *second} - (optional & ({*first} ^ {*second}))
     return sorted(name for name in names if first.get(name) != second.get(name))

@@ -38,6 +38,18 @@ def pinned_places(manifest: ModelManifest, cache_folder: str | Path | None) -> I
         yield Place("Hugging Face cache", root / "snapshots" / manifest.revision, root)
 
 
+def other_snapshots(manifest: ModelManifest, cache_folder: str | Path | None) -> Iterator[Place]:
+    """Other commits in the Hugging Face cache, which count if every file is the pinned one.
+
+    Some commits change only the description of a model.
+    """
+    with suppress(Unavailable, OSError):
+        root = repo_cache(manifest.repo_id, cache_folder)
+        for directory in sorted((root / "snapshots").iterdir()):
+            if directory.name != manifest.revision:
+                yield Place("Hugging Face cache", directory, root)
+
+
 def find_pinned(
     manifest: ModelManifest, cache_folder: str | Path | None, local_files_only: bool, token: str | bool | None
 ) -> Checkpoint:
@@ -85,6 +97,17 @@ def _find_locally(
     for place in pinned_places(manifest, cache_folder):
         try:
             check_sha256(place.directory, manifest)
+        except Unavailable as reason:
+            reasons.add(f"{place.label} ({place.directory})", reason)
+        else:
+            return place
+    for place in other_snapshots(manifest, cache_folder):
+        try:
+            check_sha256(place.directory, manifest)
+        except Damaged as reason:
+            name, _, _ = str(reason).partition(" ")
+            remedy = f"revision={place.directory.name!r} opens it"
+            reasons.add(f"{place.label} ({place.directory})", f"has another {name}; {remedy}")
         except Unavailable as reason:
             reasons.add(f"{place.label} ({place.directory})", reason)
         else:

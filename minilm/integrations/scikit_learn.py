@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from minilm._arguments import KnownAttributes
 from minilm._arrays import Float32Array
 from minilm.hub import DEFAULT_MODEL
 from minilm.integrations.models import as_model
 from minilm.quantization import truncate_embeddings
 
 
-class MiniLMVectorizer(TransformerMixin, BaseEstimator):
+class MiniLMVectorizer(KnownAttributes, TransformerMixin, BaseEstimator):
     """A transformer from texts to embeddings. It has nothing to fit: ``transform`` may come first.
 
     The model is loaded once per process, however often the transformer is cloned. A pickle holds the
@@ -35,6 +36,12 @@ class MiniLMVectorizer(TransformerMixin, BaseEstimator):
     batch_size : int
         As for :meth:`minilm.MiniLM.encode`.
     """
+
+    model_name_or_path: str | os.PathLike[str]
+    prompt: str | None
+    normalize_embeddings: bool
+    truncate_dim: int | None
+    batch_size: int
 
     def __init__(
         self,
@@ -57,19 +64,17 @@ class MiniLMVectorizer(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Iterable[str]) -> Float32Array:  # noqa: N803 - scikit-learn's name
-        """Return embeddings (n, E) of n texts.
+        """Return embeddings (n, E) of n texts, also of a frame or an array (n, 1) with one column.
 
         Raises
         ------
         ValueError
-            If ``X`` is a single string: its letters would be embedded as texts.
+            If ``X`` is a single string, or has several columns.
         TypeError
             If ``X`` holds anything that is not text.
         """
-        if isinstance(X, str):
-            raise ValueError("X must be a sequence of texts, not a single str")
         return as_model(self.model_name_or_path).encode(
-            X,
+            _one_column(X),
             prompt=self.prompt,
             batch_size=self.batch_size,
             normalize_embeddings=self.normalize_embeddings,
@@ -89,3 +94,15 @@ class MiniLMVectorizer(TransformerMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.requires_fit = False
         return tags
+
+
+def _one_column(X: Any) -> Any:  # noqa: ANN401, N803 - whatever a pipeline gives
+    """Return the texts of a column, which a ColumnTransformer gives as a frame or an array (n, 1)."""
+    if isinstance(X, str):
+        raise ValueError("X must be a sequence of texts, not a single str")
+    shape: tuple[int, ...] = getattr(X, "shape", ())
+    if len(shape) != 2:
+        return X
+    if shape[1] != 1:
+        raise ValueError(f"X must have one column of texts, not {shape[1]}: pass df['text'], or df[['text']]")
+    return X.to_numpy()[:, 0] if hasattr(X, "to_numpy") else np.asarray(X)[:, 0]

@@ -32,7 +32,7 @@ def test_the_layer_by_hand(tmp_path: Path) -> None:
         (
             None,
             {"activation_function": "torch.nn.SELU"},
-            r"'torch\.nn\.SELU' is not supported, only GELU, Identity",
+            r"'torch\.nn\.SELU' is not supported, only torch.nn's GELU, Identity",
         ),
         (None, {"activation_function": ["Tanh"]}, r"activation_function \['Tanh'\] is not supported, only"),
         (None, {"activation_function": None}, "activation_function None is not supported, only"),

@@ -100,7 +100,7 @@ def test_the_score_is_the_cosine_also_of_embeddings_of_other_lengths(
         assert main(["compare", A, B, "--json", "--model", str(directory), *options]) == 0
         report = json.loads(capsys.readouterr().out)
         assert abs(report["score"] - first @ second) < BOUND
-        assert report["tokens"] == [len(ids) for ids in MiniLM(directory).tokenizer([A, B]).input_ids]
+        assert report["tokens"] == [len(ids) for ids in MiniLM(directory).tokenizer.texts([A, B]).input_ids]
 
 
 def test_a_text_that_the_explanation_cut_is_told_in_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -478,3 +478,46 @@ def test_together_no_thread_outlives_a_failure() -> None:
     with pytest.raises(KeyboardInterrupt):
         run_together(work, threads=3)
     assert threading.active_count() == before
+
+
+def refuse_threads(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Let the system start so many threads and no more."""
+    start = threading.Thread.start
+    started: list[threading.Thread] = []
+
+    def count_down(thread: threading.Thread) -> None:
+        if len(started) == after:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", count_down)
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_jobs_are_done_by_the_threads_that_can_be_started(
+    monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    refuse_threads(monkeypatch, after)
+    done: list[int] = []
+    before = threading.active_count()
+    run_jobs(range(20), lambda: done.append, threads=4)
+    assert sorted(done) == list(range(20))
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(("after", "expected"), [(0, False), (1, False), (2, True)])
+def test_work_that_needs_all_its_threads_is_done_by_all_or_not(
+    monkeypatch: pytest.MonkeyPatch, after: int, expected: bool
+) -> None:
+    refuse_threads(monkeypatch, after)
+    finished: list[int] = []
+
+    def work(number: int, wait: Callable[[], object]) -> None:
+        wait()
+        finished.append(number)
+
+    before = threading.active_count()
+    assert run_together(work, threads=3) is expected
+    assert sorted(finished) == ([0, 1, 2] if expected else [])
+    assert threading.active_count() == before

@@ -61,7 +61,7 @@ def test_the_real_weights_give_what_the_textbook_gives(
     random = np.random.default_rng(1)
     words = " ".join(PLAIN).split()
     salads = [" ".join(random.choice(words, length)) for length in (0, 1, 1, 2, 3, 5, 8, 13, 21, 34, 90, 240)]
-    texts = model.tokenizer(salads).input_ids
+    texts = model.tokenizer.texts(salads).input_ids
     ours = packed_states(texts, float64_parameters, model.config, in_panels=in_panels)
     theirs = [truth(ids, float64_parameters, model.config) for ids in texts]
     assert worst(ours, theirs) <= BOUND

@@ -41,6 +41,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         set_constant(monkeypatch, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
         set_constant(monkeypatch, "AGENT_HARNESSES_PATH", str(tmp_path / "harnesses.json"))
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.delenv("SENTENCE_TRANSFORMERS_HOME", raising=False)
         close_connections()
         yield World(store, cache, fake_hub, pip)
         close_connections()

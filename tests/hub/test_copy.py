@@ -78,7 +78,7 @@ def test_a_copy_that_is_killed_at_any_moment_is_one_model_or_is_refused(
         return changed
 
     found: list[dict[str, bytes]] = []
-    for allowed in range(20):
+    for allowed in range(40):
         target = copy_checkpoint(default, tmp_path / f"{allowed}")
         changes = allowed
         with monkeypatch.context() as killing:

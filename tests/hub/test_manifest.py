@@ -14,11 +14,9 @@ import pytest
 
 import minilm
 from minilm import CheckpointError, hub
-from minilm.checkpoint.config import read_modules
-from minilm.checkpoint.files import MAX_JSON_BYTES
 from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES
-from minilm.hub.manifest import ModelManifest, checkpoint_files, dense_files
-from tests.hub.world import PROJECT, fill
+from minilm.hub.manifest import ModelManifest, checkpoint_files
+from tests.hub.world import FILES, PROJECT, fill
 
 
 def test_the_manifest_pins_the_published_files() -> None:
@@ -57,73 +55,23 @@ def test_what_there_is_to_fetch_is_said_in_whole_mebibytes() -> None:
     assert manifest.download_size == "4 MiB"
 
 
-GOOD = [
-    {"path": "", "type": "sentence_transformers.models.Transformer"},
-    {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
-    {"path": "2_Dense", "type": "sentence_transformers.models.Dense"},
-    {"path": "3_Dense", "type": "someone.else.Dense"},
-]
-
-
-def test_the_files_of_dense_modules_are_those_that_the_modules_name(tmp_path: Path) -> None:
-    assert dense_files(tmp_path) == []
-    (tmp_path / "modules.json").write_text(json.dumps(GOOD[:2]))
-    assert dense_files(tmp_path) == []
-    (tmp_path / "modules.json").write_text(json.dumps(GOOD))
-    assert dense_files(tmp_path) == [
-        "2_Dense/config.json",
-        "2_Dense/model.safetensors",
-        "3_Dense/config.json",
-        "3_Dense/model.safetensors",
-    ]
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        {"path": "../4_Dense", "type": "sentence_transformers.models.Dense"},
-        {"path": "x" * 100, "type": "sentence_transformers.models.Dense"},
-        {"path": "5_NotDense", "type": "sentence_transformers.models.NotDense"},
-        {"type": "sentence_transformers.models.Dense"},
-        {"path": None, "type": "sentence_transformers.models.Dense"},
-        {"path": "6_Dense"},
-        "7_Dense",
-    ],
-)
-def test_modules_that_no_load_would_accept_name_no_file(tmp_path: Path, module: object) -> None:
-    (tmp_path / "modules.json").write_text(json.dumps([*GOOD, module]))
-    assert dense_files(tmp_path) == []
-    with pytest.raises(CheckpointError, match=r"modules\.json"):
-        read_modules(tmp_path)
-
-
-def test_modules_of_more_bytes_than_they_may_have_are_not_read(tmp_path: Path) -> None:
-    modules = json.dumps(GOOD[:3]).encode()
-    (tmp_path / "modules.json").write_bytes(modules.ljust(MAX_JSON_BYTES))
-    assert dense_files(tmp_path) == ["2_Dense/config.json", "2_Dense/model.safetensors"]
-    (tmp_path / "modules.json").write_bytes(modules.ljust(MAX_JSON_BYTES + 1))
-    assert dense_files(tmp_path) == []
-
-
-@pytest.mark.parametrize("content", [b'{"path": "2_Dense"}', b"7", b"[", b"\xff", b"[" * 100_000])
-def test_modules_that_are_no_list_name_no_dense_module(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "modules.json").write_bytes(content)
-    assert dense_files(tmp_path) == []
-
-
 def test_the_files_of_a_checkpoint_are_those_that_minilm_reads(tmp_path: Path) -> None:
-    fill(tmp_path, {"config.json": b"{}", "README.md": b"", "config_sentence_transformers.json": b"{}"})
-    fill(tmp_path / "2_Dense", {"config.json": b"{}"})
-    (tmp_path / "modules.json").write_text(json.dumps(GOOD))
+    fill(tmp_path, {**FILES, "README.md": b"", "config_sentence_transformers.json": b"{}", "vocab.txt": b""})
     directory = hub.Checkpoint(tmp_path, "directory")
-    assert checkpoint_files(directory) == [
+    names = checkpoint_files(directory)
+    assert names[0] == "config.json"
+    assert set(names) == {*FILES, "config_sentence_transformers.json"}
+    # for the default model only the files in the manifest count
+    for name in FILES.keys() - {"config.json", "modules.json", "model.safetensors"}:
+        (tmp_path / name).unlink()
+    (tmp_path / "vocab.txt").unlink()
+    assert checkpoint_files(replace(directory, is_default=True)) == [
         "config.json",
         "modules.json",
-        "config_sentence_transformers.json",
-        "2_Dense/config.json",
+        "model.safetensors",
     ]
-    # for the default model only the files in the manifest count
-    assert checkpoint_files(replace(directory, is_default=True)) == ["config.json", "modules.json"]
+    with pytest.raises(CheckpointError, match=r"is not a complete checkpoint: tokenizer\.json is missing"):
+        checkpoint_files(directory)
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -9,10 +9,12 @@ import huggingface_hub
 import pytest
 
 from minilm import hub
-from minilm.hub import find_checkpoint
+from minilm.hub import find_checkpoint, likely_directory
 from tests.hub.world import (
     FILES,
     MIRROR,
+    NEW,
+    OLD,
     OTHER,
     REPO_ID,
     REVISION,
@@ -192,3 +194,35 @@ def test_when_no_place_can_be_written_the_message_says_so_and_nothing_is_fetched
     assert f"Hugging Face cache ({root}): cannot be written: " in message
     assert world.hub.requests == []
     assert world.pip.calls == []
+
+
+def test_the_pinned_files_count_at_any_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = fill(snapshot(world.cache, REPO_ID, NEW), {**FILES, "README.md": b"a better description"})
+    assert likely_directory() == other
+    for options in ({}, {"revision": REVISION}, {"cache_folder": world.cache}):
+        assert find_checkpoint(**options) == default_checkpoint(other, "Hugging Face cache")
+    assert world.hub.requests == []
+    set_constant(monkeypatch, "HF_HUB_CACHE", str(world.cache.parent / "none"))
+    monkeypatch.setenv("SENTENCE_TRANSFORMERS_HOME", str(world.cache))
+    assert likely_directory() == find_checkpoint(local_files_only=True).directory == other
+
+
+def test_a_commit_with_other_files_does_not_count_and_is_named(world: World) -> None:
+    other = fill(snapshot(world.cache, REPO_ID, NEW), {**FILES, "modules.json": b"[7]"})
+    fill(snapshot(world.cache, REPO_ID, OLD), {"config.json": FILES["config.json"]})
+    message = reason_of_failure(local_files_only=True)
+    assert f"Hugging Face cache ({other}): has another modules.json; revision={NEW!r} opens it" in message
+    assert "modules.json is missing" in message
+    assert find_checkpoint().source == "Hugging Face Hub"
+    fill(world.cache / other.parent.parent.name / "refs", {"main": NEW.encode()})
+    assert find_checkpoint(revision=NEW, local_files_only=True).directory == other
+
+
+@pytest.mark.usefixtures("world")
+def test_a_short_name_may_have_another_owner(world: World) -> None:
+    for owner in ("sentence-transformers", "cross-encoder"):
+        world.hub.add(f"{owner}/short", OLD, FILES)
+        assert find_checkpoint("short", organization=owner).repo_id == f"{owner}/short"
+    world.hub.add("bert-base-uncased", OLD, FILES)
+    for name in ("bert-base-uncased", "sentence-transformers/short"):
+        assert find_checkpoint(name, organization="cross-encoder").repo_id == name

@@ -193,9 +193,10 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 
 def model_files(*roots: Path) -> list[Path]:
-    """All files under ``roots`` that have the name of a model file."""
+    """All files under ``roots`` that have the name of a model file, without the marks of absent files."""
     names = {Path(name).name for name in FILES}
-    return [path for root in roots for path in root.rglob("*") if path.name in names]
+    paths = [path for root in roots for path in root.rglob("*") if path.name in names]
+    return [path for path in paths if ".no_exist" not in path.parts]
 
 
 def leftovers(root: Path) -> list[Path]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from minilm import MiniLM
@@ -28,9 +30,9 @@ def test_haystack(model: MiniLM, prompted: MiniLM) -> None:
     close(embedded[0].embedding, model.encode("T: " + TEXTS[0]))
     close(MiniLMTextEmbedder(prompted).run(QUERY)["embedding"], model.encode("query: " + QUERY))
     with pytest.raises(TypeError, match="MiniLMTextEmbedder takes a str"):
-        embedder.run("text")
+        embedder.run(cast(Any, "text"))
     with pytest.raises(TypeError, match="text must be a str, not list"):
-        MiniLMTextEmbedder().run([QUERY])
+        MiniLMTextEmbedder().run(cast(Any, [QUERY]))
 
     trusted = ["minilm.integrations.haystack"]
     store = InMemoryDocumentStore(embedding_similarity_function="cosine")

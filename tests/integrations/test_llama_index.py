@@ -34,4 +34,4 @@ def test_llama_index(model: MiniLM, prompted: MiniLM) -> None:
     index = VectorStoreIndex([TextNode(text=text) for text in TEXTS[:3]], embed_model=ours)
     [hit] = index.as_retriever(similarity_top_k=1).retrieve(QUERY)
     assert hit.text == TEXTS[1]
-    assert abs(hit.score - float(model.similarity(QUERY, TEXTS[1])[0, 0])) < 1e-6
+    assert abs((hit.score or 0.0) - float(model.similarity(QUERY, TEXTS[1])[0, 0])) < 1e-6

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from minilm import MiniLM
+from tests.checkpoints import MakeCheckpoint
 from tests.integrations.texts import TEXTS, close
 
 # the frameworks' own warnings while they are imported are not ours
@@ -65,7 +67,7 @@ def test_scikit_learn(model: MiniLM) -> None:
     assert as_model(ours.model_name_or_path) is as_model(clone(ours).model_name_or_path)
     with pytest.raises(ValueError, match="not a single str"):
         ours.transform("one text")
-    with pytest.raises(TypeError, match=r"inputs\[1\] is NoneType"):
+    with pytest.raises(TypeError, match=r"inputs\[1\] is missing"):
         ours.transform(["a", None])  # type: ignore[list-item]
 
     pipeline = make_pipeline(MiniLMVectorizer(), LogisticRegression(C=10))
@@ -140,3 +142,22 @@ CLASSIFIED = [
         )
     ),
 ]
+
+
+def test_a_column_may_be_a_frame(make_checkpoint: MakeCheckpoint) -> None:
+    compose = pytest.importorskip("sklearn.compose", reason="scikit-learn is not installed")
+    from minilm.integrations.scikit_learn import MiniLMVectorizer
+
+    directory = make_checkpoint()
+    vectorizer = MiniLMVectorizer(directory)
+    frame = pd.DataFrame({"text": ["a b", "c"], "n": [1, 2]})
+    expected = MiniLM(directory).encode(["a b", "c"])
+    for column in (frame["text"], frame[["text"]], frame[["text"]].values):
+        close(vectorizer.transform(column), expected)
+    for columns in ("text", ["text"]):
+        transformer = compose.ColumnTransformer([("text", vectorizer, columns)])
+        close(transformer.fit_transform(frame), expected)
+    with pytest.raises(ValueError, match=r"X must have one column of texts, not 2: pass df\['text'\]"):
+        vectorizer.transform(frame)
+    with pytest.raises(AttributeError, match="has no attribute 'batchsize'; did you mean 'batch_size'"):
+        vectorizer.batchsize = 3

@@ -101,7 +101,7 @@ def assert_same(ours: MiniLM, original: Any, texts: list[str] = TEXTS) -> None:
     np.testing.assert_allclose(mine, theirs, rtol=0, atol=BOUND * max(1, np.abs(theirs).max()))
     for text, features in zip(texts, original.encode(texts, output_value=None), strict=True):
         ids = np.asarray(features["input_ids"])[np.asarray(features["attention_mask"]) == 1]
-        assert ours.tokenizer([text]).input_ids == [ids.tolist()]
+        assert ours.tokenizer.texts([text]).input_ids == [ids.tolist()]
     assert ours.get_embedding_dimension() == original.get_embedding_dimension()
     assert ours.max_seq_length == original.max_seq_length
     assert ours.prompts == original.prompts
@@ -192,7 +192,7 @@ def test_lower_case_besides_the_tokenizer(make: Any, do_lower_case: bool) -> Non
         lambda width: [Pooling(width)], tokenizer=unigram_tokenizer(), do_lower_case=do_lower_case
     )
     assert_same(ours, original, ["ABC Def", "abc def"])
-    assert (ours.tokenizer(["AB"]) == ours.tokenizer(["ab"])) == do_lower_case
+    assert (ours.tokenizer.texts(["AB"]) == ours.tokenizer.texts(["ab"])) == do_lower_case
 
 
 def test_a_plain_bert_directory(tmp_path: Path) -> None:

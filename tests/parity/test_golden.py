@@ -54,7 +54,7 @@ def test_the_golden_file_belongs_to_these_texts_and_these_weights(golden: Golden
 
 
 def test_token_ids_are_identical_on_every_text(model: MiniLM, golden_ids: list[list[int]]) -> None:
-    tokenized = model.tokenizer(TEXTS)
+    tokenized = model.tokenizer.texts(TEXTS)
     assert tokenized.input_ids == golden_ids
     assert sum(tokenized.is_truncated) == 2  # those of 257 and 600 tokens
 

@@ -34,6 +34,8 @@ NOT_RUN = {
     "python -m venv": "it makes an environment and hooks of git; .ci/run makes its own",
     'pip install -e ".[golden]"': ".ci/run makes the golden outputs again, in an environment with torch",
     'pip install -e ".[bench]"': "minutes on an idle machine, with torch and ONNX Runtime beside it",
+    "from minilm.integrations.sentence_transformers": "it changes the process; its own test runs it",
+    "git clone https": "it runs the tests of another repository, for minutes",
     "python -m benchmarks.exactness": "it writes what the tables are made of; .ci/run does --quick",
     "MINILM_DIFFERENCES=": ".ci/run runs the parity tests, in an environment with torch",
 }

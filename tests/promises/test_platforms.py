@@ -68,7 +68,7 @@ def here(model: MiniLM) -> np.ndarray:
 def truth(model: MiniLM, float64_parameters: dict[str, np.ndarray]) -> np.ndarray:
     """The vectors by encoder.py in double precision, (n, E)."""
     rows = []
-    for ids in model.tokenizer(TEXTS).input_ids:
+    for ids in model.tokenizer.texts(TEXTS).input_ids:
         input_ids, mask = pad([ids])
         states = encoder.encode(input_ids, mask, float64_parameters, model.config)
         rows.append(normalize(mean_pooling(states, mask))[0])

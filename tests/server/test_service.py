@@ -48,7 +48,7 @@ def test_ids_get_the_special_tokens_that_texts_get(
     for length in (1, 2, room, room + 1, 10):
         text, ids = " ".join("abcdefghij"[:length]), [*range(5, 5 + length)]
         framed = [*prefix, *ids[:room], *suffix]
-        assert model.tokenizer([text]).input_ids == [framed]
+        assert model.tokenizer.texts([text]).input_ids == [framed]
         is_cut = [0] if length > room else []
         for inputs in (ids, [ids], [[*prefix, *ids, *suffix]]):
             assert asyncio.run(service.token_ids(inputs, param="input")) == ([framed], is_cut)
@@ -70,7 +70,7 @@ def test_ids_get_the_special_tokens_that_texts_get(
 def test_each_text_is_tokenized_once_and_encoded_once(
     model: MiniLM, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any], texts: list[str]
 ) -> None:
-    expected = model.tokenizer(texts).input_ids
+    expected = model.tokenizer.texts(texts).input_ids
     with TestClient(create_app(model)) as client:
         work = Work(model, monkeypatch)
         assert client.post(path, json=body).status_code == 200
@@ -97,7 +97,7 @@ def test_token_vectors_and_embeddings_share_a_batch(model: MiniLM, monkeypatch: 
     """Two explanations and two embeddings wait together; each request gets what it asked for."""
     service, batches = Service(model, ServerSettings()), GatedBatches(monkeypatch)
     pairs, single = [[A, B], ["one", "another text"]], ["a", "b c", "d e f"]
-    rows = [model.tokenizer([text]).input_ids for text in single]
+    rows = [model.tokenizer.texts([text]).input_ids for text in single]
     sizes: list[int] = []
     token_embeddings = model.token_embeddings
 

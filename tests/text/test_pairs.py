@@ -12,7 +12,8 @@ from tokenizers import Tokenizer as Library
 from tokenizers import processors
 
 from minilm import CheckpointError, MiniLM
-from minilm.checkpoint.tokenizer import open_tokenizer
+from minilm.checkpoint.files import Fields
+from minilm.checkpoint.tokenizer import TOKENIZER_CLASSES, open_tokenizer
 from minilm.text.pairs import kept_of_pair, pair_frame
 from minilm.tokenizer import Tokenizer
 from tests.checkpoints import tiny_tokenizer
@@ -104,7 +105,13 @@ def test_any_way_of_framing_is_read_off(tmp_path: Path, processor: processors.Po
     theirs = tiny_tokenizer(57)
     theirs.post_processor = processor
     theirs.save(str(tmp_path / "tokenizer.json"))
-    ours = open_tokenizer(tmp_path / "tokenizer.json", vocab_size=57, max_seq_length=9)
+    ours = open_tokenizer(
+        tmp_path / "tokenizer.json",
+        vocab_size=57,
+        max_seq_length=9,
+        settings=Fields.of(tmp_path / "tokenizer_config.json", {"pad_token": "[PAD]"}),
+        kind=TOKENIZER_CLASSES["PreTrainedTokenizerFast"],
+    )
     theirs.enable_truncation(max_length=9)
     pairs = [("a b", "c"), ("", "a"), ("", ""), ("a " * 20, "b " * 19), ("a b c d e f", "b " * 3)]
     assert_pairs_of(theirs, ours, pairs)

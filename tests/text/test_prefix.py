@@ -84,7 +84,7 @@ def test_python_does_no_more_for_a_long_text_than_for_a_short_one(model: MiniLM,
 
         sys.setprofile(note)
         try:
-            model.tokenizer([text])
+            model.tokenizer.texts([text])
         finally:
             sys.setprofile(None)
         return count

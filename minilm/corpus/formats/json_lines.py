@@ -74,7 +74,7 @@ def json_lines_vectors(path: Path, block_rows: int) -> Iterator[Float32Array]:
             vectors: list[Any] = []
             try:
                 vectors.extend(json.loads(line)[EMBEDDING] for line in lines)
-                with np.errstate(over="ignore"):
+                with np.errstate(all="ignore"):
                     block = np.array(vectors, np.float32).reshape(len(lines), -1)
             except KeyError:
                 raise CorpusError(f"{path}, line {start + len(vectors) + 1}: no {EMBEDDING!r}") from None

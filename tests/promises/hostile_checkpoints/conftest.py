@@ -12,6 +12,8 @@ from minilm import CrossEncoder
 from tests.checkpoints import MakeCheckpoint
 from tests.promises.hostile_checkpoints.refusing import Refusal, change_json
 
+HEAD = {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "LABEL_0"}}
+
 
 @pytest.fixture
 def refusal(capfd: pytest.CaptureFixture[str]) -> Refusal:
@@ -34,6 +36,6 @@ def classifier(directory: Path) -> Path:
     tensors["classifier.weight"] = np.ones((1, 16), np.float32)
     tensors["classifier.bias"] = np.zeros(1, np.float32)
     save_file(tensors, directory / "model.safetensors")
-    change_json(directory / "config.json", lambda fields: fields.update(id2label={"0": "LABEL_0"}))
+    change_json(directory / "config.json", lambda fields: fields.update(HEAD))
     assert CrossEncoder(directory).num_labels == 1
     return directory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -36,9 +37,13 @@ def test_what_is_no_file_is_refused_and_not_waited_for(
 def test_a_modules_folder_that_is_none_is_refused(
     directory: Path, refusal: Refusal, name: str, make: Callable[[Path], None]
 ) -> None:
-    modules = '[{"type": "a.Transformer"}, {"type": "a.Pooling", "path": "1_Pooling"}%s]'
-    dense = ', {"type": "a.Dense", "path": "2_Dense"}' if name == "2_Dense" else ""
-    (directory / "modules.json").write_text(modules % dense)
+    folders = ["", "1_Pooling", *(["2_Dense"] if name == "2_Dense" else [])]
+    kinds = ["Transformer", "Pooling", "Dense"]
+    modules = [
+        {"name": folder, "path": folder, "type": f"sentence_transformers.models.{kind}"}
+        for folder, kind in zip(folders, kinds, strict=False)
+    ]
+    (directory / "modules.json").write_text(json.dumps(modules))
     shutil.rmtree(directory / name, ignore_errors=True)
     make(directory / name)
     with deadline(30):

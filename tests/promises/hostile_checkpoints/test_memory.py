@@ -109,8 +109,11 @@ def many_poolings(directory: Path) -> str:
 
 
 def many_modules(directory: Path) -> str:
-    modules = [{"type": "a.Transformer"}, {"type": "a.Pooling", "path": "1_Pooling"}]
-    modules += [{"type": "a.Dense", "path": "2_Dense"}] * 100_000
+    types = [("", "Transformer"), ("1_Pooling", "Pooling"), *[("2_Dense", "Dense")] * 100_000]
+    modules = [
+        {"name": str(i), "path": folder, "type": f"sentence_transformers.models.{kind}"}
+        for i, (folder, kind) in enumerate(types)
+    ]
     (directory / "modules.json").write_text(json.dumps(modules))
     return "two modules have the same folder"
 

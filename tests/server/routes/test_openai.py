@@ -21,7 +21,7 @@ def test_the_openai_client_works_unchanged(server: Server, model: MiniLM) -> Non
         expected = model.encode(A)[:64]
         expected /= np.linalg.norm(expected)
         np.testing.assert_allclose(short.data[0].embedding, expected, rtol=0, atol=BOUND)
-        ids = model.tokenizer([A]).input_ids[0]
+        ids = model.tokenizer.texts([A]).input_ids[0]
         for given in (ids, ids[1:-1], [ids, ids[1:-1]]):
             by_ids = client.embeddings.create(model="m", input=given)
             for row in by_ids.data:

@@ -22,7 +22,7 @@ def test_text_embeddings_inference_routes(server: Server, model: MiniLM) -> None
     np.testing.assert_allclose(vectors, model.encode([A, B]), rtol=0, atol=BOUND)
     _, vectors, _ = server.ask("/embed", {"inputs": A, "normalize": False})
     # components of unnormalized vectors are ten times as large
-    plain = model.encode_tokens(model.tokenizer([A]).input_ids, normalize=False)
+    plain = model.encode_tokens(model.tokenizer.texts([A]).input_ids, normalize=False)
     np.testing.assert_allclose(vectors, plain, rtol=0, atol=10 * BOUND)
     _, scores, _ = server.ask("/similarity", {"inputs": {"source_sentence": A, "sentences": [B, A]}})
     # a sum of 384 products of components that are within the bound: seen at 6e-8
