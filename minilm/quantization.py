@@ -273,6 +273,7 @@ class _Usearch:
         return np.asarray(index.get(ids))
 
 
+@no_float_errors
 def _search(
     library: _Faiss | _Usearch,
     query_embeddings: npt.ArrayLike,

@@ -186,6 +186,7 @@ def normalize_embeddings(embeddings: npt.ArrayLike) -> FloatArray:
 
 
 @_also_for_tensors
+@no_float_errors
 def pairwise_angle_sim(x: npt.ArrayLike, y: npt.ArrayLike) -> FloatArray:
     """AnglE similarity [2]_ of each pair, shape (n,): see :func:`pairwise_dot_score`.
 

@@ -32,6 +32,7 @@ ARRAYS = {
     "zeros": np.zeros((3, 8), np.float32),
     "huge": np.full((3, 8), 3e38, np.float32),
     "subnormal": np.full((3, 8), 1e-45, np.float32),
+    "tiny": (np.random.default_rng(1).normal(size=(4, 8)) * 1e-31).astype(np.float32),
 }
 
 MASK = np.array([[1, 1, 1], [1, 1, 0]])
@@ -79,6 +80,18 @@ def test_a_program_may_let_numpy_raise(function: Callable[[Any], Any], values: n
 
     expected, result = in_both_states(call)
     np.testing.assert_equal(result, expected)
+
+
+def test_a_search_among_quantized_embeddings_does_not_raise_for_numpy() -> None:
+    pytest.importorskip("faiss", reason="faiss is not installed")
+    vectors = (ARRAYS["tiny"] * 1e-13).astype(np.float32)  # subnormal, and so is a 255th of their range
+
+    def search() -> object:
+        stored = UTIL.quantize_embeddings(vectors, "uint8")
+        options = {"corpus_precision": "uint8", "calibration_embeddings": vectors}
+        return UTIL.semantic_search_faiss(vectors, stored, **options)[0]
+
+    np.testing.assert_equal(*in_both_states(search))
 
 
 @pytest.mark.parametrize("mode", pooling.POOLING)
