@@ -105,20 +105,28 @@ class PipelineOptions(TorchMethods):
         """Tokens of the shortest input that has more than special tokens."""
         return 3
 
-    def save_pretrained(self, path: str | Path, *_: object, **__: object) -> None:
+    def save_pretrained(
+        self,
+        path: str | Path,
+        model_name: object = None,  # noqa: ARG002 - about model cards, which are not written
+        create_model_card: object = True,  # noqa: ARG002
+        train_datasets: object = None,  # noqa: ARG002
+        safe_serialization: bool = True,
+    ) -> None:
         """Copy the checkpoint to a folder, with the settings that the model has now.
 
-        Further arguments of sentence-transformers (``model_name``, ``create_model_card`` ...) are about model
-        cards, which are not written; they have no effect.
-
-        Raises
-        ------
-        OSError
-            If the folder cannot be written.
+        Model cards are not written. A ValueError says which setting no file can name.
         """
-        settings, length = self._settings(), self.max_seq_length
-        directory = copy_checkpoint(self.checkpoint, path)
-        write_settings(directory, settings, max_seq_length=length, is_cross_encoder=self._is_cross_encoder)
+        if not safe_serialization:
+            raise ValueError("safe_serialization=False is not supported: minilm writes no pickles")
+        settings = self._settings()
+        write_settings(
+            copy_checkpoint(self.checkpoint, path),
+            settings,
+            max_seq_length=self.max_seq_length,
+            is_cross_encoder=self._is_cross_encoder,
+            truncation_side=self.tokenizer.new_truncation_side,
+        )
 
     save = save_pretrained
     _is_cross_encoder: ClassVar[bool] = True

@@ -32,6 +32,7 @@ from minilm._arrays import Float32Array, as_tensors
 from minilm._loading import load, read_cross_encoder
 from minilm._options import PipelineOptions
 from minilm._pipeline import Counts, PairPipeline
+from minilm.checkpoint.heads import activation_name
 from minilm.encoder import softmax
 from minilm.errors import TruncationWarning
 from minilm.fast.cores import available_cores
@@ -136,6 +137,7 @@ class CrossEncoder(PipelineOptions):
         for labels in (named.get("num_labels"), (named.get("config_kwargs") or {}).get("num_labels")):
             if labels not in (None, self.num_labels):
                 raise ValueError(f"num_labels={labels!r}: the checkpoint's classifier has {self.num_labels}")
+        self._activation_of_files = parts.activation_fn
         self.activation_fn = parts.activation_fn if activation_fn is None else check_activation(activation_fn)
         cores = available_cores() if threads is None else positive_int("threads", threads)
         engine = Engine(parameters, cores, self.checkpoint.directory / "model.safetensors")
@@ -164,6 +166,11 @@ class CrossEncoder(PipelineOptions):
     def default_activation_function(self) -> Activation | None:
         """:attr:`activation_fn`, by its former name."""
         return self.activation_fn
+
+    def _settings(self) -> dict[str, Any]:
+        if self.activation_fn is self._activation_of_files:
+            return super()._settings()
+        return super()._settings() | {"activation_fn": activation_name(self.activation_fn)}
 
     def __repr__(self) -> str:
         return f"CrossEncoder({str(self.checkpoint.directory)!r}: {self.num_labels} labels)"

@@ -20,6 +20,7 @@ import numpy as np
 from tokenizers import Encoding
 from tokenizers import Tokenizer as Backend
 
+from minilm._arguments import unknown_name
 from minilm._arrays import Int64Array
 from minilm.errors import CheckpointError, one_line
 from minilm.text.calls import TokenizerCalls
@@ -47,9 +48,10 @@ class Tokenizer(TokenizerCalls):
     backend: Backend  # truncates at max_seq_length tokens, and does not pad
     path: Path  # for error messages
     _max_seq_length: int
-    truncation_side: str = "right"  # "left": the end of a long text is kept
+    _truncation_side: str = "right"
 
     def __post_init__(self) -> None:
+        self._side_of_files = self._truncation_side
         self._truncate(self.backend, self._max_seq_length)
 
     def _truncate(self, backend: Backend, max_length: int) -> None:
@@ -71,6 +73,23 @@ class Tokenizer(TokenizerCalls):
             )
         self._truncate(self.backend, value)
         self._max_seq_length = value
+
+    @property
+    def truncation_side(self) -> str:
+        """Side on which a long text is cut: "right", or "left", and then its end is kept; may be set."""
+        return self._truncation_side
+
+    @truncation_side.setter
+    def truncation_side(self, value: str) -> None:
+        if value not in ("left", "right"):
+            raise unknown_name("truncation_side", value, ("left", "right"))
+        self._truncation_side = value
+        self._truncate(self.backend, self._max_seq_length)
+
+    @property
+    def new_truncation_side(self) -> str | None:
+        """:attr:`truncation_side`, if it was set; None as long as it is that of the files."""
+        return None if self._truncation_side == self._side_of_files else self._truncation_side
 
     def texts(self, texts: Sequence[str]) -> TokenizedTexts:
         """Token ids of each text, cut at ``max_seq_length``, and whether it was cut.

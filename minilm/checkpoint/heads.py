@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from minilm.pooling import normalize
 
 SCORE_ACTIVATIONS: dict[str, Activation] = {**TORCH_ACTIVATIONS, "Softmax": softmax}
 """The activation functions that may make a cross-encoder's scores, by the names of torch's classes."""
+
+_TORCH = "torch.nn."
 
 
 def read_steps(directory: Path, modules: Modules, width: int) -> tuple[Step, ...]:
@@ -120,6 +123,30 @@ def read_score_activation(settings: Settings, num_labels: int) -> Activation:
         if name is not None:
             return _activation(fields, field, name, SCORE_ACTIVATIONS)
     return sigmoid if num_labels == 1 else identity
+
+
+def activation_name(activation_fn: Callable[..., Any] | None) -> str:
+    """Return the name of torch's class by which a checkpoint names an activation function of scores.
+
+    Raises
+    ------
+    ValueError
+        If no file can name it: a function of a caller, or a module with arguments other than the defaults.
+    """
+    if activation_fn is None:
+        return f"{_TORCH}Identity"
+    for name, known in SCORE_ACTIVATIONS.items():
+        if activation_fn is known:
+            return f"{_TORCH}{name}"
+    kind: type[Any] = type(activation_fn)
+    is_torch = kind.__module__.startswith("torch.nn.modules.") and kind.__name__ in SCORE_ACTIVATIONS
+    # scores have two axes: without a dim, Softmax takes the last one
+    if is_torch and repr(activation_fn) in (repr(kind()), "Softmax(dim=-1)", "Softmax(dim=1)"):
+        return f"{_TORCH}{kind.__name__}"
+    raise ValueError(
+        f"activation_fn {activation_fn!r:.80} was set, which no file of a checkpoint can name: to save, set "
+        f"one of torch.nn's {', '.join(SCORE_ACTIVATIONS)}, without arguments"
+    )
 
 
 def _activation(fields: Fields, field: str, name: object, functions: Mapping[str, Activation]) -> Activation:
