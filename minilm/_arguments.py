@@ -215,10 +215,9 @@ def renamed(arguments: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def without_effect(arguments: dict[str, Any], *names: str) -> None:
     """Take out arguments that sentence-transformers ignores, with a warning."""
-    for name in names:
-        if name in arguments:
-            arguments.pop(name)
-            logger.warning("The `%s` argument is deprecated and has no effect.", name)
+    for name in [name for name in names if name in arguments]:
+        arguments.pop(name)
+        logger.warning("The `%s` argument is deprecated and has no effect.", name)
 
 
 def constructor_options(
@@ -245,10 +244,12 @@ def encode_others(inputs: object, others: dict[str, Any]) -> Any:  # noqa: ANN40
         raise TypeError(f"task must be a str, not {type(task).__name__}")
     if others.pop("processing_kwargs", None):
         raise ValueError("processing_kwargs is not supported: set max_seq_length to cut texts")
-    given = others.pop("inputs", None)
+    if inputs is not None and "inputs" in others:
+        raise TypeError("inputs is given twice, once by its former name")
+    inputs = others.pop("inputs", inputs)
     for name in others:
         raise unexpected_argument(name, (*ENCODE_ARGUMENTS, "pooling"))
-    return given if inputs is None else inputs
+    return inputs
 
 
 def positive_int(name: str, value: object) -> int:
@@ -391,9 +392,7 @@ class TorchMethods(KnownAttributes):
 
     def supports(self, modality: str | tuple[str, ...]) -> bool:
         """Whether the model encodes a modality: text only."""
-        known = self.modalities
-        several = isinstance(modality, tuple) and "message" in known and all(one in known for one in modality)
-        return modality in known or several
+        return modality in self.modalities
 
     def get_model_kwargs(self) -> list[str]:
         """Further arguments of encode: none."""

@@ -113,7 +113,7 @@ def read_embedder(directory: Path, is_default: bool = False) -> EmbedderParts:
     tensors = ParameterFile(settings.folder / "model.safetensors", config)
     kind = tokenizer_class(settings.tokenizer, settings.bert)
     parameters, tokenizer = _read_encoder(settings, config, tensors, kind)
-    if _has_token_types(settings, kind) and any(tokenizer.backend.encode("a").type_ids):
+    if tokenizer.has_token_types and any(tokenizer.backend.encode("a").type_ids):
         raise CheckpointError(f"{tokenizer.path}: the post_processor gives a single text other types than 0")
     width = config.hidden_size * len(config.pooling)
     modules = settings.modules
@@ -132,7 +132,7 @@ def read_cross_encoder(directory: Path, is_default: bool = False) -> CrossEncode
     head = read_classifier(tensors)
     kind = tokenizer_class(settings.tokenizer, settings.bert)
     parameters, tokenizer = _read_encoder(settings, config, tensors, kind)
-    uses_types = _has_token_types(settings, kind)
+    uses_types = tokenizer.has_token_types
     [(*_, last_type)] = tokenizer.pairs([("", "a")]).token_type_ids or []
     if uses_types and last_type >= config.type_vocab_size:
         raise CheckpointError(
@@ -142,16 +142,6 @@ def read_cross_encoder(directory: Path, is_default: bool = False) -> CrossEncode
     activation_fn = read_score_activation(settings, num_labels)
     prompts = read_prompts(settings.sentence_transformers)
     return CrossEncoderParts(config, parameters, tokenizer, head, activation_fn, uses_types, prompts)
-
-
-def _has_token_types(settings: Settings, kind: TokenizerClass) -> bool:
-    """Whether the encoder is told which text a token belongs to, and that padding is none."""
-    names = settings.tokenizer.optional("model_input_names", list)
-    if names is None:
-        return kind.has_token_types
-    if "attention_mask" not in names or "input_ids" not in names:
-        raise settings.tokenizer.error(f"model_input_names {names} is not supported without attention_mask")
-    return "token_type_ids" in names
 
 
 def _read_encoder(

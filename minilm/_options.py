@@ -113,15 +113,12 @@ class PipelineOptions(TorchMethods):
         train_datasets: object = None,  # noqa: ARG002
         safe_serialization: bool = True,
     ) -> None:
-        """Copy the checkpoint to a folder, with the settings that the model has now.
-
-        Model cards are not written. A ValueError says which setting no file can name.
-        """
+        """Copy the checkpoint to a folder, with the settings that the model has now."""
         if not safe_serialization:
             raise ValueError("safe_serialization=False is not supported: minilm writes no pickles")
-        settings = self._settings()
+        settings, directory = self._settings(), copy_checkpoint(self.checkpoint, path)
         write_settings(
-            copy_checkpoint(self.checkpoint, path),
+            directory,
             settings,
             max_seq_length=self.max_seq_length,
             is_cross_encoder=self._is_cross_encoder,
@@ -141,11 +138,15 @@ class PipelineOptions(TorchMethods):
         Returns
         -------
         dict of ndarray of int64, each of shape (B, L)
-            ``input_ids``, ``token_type_ids`` and ``attention_mask`` of B inputs, padded to the longest.
+            ``input_ids``, ``attention_mask``, and ``token_type_ids`` if the model has them; of B inputs,
+            padded to the longest.
         """
         texts = self._checked_inputs(inputs)
         windows = [*self.pipeline.tokenize(texts, Counts(), self.pipeline.prompt_text(prompt or ""))]
-        input_ids, mask = pad([row for window in windows for row in window.input_ids])
+        rows = [row for window in windows for row in window.input_ids]
+        input_ids, mask = pad(rows, pad_token_id=self.tokenizer.pad_token_id)
+        if not self.tokenizer.has_token_types:
+            return {"input_ids": input_ids, "attention_mask": mask}
         types = [row for window in windows for row in window.token_type_ids or [[0]] * len(window.input_ids)]
         return {"input_ids": input_ids, "token_type_ids": pad(types)[0] * mask, "attention_mask": mask}
 

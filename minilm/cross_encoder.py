@@ -393,4 +393,6 @@ def _checked_others(first: str, others: dict[str, Any], **given: Any) -> dict[st
     for name in others:
         if name not in given:
             raise unexpected_argument(name, (first, "prompt_name", "prompt", "batch_size", *given))
+        if name == "inputs" and given[name] is not None:
+            raise TypeError("inputs is given twice, once by its former name")
     return {name: others.get(name) if value is None else value for name, value in given.items()}

@@ -8,6 +8,7 @@ Shapes: N texts of equal length, L tokens per text, E hidden width, or the width
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, cast
@@ -174,7 +175,12 @@ def activated(activation_fn: Callable[..., Any] | None, logits: Float32Array) ->
     modules = [getattr(owner, "__module__", None) or "" for owner in owners]
     if any(module.partition(".")[0] == "torch" for module in modules):
         return as_array(activation_fn(as_tensor(logits)))
-    return np.asarray(activation_fn(logits))
+    try:
+        return np.asarray(activation_fn(logits))
+    except (TypeError, AttributeError):  # a function of a caller that calls torch
+        if "torch" not in sys.modules:
+            raise
+    return as_array(activation_fn(as_tensor(logits)))
 
 
 def token_vectors(hidden_states: Float32Array) -> list[Float32Array]:
@@ -187,6 +193,7 @@ def features(
     hidden_states: Sequence[Float32Array],
     embed: Embed,
     prompt_length: int | None = None,
+    has_token_types: bool = True,
 ) -> list[Features]:
     """Everything about each of some texts, under sentence-transformers' names."""
     types = tokenized.token_type_ids or [[0] * len(ids) for ids in tokenized.input_ids]
@@ -194,7 +201,7 @@ def features(
     return [
         {
             "input_ids": np.array(ids, dtype=np.int64),  # (L,)
-            "token_type_ids": np.array(row, dtype=np.int64),
+            **({"token_type_ids": np.array(row, dtype=np.int64)} if has_token_types else {}),
             "attention_mask": np.ones(len(ids), dtype=np.int64),
             "modality": "text",
             **prompt,

@@ -229,9 +229,10 @@ class MiniLM(EmbedderOptions):
         -------
         ndarray of float32, shape (E,) or (n, E), or a list
             (E,) for a single str, else one row per text, in the order given. For "token_embeddings" one array
-            (n_tokens, E) per text. For None one dict per text, of ``input_ids``, ``token_type_ids``,
-            ``attention_mask`` (n_tokens,), ``token_embeddings`` (n_tokens, E), ``sentence_embedding`` (E,),
-            ``modality`` ("text"), and with a prompt its ``prompt_length`` in tokens, ``[CLS]`` included.
+            (n_tokens, E) per text. For None one dict per text, of ``input_ids``, ``token_type_ids`` (if the
+            tokenizer has them), ``attention_mask`` (n_tokens,), ``token_embeddings`` (n_tokens, E),
+            ``sentence_embedding`` (E,), ``modality`` ("text"), and with a prompt its ``prompt_length`` in
+            tokens, ``[CLS]`` included.
 
         Raises
         ------
@@ -267,8 +268,8 @@ class MiniLM(EmbedderOptions):
         if output_value == "token_embeddings":
             results: Any = [tokens for _, window in run for tokens in window]
         elif output_value is None:
-            length = self.pipeline.prompt_length(prompt_text)
-            results = [row for tokenized, window in run for row in features(tokenized, window, embed, length)]
+            more = self.pipeline.prompt_length(prompt_text), self.tokenizer.has_token_types
+            results = [row for tokenized, window in run for row in features(tokenized, window, embed, *more)]
         elif is_single:
             [(_, results)] = run
         else:

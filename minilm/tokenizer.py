@@ -49,6 +49,9 @@ class Tokenizer(TokenizerCalls):
     path: Path  # for error messages
     _max_seq_length: int
     _truncation_side: str = "right"
+    pad_token_id: int = 0
+    unk_token_id: int | None = None  # the id of a token that there is not
+    has_token_types: bool = True  # whether the encoder is told which text of a pair a token belongs to
 
     def __post_init__(self) -> None:
         self._side_of_files = self._truncation_side

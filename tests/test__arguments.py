@@ -152,7 +152,9 @@ def test_a_constructor_takes_the_token_and_the_length_by_other_names() -> None:
 
 def test_the_other_arguments_of_encode() -> None:
     assert encode_others(None, {"sentences": "a", "task": "query"}) == "a"
-    assert encode_others("b", {"sentences": "a", "processing_kwargs": None}) == "b"
+    assert encode_others("b", {"processing_kwargs": None}) == "b"
+    with pytest.raises(TypeError, match="inputs is given twice, once by its former name"):
+        encode_others("b", {"sentences": "a"})
     with pytest.raises(TypeError, match="unexpected keyword argument 'batchsize'; did you mean 'batch_size'"):
         encode_others("a", {"batchsize": 3})
     with pytest.raises(TypeError, match="task must be a str, not int"):

@@ -117,6 +117,22 @@ def read_backend(path: Path, settings: Fields, kind: TokenizerClass) -> Backend:
     return backend
 
 
+def has_token_types(settings: Fields, kind: TokenizerClass) -> bool:
+    """Whether the encoder is told which text a token belongs to, and that padding is none."""
+    names = settings.optional("model_input_names", list)
+    if names is None:
+        return kind.has_token_types
+    if "attention_mask" not in names or "input_ids" not in names:
+        raise settings.error(f"model_input_names {names} is not supported without attention_mask")
+    return "token_type_ids" in names
+
+
+def _id_of(backend: Backend, name: str, settings: Fields, kind: TokenizerClass) -> int | None:
+    """Return the id of the special token of this name, if there is one."""
+    token = {**kind.special_tokens, **_special_tokens(settings)[0]}.get(name)
+    return None if token is None else backend.token_to_id(_content(token, settings))
+
+
 def truncation_side(backend: Backend, settings: Fields) -> str:
     """The side on which a long text is cut: "left" or "right"."""
     if "truncation_side" in settings.values:
@@ -302,8 +318,13 @@ def open_tokenizer(
         if do_lower_case and not _has_lowercase(backend.normalizer):
             steps = [] if backend.normalizer is None else [backend.normalizer]
             backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *steps])
+        pad_token_id = _id_of(backend, "pad_token", settings, kind)
+        if pad_token_id is None:
+            pad_token_id = (backend.padding or {}).get("pad_id", 0)
+        unk_token_id = _id_of(backend, "unk_token", settings, kind)
         backend.no_padding()
-        tokenizer = Tokenizer(backend, path, max_seq_length, side)
+        has_types = has_token_types(settings, kind)
+        tokenizer = Tokenizer(backend, path, max_seq_length, side, pad_token_id, unk_token_id, has_types)
         for text in _PROBES:
             backend.encode(text)
     except CheckpointError:

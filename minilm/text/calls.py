@@ -31,6 +31,9 @@ class TokenizerCalls(KnownAttributes):
 
     backend: Backend
     max_seq_length: int
+    pad_token_id: int
+    unk_token_id: int | None
+    has_token_types: bool
 
     def backend_of_length(self, max_length: int | None) -> Backend:
         """Return a tokenizer of the library that cuts at this length, or not at all."""
@@ -42,7 +45,7 @@ class TokenizerCalls(KnownAttributes):
         text_pair: str | Sequence[str] | None = None,
         add_special_tokens: bool = True,
         padding: bool | str = False,
-        truncation: bool | str = False,
+        truncation: bool | str | None = None,
         max_length: int | None = None,
         return_tensors: str | None = None,
     ) -> TokenizerOutput:
@@ -57,7 +60,8 @@ class TokenizerCalls(KnownAttributes):
         padding : bool or {"longest", "max_length"}
             Fill short rows: up to the longest, or up to ``max_length``.
         truncation : bool or "longest_first"
-            Cut at ``max_length``, of a pair the longer text first. Without it nothing is cut.
+            Cut at ``max_length``, of a pair the longer text first. None cuts if there is a ``max_length``
+            and no ``padding``.
         max_length : int, optional
             None is :attr:`max_seq_length`.
         return_tensors : {"np", "pt"}, optional
@@ -73,6 +77,8 @@ class TokenizerCalls(KnownAttributes):
         _check_option("padding", padding, (True, False, None, "longest", "max_length", "do_not_pad"))
         _check_option("truncation", truncation, (True, False, None, "longest_first", "do_not_truncate"))
         _check_option("return_tensors", return_tensors, (None, "np", "pt"))
+        if truncation is None:
+            truncation = max_length is not None and padding is False
         is_cut = truncation in (True, "longest_first")
         length = self.max_seq_length if max_length is None else max_length
         backend = self.backend_of_length(length if is_cut else None)
@@ -80,13 +86,16 @@ class TokenizerCalls(KnownAttributes):
         inputs = _inputs(text, text_pair, is_single)
         rows = backend.encode_batch(inputs, add_special_tokens=add_special_tokens)
         output = TokenizerOutput(
-            {name: [getattr(row, field) for row in rows] for name, field in _FIELDS.items()}
+            {
+                name: [getattr(row, field) for row in rows]
+                for name, field in _FIELDS.items()
+                if self.has_token_types or name != "token_type_ids"
+            }
         )
         if padding not in (False, None, "do_not_pad"):
             least = length if padding == "max_length" else 0
-            pad_id = backend.token_to_id("[PAD]") or 0
             for name, values in output.items():
-                _fill(values, least, pad_id if name == "input_ids" else 0)
+                _fill(values, least, self.pad_token_id if name == "input_ids" else 0)
         if return_tensors is None:
             return (
                 TokenizerOutput({name: values[0] for name, values in output.items()}) if is_single else output
@@ -126,7 +135,7 @@ class TokenizerCalls(KnownAttributes):
         if not isinstance(tokens, str):
             return [self.convert_tokens_to_ids(token) for token in tokens]
         found = self.backend.token_to_id(tokens)
-        return self.backend.token_to_id("[UNK]") if found is None else found
+        return self.unk_token_id if found is None else found
 
     def get_vocab(self) -> dict[str, int]:
         """Id of each token."""

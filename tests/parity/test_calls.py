@@ -12,6 +12,7 @@ import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -142,6 +143,7 @@ ROWS = [
     encode("a pair with a prompt", [("a", "b")], prompt="c "),
     encode("a tuple of two is two texts", ("a", "b")),
     encode("sentences=", sentences=TEXTS),
+    encode("inputs twice", TEXTS, sentences=TEXTS, outcome=REFUSED, words="inputs is given twice"),
     encode("task=query", TEXTS, task="query"),
     encode("task=None", TEXTS, task=None),
     encode("task of any name", TEXTS, task="classification"),
@@ -288,6 +290,13 @@ ROWS = [
     Row(
         "tokenizer cuts at",
         lambda p: p.model.tokenizer("a " * 40, truncation=True, max_length=5)["input_ids"],
+    ),
+    *(
+        Row(
+            f"tokenizer with max_length and {options}",
+            partial(lambda options, p: dict(p.model.tokenizer("a b c d", max_length=4, **options)), options),
+        )
+        for options in ({}, {"truncation": False}, {"padding": True}, {"padding": "max_length"})
     ),
     Row("tokenizer fills", lambda p: dict(p.model.tokenizer(TEXTS, padding=True, return_tensors="np"))),
     Row(
@@ -442,6 +451,11 @@ ROWS = [
     predict("torch's activation", PAIRS, activation_fn=torch.nn.Identity()),
     predict("torch's activation by its former name", PAIRS, activation_fct=torch.nn.Tanh()),
     predict("torch's function", PAIRS, activation_fn=torch.sigmoid),
+    predict("a function that calls torch", PAIRS, activation_fn=lambda x: torch.sigmoid(x) * 2),
+    predict("a function that calls a tensor", PAIRS, activation_fn=lambda x: x.sigmoid() * 2),
+    predict("torch's function in part", PAIRS, activation_fn=partial(torch.softmax, dim=-1)),
+    predict("inputs twice", PAIRS, sentences=PAIRS, outcome=REFUSED, words="inputs is given twice"),
+    predict("an activation twice", PAIRS, activation_fn=np.tanh, activation_fct=torch.nn.Identity()),
     predict("a device", PAIRS, device="cpu:0"),
     predict("nothing", []),
     predict("nothing, as tensors", [], convert_to_numpy=False),
