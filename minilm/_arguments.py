@@ -268,7 +268,8 @@ def whole_number(name: str, value: object) -> int:
 
 def unknown_name(argument: str, value: object, known: Iterable[str]) -> ValueError:
     """Return the error for a name that stands for nothing."""
-    return ValueError(f"{argument} must be one of {', '.join(known)}, not {value!r:.80}")
+    names = ", ".join(known) or "(there are none)"
+    return ValueError(f"{argument} must be one of {names}, not {value!r:.80}")
 
 
 def unexpected_argument(name: str, known: Iterable[str]) -> TypeError:

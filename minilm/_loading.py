@@ -140,7 +140,7 @@ def read_cross_encoder(directory: Path, is_default: bool = False) -> CrossEncode
             f"type_vocab_size {config.type_vocab_size}"
         )
     activation_fn = read_score_activation(settings, num_labels)
-    prompts = read_prompts(settings.sentence_transformers)
+    prompts = read_prompts(settings.sentence_transformers, known=())
     return CrossEncoderParts(config, parameters, tokenizer, head, activation_fn, uses_types, prompts)
 
 

@@ -10,7 +10,7 @@ so that no checkpoint ever runs wrongly.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -338,12 +338,12 @@ class PromptFields(NamedTuple):
     truncate_dim: int | None = None
 
 
-def read_prompts(fields: Fields) -> PromptFields:
+def read_prompts(fields: Fields, known: Iterable[str] = ("query", "document")) -> PromptFields:
     """Read ``config_sentence_transformers.json``; a missing file or a null field means the defaults.
 
-    As in sentence-transformers, the prompts "query" and "document" exist in any case, if only as "".
+    As in sentence-transformers, the prompts ``known`` of a sentence encoder exist in any case, if only as "".
     """
-    prompts = {"query": "", "document": ""}
+    prompts = dict.fromkeys(known, "")
     for name, text in (fields.optional("prompts", dict) or {}).items():
         if not isinstance(text, str | None):
             raise fields.error(f"prompts must map names to texts, not {quoted(fields.values['prompts'])}")

@@ -461,6 +461,9 @@ ROWS = [
     predict("nothing, as tensors", [], convert_to_numpy=False),
     predict("a prompt", PAIRS, prompt="c "),
     predict("a frame", FRAME, outcome=REFUSED, words=".values"),
+    predict(
+        "an unknown prompt", PAIRS, "query", outcome=REFUSED, words="one of (there are none), not 'query'"
+    ),
     predict("a text", "ab", outcome=REFUSED, words="inputs must be a pair of str"),
     predict("three texts", ["a", "b", "c"], outcome=REFUSED, words="inputs[0] must be a pair of str"),
     predict("a missing text", [("a", None)], outcome=REFUSED, words="inputs[0][1] is missing (None)"),
@@ -502,6 +505,7 @@ ROWS = [
         REFUSED,
         "rank needs a model with one label",
     ),
+    Row("prompts of a cross-encoder", lambda p: p.cross.prompts),
     Row("former names of a cross-encoder", lambda p: (p.cross.num_labels, p.cross.max_length)),
     load("device", device="cpu"),
     load("device of torch", device=torch.device("cpu")),
