@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from minilm._arguments import positive_int, unknown_name
+from minilm._arguments import KnownAttributes, positive_int, unknown_name
 from minilm._arrays import AnyArray, Float32Array, GrowingArray
 from minilm._progress import progress_bar
 from minilm.fast.engine import TOKENS_PER_TEXT, Engine, Finish
@@ -43,7 +43,7 @@ class Counts:
 
 
 @dataclass(eq=False, repr=False)
-class Pipeline:
+class Pipeline(KnownAttributes):
     """The tokenizer and the engine of one model, and the prompts that go before its texts, by name."""
 
     tokenizer: Tokenizer

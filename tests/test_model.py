@@ -342,6 +342,14 @@ def test_attributes_that_would_have_no_effect_are_refused(make_checkpoint: MakeC
     ):
         with pytest.raises(AttributeError, match=message):
             setattr(tiny, name, 8)
+    parts: list[tuple[Any, str, str]] = [
+        (tiny.tokenizer, "model_max_lenght", "model_max_length"),
+        (tiny.pipeline, "default_prompt", "default_prompt_name"),
+        (tiny.pipeline.engine, "thread", "threads"),
+    ]
+    for part, name, near in parts:
+        with pytest.raises(AttributeError, match=f"no attribute '{name}'; did you mean '{near}'"):
+            setattr(part, name, 8)
     with pytest.raises(AttributeError, match="MiniLM has no attribute 'half': everything is float32"):
         _ = tiny.half  # type: ignore[attr-defined]
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minilm._arguments import KnownAttributes
 from minilm._arrays import AnyArray, Float32Array, IntArray
 from minilm.errors import CheckpointError
 from minilm.fast import packed
@@ -56,7 +57,7 @@ Keep = Callable[[Pack, Float32Array], None]  # what happens to the hidden states
 
 
 @dataclass(eq=False)
-class Engine:
+class Engine(KnownAttributes):
     """An encoder and the cores it runs on."""
 
     parameters: PackedParameters

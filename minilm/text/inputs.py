@@ -42,9 +42,9 @@ def refuse_table(name: str, inputs: Any) -> None:  # noqa: ANN401 - as above
 
 
 def is_missing(item: object) -> bool:
-    """Whether an item stands for a missing value: None, NaN, and the NA and NaT of pandas."""
+    """Whether an item stands for a missing value: None, NaN, and the NA and NaT of pandas, or masked."""
     is_nan = isinstance(item, (float, np.floating, np.datetime64)) and item != item  # noqa: PLR0124 - NaN is not itself
-    return item is None or is_nan or type(item).__name__ in ("NAType", "NaTType")
+    return item is None or is_nan or type(item).__name__ in ("NAType", "NaTType", "MaskedConstant")
 
 
 def is_text(x: Any) -> TypeGuard[str | Iterable[str]]:  # noqa: ANN401 - as above

@@ -84,7 +84,7 @@ def recursive() -> list[Any]:
         (np.array(["a", None, "b"], dtype=object), f"inputs[1] {MISSING}"),
         (np.array([["a", "b", "c"]]), "inputs[0] is ndarray, not str"),
         (np.array([b"a"]), "inputs[0] is bytes_, not str: decode it first"),
-        (np.ma.masked_array(["a", "b"], mask=[False, True]), "inputs[1] is MaskedConstant, not str"),
+        (np.ma.masked_array(["a", "b"], mask=[False, True]), f"inputs[1] {MISSING}".replace("None", "--")),
         (recursive(), "inputs[1] is list, not str"),
         (("a", ("b",)), "inputs[1] is tuple, not str"),
         (["a", 3j], "inputs[1] is complex, not str"),
