@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,8 @@ def test_ids_get_the_special_tokens_that_texts_get(
     special = [("[CLS]", 2), ("[SEP]", 3), ("[MASK]", 4)]
     tokenizer.post_processor = processors.TemplateProcessing(single=template, special_tokens=special)
     tokenizer.save(str(directory / "tokenizer.json"))
+    as_it_is = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]"}
+    (directory / "tokenizer_config.json").write_text(json.dumps(as_it_is))
     model = MiniLM(directory, max_seq_length=6)
     service = Service(model, ServerSettings())
     room = 6 - len(prefix) - len(suffix)
