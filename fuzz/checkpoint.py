@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fuzz.checkpoints import cross_encoder, sentence_encoder, with_dense
-from minilm import CrossEncoder, MiniLM, MiniLMError, TruncationWarning
+from minilm import CheckpointWarning, CrossEncoder, MiniLM, MiniLMError, TruncationWarning
 
 _ENCODER, _DENSE, _PAIRS = sentence_encoder("changed"), with_dense("dense"), cross_encoder("pairs")
 _settings = {"prompts": {"query": "q: "}, "default_prompt_name": "query", "similarity_fn_name": "dot"}
@@ -83,7 +83,8 @@ def one_input(data: bytes) -> None:
     path.write_bytes(changed(_CONTENT[path], data[1], place, data[6:], path))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", TruncationWarning)
+            for category in (TruncationWarning, CheckpointWarning):  # the second names an unknown setting
+                warnings.simplefilter("ignore", category)
             load_and_use(_DIRECTORY[path])
     except MiniLMError as error:
         assert "\n" not in str(error), error

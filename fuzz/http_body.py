@@ -12,7 +12,7 @@ from typing import Any
 from fuzz.checkpoints import cross_encoder, sentence_encoder
 from minilm import CrossEncoder, MiniLM
 from minilm.server.app import create_app
-from minilm.server.limits import ServerSettings
+from minilm.server.settings import ServerSettings
 
 ROUTES = ("/v1/embeddings", "/embed", "/similarity", "/rerank", "/compare", "/matrix")
 CONTENT_TYPES = (b"application/json", b"application/json; charset=utf-16", b"text/plain", b"")

@@ -339,5 +339,5 @@ def check_keys(path: Path, values: Mapping[str, Any], keys: Keys, within: str = 
     if unknown and keys.refuses_unknown:
         raise CheckpointError(f"{path}: {quoted(unknown)} is not supported, and no setting that is known")
     if unknown:
-        effect = "ignored, as it would be by sentence-transformers 6"
+        effect = "ignored, as they are by sentence-transformers 6"
         warnings.warn(f"{path}: unknown settings {quoted(unknown)} are {effect}", CheckpointWarning, 2)

@@ -96,7 +96,9 @@ def read_num_labels(settings: Settings) -> int:
     no classifier.
     """
     bert = settings.bert
-    labels, architectures = bert.values.get("id2label"), bert.values.get("architectures") or []
+    labels = bert.values.get("id2label")
+    has_names = bert.values.get("architectures") is not None
+    architectures = (bert.optional("architectures", list) if has_names else None) or []
     if "num_labels" in bert.values:
         return bert.positive_int("num_labels")
     if not any(str(name).endswith("ForSequenceClassification") for name in architectures):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import platform
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from minilm.cross_encoder import CrossEncoder
 from minilm.errors import CheckpointError, CheckpointNotFoundError
 from minilm.fast.blas import blas_info, kernel_advice
 from minilm.fast.cores import available_cores
-from minilm.hub import DEFAULT_MODEL, is_copy_of_default, is_repository_name, sha256_of
+from minilm.hub import DEFAULT_MODEL, is_copy_of_default, is_repository_name, sha256_of_files
 from minilm.model import MiniLM
 
 
@@ -55,12 +54,13 @@ def _weights(options: argparse.Namespace) -> dict[str, Any]:
         if not is_repository_name(options.model):  # nothing could download it
             raise
         return {"weights": "not on this machine; `minilm download` fetches them"}
-    directory = checkpoint.directory
+    files = sha256_of_files(checkpoint)
+    weights = {name: sha256 for name, sha256 in files.items() if name.endswith(".safetensors")}
     return {
-        "weights": f"{checkpoint.source}: {directory}",
+        "weights": f"{checkpoint.source}: {checkpoint.directory}",
         "revision": checkpoint.revision or "none: a directory given explicitly",
-        "sha256": sha256_of(directory / "model.safetensors"),
-        "checked": published_checksums(checkpoint) if checkpoint.verified else _inspect(directory),
+        "sha256": weights.get("model.safetensors", weights),
+        "checked": published_checksums(checkpoint) if checkpoint.verified else _inspect(checkpoint.directory),
     }
 
 
@@ -68,11 +68,14 @@ def _inspect(directory: Path) -> str:
     """Say whether a directory without published checksums can be loaded; raise if it is damaged."""
     if is_copy_of_default(directory):
         return f"every file has the checksum published for {DEFAULT_MODEL}"
-    try:
-        MiniLM(directory)
-    except CheckpointError:
-        with suppress(CheckpointError):
-            CrossEncoder(directory)
-            return "it can be read, as a cross-encoder; there is no published checksum for it"
-        raise
-    return "it can be read; there is no published checksum for it"
+    kinds: list[str] = []
+    errors: list[CheckpointError] = []
+    for name, load in (("an embedder", MiniLM), ("a cross-encoder", CrossEncoder)):
+        try:
+            load(directory)
+            kinds.append(name)
+        except CheckpointError as error:
+            errors.append(error)
+    if not kinds:
+        raise errors[0]
+    return f"it can be read as {' and as '.join(kinds)}; there is no published checksum for it"

@@ -74,7 +74,7 @@ def _model_of_index(index: Index, options: argparse.Namespace) -> MiniLM:
             options.local_files_only = True
     model = load_model(options)
     files = sha256_of_files(model.checkpoint)
-    if index.made_with.get("sha256") not in (None, files.pop("model.safetensors")):
+    if index.made_with.get("sha256") not in (None, files.pop("model.safetensors", "")):
         raise Failure(f"{index.path} was made with other weights than those of {options.model}")
     if "files" in index.made_with and different_files(files, index.made_with["files"]):
         what = "another tokenizer or configuration"

@@ -35,8 +35,8 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
 def run_serve(options: argparse.Namespace) -> None:
     """Run ``minilm serve``."""
     import_extra("minilm.server.run", extra="serve", feature="serve")
-    from minilm.server.limits import ServerSettings
     from minilm.server.run import listen, serve
+    from minilm.server.settings import ServerSettings
 
     if options.api_key is None:
         options.api_key = os.environ.get("MINILM_API_KEY")

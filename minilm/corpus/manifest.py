@@ -22,6 +22,9 @@ ON_ERROR: tuple[OnError, ...] = get_args(OnError)
 Dtype = Literal["float32", "float16"]
 
 
+WEIGHTS = "model.safetensors"
+
+
 @dataclass(frozen=True)
 class JobOptions:
     """The options of a job over a corpus.
@@ -67,7 +70,7 @@ class JobOptions:
         return {
             "model": checkpoint.repo_id or str(checkpoint.directory),
             "revision": checkpoint.revision,
-            "sha256": files.pop("model.safetensors"),
+            "sha256": files.pop(WEIGHTS, ""),  # empty for weights in parts, which are among the files
             "files": files,  # all others
             "input": corpus.identity(),
             "column": corpus.column,

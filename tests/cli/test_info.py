@@ -39,9 +39,10 @@ def test_info_reads_a_directory_of_ones_own_to_its_end(
     published = "every file has the checksum published for sentence-transformers/all-MiniLM-L6-v2"
     assert checked(copy) == published
     (copy / "tokenizer_config.json").write_text("{}")  # by which it could be read otherwise
-    assert checked(copy) == "it can be read; there is no published checksum for it"
+    assert checked(copy) == "it can be read as an embedder; there is no published checksum for it"
     reranker = write_cross_encoder(make_checkpoint)
-    assert checked(reranker) == "it can be read, as a cross-encoder; there is no published checksum for it"
+    kinds = "an embedder and as a cross-encoder"  # the first without its classifier, by the mean
+    assert checked(reranker) == f"it can be read as {kinds}; there is no published checksum for it"
     weights = copy / "model.safetensors"
     with weights.open("r+b") as file:
         file.truncate(weights.stat().st_size - 1)

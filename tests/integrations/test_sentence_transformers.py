@@ -38,8 +38,8 @@ def run(program: str, before: str = WITHOUT_TORCH) -> Any:
 
 def skip_without(package: str) -> None:
     """Skip a test whose package is not installed; to import it here would import sentence-transformers."""
-    parents = package.rpartition(".")[0]
-    if (parents and find_spec(parents) is None) or find_spec(package) is None:
+    parts = package.split(".")
+    if not all(find_spec(".".join(parts[: end + 1])) for end in range(len(parts))):
         pytest.skip(f"{package} is not installed")
 
 

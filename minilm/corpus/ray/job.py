@@ -25,7 +25,7 @@ from minilm.corpus.formats.input_file import InputFile
 from minilm.corpus.formats.parquet import Arrow, ArrowTables
 from minilm.corpus.formats.registry import CUTTABLE
 from minilm.corpus.job import NoTextError, Progress, error_line, make_shard, shards, split_valid
-from minilm.corpus.manifest import JobOptions, Report, read_manifest
+from minilm.corpus.manifest import WEIGHTS, JobOptions, Report, read_manifest
 from minilm.corpus.ray.blocks import Block, BlockEncoder, BlockTask, Record, cut_blocks
 from minilm.corpus.ray.cluster import ClusterOptions, connected, map_blocks
 from minilm.corpus.rows import Corpus
@@ -99,7 +99,7 @@ def encode_on_ray(
             keep=corpus.keep,
             blocks=cut_blocks(replace(corpus, column=column), cluster.block_bytes),
             loading=actor_loading(model, cluster.loading),
-            sha256={"model.safetensors": recorded["sha256"], **recorded["files"]},
+            sha256=recorded["files"] | ({WEIGHTS: recorded["sha256"]} if recorded["sha256"] else {}),
             settings={name: getattr(model, name) for name in ("max_seq_length", "normalize", "truncate_dim")},
             options=options,
             width=width,
