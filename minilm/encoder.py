@@ -8,7 +8,8 @@ This is the left half of figure 1 in [1]_, as [2]_ changed and trained it. all-M
 Its 12 layers learned to attend as a larger model does ([5]_, section 3). Every second layer was kept, and
 these six were trained on pairs of sentences ([6]_, section 3). Dropout is for training only and is left out.
 With float32 parameters the results are those of other implementations. With float64 parameters they are the
-truth for measuring the errors of float32.
+truth for measuring the errors of float32. ``MiniLM`` runs ``fast/packed.py``, which has the same formulas at
+speed: a change here is needed there as well.
 
 Shapes, and their sizes in all-MiniLM-L6-v2: B texts, L tokens per text (shorter texts are padded; a mask
 marks the padding), E = 384 hidden width, H = 12 heads, D = E / H = 32 head width, I = 1536 intermediate

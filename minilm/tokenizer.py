@@ -48,14 +48,11 @@ class Tokenizer(TokenizerCalls):
     backend: Backend  # truncates at max_seq_length tokens, and does not pad
     path: Path  # for error messages
     _max_seq_length: int
-    _truncation_side: str = "right"
+    _side_of_files: str = "right"  # the side on which the checkpoint's files let long texts be cut
     pad_token_id: int = 0
     unk_token_id: int | None = None  # the id of a token that there is not
     has_token_types: bool = True  # whether the encoder is told which text of a pair a token belongs to
-
-    def __post_init__(self) -> None:
-        self._side_of_files = self._truncation_side
-        self._truncate(self.backend, self._max_seq_length)
+    _truncation_side: str | None = None  # None: as the files say
 
     def _truncate(self, backend: Backend, max_length: int) -> None:
         """Let a tokenizer of the library cut every text to ``max_length`` tokens."""
@@ -80,7 +77,7 @@ class Tokenizer(TokenizerCalls):
     @property
     def truncation_side(self) -> str:
         """Side on which a long text is cut: "right", or "left", and then its end is kept; may be set."""
-        return self._truncation_side
+        return self._truncation_side or self._side_of_files
 
     @truncation_side.setter
     def truncation_side(self, value: str) -> None:
@@ -92,7 +89,7 @@ class Tokenizer(TokenizerCalls):
     @property
     def new_truncation_side(self) -> str | None:
         """:attr:`truncation_side`, if it was set; None as long as it is that of the files."""
-        return None if self._truncation_side == self._side_of_files else self._truncation_side
+        return None if self.truncation_side == self._side_of_files else self._truncation_side
 
     def texts(self, texts: Sequence[str]) -> TokenizedTexts:
         """Token ids of each text, cut at ``max_seq_length``, and whether it was cut.

@@ -323,6 +323,9 @@ def open_tokenizer(
             pad_token_id = (backend.padding or {}).get("pad_id", 0)
         unk_token_id = _id_of(backend, "unk_token", settings, kind)
         backend.no_padding()
+        backend.enable_truncation(
+            max_seq_length, direction=side
+        )  # Tokenizer does it again for another length
         has_types = has_token_types(settings, kind)
         tokenizer = Tokenizer(backend, path, max_seq_length, side, pad_token_id, unk_token_id, has_types)
         for text in _PROBES:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from minilm.checkpoint.files import directory_files
 from minilm.errors import CheckpointError, CheckpointNotFoundError
+from minilm.hub.default_model import find_pinned, other_snapshots, pinned_places
 from minilm.hub.manifest import DEFAULT_MODEL, Checkpoint, default_manifest
-from minilm.hub.pinned import find_pinned, other_snapshots, pinned_places
-from minilm.hub.unpinned import find_unpinned
+from minilm.hub.repositories import find_unpinned
 
 # The repositories of BERT itself, whose names on the Hub have no owner.
 _BERT = re.compile(

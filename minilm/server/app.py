@@ -15,7 +15,6 @@ from starlette.exceptions import HTTPException
 from minilm import __version__
 from minilm.cross_encoder import CrossEncoder
 from minilm.model import MiniLM
-from minilm.server.limits import ServerSettings
 from minilm.server.middleware import Gate
 from minilm.server.responses import failed_response, invalid_response, refused_response
 from minilm.server.routes.openai import openai_routes
@@ -24,6 +23,7 @@ from minilm.server.routes.page import page_routes
 from minilm.server.routes.text_embeddings_inference import text_embeddings_inference_routes
 from minilm.server.schemas import ErrorAnswer
 from minilm.server.service import Reranking, Service
+from minilm.server.settings import ServerSettings
 
 
 def create_app(

@@ -10,10 +10,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from minilm.server.limits import ServerSettings
 from minilm.server.metrics import Metrics
 from minilm.server.responses import RequestError
 from minilm.server.routes.page import PAGE_FILES
+from minilm.server.settings import ServerSettings
 
 # Everything comes from this server; scripts and styles only from files of their own, never inline.
 CONTENT_SECURITY_POLICY = (

@@ -14,8 +14,8 @@ import uvicorn
 from minilm.cross_encoder import CrossEncoder
 from minilm.model import MiniLM
 from minilm.server.app import create_app
-from minilm.server.limits import ServerSettings
 from minilm.server.protocol import Protocol
+from minilm.server.settings import ServerSettings
 
 # How long answers may still take after SIGTERM: a client that does not read would delay the stop forever.
 GRACE_SECONDS = 30

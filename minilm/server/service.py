@@ -18,9 +18,9 @@ from minilm.explanation import Explanation
 from minilm.model import MiniLM
 from minilm.pooling import normalize
 from minilm.server.batching import Batcher, EncodeBatch
-from minilm.server.limits import ServerSettings
 from minilm.server.metrics import Metrics
 from minilm.server.responses import RequestError
+from minilm.server.settings import ServerSettings
 from minilm.text.inputs import is_encodable
 
 T = TypeVar("T")
@@ -94,6 +94,7 @@ class Service:
         prefix, suffix = self.model.tokenizer.special_token_ids
         room = self.model.max_seq_length - len(prefix) - len(suffix)
         last = self.model.config.vocab_size - 1
+        kept = slice(-room, None) if self.model.tokenizer.truncation_side == "left" else slice(room)
         rows, is_cut = [], []
         for index, ids in enumerate(inputs):
             if not ids:
@@ -105,7 +106,7 @@ class Service:
             is_framed = end >= len(prefix) and ids[: len(prefix)] == prefix and ids[end:] == suffix
             text_ids = ids[len(prefix) : end] if is_framed else ids
             is_cut.append(len(text_ids) > room)
-            rows.append([*prefix, *text_ids[:room], *suffix])
+            rows.append([*prefix, *text_ids[kept], *suffix])
         return rows, is_cut
 
     def truncated_indices(

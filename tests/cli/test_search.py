@@ -48,7 +48,7 @@ def test_search_does_not_download_the_model_of_an_index(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("minilm.hub.unpinned.probe", lambda *_: pytest.fail("the Hub was asked"))
+    monkeypatch.setattr("minilm.hub.repositories.probe", lambda *_: pytest.fail("the Hub was asked"))
     index = with_manifest(tmp_path, model, **options)
     assert main(["search", str(index), "cats", "--cache-folder", str(tmp_path)]) == 1
     assert "offline use was requested" in capsys.readouterr().err

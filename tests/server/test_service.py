@@ -17,12 +17,22 @@ from tokenizers import Tokenizer, processors
 from minilm import CrossEncoder, MiniLM
 from minilm.server.app import create_app
 from minilm.server.batching import Batcher
-from minilm.server.limits import ServerSettings
 from minilm.server.responses import RequestError
 from minilm.server.service import Reranking, Service
+from minilm.server.settings import ServerSettings
 from tests.checkpoints import MakeCheckpoint, write_cross_encoder
 from tests.counting import Work
 from tests.serving import BOUND, A, B
+
+
+def test_ids_are_cut_on_the_side_of_texts(make_checkpoint: MakeCheckpoint) -> None:
+    directory = make_checkpoint()
+    (directory / "tokenizer_config.json").write_text(json.dumps({"truncation_side": "left"}))
+    model = MiniLM(directory, max_seq_length=4)
+    service = Service(model, ServerSettings())
+    assert model.tokenizer.texts(["a b c"]).input_ids == [[2, 6, 7, 3]]
+    assert asyncio.run(service.token_ids([5, 6, 7], param="input")) == ([[2, 6, 7, 3]], [0])
+    assert asyncio.run(service.token_ids([[2, 5, 6, 7, 3]], param="input")) == ([[2, 6, 7, 3]], [0])
 
 
 @pytest.mark.parametrize(
@@ -43,6 +53,7 @@ def test_ids_get_the_special_tokens_that_texts_get(
     special = [("[CLS]", 2), ("[SEP]", 3), ("[MASK]", 4)]
     tokenizer.post_processor = processors.TemplateProcessing(single=template, special_tokens=special)
     tokenizer.save(str(directory / "tokenizer.json"))
+    # the class that keeps the file's template
     as_it_is = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]"}
     (directory / "tokenizer_config.json").write_text(json.dumps(as_it_is))
     model = MiniLM(directory, max_seq_length=6)

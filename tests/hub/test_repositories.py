@@ -1,4 +1,4 @@
-"""hub/unpinned.py: repositories without a manifest."""
+"""hub/repositories.py: repositories without a manifest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from huggingface_hub import constants
 
 from minilm import CheckpointError, hub
-from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES, copy_checkpoint, find_checkpoint, unpinned
+from minilm.hub import OPTIONAL_FILES, REQUIRED_FILES, copy_checkpoint, find_checkpoint, repositories
 from minilm.hub.errors import Unavailable
 from tests.fake_hub import etag
 from tests.hub.world import (
@@ -247,7 +247,7 @@ def test_the_revision_is_what_the_hub_is_asked_for_first(
         asked.append((repo_id, revision, token))
         raise Unavailable
 
-    monkeypatch.setattr(unpinned, "probe", note)
+    monkeypatch.setattr(repositories, "probe", note)
     reason_of_failure(name_or_path=OTHER, revision="v1", token="hf_x")
     assert asked == [(OTHER, "v1", "hf_x")]
 

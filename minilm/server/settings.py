@@ -1,4 +1,7 @@
-"""What a server allows, as one frozen dataclass; ``minilm serve`` has an option for each field."""
+"""What a server allows, as one frozen dataclass; ``minilm serve`` has an option for each field.
+
+``middleware.py`` enforces the limits of the body and the key, and ``service.py`` those of the texts.
+"""
 
 from __future__ import annotations
 

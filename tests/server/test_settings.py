@@ -1,4 +1,4 @@
-"""minilm/server/limits.py: each limit is checked, and the error begins with the field's name."""
+"""minilm/server/settings.py: each limit is checked, and the error begins with the field's name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from minilm.server.limits import ServerSettings
+from minilm.server.settings import ServerSettings
 
 REFUSED_VALUES = [
     ("max_body_bytes", 0),

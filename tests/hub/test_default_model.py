@@ -1,4 +1,4 @@
-"""hub/pinned.py: the order of the places for the default model, and an error that lists them."""
+"""hub/default_model.py: the order of the places for the default model, and an error that lists them."""
 
 from __future__ import annotations
 
