@@ -284,8 +284,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:
-    """Warn at the line of the caller's that called minilm, through however many of its functions."""
-    # numpy's decorators stand between two functions of minilm
+    """Warn at the line of the caller's that called minilm, through its functions and numpy's decorators."""
     packages = str(Path(__file__).parent), str(Path(np.__file__).parent)
     frame, level = inspect.currentframe(), 1
     while frame is not None and frame.f_code.co_filename.startswith(packages):
@@ -359,9 +358,10 @@ class TorchMethods(KnownAttributes):
         torch = sys.modules.get("torch")
         return np.dtype(np.float32) if torch is None else torch.float32
 
-    def to(self, device: object = None) -> Self:
-        """Return the model itself, if ``device`` is the CPU."""
-        refuse_torch_only(device=device)
+    def to(self, device: object = None, dtype: object = None, non_blocking: bool = False) -> Self:  # noqa: ARG002
+        """Return the model itself, if it is asked for the CPU or for float32, as torch takes them."""
+        for place in (device, dtype):
+            refuse_torch_only(device="cpu" if str(place) in ("torch.float32", "float32") else place)
         return self
 
     def eval(self) -> Self:

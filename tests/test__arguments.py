@@ -223,6 +223,7 @@ def test_a_class_that_a_user_derives_may_have_attributes_of_its_own() -> None:
 def test_the_methods_of_torch_ask_for_what_is_done_anyway(tmp_path: Path) -> None:
     model = TorchMethods()
     assert model.to("cpu") is model.eval() is model.cpu() is model.float() is model
+    assert model.to("cpu", "float32", non_blocking=True) is model.to(np.dtype("float32")) is model
     with pytest.raises(ValueError, match="device='cuda' is not supported: minilm runs on the CPU"):
         model.to("cuda")
     assert (str(model.device), model.device.type) == ("cpu", "cpu")

@@ -249,6 +249,7 @@ ROWS = [
     Row("an unknown attribute", with_attribute("cross.num_labels", 3, lambda _: 0), REFUSED, "num_labels"),
     Row("devices", lambda p: (str(p.model.device), p.model.device.type, str(p.cross.device))),
     Row("to and eval", lambda p: p.model.to("cpu").eval().encode(TEXTS)),
+    Row("to float32", lambda p: p.model.to(torch.float32).to("cpu", non_blocking=True).encode(TEXTS)),
     Row("to cuda", lambda p: p.model.to("cuda"), REFUSED, "minilm runs on the CPU"),
     Row("cpu and float", lambda p: p.model.cpu().float().encode(TEXTS)),
     Row("dimensions", lambda p: (p.model.get_embedding_dimension(), p.model.get_max_seq_length())),
