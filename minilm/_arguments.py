@@ -254,15 +254,13 @@ def encode_others(inputs: object, others: dict[str, Any]) -> Any:  # noqa: ANN40
 
 def positive_int(name: str, value: object) -> int:
     """Return ``value`` as an int, or raise a ValueError if it is not a positive whole number."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"{name} must be a positive whole number, not {value!r}")
-    return int(value)
+    return whole_number(name, value, 1, "a positive whole number")
 
 
-def whole_number(name: str, value: object) -> int:
-    """Return ``value`` as an int, or raise a ValueError if it is not a whole number of at least 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-        raise ValueError(f"{name} must be 0 or a positive whole number, not {value!r}")
+def whole_number(name: str, value: object, least: int = 0, kind: str = "0 or a positive whole number") -> int:
+    """Return ``value`` as an int, or raise a ValueError if it is not a whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name} must be {kind}, not {value!r}")
     return int(value)
 
 

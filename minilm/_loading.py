@@ -54,7 +54,6 @@ class CrossEncoderParts(NamedTuple):
     tokenizer: Tokenizer
     head: ClassificationHead
     activation_fn: Activation
-    has_token_types: bool
     prompts: PromptFields
 
 
@@ -66,7 +65,7 @@ def load(
     model_name_or_path: str | os.PathLike[str],
     read: Callable[[Path, bool], T],
     **source: Unpack[Source],
-) -> tuple[Checkpoint, PromptFields, T]:
+) -> tuple[Checkpoint, T]:
     """Find a checkpoint as :func:`minilm.hub.find_checkpoint` does, and read it.
 
     ``read`` is :func:`read_embedder` or :func:`read_cross_encoder`.
@@ -82,8 +81,7 @@ def load(
     )
     if likely is None:
         checkpoint = find_checkpoint(model_name_or_path, organization=organization, **source)
-        parts = read(checkpoint.directory, checkpoint.is_default)
-        return checkpoint, parts.prompts, parts
+        return checkpoint, read(checkpoint.directory, checkpoint.is_default)
     identity = _file_identity(likely)
     # The parts count only if the files did not change between reading and hashing. The main thread hashes:
     # it may wait for a network or for another process, and only the main thread receives Ctrl-C.
@@ -100,10 +98,8 @@ def load(
     finally:
         join_threads(reading)
     if early and identity is not None and identity == _file_identity(checkpoint.directory):
-        parts = early[0]
-    else:
-        parts = read(checkpoint.directory, checkpoint.is_default)
-    return checkpoint, parts.prompts, parts
+        return checkpoint, early[0]
+    return checkpoint, read(checkpoint.directory, checkpoint.is_default)
 
 
 def read_embedder(directory: Path, is_default: bool = False) -> EmbedderParts:
@@ -132,16 +128,15 @@ def read_cross_encoder(directory: Path, is_default: bool = False) -> CrossEncode
     head = read_classifier(tensors)
     kind = tokenizer_class(settings.tokenizer, settings.bert)
     parameters, tokenizer = _read_encoder(settings, config, tensors, kind)
-    uses_types = tokenizer.has_token_types
     [(*_, last_type)] = tokenizer.pairs([("", "a")]).token_type_ids or []
-    if uses_types and last_type >= config.type_vocab_size:
+    if tokenizer.has_token_types and last_type >= config.type_vocab_size:
         raise CheckpointError(
             f"{tokenizer.path} has token types up to {last_type}, but config.json has "
             f"type_vocab_size {config.type_vocab_size}"
         )
     activation_fn = read_score_activation(settings, num_labels)
     prompts = read_prompts(settings.sentence_transformers, known=())
-    return CrossEncoderParts(config, parameters, tokenizer, head, activation_fn, uses_types, prompts)
+    return CrossEncoderParts(config, parameters, tokenizer, head, activation_fn, prompts)
 
 
 def _read_encoder(

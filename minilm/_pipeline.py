@@ -211,8 +211,6 @@ class Pipeline(KnownAttributes):
 class PairPipeline(Pipeline):
     """A pipeline of pairs of texts, which the caller has checked. The prompt goes before the first text."""
 
-    has_token_types: bool = True  # whether the encoder is told which text a token belongs to
-
     unit: ClassVar[str] = "pairs"
 
     def tokenize_window(
@@ -224,7 +222,7 @@ class PairPipeline(Pipeline):
     ) -> TokenizedTexts:
         """Tokenize some pairs at once."""
         tokenized = self.tokenizer.pairs([(prompt_text + first, second) for first, second in window])
-        return tokenized if self.has_token_types else tokenized._replace(token_type_ids=None)
+        return tokenized if self.tokenizer.has_token_types else tokenized._replace(token_type_ids=None)
 
     def check_token_types(
         self, input_ids: Sequence[Sequence[int]], token_type_ids: Sequence[Sequence[int]]
@@ -233,7 +231,7 @@ class PairPipeline(Pipeline):
         types = len(self.engine.parameters.token_type_differences)
         if [*map(len, input_ids)] != [*map(len, token_type_ids)]:
             raise ValueError("token_type_ids must have as many numbers as input_ids, for each pair")
-        for index, row in enumerate(token_type_ids if self.has_token_types else []):
+        for index, row in enumerate(token_type_ids if self.tokenizer.has_token_types else []):
             if not (min(row) >= 0 and max(row) < types):
                 raise ValueError(f"token_type_ids[{index}] has a type outside 0 to {types - 1}")
 

@@ -125,7 +125,7 @@ class CrossEncoder(PipelineOptions):
         activation_fn = named.pop("activation_fn", activation_fn)
         cache_folder = named.pop("cache_folder", cache_folder)
         token, max_length = constructor_options(named, token, named.pop("max_length", max_length))
-        self.checkpoint, settings, parts = load(
+        self.checkpoint, parts = load(
             model_name_or_path,
             read_cross_encoder,
             revision=revision,
@@ -142,7 +142,7 @@ class CrossEncoder(PipelineOptions):
         cores = available_cores() if threads is None else positive_int("threads", threads)
         engine = Engine(parameters, cores, self.checkpoint.directory / "model.safetensors")
         self.pipeline: PairPipeline = PairPipeline(
-            tokenizer, engine, settings.prompts, settings.default_prompt_name, parts.has_token_types
+            tokenizer, engine, parts.prompts.prompts, parts.prompts.default_prompt_name
         )
         self.pipeline.update_prompts(prompts, default_prompt_name)
         if max_length is not None:
@@ -377,7 +377,7 @@ class CrossEncoder(PipelineOptions):
         self.pipeline.check_token_types(input_ids, token_type_ids)
         if not len(input_ids):
             return np.empty((0, self.num_labels), np.float32)
-        types = token_type_ids if self.pipeline.has_token_types else None
+        types = token_type_ids if self.tokenizer.has_token_types else None
         logits = self.pipeline.engine.run(
             input_ids, self.head.logits, pack_tokens=PACK_TOKENS, token_type_ids=types
         )

@@ -124,7 +124,7 @@ class MiniLM(EmbedderOptions):
     ) -> None:
         if torch_only:
             token, max_seq_length = constructor_options(torch_only, token, max_seq_length)
-        self.checkpoint, settings, parts = load(
+        self.checkpoint, parts = load(
             model_name_or_path,
             read_embedder,
             revision=revision,
@@ -135,15 +135,15 @@ class MiniLM(EmbedderOptions):
         self.config, parameters, tokenizer, self.head = parts[:4]
         cores = available_cores() if threads is None else positive_int("threads", threads)
         engine = Engine(parameters, cores, self.checkpoint.directory / "model.safetensors")
-        self.pipeline = Pipeline(tokenizer, engine, settings.prompts, settings.default_prompt_name)
+        self.pipeline = Pipeline(tokenizer, engine, parts.prompts.prompts, parts.prompts.default_prompt_name)
         if prompts or default_prompt_name is not None:
             self.pipeline.update_prompts(prompts, default_prompt_name)
-        self._similarity_fn_name = settings.similarity_fn_name
+        self._similarity_fn_name = parts.prompts.similarity_fn_name
         if similarity_fn_name is not None:
             self.similarity_fn_name = similarity_fn_name
         if max_seq_length is not None:
             self.max_seq_length = max_seq_length
-        dim = settings.truncate_dim if truncate_dim is None else truncate_dim
+        dim = parts.prompts.truncate_dim if truncate_dim is None else truncate_dim
         self._truncate_dim = None if dim is None else positive_int("truncate_dim", dim)
         self.normalize = self.config.normalize
         if logger.isEnabledFor(logging.INFO):

@@ -132,14 +132,15 @@ class Tokenizer(TokenizerCalls):
             first, second = of_text[pair[0]], of_text[pair[1]]
             lengths = self._lengths(pair, first, second)
             kept = kept_of_pair(*lengths, room)
-            ids = (self._kept(first.ids, kept[0]), self._kept(second.ids, kept[1]))
+            ids = (self.kept(first.ids, kept[0]), self.kept(second.ids, kept[1]))
             input_ids, token_type_ids = self._frame.join(*ids)
             tokenized.input_ids.append(input_ids)
             tokenized.is_truncated.append(kept != lengths)
             types.append(token_type_ids)
         return tokenized
 
-    def _kept(self, ids: list[int], size: int) -> list[int]:
+    def kept(self, ids: list[int], size: int) -> list[int]:
+        """Return ``size`` of a text's token ids without special ones: the first, or the last of them."""
         return ids[:size] if self.truncation_side == "right" else ids[len(ids) - size :]
 
     @property

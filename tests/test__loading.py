@@ -37,7 +37,7 @@ def test_the_parts_of_a_cross_encoder_are_those_of_its_files(make_checkpoint: Ma
     np.testing.assert_array_equal(parts.head.pooler_weight, tensors["bert.pooler.dense.weight"].T)
     np.testing.assert_array_equal(parts.head.pooler_bias, tensors["bert.pooler.dense.bias"])
     np.testing.assert_array_equal(parts.parameters.word_embeddings, tensors[f"bert.{WORDS}"])
-    assert (parts.activation_fn, parts.has_token_types) == (identity, True)
+    assert (parts.activation_fn, parts.tokenizer.has_token_types) == (identity, True)
 
 
 def test_one_label_has_the_sigmoid_for_its_score(make_checkpoint: MakeCheckpoint) -> None:
@@ -60,9 +60,9 @@ def test_a_directory_is_loaded_with_its_prompts(make_checkpoint: MakeCheckpoint)
     (directory / "config_sentence_transformers.json").write_text(
         '{"prompts": {"query": "q: "}, "default_prompt_name": "query", "similarity_fn_name": "dot"}'
     )
-    checkpoint, settings, parts = load(directory, read_embedder)
+    checkpoint, parts = load(directory, read_embedder)
     assert (checkpoint.directory, checkpoint.is_default) == (directory, False)
-    assert settings == ({"query": "q: ", "document": ""}, "query", "dot", None)
+    assert parts.prompts == ({"query": "q: ", "document": ""}, "query", "dot", None)
     assert parts.config == TINY
 
 
@@ -113,7 +113,7 @@ def test_files_that_changed_while_they_were_hashed_are_read_again(
         return race.find()
 
     monkeypatch.setattr(_loading, "find_checkpoint", replace_and_find)
-    _, _, parts = load("any", race.read)
+    _, parts = load("any", race.read)
     np.testing.assert_array_equal(parts.parameters.word_embeddings, new)
 
 
@@ -122,7 +122,7 @@ def test_another_directory_than_the_likely_one_is_read_again(
 ) -> None:
     race = Race(make_checkpoint(), monkeypatch)
     race.directory = make_checkpoint("elsewhere")
-    checkpoint, _, _ = load("any", race.read)
+    checkpoint, _ = load("any", race.read)
     assert checkpoint.directory == race.reads[-1] == race.directory
     assert len(race.reads) == 2
 
@@ -133,7 +133,7 @@ def test_a_likely_directory_that_is_damaged_does_not_matter_if_another_is_found(
     race = Race(make_checkpoint(), monkeypatch)
     (race.directory / "config.json").write_text("{")
     race.directory = make_checkpoint("elsewhere")
-    _, _, parts = load("any", race.read)
+    _, parts = load("any", race.read)
     assert parts.config == TINY
 
 

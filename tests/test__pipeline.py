@@ -266,7 +266,7 @@ def test_pairs_are_counted_as_pairs_and_the_prompt_goes_before_the_first_text(
     assert (window.token_type_ids or [])[0] == [0, 0, 0, 0, 1, 1]
     assert counts == Counts(texts=2, tokens=6 + 16, truncated=1)
     assert pipeline.truncation_message(counts).startswith("1 of 2 pairs were cut at 16 tokens")
-    pipeline.has_token_types = False
+    pipeline.tokenizer.has_token_types = False
     [window] = pipeline.tokenize([("a", "b")], counts)
     assert window.token_type_ids is None
     assert PairPipeline.characters(("abc", "de")) == 5

@@ -40,8 +40,8 @@ def write_settings(
     """Write prompts and the like into ``config_sentence_transformers.json``, and the length into its file.
 
     What else the files say stays. A setting that is None is left out; a ``truncation_side`` of None is as the
-    files say. sentence-transformers reads these
-    settings only beside a ``modules.json``, so a plain BERT directory gets one.
+    files say. sentence-transformers reads these settings only beside a ``modules.json``, so a plain BERT
+    directory gets one.
     """
     before = read_settings(directory, is_cross_encoder=is_cross_encoder)
     transformer = _raw(before.transformer.path)

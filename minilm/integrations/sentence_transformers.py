@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from minilm import util
+from minilm._arguments import ENCODE_ARGUMENTS, by_place
 from minilm._arrays import as_tensor
 from minilm.cross_encoder import CrossEncoder
 from minilm.errors import MiniLMError
@@ -63,8 +64,12 @@ class SentenceTransformer(MiniLM):
     def encode(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as there
         """As :meth:`minilm.MiniLM.encode`, with torch's tensors for token vectors, where it is installed."""
         results = super().encode(*arguments, **options)
-        output_value = arguments[5] if len(arguments) > 5 else options.get("output_value", _ONE)
-        return results if output_value == _ONE or find_spec("torch") is None else as_tensor(results)
+        named = by_place(ENCODE_ARGUMENTS, arguments, options) | options
+        return (
+            results
+            if named.get("output_value", _ONE) == _ONE or find_spec("torch") is None
+            else as_tensor(results)
+        )
 
     similarity = _with_tensors(MiniLM.similarity)
     similarity_pairwise = _with_tensors(MiniLM.similarity_pairwise)

@@ -94,7 +94,6 @@ class Service:
         prefix, suffix = self.model.tokenizer.special_token_ids
         room = self.model.max_seq_length - len(prefix) - len(suffix)
         last = self.model.config.vocab_size - 1
-        kept = slice(-room, None) if self.model.tokenizer.truncation_side == "left" else slice(room)
         rows, is_cut = [], []
         for index, ids in enumerate(inputs):
             if not ids:
@@ -106,7 +105,7 @@ class Service:
             is_framed = end >= len(prefix) and ids[: len(prefix)] == prefix and ids[end:] == suffix
             text_ids = ids[len(prefix) : end] if is_framed else ids
             is_cut.append(len(text_ids) > room)
-            rows.append([*prefix, *text_ids[kept], *suffix])
+            rows.append([*prefix, *self.model.tokenizer.kept(text_ids, min(room, len(text_ids))), *suffix])
         return rows, is_cut
 
     def truncated_indices(
