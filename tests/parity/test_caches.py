@@ -115,6 +115,20 @@ WAYS: dict[str, Callable[[Path], object]] = {
 }
 
 
+def offline(
+    hub: FakeHub,
+    directory: Path,
+    fill: Callable[[Path], object],
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> dict[str, Any]:
+    """The arguments that open a published checkpoint from a cache, once the network is gone."""
+    publish(hub, directory)
+    fill(cache)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    return {"cache_folder": str(cache), "local_files_only": True}
+
+
 @pytest.mark.parametrize("fill", [*WAYS.values(), fill_by("sentence_transformers", "SentenceTransformer")])
 @pytest.mark.parametrize("has_modules", [True, False], ids=["with modules", "plain BERT"])
 def test_embeddings_are_the_originals(
@@ -130,10 +144,7 @@ def test_embeddings_are_the_originals(
         shutil.rmtree(directory / "1_Pooling")
         for name in ("modules.json", "sentence_bert_config.json"):
             (directory / name).unlink()
-    publish(hub, directory)
-    fill(tmp_path / "cache")
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    source: dict[str, Any] = {"cache_folder": str(tmp_path / "cache"), "local_files_only": True}
+    source = offline(hub, directory, fill, tmp_path / "cache", monkeypatch)
     texts = ["a b c", "", "d e f g h"]
     model = MiniLM(REPO_ID, **source)
     original = sentence_transformers.SentenceTransformer(REPO_ID, device="cpu", **source)
@@ -153,10 +164,7 @@ def test_scores_are_the_originals(
     shutil.rmtree(directory / "1_Pooling")
     for name in ("modules.json", "sentence_bert_config.json"):
         (directory / name).unlink()
-    publish(hub, directory)
-    fill(tmp_path / "cache")
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    source: dict[str, Any] = {"cache_folder": str(tmp_path / "cache"), "local_files_only": True}
+    source = offline(hub, directory, fill, tmp_path / "cache", monkeypatch)
     pairs = [("a b", "c"), ("d", "e f")]
     original = sentence_transformers.CrossEncoder(REPO_ID, device="cpu", **source)
     np.testing.assert_allclose(
