@@ -67,7 +67,8 @@ def test_the_queue_waits_for_clients_that_were_just_answered(monkeypatch: pytest
                 assert np.array(await batcher.encode([[i]])).item() == i
 
         clients = [asyncio.create_task(client(i)) for i in range(8)]
-        await asyncio.sleep(0)  # the first requests of all are in the queue; one may have been taken
+        with batcher._condition:  # the encoder takes none before the first requests of all are in the queue
+            await asyncio.sleep(0)
         gate.set()
         await asyncio.gather(*clients)
         batcher.stop()
