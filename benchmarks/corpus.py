@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.harness import begin, options, print_table, settle, short_texts, spread, write
 from minilm import MiniLM
-from minilm.corpus.formats.parquet import ParquetWriter
+from minilm.corpus.formats.parquet_writer import ParquetWriter
 from minilm.corpus.formats.row import Row
 from minilm.corpus.job import encode_corpus
 from minilm.corpus.rows import Corpus, CorpusReader

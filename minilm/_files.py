@@ -44,7 +44,7 @@ def sync(file: BinaryIO) -> None:
 
 def json_bytes(value: object, indent: int | None = None) -> bytes:
     """Return ``value`` as JSON in UTF-8; a lone surrogate becomes an escape that JSON turns back into it."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
     return text.encode("utf-8", "backslashreplace")
 
 

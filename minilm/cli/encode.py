@@ -17,9 +17,10 @@ from minilm._progress import progress_bar
 from minilm.cli.errors import Failure, Interrupted, UsageError, flag, option_errors
 from minilm.cli.options import add_model_options, load_model, real_number, say_truncated, select, whole_number
 from minilm.cli.terminal import is_terminal, put_json, say
+from minilm.corpus.formats.json_values import json_rows
 from minilm.corpus.formats.registry import FORMATS, OUTPUTS
 from minilm.corpus.formats.shard import EMBEDDING, check_columns
-from minilm.corpus.job import Progress, encode_corpus, encode_texts, shards, split_valid
+from minilm.corpus.job import Progress, cast, encode_corpus, encode_texts, shards, split_valid
 from minilm.corpus.manifest import ON_ERROR, JobOptions, Report
 from minilm.corpus.rows import Corpus
 from minilm.corpus.workspace import JobWorkspace
@@ -37,7 +38,15 @@ def add_encode(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="OUTPUT", help=output)
     add("--format", choices=FORMATS, help="format of the input (default: by the name of each file)")
     add("--column", metavar="NAME", help='column that holds the text (default: "text", or the only column)')
-    add("--keep", action="store_true", help="write the other columns of the input too")
+    keep = "write the other columns of the input too: all, or those named"
+    add("--keep", nargs="?", const=True, default=False, metavar="NAME,NAME", help=keep)
+    add(
+        "--embedding-column",
+        default=EMBEDDING,
+        metavar="NAME",
+        help="column of the vectors (default: %(default)s)",
+    )
+    add("--limit", type=whole_number, metavar="N", help="encode the first N rows only")
     add("--dedupe", action="store_true", help="encode equal texts only once (deduplication)")
     on_error = "for a row without text: stop, leave it out, or encode an empty text (default: %(default)s)"
     add("--on-error", choices=ON_ERROR, default="raise", help=on_error)
@@ -64,6 +73,7 @@ def add_encode(parser: argparse.ArgumentParser) -> None:
 
 def run_encode(options: argparse.Namespace) -> None:
     """Run ``minilm encode``."""
+    _settle_keep(options)
     if options.output == "":
         raise UsageError("--output is empty: give the file to write")
     output = Path(options.output) if options.output else None
@@ -71,7 +81,9 @@ def run_encode(options: argparse.Namespace) -> None:
         raise UsageError(f"--output must name a file or folder, not {options.output!r}")
     check = _check_ray_options if options.engine == "ray" else _check_local_options
     check(options, output)
-    corpus = Corpus(options.input, format=options.format, column=options.column, keep=options.keep)
+    corpus = Corpus(
+        options.input, format=options.format, column=options.column, keep=options.keep, limit=options.limit
+    )
     if (options.column is not None or options.keep) and set(corpus.formats) == {"text"}:
         option = "--keep" if options.column is None else "--column"  # a file's name may hide that it is CSV
         raise UsageError(
@@ -90,6 +102,15 @@ def run_encode(options: argparse.Namespace) -> None:
             _encode_to_stdout(options, model, corpus)
 
 
+def _settle_keep(options: argparse.Namespace) -> None:
+    """Turn the value of --keep into names, or into an input: `--keep corpus.jsonl` names a file."""
+    if isinstance(options.keep, str):
+        if options.input == ["-"] and Path(options.keep).expanduser().exists():
+            options.input, options.keep = [options.keep], True
+        else:
+            options.keep = tuple(dict.fromkeys(options.keep.split(",")))
+
+
 def _check_local_options(options: argparse.Namespace, output: Path | None) -> None:
     for name in select(options, "address", "actors", "actor_cpus", "block_mib"):
         raise UsageError(f"{flag(name)} is for --engine ray")
@@ -104,6 +125,8 @@ def _check_local_options(options: argparse.Namespace, output: Path | None) -> No
 def _check_ray_options(options: argparse.Namespace, output: Path | None) -> None:
     if not output or output.suffix in (".npy", ".jsonl", ".ndjson"):
         raise UsageError("--engine ray needs --output DIRECTORY, which it fills with Parquet files")
+    if options.limit:
+        raise UsageError("--limit is not for --engine ray: its machines read at the same time")
     if "-" in options.input:
         raise UsageError("--engine ray reads files that every machine sees, not stdin: give INPUT")
     if options.dedupe:
@@ -154,13 +177,14 @@ def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus
         advance(report, 0)
         for window in shards(reader):
             rows, errors = split_valid(window, options.on_error)
+            others = json_rows([row.other_columns for row in rows])
             for row in errors:
                 say(f"{row.source}, line {row.line}: {row.problem}")
             vectors = encode_texts(model, [row.text or "" for row in rows], report, job, prompt_text)
             column = column or reader.column or "text"  # as in a file, the first shard decides
-            for row, vector in zip(rows, vectors.astype(options.dtype).tolist(), strict=True):
-                check_columns(column, row.other_columns)
-                put_json({column: row.text or "", **row.other_columns, EMBEDDING: vector})
+            for row, other, vector in zip(rows, others, cast(vectors, options.dtype).tolist(), strict=True):
+                check_columns(column, options.embedding_column, other)
+                put_json({column: row.text or "", **other, options.embedding_column: vector})
             report.rows += len(rows)
             advance(report, reader.position)
     say_truncated(model, report.truncated, report.encoded)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from minilm._arguments import positive_int
 from minilm._arrays import Float32Array, TopK
-from minilm.corpus.formats.parquet import parquet_files
+from minilm.corpus.formats.parquet_index import parquet_files
 from minilm.corpus.formats.registry import vector_format
 from minilm.corpus.manifest import damage_named, manifest_path
 from minilm.errors import CorpusError

@@ -9,7 +9,8 @@ the folder is removed.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -23,10 +24,11 @@ from minilm._arrays import FloatArray, no_float_errors
 from minilm._files import json_bytes, sync, write_json
 from minilm._pipeline import Counts, windows
 from minilm.corpus.dedupe import DeduplicationStore
-from minilm.corpus.formats.registry import ShardWriter, make_writer
+from minilm.corpus.formats.columns import OtherColumns
 from minilm.corpus.formats.row import Row
 from minilm.corpus.formats.shard import Shard
 from minilm.corpus.manifest import JobManifest, JobOptions, OnError, Report, damage_named, read_manifest
+from minilm.corpus.output import ShardWriter, make_writer
 from minilm.corpus.rows import Corpus
 from minilm.corpus.workspace import JobWorkspace
 from minilm.errors import CorpusError
@@ -112,9 +114,11 @@ class _LocalJob:
         rows = iter(self._reader)
         # The first shard settles the columns of the output, also where it was written by an earlier run.
         first = next(shards(rows), [])
-        column, dtype, types = self._reader.column or "text", self.options.dtype, self._reader.other_types
-        output, folder = self.workspace.output, self.workspace.folder
-        writer = make_writer(output, folder, column, self._width, dtype, types)
+        writer = make_writer(
+            self.workspace, self.corpus, self._reader.column or "text", self._width, self.options
+        )
+        for name in self._reader.unseen:
+            warnings.warn(f"no row has a column {name!r} to keep, so far", stacklevel=3)
         rows = chain(first, rows)
         if report.inputs:
             for _ in islice(rows, report.inputs):  # processed by earlier runs
@@ -156,7 +160,11 @@ class _LocalJob:
         encode = partial(encode_texts, self.model, report=report, options=self.options, prompt=prompt)
         if store:
             encode = partial(store.encode, encode=encode, shard=number)
-        manifest.marks.append(writer.write(make_shard(number, valid, self.options.dtype, encode)))
+        texts, others = texts_and_others(valid)
+        # before the texts are encoded, so that a column that cannot be kept costs no work
+        prepared = writer.prepare(texts, others, _sources(valid))
+        vectors = cast(encode(texts), self.options.dtype)
+        manifest.marks.append(writer.write(Shard(number, texts, prepared, vectors)))
         report.rows += len(valid)
         report.inputs += len(window)
         manifest.ends.append(report.rows)
@@ -188,10 +196,24 @@ def encode_texts(
 
 
 @no_float_errors
-def make_shard(number: int, rows: list[Row], dtype: str, encode: Callable[[list[str]], FloatArray]) -> Shard:
-    """Return the shard of these rows, whose texts go through ``encode``."""
-    texts = [row.text or "" for row in rows]
-    return Shard(number, texts, [row.other_columns for row in rows], encode(texts).astype(dtype))
+def cast(vectors: FloatArray, dtype: str) -> FloatArray:
+    """Return the vectors by the type of the output."""
+    return vectors.astype(dtype, copy=False)
+
+
+def texts_and_others(rows: list[Row]) -> tuple[list[str], list[OtherColumns]]:
+    """Return the texts of rows, and their kept columns."""
+    return [row.text or "" for row in rows], [row.other_columns for row in rows]
+
+
+def _sources(rows: Sequence[Row]) -> str:
+    """Return where rows come from, for an error message."""
+    if not rows:
+        return "no row"
+    first, last = rows[0], rows[-1]
+    if first.source != last.source:
+        return f"{first.source} to {last.source}"
+    return f"{first.source}, lines {first.line:,} to {last.line:,}"
 
 
 def split_valid(window: list[Row], on_error: OnError) -> tuple[list[Row], list[Row]]:

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from minilm._arguments import unknown_name
 from minilm._files import errors_named
+from minilm.corpus.formats.shard import EMBEDDING
 from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError, described
 from minilm.hub import sha256_of_files
@@ -42,6 +43,8 @@ class JobOptions:
         As for :meth:`minilm.MiniLM.encode`.
     overwrite : bool
         Start over, and replace an existing output once the new one is complete.
+    embedding_column : str
+        The column of the vectors in .jsonl and .parquet.
 
     Raises
     ------
@@ -56,6 +59,7 @@ class JobOptions:
     prompt_name: str | None = None
     batch_size: int = 32
     overwrite: bool = False
+    embedding_column: str = EMBEDDING
 
     def __post_init__(self) -> None:
         for name, kind in (("on_error", OnError), ("dtype", Dtype)):
@@ -74,7 +78,9 @@ class JobOptions:
             "files": files,  # all others
             "input": corpus.identity(),
             "column": corpus.column,
-            "keep": corpus.keep,
+            "keep": corpus.keep if isinstance(corpus.keep, bool) else list(corpus.keep),
+            "limit": corpus.limit,
+            "embedding_column": self.embedding_column,
             "output": output_kind,
             "on_error": self.on_error,
             "dtype": self.dtype,

@@ -11,12 +11,13 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from minilm.corpus.formats.input_file import STDIN, InputFile
 from minilm.corpus.formats.registry import READERS, input_format
-from minilm.corpus.formats.row import Row, TextColumn
+from minilm.corpus.formats.row import Keep, Row, TextColumn
 from minilm.errors import CorpusError
 
 
@@ -32,8 +33,10 @@ class Corpus:
         None goes by the name of each file; standard input is then plain text.
     column : str, optional
         The column with the text. None is "text", or the only column.
-    keep : bool
-        Read the other columns too.
+    keep : bool or tuple of str
+        Read the other columns too: all, or those with these names.
+    limit : int, optional
+        Read the first rows only, so many of all inputs together.
     span : (int, int), optional
         Of the one input, read only the lines that begin in these bytes or, of a Parquet file, these rows.
         Lines are then numbered from the first of them.
@@ -57,7 +60,8 @@ class Corpus:
     _: KW_ONLY
     format: str | None = None
     column: str | None = None
-    keep: bool = False
+    keep: Keep = False
+    limit: int | None = None
     span: tuple[int, int] | None = None
     paths: tuple[str, ...] = field(init=False)
     formats: tuple[str, ...] = field(init=False)
@@ -111,7 +115,6 @@ class CorpusReader:
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
         self._column = TextColumn(corpus.column, keep=corpus.keep)
-        self.other_types = self._column.other_types
         self._digest: hashlib._Hash | None = None
         self.position = 0
         self.lines = 0
@@ -122,11 +125,20 @@ class CorpusReader:
         return self._column.name
 
     @property
+    def unseen(self) -> list[str]:
+        """The columns to keep that no row had so far."""
+        return sorted(self._column.unseen)
+
+    @property
     def stdin_sha256(self) -> str:
         """The sha256 in hexadecimal of the rows that came from standard input; empty if none came."""
         return self._digest.hexdigest() if self._digest else ""
 
     def __iter__(self) -> Iterator[Row]:
+        """Iterate over the rows, up to the limit."""
+        return islice(self._rows(), self._corpus.limit)
+
+    def _rows(self) -> Iterator[Row]:
         corpus, previous_files = self._corpus, 0
         for path, kind in zip(corpus.paths, corpus.formats, strict=True):
             source = InputFile(path, corpus.span)

@@ -19,7 +19,7 @@ import pytest
 from minilm import CorpusError, MiniLM
 from minilm.corpus.formats.json_lines import JsonLinesWriter
 from minilm.corpus.formats.npy import NpyWriter
-from minilm.corpus.formats.parquet import ParquetWriter
+from minilm.corpus.formats.parquet_writer import ParquetWriter
 from minilm.corpus.job import encode_corpus
 from minilm.corpus.manifest import JobOptions
 from minilm.corpus.rows import Corpus

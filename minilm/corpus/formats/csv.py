@@ -55,11 +55,11 @@ def _next_cells(reader: Reader, source: str) -> list[str] | Row | None:
 
 
 def _csv_row(cells: list[str], header: list[str], column: TextColumn, source: str, line: int) -> Row:
-    others = {}
-    if column.keep:
-        for name, cell in zip(header, cells, strict=False):
-            if name != column.name:
-                others[name] = cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    by_name = dict(zip(header, cells, strict=False))
+    others = {
+        name: by_name[name].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        for name in column.kept(by_name)
+    }
     if any(cells[len(header) :]):  # an unquoted comma in a text: nobody knows where the text ends
         return Row(None, f"{len(cells)} cells, and the header has {len(header)}", source, line, others)
     place = header.index(column.name or "")

@@ -6,7 +6,7 @@ The standard library reads them row by row, so that a bad row affects no other a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,7 +15,9 @@ import numpy as np
 
 from minilm._arrays import Float32Array
 from minilm._files import json_bytes
+from minilm.corpus.formats.columns import OtherColumns
 from minilm.corpus.formats.input_file import InputFile
+from minilm.corpus.formats.json_values import json_rows
 from minilm.corpus.formats.row import Row, TextColumn, make_row
 from minilm.corpus.formats.shard import EMBEDDING, GrowingFile, Shard, check_columns
 from minilm.errors import CorpusError, one_line
@@ -41,7 +43,7 @@ def read_json_lines(source: InputFile, column: TextColumn) -> Iterator[Row]:
 
 def _object_row(value: dict[str, Any], column: TextColumn, source: str, line: int) -> Row:
     name = column.name or column.choose(list(value), source)
-    others = {key: item for key, item in value.items() if key != name} if column.keep else {}
+    others = {key: value[key] for key in column.kept(value)}
     if name in value:
         column.is_found = True
         return make_row(value[name], source, line, others)
@@ -53,17 +55,28 @@ def _object_row(value: dict[str, Any], column: TextColumn, source: str, line: in
 class JsonLinesWriter(GrowingFile):
     """Writes one object per row: the text, the other columns, the vector."""
 
-    def __init__(self, folder: Path, column: str) -> None:
-        check_columns(column)
+    def __init__(self, folder: Path, column: str, embedding_column: str) -> None:
+        check_columns(column, embedding_column)
         super().__init__(folder)
         self._column = column
+        self._embedding_column = embedding_column
+
+    def prepare(
+        self,
+        texts: Sequence[str],
+        others: Sequence[OtherColumns],
+        source: str,  # noqa: ARG002 - for a writer whose columns have types
+    ) -> list[dict[str, Any]]:
+        """Return objects of a shard's texts and kept columns; a CorpusError says what JSON cannot hold."""
+        rows = json_rows(others)
+        for row in rows:
+            check_columns(self._column, self._embedding_column, row)
+        return [{self._column: text, **row} for text, row in zip(texts, rows, strict=True)]
 
     def append(self, file: BinaryIO, shard: Shard) -> None:
         """Write the rows of a shard."""
-        rows = zip(shard.texts, shard.other_columns, shard.vectors.tolist(), strict=True)
-        for text, others, vector in rows:
-            check_columns(self._column, others)
-            file.write(json_bytes({self._column: text, **others, EMBEDDING: vector}) + b"\n")
+        for row, vector in zip(shard.prepared, shard.vectors.tolist(), strict=True):
+            file.write(json_bytes({**row, self._embedding_column: vector}) + b"\n")
 
 
 def json_lines_vectors(path: Path, block_rows: int) -> Iterator[Float32Array]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from minilm._arrays import FloatArray
-from minilm.corpus.formats import csv, json_lines, npy, parquet
+from minilm.corpus.formats import csv, json_lines, npy, parquet, parquet_index
 from minilm.corpus.formats.input_file import STDIN, InputFile, compression_of
 from minilm.corpus.formats.row import Row, TextColumn, make_row
-from minilm.corpus.formats.shard import GrowingFile
 from minilm.errors import CorpusError
 
 
@@ -47,11 +46,9 @@ class VectorFormat(NamedTuple):
     texts: Callable[[Path, set[int]], Mapping[int, str | None]]
 
 
-ShardWriter = GrowingFile | parquet.ParquetWriter
-
 _NPY = VectorFormat(npy.npy_vectors, lambda path, rows: {})  # noqa: ARG005 - the format holds no texts
 _JSONL = VectorFormat(json_lines.json_lines_vectors, json_lines.json_lines_texts)
-_PARQUET = VectorFormat(parquet.parquet_vectors, parquet.parquet_texts)
+_PARQUET = VectorFormat(parquet_index.parquet_vectors, parquet_index.parquet_texts)
 OUTPUTS = {".npy": _NPY, ".jsonl": _JSONL, ".ndjson": _JSONL, ".parquet": _PARQUET, ".pq": _PARQUET}
 
 
@@ -73,17 +70,3 @@ def vector_format(path: Path) -> VectorFormat:
     if path.suffix not in OUTPUTS:
         raise CorpusError(f"an index ends in .parquet, .npy or .jsonl, not {path.name!r}")
     return OUTPUTS[path.suffix]
-
-
-def make_writer(
-    output: Path, folder: Path, column: str, width: int, dtype: str, types: dict[str, Any]
-) -> ShardWriter:
-    """Return the writer for an output, whose suffix tells the format."""
-    kind = OUTPUTS.get(output.suffix)
-    if kind is _NPY:
-        return npy.NpyWriter(folder, width, dtype)
-    if kind is _JSONL:
-        return json_lines.JsonLinesWriter(folder, column)
-    if kind is _PARQUET:
-        return parquet.ParquetWriter(folder, parquet.ArrowTables(column, width, dtype, types=types))
-    raise CorpusError(f"the output must end in .parquet, .npy or .jsonl, not {output.name!r}")

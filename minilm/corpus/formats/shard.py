@@ -9,11 +9,12 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from minilm._arrays import FloatArray
+from minilm._arrays import AnyArray
 from minilm._files import sync
+from minilm.corpus.formats.columns import OtherColumns
 from minilm.errors import CorpusError
 
-EMBEDDING = "embedding"  # the column of the vectors
+EMBEDDING = "embedding"  # the column of the vectors, unless it gets another name
 
 
 class Shard(NamedTuple):
@@ -21,8 +22,8 @@ class Shard(NamedTuple):
 
     number: int
     texts: list[str]
-    other_columns: list[dict[str, Any]]
-    vectors: FloatArray  # (n, E)
+    prepared: Any  # what the writer's ``prepare`` returned of these rows
+    vectors: AnyArray  # (n, E)
 
 
 class GrowingFile:
@@ -32,6 +33,10 @@ class GrowingFile:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "rows"
+
+    def prepare(self, texts: Sequence[str], others: Sequence[OtherColumns], source: str) -> Any:  # noqa: ANN401, ARG002
+        """Return what a shard has beside its vectors, or raise a CorpusError before they are computed."""
+        return None
 
     def write(self, shard: Shard) -> int:
         """Append a shard, and return the mark by which :meth:`rewind` finds its end: the file's length."""
@@ -59,9 +64,10 @@ class GrowingFile:
         return self.path
 
 
-def check_columns(column: str, others: Collection[str] = ()) -> None:
+def check_columns(column: str, embedding_column: str, others: Collection[str] = ()) -> None:
     """Raise a CorpusError unless the columns of the text, the vector and the others have distinct names."""
-    if column == EMBEDDING or EMBEDDING in others:
-        raise CorpusError(f"a column of the input is called {EMBEDDING!r}, like the column of the vectors")
+    if embedding_column == column or embedding_column in others:
+        reason = f"a column of the input is called {embedding_column!r}, like the column of the vectors"
+        raise CorpusError(f"{reason} (--embedding-column NAME)")
     if column in others:
         raise CorpusError(f"a column to keep is called {column!r}, like the column of the texts")

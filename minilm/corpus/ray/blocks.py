@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from minilm._files import rename_durably, sync, write_json
+from minilm.corpus.formats.columns import Arrow
 from minilm.corpus.formats.input_file import compression_of
-from minilm.corpus.formats.parquet import Arrow, ArrowTables, parquet_size
+from minilm.corpus.formats.parquet import parquet_size
+from minilm.corpus.formats.parquet_writer import ArrowTables
 from minilm.corpus.formats.registry import CUTTABLE
-from minilm.corpus.job import NoTextError, encode_texts, make_shard, shards, split_valid
+from minilm.corpus.formats.row import Keep
+from minilm.corpus.job import NoTextError, cast, encode_texts, shards, split_valid, texts_and_others
 from minilm.corpus.manifest import JobOptions, Report
 from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError, MiniLMError
@@ -83,8 +86,9 @@ class BlockTask:
     sha256: dict[str, str]  # of the checkpoint's files
     settings: dict[str, Any]  # attributes of the model
     column: str | None
-    keep: bool
-    schema: Arrow  # of the output
+    keep: Keep
+    output_column: str  # of the texts
+    known: Arrow  # types of kept columns that hold for all blocks
     options: JobOptions
     width: int
     prompt: str
@@ -122,8 +126,11 @@ class BlockTask:
         return self.folder / "unfinished" / uuid.uuid4().hex
 
     def tables(self) -> ArrowTables:
-        """Return a maker of tables with the output's schema."""
-        return ArrowTables(self.schema.names[0], self.width, self.options.dtype, self.schema)
+        """Return a maker of tables with what is known of the output's types."""
+        options = self.options
+        return ArrowTables(
+            self.output_column, options.embedding_column, self.width, options.dtype, self.known
+        )
 
 
 class BlockEncoder:
@@ -169,7 +176,8 @@ class BlockEncoder:
         """Write the file of a block and then its record."""
         task, report, temporary = self._task, Report(), self._task.temporary()
         path, kind = task.paths[block.input], task.formats[block.input]
-        reader = Corpus([path], format=kind, column=task.column, keep=task.keep, span=block.span).read()
+        corpus = Corpus([path], format=kind, column=task.column, keep=task.keep, span=block.span)
+        reader = corpus.read()
         listed: list[tuple[int, str | None]] = []  # line and problem of each row without text
         tables = task.tables()
         encode = partial(encode_texts, self._model, report=report, options=task.options, prompt=task.prompt)
@@ -181,9 +189,14 @@ class BlockEncoder:
                 report.inputs += len(window)
                 report.rows += len(valid)
                 if valid:
-                    yield tables.table(make_shard(block.number, valid, task.options.dtype, encode))
+                    texts, others = texts_and_others(valid)
+                    table = tables.rows(texts, others, path)
+                    yield tables.with_vectors(table, cast(encode(texts), task.options.dtype))
 
         try:
+            if task.keep and kind != "parquet":  # the types must be known before the file is begun
+                for window in shards(corpus.read()):
+                    tables.rows(*texts_and_others(split_valid(window, task.options.on_error)[0]), path)
             with temporary.open("wb") as file:
                 tables.write(file, encoded_tables())
                 sync(file)

@@ -14,21 +14,18 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from minilm._files import atomic_write, write_json
 from minilm.corpus.formats.input_file import InputFile
-from minilm.corpus.formats.parquet import Arrow, ArrowTables
 from minilm.corpus.formats.registry import CUTTABLE
-from minilm.corpus.job import NoTextError, Progress, error_line, make_shard, shards, split_valid
+from minilm.corpus.job import NoTextError, Progress, error_line
 from minilm.corpus.manifest import WEIGHTS, JobOptions, Report, read_manifest
 from minilm.corpus.ray.blocks import Block, BlockEncoder, BlockTask, Record, cut_blocks
 from minilm.corpus.ray.cluster import ClusterOptions, connected, map_blocks
 from minilm.corpus.rows import Corpus
+from minilm.corpus.schema import known_schema
 from minilm.corpus.workspace import JobWorkspace
 from minilm.errors import CorpusError, import_extra
 from minilm.model import MiniLM
@@ -89,15 +86,17 @@ def encode_on_ray(
     with workspace.locked(overwrite=options.overwrite):
         folder = resume_folder(workspace, recorded)
         width = model.get_embedding_dimension(options.pooling)
-        schema, column = _schema(corpus, width, options), corpus.find_column()
+        column = corpus.find_column()
+        located = replace(corpus, column=column)
         task = BlockTask(
             folder=folder,
             paths=[str(Path(path).resolve()) for path in corpus.paths],
             formats=list(corpus.formats),
-            schema=schema,
+            output_column=column or "text",
+            known=known_schema(located, column or "text"),
             column=column,  # for all blocks: the first rows of some would choose another
             keep=corpus.keep,
-            blocks=cut_blocks(replace(corpus, column=column), cluster.block_bytes),
+            blocks=cut_blocks(located, cluster.block_bytes),
             loading=actor_loading(model, cluster.loading),
             sha256=recorded["files"] | ({WEIGHTS: recorded["sha256"]} if recorded["sha256"] else {}),
             settings={name: getattr(model, name) for name in ("max_seq_length", "normalize", "truncate_dim")},
@@ -126,6 +125,7 @@ class _RayJob:
         self._corpus = corpus
         self._advance = advance
         self._position = 0
+        self._tables = task.tables()
         for block in task.blocks:
             if record := task.read_record(block.number):  # an earlier run finished it
                 self._count(record)
@@ -147,12 +147,15 @@ class _RayJob:
 
     def _count(self, record: Record) -> None:
         self.missing.remove(record["block"])
+        if record["rows"] and self._task.keep:  # fail now if the columns of two blocks have no common type
+            self._tables.take_schema(self._task.part(record["block"]))
         self._position += self._task.blocks[record["block"]].size
         for name, count in asdict(self.report).items():
             setattr(self.report, name, count + record[name])
 
     def publish(self, workspace: JobWorkspace, recorded: dict[str, Any]) -> None:
         """Give the folder of all blocks the name of the output, beside its manifest."""
+        self._widen_parts()
         task, blocks, row = self._task, [], 0
         for block, record in self._records():
             part = task.part(block.number).name if record["rows"] else None
@@ -169,6 +172,16 @@ class _RayJob:
             for line, problem in record["listed"]
         )
         workspace.publish(task.parts, manifest, self.report, errors)
+
+    def _widen_parts(self) -> None:
+        """Write files again whose columns are not yet of the types that all files share."""
+        task = self._task
+        parts = [task.part(block.number) for block, record in self._records() if record["rows"]]
+        tables = task.tables()  # in the order of the blocks, not in that in which they were finished
+        for part in parts if task.keep else ():
+            tables.take_schema(part)
+        for part in parts if task.keep else ():
+            tables.widen(part, task.temporary())
 
     def _records(self) -> Iterator[tuple[Block, Record]]:
         """Iterate over all blocks in order, with their records and the lines of the same file before them."""
@@ -204,20 +217,6 @@ def actor_loading(model: MiniLM, arguments: Mapping[str, Any]) -> dict[str, Any]
     if checkpoint.repo_id:
         return {"model_name_or_path": checkpoint.repo_id, "revision": checkpoint.revision, **arguments}
     return {"model_name_or_path": str(checkpoint.directory.resolve()), **arguments}
-
-
-def _schema(corpus: Corpus, width: int, options: JobOptions) -> Arrow:
-    """Return the schema that the first rows with text give, as on one machine. All blocks must match it."""
-    reader = corpus.read()
-    windows = shards(reader)
-    first = next(windows, [])  # settles the column
-    tables = ArrowTables(reader.column or "text", width, options.dtype, types=reader.other_types)
-    for window in chain([first], windows):
-        valid, _ = split_valid(window, options.on_error)
-        if valid:
-            tables.table(make_shard(0, valid, options.dtype, lambda texts: np.zeros((len(texts), width))))
-            return tables.schema
-    return tables.schema_without_rows()
 
 
 @contextmanager

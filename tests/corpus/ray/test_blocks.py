@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minilm import MiniLM
-from minilm.corpus.formats.parquet import ArrowTables
+from minilm.corpus.formats.parquet_writer import ArrowTables
 from minilm.corpus.formats.row import Row
 from minilm.corpus.manifest import JobOptions
 from minilm.corpus.ray.blocks import BlockEncoder, BlockTask, cut_blocks
