@@ -17,9 +17,10 @@ from minilm._progress import progress_bar
 from minilm.cli.errors import Failure, Interrupted, UsageError, flag, option_errors
 from minilm.cli.options import add_model_options, load_model, real_number, say_truncated, select, whole_number
 from minilm.cli.terminal import is_terminal, put_json, say
+from minilm.corpus.formats.columns import check_columns
 from minilm.corpus.formats.json_values import json_rows
 from minilm.corpus.formats.registry import FORMATS, OUTPUTS
-from minilm.corpus.formats.shard import EMBEDDING, check_columns
+from minilm.corpus.formats.shard import EMBEDDING
 from minilm.corpus.job import Progress, cast, encode_corpus, encode_texts, shards, split_valid
 from minilm.corpus.manifest import ON_ERROR, JobOptions, Report
 from minilm.corpus.rows import Corpus

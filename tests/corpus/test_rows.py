@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from minilm.corpus.formats.json_values import json_rows
 from minilm.corpus.rows import Corpus
 from tests.corpus.running import (
     TEXTS,
@@ -58,10 +59,11 @@ def test_reading_changes_nothing_in_the_corpus(kind: str, tmp_path: Path) -> Non
     first, second = corpus.read(), corpus.read()
     rows = list(first)
     assert [row.text for row in rows] == TEXTS
-    assert [row.other_columns["id"] for row in rows] == [i if kind != "csv" else str(i) for i in range(5)]
+    others = json_rows([row.other_columns for row in rows])
+    assert others == [{"id": str(i) if kind == "csv" else i} for i in range(5)]
     assert (first.column, first.position) == ("text", corpus.total_bytes)
     assert (second.column, second.position) == (None, 0)
-    assert list(second) == rows
+    assert [row[:4] for row in second] == [row[:4] for row in rows]
     assert vars(corpus) == description
     assert corpus.find_column() == "text"
     with pytest.raises(FrozenInstanceError):

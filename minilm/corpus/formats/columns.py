@@ -6,7 +6,7 @@ loss is refused here, and nothing relies on pyarrow to raise.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain, groupby
 from typing import Any, NamedTuple
 
@@ -43,6 +43,15 @@ def import_arrow() -> Arrow:
     return import_extra("pyarrow", extra="parquet", feature="Parquet")
 
 
+def check_columns(column: str, embedding_column: str, others: Collection[str] = ()) -> None:
+    """Raise a CorpusError unless the columns of the text, the vector and the others have distinct names."""
+    if embedding_column == column or embedding_column in others:
+        reason = f"a column of the input is called {embedding_column!r}, like the column of the vectors"
+        raise CorpusError(f"{reason} (--embedding-column NAME)")
+    if column in others:
+        raise CorpusError(f"a column to keep is called {column!r}, like the column of the texts")
+
+
 def batches_of(rows: Sequence[OtherColumns]) -> Iterable[list[Mapping[str, Any]] | Arrow]:
     """Iterate over the rows in order: a batch per run of rows of one batch, else a list of mappings."""
     for is_arrow, group in groupby(rows, lambda row: id(row.batch) if isinstance(row, ArrowRow) else None):
@@ -55,8 +64,8 @@ def batches_of(rows: Sequence[OtherColumns]) -> Iterable[list[Mapping[str, Any]]
             yield run[0].batch.take(import_arrow().array([row.place for row in run]))
 
 
-def table_of(rows: Sequence[OtherColumns], texts: Sequence[str], column: str) -> Arrow:
-    """Return a table of the texts, in a column of that name, and the other columns, by types that fit all."""
+def table_of(rows: Sequence[OtherColumns], texts: Sequence[str], column: str, embedding_column: str) -> Arrow:
+    """Return a table of the texts, in ``column``, and the other columns, by types that fit all rows."""
     arrow = import_arrow()
     tables, done = [], 0
     for batch in batches_of(rows):
@@ -64,9 +73,11 @@ def table_of(rows: Sequence[OtherColumns], texts: Sequence[str], column: str) ->
         done += len(batch)
         if isinstance(batch, list):
             names = dict.fromkeys(chain.from_iterable(batch))
+            check_columns(column, embedding_column, names)
             part |= {name: _array(name, [row.get(name) for row in batch]) for name in names}
             tables.append(arrow.table(part))
         else:
+            check_columns(column, embedding_column, batch.schema.names)
             fields = [arrow.field(column, arrow.string()), *batch.schema]
             tables.append(arrow.table([part[column], *batch.columns], schema=arrow.schema(fields)))
     if len(tables) == 1:

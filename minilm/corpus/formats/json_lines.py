@@ -15,11 +15,11 @@ import numpy as np
 
 from minilm._arrays import Float32Array
 from minilm._files import json_bytes
-from minilm.corpus.formats.columns import OtherColumns
+from minilm.corpus.formats.columns import OtherColumns, check_columns
 from minilm.corpus.formats.input_file import InputFile
 from minilm.corpus.formats.json_values import json_rows
 from minilm.corpus.formats.row import Row, TextColumn, make_row
-from minilm.corpus.formats.shard import EMBEDDING, GrowingFile, Shard, check_columns
+from minilm.corpus.formats.shard import EMBEDDING, GrowingFile, Shard
 from minilm.errors import CorpusError, one_line
 
 

@@ -28,7 +28,7 @@ def _unfit(kind: Arrow) -> str:
         return _unfit(kind.value_type)
     if hasattr(kind, "storage_type"):
         return _unfit(kind.storage_type)
-    if kind.num_fields:
+    if kind.num_fields or types.is_struct(kind):
         return next(filter(None, (_unfit(kind.field(place).type) for place in range(kind.num_fields))), "")
     known = types.is_null(kind) or types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind)
     known = known or types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)

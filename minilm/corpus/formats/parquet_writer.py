@@ -10,8 +10,16 @@ import numpy as np
 
 from minilm._arrays import AnyArray
 from minilm._files import atomic_write, errors_named, sync
-from minilm.corpus.formats.columns import Arrow, OtherColumns, conformed, import_arrow, table_of, unified
-from minilm.corpus.formats.shard import Shard, check_columns
+from minilm.corpus.formats.columns import (
+    Arrow,
+    OtherColumns,
+    check_columns,
+    conformed,
+    import_arrow,
+    table_of,
+    unified,
+)
+from minilm.corpus.formats.shard import Shard
 from minilm.errors import CorpusError, one_line
 
 _ROW_GROUP = 16_384  # rows that are in memory while a file is written: 24 MiB of vectors
@@ -42,8 +50,7 @@ class ArrowTables:
 
     def rows(self, texts: Sequence[str], others: Sequence[OtherColumns], source: str) -> Arrow:
         """Return a table of texts and kept columns; raise a CorpusError if they cannot be kept."""
-        table = table_of(others, texts, self._column)
-        check_columns(self._column, self._embedding.name, table.schema.names[1:])
+        table = table_of(others, texts, self._column, self._embedding.name)
         self.schema = unified(self.schema, table.schema, source)
         return conformed(table, self.schema)
 

@@ -5,7 +5,7 @@ A writer writes an output shard by shard, such that a later process can continue
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -62,12 +62,3 @@ class GrowingFile:
     def join(self, rows: int) -> Path:  # noqa: ARG002 - the signature of all writers
         """Complete the output, and return the path of the file to rename."""
         return self.path
-
-
-def check_columns(column: str, embedding_column: str, others: Collection[str] = ()) -> None:
-    """Raise a CorpusError unless the columns of the text, the vector and the others have distinct names."""
-    if embedding_column == column or embedding_column in others:
-        reason = f"a column of the input is called {embedding_column!r}, like the column of the vectors"
-        raise CorpusError(f"{reason} (--embedding-column NAME)")
-    if column in others:
-        raise CorpusError(f"a column to keep is called {column!r}, like the column of the texts")

@@ -21,6 +21,7 @@ def test_a_text_in_a_column_called_as_that_of_the_vectors_is_refused(
     monkeypatch.chdir(tmp_path)
     Path("in.jsonl").write_text('{"embedding": "one", "text": "two"}\n')
     message = "a column of the input is called 'embedding', like the column of the vectors"
+    message += " (--embedding-column NAME)"
     assert failure(capsys, "in.jsonl", "--column", "embedding", *options) == (1, message)
     assert failure(capsys, "in.jsonl", "--keep", *options) == (1, message)
     assert run("in.jsonl", "--column", "embedding", "-o", "out.npy") == 0  # which has no columns

@@ -1,0 +1,40 @@
+"""What ``minilm encode --keep`` writes, read by pandas, polars and duckdb."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.corpus.running import run
+
+
+def test_pandas_polars_and_duckdb_read_the_same_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    polars = pytest.importorskip("polars", reason="polars is not installed")
+    duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed")
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    monkeypatch.setattr("minilm._pipeline.WINDOW_TEXTS", 2)
+    rows: list[dict[str, Any]] = [
+        {"text": "a", "n": 1, "tags": [], "never": None},
+        {"text": "b", "n": None, "meta": {"k": 1}},
+        {"text": "c", "n": 0.5, "tags": ["x"], "meta": {"l": "z"}},
+    ]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    output = tmp_path / "out.parquet"
+    assert run(tmp_path / "in.jsonl", "-o", output, "--keep") == 0
+    table = pq.read_table(output)
+    expected = table.to_pylist()
+    assert [row["n"] for row in expected] == [1.0, None, 0.5]
+    assert [row["meta"] for row in expected] == [None, {"k": 1, "l": None}, {"k": None, "l": "z"}]
+    assert polars.read_parquet(output).to_dicts() == expected
+    found = duckdb.sql(f"select * from '{output}'").to_arrow_table().to_pylist()
+    assert [{**row, "embedding": list(row["embedding"])} for row in found] == expected
+    frame = pandas.read_parquet(output)
+    assert frame["n"].tolist()[::2] == [1.0, 0.5]
+    assert frame["text"].tolist() == ["a", "b", "c"]
+    assert [list(vector) for vector in frame["embedding"]] == [row["embedding"] for row in expected]
