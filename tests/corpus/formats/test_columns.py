@@ -186,13 +186,7 @@ def test_a_field_that_may_not_be_null_may_be_where_a_file_lacks_it() -> None:
 
 def test_rows_of_arrow_and_of_json_stand_in_one_table() -> None:
     batch = pa.record_batch({"x": pa.array([1, 2, 3], pa.int8()), "y": ["a", "b", "c"]})
-    rows: list[OtherColumns] = [
-        ArrowRow(batch, 0),
-        ArrowRow(batch, 2),
-        {"x": 0.5},
-        ArrowRow(batch, 1),
-        ArrowRow(batch, 2),
-    ]
+    rows: list[OtherColumns] = [*(ArrowRow(batch, i) for i in (0, 2)), {"x": 0.5}, ArrowRow(batch, 1)]
     table = table_of(rows, ["p", "q", "r", "s"], "text", "embedding")
     assert table.to_pydict() == {
         "text": ["p", "q", "r", "s"],
