@@ -54,7 +54,7 @@ def _is_exact(by_unit: dict[str, np.ndarray], unit: str) -> bool:
 def _numbers(file: BinaryIO, names: list[str], unit: str) -> Iterator[np.ndarray]:
     """Iterate over the timestamps in these columns, as numbers in a unit, batch by batch."""
     arrow = import_arrow()
-    with arrow.parquet.ParquetFile(file, coerce_int96_timestamp_unit=unit) as opened:
+    with arrow.parquet.ParquetFile(file, pre_buffer=False, coerce_int96_timestamp_unit=unit) as opened:
         for batch in opened.iter_batches(columns=names):
             for column in batch.columns:
                 for leaf in _leaves(column):

@@ -74,9 +74,13 @@ def _schema(file: BinaryIO) -> Arrow:
 
 def _parquet_file(file: BinaryIO, columns: Sequence[str]) -> Arrow:
     """Open a file to read these columns, whole or not at all."""
-    # Not mapped into memory: the process would die if somebody cut the file off meanwhile.
+    # Not mapped into memory: the process would die if somebody cut the file off meanwhile. Nor read ahead
+    # (pre_buffer), which takes the whole file into memory.
     return import_arrow().parquet.ParquetFile(
-        file, coerce_int96_timestamp_unit=int96_unit(file, columns), page_checksum_verification=True
+        file,
+        pre_buffer=False,
+        coerce_int96_timestamp_unit=int96_unit(file, columns),
+        page_checksum_verification=True,
     )
 
 
