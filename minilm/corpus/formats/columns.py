@@ -83,6 +83,8 @@ def table_of(rows: Sequence[OtherColumns], texts: Sequence[str], column: str, em
     if len(tables) == 1:
         return tables[0]
     schema = arrow.schema([(column, arrow.string())])
+    if not tables:
+        return schema.empty_table()
     for table in tables:
         schema = unified(schema, table.schema, "these rows")
     return arrow.concat_tables(conformed(table, schema) for table in tables).combine_chunks()
@@ -115,8 +117,6 @@ def _check_kinds(values: Iterable[Any]) -> None:
     elif types == {list}:
         _check_kinds(chain.from_iterable(present))
     elif types == {dict}:
-        if not any(present):
-            raise ValueError("its objects have no fields")
         for name in dict.fromkeys(chain.from_iterable(present)):
             _check_kinds([value.get(name) for value in present])
 
@@ -150,6 +150,10 @@ def _common(first: Arrow, second: Arrow) -> Arrow:
     arrow = import_arrow()
     if first.type == second.type:
         return second if second.nullable else first
+    if arrow.types.is_null(first.type):
+        return _nullable(second)
+    if arrow.types.is_null(second.type):
+        return _nullable(first)
     schemas = [arrow.schema([_nullable(_decoded(field))]) for field in (first, second)]
     common = arrow.unify_schemas(schemas, promote_options="permissive").field(0)
     if any(_loses(field.type, common.type) for field in (first, second)):
@@ -191,6 +195,19 @@ def _nullable_type(kind: Arrow) -> Arrow:
     if arrow.types.is_large_list(kind):
         return arrow.large_list(_nullable(kind.value_field))
     return kind
+
+
+def check_writable(schema: Arrow) -> None:
+    """Raise a CorpusError if a column has a type that Parquet cannot hold."""
+    for field in schema:
+        if _has_empty_struct(field.type):
+            reason = "its objects have no fields, which Parquet cannot hold"
+            raise CorpusError(f"column {field.name!r} cannot be kept: {reason}; {_REMEDY}")
+
+
+def _has_empty_struct(kind: Arrow) -> bool:
+    is_empty = import_arrow().types.is_struct(kind) and not kind.num_fields
+    return is_empty or any(_has_empty_struct(kind.field(place).type) for place in range(kind.num_fields))
 
 
 def conformed(table: Arrow, schema: Arrow) -> Arrow:

@@ -88,10 +88,11 @@ def _values(array: Arrow) -> list[Any]:
     if types.is_floating(kind):
         return list(_numbers(array.cast(arrow.float64())))
     if types.is_temporal(kind) or types.is_decimal(kind):
-        texts = array.cast(arrow.string()).to_pylist()
-        if unknown := [text for text in texts if text and text.startswith("<")]:  # "<value out of range: 9>"
+        # pyarrow says "<value out of range: 9>", but of a time with a zone it makes another year
+        checked = array.cast(arrow.timestamp(kind.unit)) if types.is_timestamp(kind) and kind.tz else array
+        if unknown := [text for text in checked.cast(arrow.string()).to_pylist() if text and text[0] == "<"]:
             raise ValueError(f"{kind} has no text for {unknown[0]}")
-        return texts
+        return array.cast(arrow.string()).to_pylist()
     return array.to_pylist()
 
 

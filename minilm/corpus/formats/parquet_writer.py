@@ -14,6 +14,7 @@ from minilm.corpus.formats.columns import (
     Arrow,
     OtherColumns,
     check_columns,
+    check_writable,
     conformed,
     import_arrow,
     table_of,
@@ -52,6 +53,7 @@ class ArrowTables:
         """Return a table of texts and kept columns; raise a CorpusError if they cannot be kept."""
         table = table_of(others, texts, self._column, self._embedding.name)
         self.schema = unified(self.schema, table.schema, source)
+        check_writable(self.schema)
         return conformed(table, self.schema)
 
     def with_vectors(self, table: Arrow, vectors: AnyArray) -> Arrow:

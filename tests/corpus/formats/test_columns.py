@@ -34,6 +34,7 @@ def write_rows(path: Path, rows: list[Any]) -> None:
         ([{"a": 1}, {"b": "z"}, {"a": 0.5}], pa.struct([("a", pa.float64()), ("b", pa.string())])),
         ([[{"a": 1}], [], [{"a": 1, "b": 2}]], pa.list_(pa.struct([("a", pa.int64()), ("b", pa.int64())]))),
         ([2**53, 0.5], pa.float64()),
+        ([{"a": 1}, {}, None, {}], pa.struct([("a", pa.int64())])),
         ([2**63 - 1, -(2**63)], pa.int64()),
     ],
 )
@@ -61,7 +62,7 @@ def test_a_type_widens_to_hold_every_value(values: list[Any], kind: Any, tmp_pat
         ([0.5, 2**53 + 1], "Integer value 9007199254740993 not in range"),
         ([2**64], "in Parquet: "),
         ([1, 2**63], "in Parquet: "),
-        ([{}, {}], "its objects have no fields"),
+        ([{}, {"a": 1}], "its objects have no fields"),
         ([{"a": {}}], "its objects have no fields"),
         (["\ud800"], "in Parquet: "),
     ],
@@ -114,6 +115,7 @@ def test_a_key_may_come_late_and_be_rare(tmp_path: Path) -> None:
         (pa.array(["a"]), pa.array(["b"], pa.large_string()), pa.large_string()),
         (pa.array(["a"]).dictionary_encode(), pa.array(["b"]), pa.string()),
         (pa.array([1], pa.timestamp("s")), pa.array([1], pa.timestamp("ns")), pa.timestamp("ns")),
+        (pa.array([None]), pa.array(["a"]).dictionary_encode(), pa.dictionary(pa.int32(), pa.string())),
         (pa.array([None]), pa.array([7], pa.int16()), pa.int16()),
     ],
 )
@@ -182,6 +184,15 @@ def test_a_field_that_may_not_be_null_may_be_where_a_file_lacks_it() -> None:
     assert unified(strict, strict, "b.parquet") is strict
     table = conformed(pa.table([pa.array([{"a": 1}], strict.field("x").type)], schema=strict), common)
     assert table.column("x").to_pylist() == [{"a": 1, "b": None}]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl", "npy"])
+def test_a_shard_may_have_no_row_with_a_text(suffix: str, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.jsonl", tmp_path / f"out.{suffix}"
+    source.write_text('{"text": null, "x": 1}\n')
+    assert run(source, "-o", output, "--on-error", "skip", *["--keep"] * (suffix != "npy")) == 0
+    if suffix == "parquet":
+        assert pq.read_table(output).num_rows == 0
 
 
 def test_rows_of_arrow_and_of_json_stand_in_one_table() -> None:

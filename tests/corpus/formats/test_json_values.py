@@ -65,6 +65,7 @@ def test_values_as_json(array: Any, expected: list[Any]) -> None:
         (pa.array([{"a": [b"x"]}]), "it holds binary"),
         (pa.array([1], pa.duration("s")), "it holds duration"),
         (pa.array([2**62], pa.timestamp("s")), "has no text for <value out of range"),
+        (pa.array([2**62], pa.timestamp("us", "UTC")), "has no text for <value out of range"),
     ],
 )
 def test_what_json_does_not_have_is_refused_by_name(array: Any, reason: str) -> None:
