@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from minilm._progress import progress_bar
-from minilm.cli.errors import Failure, Interrupted, UsageError, flag, option_errors
+from minilm.cli.errors import Failure, Interrupted, UsageError, argument_errors, flag, option_errors
 from minilm.cli.options import add_model_options, load_model, real_number, say_truncated, select, whole_number
 from minilm.cli.terminal import is_terminal, put_json, say
 from minilm.corpus.formats.columns import check_columns
+from minilm.corpus.formats.input_file import Dialect
 from minilm.corpus.formats.json_values import json_rows
 from minilm.corpus.formats.registry import FORMATS, OUTPUTS
 from minilm.corpus.formats.shard import EMBEDDING
@@ -28,17 +29,24 @@ from minilm.corpus.workspace import JobWorkspace
 from minilm.model import MiniLM
 from minilm.pooling import POOLING
 
+_DIALECT = tuple(field.name for field in fields(Dialect))
+
 
 def add_encode(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``minilm encode``."""
     add = parser.add_argument
     toggle = argparse.BooleanOptionalAction
-    files = "files or patterns: text, JSON Lines, CSV, TSV, Parquet, or .gz .bz2 .xz .zst (default: stdin)"
+    files = "files, patterns, folders of Parquet, or URLs; may be compressed (default: stdin)"
     add("input", nargs="*", default=["-"], metavar="INPUT", help=files)
     output = "write a .parquet, .npy or .jsonl file (default: print JSON lines)"
     add("-o", "--output", metavar="OUTPUT", help=output)
     add("--format", choices=FORMATS, help="format of the input (default: by the name of each file)")
     add("--column", metavar="NAME", help='column that holds the text (default: "text", or the only column)')
+    add("--encoding", metavar="NAME", help="encoding of text, such as utf-16 or cp1252 (default: utf-8)")
+    add("--delimiter", type=_delimiter, metavar="D", help="character between the cells of CSV and TSV")
+    header = "whether CSV and TSV begin with the names of the columns"
+    add("--header", action=toggle, default=True, help=header)
+    add("--quoting", action=toggle, help="whether double quotes enclose cells of CSV and TSV, or are text")
     keep = "write the other columns of the input too: all, or those named"
     add("--keep", nargs="?", const=True, default=False, metavar="NAME,NAME", help=keep)
     add(
@@ -82,9 +90,7 @@ def run_encode(options: argparse.Namespace) -> None:
         raise UsageError(f"--output must name a file or folder, not {options.output!r}")
     check = _check_ray_options if options.engine == "ray" else _check_local_options
     check(options, output)
-    corpus = Corpus(
-        options.input, format=options.format, column=options.column, keep=options.keep, limit=options.limit
-    )
+    corpus = _corpus(options)
     if (options.column is not None or options.keep) and set(corpus.formats) == {"text"}:
         option = "--keep" if options.column is None else "--column"  # a file's name may hide that it is CSV
         raise UsageError(
@@ -110,6 +116,17 @@ def _settle_keep(options: argparse.Namespace) -> None:
             options.input, options.keep = [options.keep], True
         else:
             options.keep = tuple(dict.fromkeys(options.keep.split(",")))
+
+
+def _delimiter(value: str) -> str:
+    return "\t" if value in ("\\t", "tab") else value
+
+
+def _corpus(options: argparse.Namespace) -> Corpus:
+    with argument_errors(UsageError, {**{name: flag(name) for name in _DIALECT}, "header": "--no-header"}):
+        dialect = Dialect(**{name: getattr(options, name) for name in _DIALECT})
+        names = ("format", "column", "keep", "limit")
+        return Corpus(options.input, dialect=dialect, **{name: getattr(options, name) for name in names})
 
 
 def _check_local_options(options: argparse.Namespace, output: Path | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -80,6 +80,7 @@ class JobOptions:
             "column": corpus.column,
             "keep": corpus.keep if isinstance(corpus.keep, bool) else list(corpus.keep),
             "limit": corpus.limit,
+            **asdict(corpus.dialect),
             "embedding_column": self.embedding_column,
             "output": output_kind,
             "on_error": self.on_error,

@@ -5,19 +5,18 @@ A row that has no text does not stop the reading. It comes as a row with a probl
 
 from __future__ import annotations
 
-import errno
-import glob
 import hashlib
-import os
-from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from minilm.corpus.formats.input_file import STDIN, InputFile
-from minilm.corpus.formats.registry import READERS, input_format
+from minilm.corpus.formats.compression import compression_of
+from minilm.corpus.formats.input_file import Dialect, InputFile
+from minilm.corpus.formats.registry import CUTTABLE, READERS, input_format
 from minilm.corpus.formats.row import Keep, Row, TextColumn
+from minilm.corpus.paths import STDIN, InputPath, absolute, expand_inputs, file_size, is_url
 from minilm.errors import CorpusError
 
 
@@ -27,12 +26,14 @@ class Corpus:
 
     Parameters
     ----------
-    inputs : sequence of str
-        Files and patterns such as "data/*.csv"; "-" is standard input.
-    format : {"text", "jsonl", "csv", "tsv", "parquet"}, optional
+    inputs : sequence of str or InputPath
+        Files, patterns such as "data/*.csv", directories of Parquet files, and URLs that fsspec opens; "-" is
+        standard input.
+    format : {"text", "jsonl", "json", "csv", "tsv", "parquet"}, optional
         None goes by the name of each file; standard input is then plain text.
     column : str, optional
-        The column with the text. None is "text", or the only column.
+        The column with the text. None is "text", or the only column. If no column has this name, "doc.text"
+        is a field of the column doc, and "title,text" joins columns by a space.
     keep : bool or tuple of str
         Read the other columns too: all, or those with these names.
     limit : int, optional
@@ -40,6 +41,8 @@ class Corpus:
     span : (int, int), optional
         Of the one input, read only the lines that begin in these bytes or, of a Parquet file, these rows.
         Lines are then numbered from the first of them.
+    dialect : Dialect
+        The encoding of text, and how CSV and TSV are written.
 
     Attributes
     ----------
@@ -47,6 +50,8 @@ class Corpus:
         The files, with patterns expanded.
     formats : tuple of str
         The format of each file.
+    partitions : tuple of mappings
+        The values of hive partitions of each file. They are columns to keep.
 
     Raises
     ------
@@ -54,39 +59,72 @@ class Corpus:
         If a pattern matches nothing, or the name of a file does not tell its format.
     FileNotFoundError
         If there is no such file.
+    MissingExtraError
+        If the package that opens a URL is not installed.
+    ValueError
+        If the dialect has a setting that none of the formats knows.
     """
 
-    inputs: Sequence[str]
+    inputs: Sequence[str | InputPath]
     _: KW_ONLY
     format: str | None = None
     column: str | None = None
     keep: Keep = False
     limit: int | None = None
     span: tuple[int, int] | None = None
+    dialect: Dialect = field(default_factory=Dialect)
     paths: tuple[str, ...] = field(init=False)
     formats: tuple[str, ...] = field(init=False)
+    partitions: tuple[Mapping[str, str | int | None], ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        paths = tuple(path for pattern in self.inputs for path in _expand(pattern))
-        object.__setattr__(self, "paths", paths)
-        object.__setattr__(self, "formats", tuple(self.format or input_format(path) for path in paths))
+        found = expand_inputs(self.inputs)
+        object.__setattr__(self, "paths", tuple(item.path for item in found))
+        object.__setattr__(self, "partitions", tuple(item.partitions for item in found))
+        object.__setattr__(self, "formats", tuple(self.format or input_format(path) for path in self.paths))
+        self.dialect.check_formats(self.formats)
 
     @property
     def total_bytes(self) -> int | None:
         """Bytes of all files; None if one is a pipe, such as standard input."""
-        if any(path == STDIN or not Path(path).is_file() for path in self.paths):
-            return None
-        return sum(Path(path).stat().st_size for path in self.paths)
+        sizes = [None if path == STDIN else file_size(path) for path in self.paths]
+        return None if None in sizes else sum(size or 0 for size in sizes)
 
     def identity(self) -> list[list[Any]]:
         """Return what distinguishes these inputs from others: names, sizes and times of change."""
-        rows: list[list[Any]] = [[path, kind] for path, kind in zip(self.paths, self.formats, strict=True)]
-        for row in rows:
-            if row[0] != STDIN:
-                stat = Path(row[0]).stat()
-                row[0] = str(Path(row[0]).resolve())
+        rows: list[list[Any]] = [
+            [absolute(path), kind] for path, kind in zip(self.paths, self.formats, strict=True)
+        ]
+        for row, path in zip(rows, self.paths, strict=True):
+            if path == STDIN:
+                row[0] = STDIN
+            elif is_url(path):
+                row.append(file_size(path))
+            else:
+                stat = Path(path).stat()
                 row += [stat.st_size, stat.st_mtime_ns]
         return rows
+
+    def resolved(self, column: str | None) -> Corpus:
+        """Return this corpus, with this column, as a process in another folder can read it."""
+        pairs = zip(self.paths, self.partitions, strict=True)
+        return replace(self, inputs=[InputPath(absolute(p), values) for p, values in pairs], column=column)
+
+    def part(self, number: int, span: tuple[int, int] | None) -> Corpus:
+        """Return the corpus of the rows in a span of one of the files."""
+        path = InputPath(self.paths[number], self.partitions[number])
+        return replace(self, inputs=[path], format=self.formats[number], span=span, limit=None)
+
+    def is_cuttable(self, number: int) -> bool:
+        """Whether a file may be cut at any newline, and read from there."""
+        path, encoding = self.paths[number], self.dialect.encoding
+        is_plain = compression_of(path) is None and not is_url(path) and encoding is None
+        return is_plain and self.formats[number] in CUTTABLE
+
+    def source(self, number: int) -> InputFile:
+        """Return one of the files, to be read once."""
+        partitions = self.partitions[number]
+        return InputFile(self.paths[number], self.span, partitions=partitions, dialect=self.dialect)
 
     def read(self) -> CorpusReader:
         """Begin a pass over the rows."""
@@ -101,11 +139,12 @@ class Corpus:
         The files are read as far as that takes. Not for standard input, which can be read only once.
         """
         column = TextColumn(self.column, keep=self.keep)
-        for path, kind in zip(self.paths, self.formats, strict=True):
-            if kind != "text":
-                rows = READERS[kind](InputFile(path, self.span), column)
-                while column.name is None and next(rows, None) is not None:
-                    pass
+        for number, kind in enumerate(self.formats):
+            if kind == "text":
+                continue
+            rows = READERS[kind](self.source(number), column)
+            while column.name is None and next(rows, None) is not None:
+                pass
         return column.name
 
 
@@ -140,9 +179,9 @@ class CorpusReader:
 
     def _rows(self) -> Iterator[Row]:
         corpus, previous_files = self._corpus, 0
-        for path, kind in zip(corpus.paths, corpus.formats, strict=True):
-            source = InputFile(path, corpus.span)
-            for row in READERS[kind](source, self._column):
+        for number, path in enumerate(corpus.paths):
+            source = corpus.source(number)
+            for row in self._rows_of(source, corpus.formats[number]):
                 self.position = previous_files + source.position
                 if path == STDIN:
                     content = repr((row.text, row.problem, row.other_columns))
@@ -150,18 +189,22 @@ class CorpusReader:
                     self._digest.update(content.encode("utf-8", "surrogatepass"))
                 yield row
             self.lines = source.lines_read
-            previous_files += 0 if path == STDIN else Path(path).stat().st_size
+            previous_files += 0 if path == STDIN else file_size(path) or 0
             self.position = previous_files
-        column = self._column
-        if column.example and not column.is_found and not corpus.span:  # a block may well have none
-            raise CorpusError(f"no row has a column {column.name!r}: {column.example} (--column NAME)")
+        if not corpus.span:  # a block may well have no row with the column
+            self._column.check_found()
+
+    def _rows_of(self, source: InputFile, kind: str) -> Iterator[Row]:
+        """Iterate over the rows of a file, with the values that its path gives."""
+        rows = READERS[kind](source, self._column)
+        partitions = {name: source.partitions[name] for name in self._column.kept(source.partitions)}
+        if kind == "parquet" or not partitions:  # the columns of Parquet are not those of a single row
+            return rows
+        return (row._replace(other_columns=_with_partitions(row, partitions)) for row in rows)
 
 
-def _expand(pattern: str) -> list[str]:
-    if pattern == STDIN or Path(pattern).exists():
-        return [pattern]
-    if not glob.has_magic(pattern):
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), pattern)
-    if paths := sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - patterns may be absolute
-        return paths
-    raise CorpusError(f"no file matches {pattern!r}")
+def _with_partitions(row: Row, partitions: Mapping[str, Any]) -> dict[str, Any]:
+    columns = dict(cast("Mapping[str, Any]", row.other_columns))
+    if twice := [name for name in partitions if name in columns]:
+        raise CorpusError(f"{row.source}: {twice[0]!r} is a column, and also a partition in the path")
+    return {**columns, **partitions}

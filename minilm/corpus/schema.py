@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from minilm.corpus.formats.columns import Arrow, conformed, import_arrow, unified
-from minilm.corpus.formats.input_file import STDIN, InputFile
+from minilm.corpus.formats.input_file import InputFile
 from minilm.corpus.formats.json_values import check_json_types
 from minilm.corpus.formats.parquet import kept_batches, kept_schema
 from minilm.corpus.formats.row import TextColumn
+from minilm.corpus.paths import STDIN
 from minilm.corpus.rows import Corpus
 
 
@@ -47,7 +48,7 @@ def _schemas(corpus: Corpus) -> Iterator[tuple[InputFile, Arrow]]:
     if not corpus.keep or "parquet" not in corpus.formats:
         return
     column = TextColumn(None if STDIN in corpus.paths else corpus.find_column(), keep=corpus.keep)
-    for path, kind in zip(corpus.paths, corpus.formats, strict=True):
+    for number, kind in enumerate(corpus.formats):
         if kind == "parquet":
-            source = InputFile(path)
+            source = corpus.source(number)
             yield source, kept_schema(source, column)

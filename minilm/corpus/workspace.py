@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from minilm._files import atomic_write, rename_durably, write_json
-from minilm.corpus.formats.input_file import STDIN
 from minilm.corpus.manifest import Report, damage_named, manifest_path, read_manifest
+from minilm.corpus.paths import STDIN, absolute
 from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError
 
@@ -56,7 +56,7 @@ class JobWorkspace:
     def _check_inputs(self, corpus: Corpus) -> None:
         outputs = [path.resolve() for path in (self.output, manifest_path(self.output), self._errors)]
         for path in corpus.paths:
-            resolved = Path(path).resolve()
+            resolved = Path(absolute(path))
             if path != STDIN and any(resolved.is_relative_to(output) for output in outputs):
                 reason = f"{path} is an input, and would be overwritten"
                 raise CorpusError(f"{reason}: take another name than {self.output}")

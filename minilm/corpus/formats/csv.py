@@ -6,9 +6,10 @@ The standard library reads them row by row, so that a bad row affects no other a
 from __future__ import annotations
 
 import csv
-import io
+import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Literal
 
 from minilm.corpus.formats.input_file import InputFile
 from minilm.corpus.formats.row import Row, TextColumn, make_row
@@ -17,52 +18,115 @@ from minilm.errors import CorpusError
 if TYPE_CHECKING:
     from _csv import Reader
 
+_DELIMITERS = ",;|\t"
+_NO_QUOTING = "--no-quoting, if quotes are text here"
+
 
 def read_csv(source: InputFile, column: TextColumn, *, delimiter: str = ",") -> Iterator[Row]:
     """Iterate over the rows of a CSV file. A quote that is never closed is a CorpusError."""
     csv.field_size_limit(2**31 - 1)  # a C long, which has 32 bits on Windows
-    with source.open() as file:
-        # Bytes that are not UTF-8 become lone surrogates, so that only their row is lost.
-        text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+    with source.open_text("") as text:
+        first_line = text.readline()
+        excel = re.fullmatch(r'"?sep=(.)"?[\r\n]*', first_line)
+        delimiter = _delimiter(source, excel[1] if excel else None, delimiter)
         # strict: otherwise a quote that is never closed would turn the rest of the file into one cell
-        reader = csv.reader(text, delimiter=delimiter, strict=True)
+        quoting: Literal[0, 3] = csv.QUOTE_NONE if source.dialect.quoting is False else csv.QUOTE_MINIMAL
+        lines = text if excel else chain([first_line] if first_line else [], text)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True, quoting=quoting)
+        rows = _CsvRows(source, column, reader, delimiter, lines_before=1 if excel else 0)
+        yield from rows
+
+
+def _delimiter(source: InputFile, of_excel: str | None, of_format: str) -> str:
+    asked = source.dialect.delimiter
+    if of_excel and asked not in (None, of_excel):
+        raise CorpusError(f"{source.name} begins with sep={of_excel}, and --delimiter is {asked!r}")
+    return asked or of_excel or of_format
+
+
+class _CsvRows:
+    """The rows behind the header."""
+
+    def __init__(
+        self, source: InputFile, column: TextColumn, reader: Reader, delimiter: str, lines_before: int
+    ) -> None:
+        self._source = source
+        self._column = column
+        self._reader = reader
+        self._delimiter = delimiter
+        self._lines_before = lines_before
+
+    @property
+    def _line(self) -> int:
+        return self._reader.line_num + self._lines_before
+
+    def __iter__(self) -> Iterator[Row]:
+        first = self._next()
+        if isinstance(first, Row):
+            raise CorpusError(f"{first.source}, line {first.line}: {first.problem}")
+        if first is None:
+            return
+        self._check_delimiter(first)
+        header = [str(place) for place in range(len(first))]
+        if self._source.dialect.header:
+            header = self._column.trimmed(first)
+        places = [header.index(name) for (name,) in self._column.places(header, self._source.name)]
+        cells: list[str] | Row | None = [] if self._source.dialect.header else first
+        while cells is not None:
+            if isinstance(cells, Row):
+                yield cells
+            elif cells:
+                yield self._row(cells, header, places)
+            cells = self._next()
+
+    def _next(self) -> list[str] | Row | None:
+        """Return the cells of the next row, a Row that says what is wrong with it, or None at the end."""
+        first_line = self._line + 1
         try:
-            header = _next_cells(reader, source.name)
-            if isinstance(header, Row):
-                raise CorpusError(f"{header.source}, line {header.line}: {header.problem}")
-            if header is None:
-                return
-            column.choose_from_header(header, source.name)
-            while (cells := _next_cells(reader, source.name)) is not None:
-                if isinstance(cells, Row):
-                    yield cells
-                elif cells:
-                    yield _csv_row(cells, header, column, source.name, reader.line_num)
-        finally:
-            text.detach()  # the source closes the file
+            cells = next(self._reader, None)
+        except csv.Error as error:
+            if "end of data" in str(error):
+                reason = "a quote is opened in this row and never closed"
+                raise CorpusError(
+                    f"{self._source.name}, line {first_line}: {reason} ({_NO_QUOTING})"
+                ) from None
+            if "NUL" not in str(error):  # Python 3.10 calls it an error
+                return self._problem(f"not CSV ({error}; {_NO_QUOTING})")
+            cells = ["\0"]
+        if cells and any("\0" in cell for cell in cells):
+            return self._problem("a NUL byte")
+        return cells
+
+    def _check_delimiter(self, first: list[str]) -> None:
+        """Raise a CorpusError if the first row is one cell that another delimiter would divide."""
+        others = [mark for mark in _DELIMITERS if mark in first[0]] if len(first) == 1 else []
+        if others and not self._source.dialect.delimiter and first[0] != self._column.name:
+            shown = "tab" if others[0] == "\t" else f"'{others[0]}'"
+            raise CorpusError(
+                f"{self._source.name} has one column, {first[0][:80]!r}: --delimiter {shown} divides it, "
+                f"--delimiter '{self._delimiter}' does not"
+            )
+
+    def _row(self, cells: list[str], header: list[str], places: list[int]) -> Row:
+        by_name = dict(zip(header, cells, strict=False))
+        others = {name: by_name[name] for name in self._column.kept(by_name)}
+        if undecoded := [name for name, cell in others.items() if not _is_decoded(cell)]:
+            others = {name: cell for name, cell in others.items() if name not in undecoded}
+            return self._problem(f"column {undecoded[0]!r} is not {self._source.encoding}", others)
+        if any(cells[len(header) :]):  # an unquoted comma in a text: nobody knows where the text ends
+            return self._problem(f"{len(cells)} cells, and the header has {len(header)}", others)
+        is_doubtful = self._source.dialect.quoting is None and self._delimiter == "\t"
+        if is_doubtful and any("\t" in cell and ("\n" in cell or "\r" in cell) for cell in cells):
+            reason = "a cell in quotes has tabs and line breaks"
+            return self._problem(f"{reason} (--quoting if it is one cell; {_NO_QUOTING})", others)
+        if short := [place for place in places if place >= len(cells)]:
+            return self._problem(f"no {header[short[0]]!r}", others)
+        text = self._column.joined([self._source.encoded(cells[place]) for place in places])
+        return make_row(text, self._source.name, self._line, others, self._source.encoding)
+
+    def _problem(self, problem: str, others: dict[str, str] | None = None) -> Row:
+        return Row(None, problem, self._source.name, self._line, others or {})
 
 
-def _next_cells(reader: Reader, source: str) -> list[str] | Row | None:
-    """Return the cells of the next row, a Row that says what is wrong with it, or None at the end."""
-    first_line = reader.line_num + 1
-    try:
-        return next(reader, None)
-    except csv.Error as error:
-        if "end of data" in str(error):
-            reason = "a quote is opened in this row and never closed"
-            raise CorpusError(f"{source}, line {first_line}: {reason}") from None
-        return Row(None, f"not CSV ({error})", source, reader.line_num, {})
-
-
-def _csv_row(cells: list[str], header: list[str], column: TextColumn, source: str, line: int) -> Row:
-    by_name = dict(zip(header, cells, strict=False))
-    others = {
-        name: by_name[name].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        for name in column.kept(by_name)
-    }
-    if any(cells[len(header) :]):  # an unquoted comma in a text: nobody knows where the text ends
-        return Row(None, f"{len(cells)} cells, and the header has {len(header)}", source, line, others)
-    place = header.index(column.name or "")
-    if place >= len(cells):
-        return Row(None, f"no {column.name!r}", source, line, others)
-    return make_row(cells[place], source, line, others)
+def _is_decoded(cell: str) -> bool:
+    return cell.isascii() or not re.search("[\ud800-\udfff]", cell)

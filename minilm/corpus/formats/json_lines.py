@@ -6,7 +6,7 @@ The standard library reads them row by row, so that a bad row affects no other a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,39 +17,52 @@ from minilm._arrays import Float32Array
 from minilm._files import json_bytes
 from minilm.corpus.formats.columns import OtherColumns, check_columns
 from minilm.corpus.formats.input_file import InputFile
+from minilm.corpus.formats.json_decoder import StrictDecoder
 from minilm.corpus.formats.json_values import json_rows
 from minilm.corpus.formats.row import Row, TextColumn, make_row
 from minilm.corpus.formats.shard import EMBEDDING, GrowingFile, Shard
-from minilm.errors import CorpusError, one_line
+from minilm.errors import CorpusError
 
 
 def read_json_lines(source: InputFile, column: TextColumn) -> Iterator[Row]:
     """Iterate over the rows of a JSON Lines file; blank lines are skipped."""
-    for line, content in enumerate(source.lines(), 1):
-        if not content.strip():
+    return rows_of_lines(source.lines(), source, column)
+
+
+def rows_of_lines(lines: Iterable[bytes], source: InputFile, column: TextColumn) -> Iterator[Row]:
+    """Iterate over the rows of lines, in UTF-8, of an input; blank lines are skipped."""
+    decoder, is_first = StrictDecoder(), not source.span or not source.span[0]
+    for line, content in enumerate(lines, 1):
+        if not content.strip(b" \t\r\n"):
             continue
+        if is_first:
+            _check_first_line(content, source.name)
+            is_first = False
         try:
-            value = json.loads(content.decode())
+            value, problem = decoder.decode(content.decode())
         except UnicodeDecodeError:
-            yield make_row(content, source.name, line, {})
+            yield make_row(content, source.name, line, {}, source.encoding)
         except (ValueError, RecursionError) as error:
             yield Row(None, f"not JSON ({error})", source.name, line, {})
         else:
-            if isinstance(value, dict):
-                yield _object_row(value, column, source.name, line)
-            else:  # a line may be the text itself
-                yield make_row(value, source.name, line, {})
+            yield json_row(value, problem, column, source.name, line)
 
 
-def _object_row(value: dict[str, Any], column: TextColumn, source: str, line: int) -> Row:
-    name = column.name or column.choose(list(value), source)
-    others = {key: value[key] for key in column.kept(value)}
-    if name in value:
-        column.is_found = True
-        return make_row(value[name], source, line, others)
-    problem = one_line(f"no column {name!r}; its columns are: {', '.join(value)}")
-    column.example = column.example or f"{source}, line {line}: {problem}"
-    return Row(None, problem, source, line, others)
+def _check_first_line(content: bytes, source: str) -> None:
+    """Raise a CorpusError if the first line shows that rows are not lines."""
+    if content.lstrip().startswith(b"["):
+        raise CorpusError(f"{source} is a JSON array, not JSON Lines: --format json reads it")
+    if content.strip() == b"{":
+        raise CorpusError(f"{source} has objects on several lines, not JSON Lines: --format json reads it")
+
+
+def json_row(value: Any, problem: str | None, column: TextColumn, source: str, line: int) -> Row:  # noqa: ANN401
+    """Return the row that a value of JSON is: an object with columns, or the text itself."""
+    if problem is not None:
+        return Row(None, problem, source, line, {})
+    if isinstance(value, dict):
+        return column.row(value, source, line)
+    return make_row(value, source, line, {})
 
 
 class JsonLinesWriter(GrowingFile):

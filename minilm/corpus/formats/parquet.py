@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate, pairwise
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from minilm._files import errors_named
 from minilm.corpus.formats.columns import Arrow, ArrowRow, import_arrow
-from minilm.corpus.formats.input_file import STDIN, InputFile
+from minilm.corpus.formats.input_file import InputFile
 from minilm.corpus.formats.int96 import int96_unit
 from minilm.corpus.formats.row import Row, TextColumn, make_row
+from minilm.corpus.paths import STDIN
 from minilm.errors import CorpusError
 
 _BATCH_ROWS = 1024  # rows that are read from a file at a time
@@ -20,42 +21,77 @@ _BATCH_ROWS = 1024  # rows that are read from a file at a time
 def read_parquet(source: InputFile, column: TextColumn) -> Iterator[Row]:
     """Iterate over the rows of a file, or over those of its span."""
     with _opened(source) as file:
-        size, names = file.seek(0, 2), _schema(file).names
-        text = column.choose_from_header(names, source.path)
-        kept = column.kept(names)
+        size, places = file.seek(0, 2), _places(file, source, column)
+        kept = _kept(file, source, column)
         with _parquet_file(file, kept) as opened:
             # the number of rows in the footer may be wrong; those of the row groups are what is read
             bounds = group_bounds(opened.metadata)
             start, stop = source.span or (0, bounds[-1])
             groups = [i for i, (first, end) in enumerate(pairwise(bounds)) if first < stop and end > start]
             number = bounds[groups[0]] if groups else 0
-            columns = list(dict.fromkeys([text, *kept]))
+            columns = list(dict.fromkeys([*(place[0] for place in places), *kept]))
             for batch in opened.iter_batches(_BATCH_ROWS, row_groups=groups, columns=columns):
                 skipped = min(max(start - number, 0), len(batch))
                 number += skipped
                 part = batch.slice(skipped, max(stop - number, 0))
-                others = part.select(kept)
-                for index, value in enumerate(part.column(text).to_pylist()):
+                others = _with_partitions(part.select(kept), source, column.kept(source.partitions))
+                values = zip(*(_values(part, place) for place in places), strict=True)
+                for index, value in enumerate(map(column.joined, values)):
                     number += 1
                     source.rows_position = size * number // bounds[-1]
                     yield make_row(value, source.path, number, ArrowRow(others, index))
 
 
+def _places(file: BinaryIO, source: InputFile, column: TextColumn) -> list[tuple[str, ...]]:
+    schema = _schema(file)
+    if column.keep and (twice := [name for name in column.kept(source.partitions) if name in schema.names]):
+        raise CorpusError(f"{source.name}: {twice[0]!r} is a column, and also a partition in the path")
+    return column.places(schema.names, source.name, _fields(schema), more=source.partitions)
+
+
+def _fields(parent: Arrow) -> dict[str, Any]:
+    """Return the names of the columns of a schema, or the fields of a struct, each with its own fields."""
+    is_struct = import_arrow().types.is_struct
+    return {field.name: _fields(field.type) if is_struct(field.type) else None for field in parent}
+
+
+def _values(batch: Arrow, place: tuple[str, ...]) -> list[Any]:
+    """Return the values of a column, or of a field of one."""
+    array = batch.column(place[0])
+    if len(place) > 1:
+        array = import_arrow().compute.struct_field(array, list(place[1:]))
+    return list(array.to_pylist())
+
+
+def _kept(file: BinaryIO, source: InputFile, column: TextColumn) -> list[str]:
+    """Return the columns of the file that are kept."""
+    return [name for name in column.kept(_schema(file).names) if name not in source.partitions]
+
+
+def _with_partitions(batch: Arrow, source: InputFile, names: Sequence[str]) -> Arrow:
+    """Return a batch with the values that the path gives as further columns."""
+    arrow = import_arrow()
+    for name in names:
+        batch = batch.append_column(name, arrow.repeat(arrow.scalar(source.partitions[name]), len(batch)))
+    return batch
+
+
 def kept_schema(source: InputFile, column: TextColumn) -> Arrow:
     """Return the types of the columns of a file that are kept."""
     with _opened(source) as file:
-        names = _schema(file).names
-        column.choose_from_header(names, source.path)
-        kept = column.kept(names)
+        _places(file, source, column)
+        kept = _kept(file, source, column)
         with _parquet_file(file, kept) as opened:
-            fields = opened.schema_arrow
-            return import_arrow().schema([fields.field(name) for name in kept])
+            schema = import_arrow().schema([opened.schema_arrow.field(name) for name in kept])
+        return _with_partitions(schema.empty_table(), source, column.kept(source.partitions)).schema
 
 
 def kept_batches(source: InputFile, names: list[str]) -> Iterator[Arrow]:
     """Iterate over batches of some columns of a file."""
-    with _opened(source) as file, _parquet_file(file, names) as opened:
-        yield from opened.iter_batches(columns=names)
+    of_file = [name for name in names if name not in source.partitions]
+    with _opened(source) as file, _parquet_file(file, of_file) as opened:
+        for batch in opened.iter_batches(columns=of_file):
+            yield _with_partitions(batch, source, [name for name in names if name in source.partitions])
 
 
 @contextmanager

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from minilm._arrays import FloatArray
-from minilm.corpus.formats import csv, json_lines, npy, parquet, parquet_index
-from minilm.corpus.formats.input_file import STDIN, InputFile, compression_of
+from minilm.corpus.formats import csv, json_array, json_lines, npy, parquet, parquet_index
+from minilm.corpus.formats.input_file import InputFile
 from minilm.corpus.formats.row import Row, TextColumn, make_row
+from minilm.corpus.paths import STDIN
 from minilm.errors import CorpusError
 
 
 def read_text(source: InputFile, column: TextColumn) -> Iterator[Row]:  # noqa: ARG001 - the readers' signature
     """Iterate over the lines of a file as rows. Only newlines end a line: other separators are text."""
     for line, content in enumerate(source.lines(), 1):
-        yield make_row(content.removesuffix(b"\n").removesuffix(b"\r"), source.name, line, {})
+        if b"\0" in content:
+            yield Row(None, "a NUL byte", source.name, line, {})
+        else:
+            text = content.removesuffix(b"\n").removesuffix(b"\r")
+            yield make_row(text, source.name, line, {}, source.encoding)
 
 
 READERS: dict[str, Callable[[InputFile, TextColumn], Iterator[Row]]] = {
     "text": read_text,
     "jsonl": json_lines.read_json_lines,
+    "json": json_array.read_json,
     "csv": csv.read_csv,
     "tsv": partial(csv.read_csv, delimiter="\t"),
     "parquet": parquet.read_parquet,
@@ -31,7 +37,8 @@ FORMATS = tuple(READERS)
 CUTTABLE = ("text", "jsonl")  # formats that can be cut at any newline; a cell of CSV may hold newlines
 _SUFFIXES = {
     "text": ("", ".txt", ".text"),
-    "jsonl": (".jsonl", ".ndjson", ".json"),
+    "jsonl": (".jsonl", ".ndjson"),
+    "json": (".json",),
     "csv": (".csv",),
     "tsv": (".tsv", ".tab"),
     "parquet": (".parquet", ".pq"),
@@ -56,11 +63,10 @@ def input_format(path: str) -> str:
     """Return the format of an input; raise a CorpusError if its name does not tell it."""
     if path == STDIN:
         return "text"
-    name = Path(path)
-    suffix = Path(name.stem).suffix if compression_of(path) else name.suffix
-    if suffix.lower() not in _BY_SUFFIX:
+    suffix = PurePosixPath(InputFile(path).content_name()).suffix.lower()
+    if suffix not in _BY_SUFFIX:
         raise CorpusError(f"{path}: the name does not tell the format; --format {'|'.join(FORMATS)} does")
-    return _BY_SUFFIX[suffix.lower()]
+    return _BY_SUFFIX[suffix]
 
 
 def vector_format(path: Path) -> VectorFormat:

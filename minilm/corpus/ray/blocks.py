@@ -18,13 +18,11 @@ from typing import Any, NamedTuple
 
 from minilm._files import rename_durably, sync, write_json
 from minilm.corpus.formats.columns import Arrow
-from minilm.corpus.formats.input_file import compression_of
 from minilm.corpus.formats.parquet import parquet_size
 from minilm.corpus.formats.parquet_writer import ArrowTables
-from minilm.corpus.formats.registry import CUTTABLE
-from minilm.corpus.formats.row import Keep
 from minilm.corpus.job import NoTextError, cast, encode_texts, shards, split_valid, texts_and_others
 from minilm.corpus.manifest import JobOptions, Report
+from minilm.corpus.paths import file_size
 from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError, MiniLMError
 from minilm.fast.cores import ray_cores
@@ -59,11 +57,11 @@ def cut_blocks(corpus: Corpus, block_bytes: int = BLOCK_BYTES) -> list[Block]:
     """
     blocks: list[Block] = []
     for number, (path, kind) in enumerate(zip(corpus.paths, corpus.formats, strict=True)):
-        size = Path(path).stat().st_size
+        size = file_size(path) or 0
         if kind == "parquet":
             end, text_bytes = parquet_size(path, corpus.column)
             step = min(max(end * block_bytes // max(text_bytes, 1), 1), MAX_BLOCK_ROWS)
-        elif kind in CUTTABLE and compression_of(path) is None:
+        elif corpus.is_cuttable(number):
             step, end = block_bytes, size
         else:
             blocks.append(Block(len(blocks), number, 0, None, size))
@@ -79,14 +77,11 @@ class BlockTask:
     """Everything that an actor needs to know."""
 
     folder: Path
-    paths: list[str]
-    formats: list[str]
+    corpus: Corpus
     blocks: list[Block]
     loading: dict[str, Any]  # arguments of MiniLM
     sha256: dict[str, str]  # of the checkpoint's files
     settings: dict[str, Any]  # attributes of the model
-    column: str | None
-    keep: Keep
     output_column: str  # of the texts
     known: Arrow  # types of kept columns that hold for all blocks
     options: JobOptions
@@ -168,16 +163,15 @@ class BlockEncoder:
             record = self._task.read_record(number) or self._encode(block)
         except (MiniLMError, OSError, ValueError) as error:
             # The message of another library may not name the file.
-            at = "" if isinstance(error, MiniLMError) else f", at {self._task.paths[block.input]}"
+            at = "" if isinstance(error, MiniLMError) else f", at {self._task.corpus.paths[block.input]}"
             return {"block": number, "failure": f"{socket.gethostname()}{at}: {error}"}
         return {name: value for name, value in record.items() if name != "listed"}
 
     def _encode(self, block: Block) -> Record:
         """Write the file of a block and then its record."""
         task, report, temporary = self._task, Report(), self._task.temporary()
-        path, kind = task.paths[block.input], task.formats[block.input]
-        corpus = Corpus([path], format=kind, column=task.column, keep=task.keep, span=block.span)
-        reader = corpus.read()
+        corpus = task.corpus.part(block.input, block.span)
+        path, kind, reader = corpus.paths[0], corpus.formats[0], corpus.read()
         listed: list[tuple[int, str | None]] = []  # line and problem of each row without text
         tables = task.tables()
         encode = partial(encode_texts, self._model, report=report, options=task.options, prompt=task.prompt)
@@ -194,15 +188,18 @@ class BlockEncoder:
                     yield tables.with_vectors(table, cast(encode(texts), task.options.dtype))
 
         try:
-            if task.keep and kind != "parquet":  # the types must be known before the file is begun
+            if corpus.keep and kind != "parquet":  # the types must be known before the file is begun
                 for window in shards(corpus.read()):
                     tables.rows(*texts_and_others(split_valid(window, task.options.on_error)[0]), path)
             with temporary.open("wb") as file:
                 tables.write(file, encoded_tables())
                 sync(file)
         except NoTextError as error:
-            temporary.unlink()
+            temporary.unlink(missing_ok=True)
             return {"block": block.number, "line": error.line, "problem": error.problem}
+        except Exception:
+            temporary.unlink(missing_ok=True)
+            raise
         report.errors = len(listed)
         size = temporary.stat().st_size if report.rows else 0
         if report.rows:

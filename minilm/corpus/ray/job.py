@@ -13,13 +13,12 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from minilm._files import atomic_write, write_json
 from minilm.corpus.formats.input_file import InputFile
-from minilm.corpus.formats.registry import CUTTABLE
 from minilm.corpus.job import NoTextError, Progress, error_line
 from minilm.corpus.manifest import WEIGHTS, JobOptions, Report, read_manifest
 from minilm.corpus.ray.blocks import Block, BlockEncoder, BlockTask, Record, cut_blocks
@@ -87,15 +86,12 @@ def encode_on_ray(
         folder = resume_folder(workspace, recorded)
         width = model.get_embedding_dimension(options.pooling)
         column = corpus.find_column()
-        located = replace(corpus, column=column)
+        located = corpus.resolved(column)  # for all blocks: the first rows of some would choose another
         task = BlockTask(
             folder=folder,
-            paths=[str(Path(path).resolve()) for path in corpus.paths],
-            formats=list(corpus.formats),
+            corpus=located,
             output_column=column or "text",
             known=known_schema(located, column or "text"),
-            column=column,  # for all blocks: the first rows of some would choose another
-            keep=corpus.keep,
             blocks=cut_blocks(located, cluster.block_bytes),
             loading=actor_loading(model, cluster.loading),
             sha256=recorded["files"] | ({WEIGHTS: recorded["sha256"]} if recorded["sha256"] else {}),
@@ -138,7 +134,7 @@ class _RayJob:
         if "problem" in record:
             block = self._task.blocks[record["block"]]
             path, line = self._corpus.paths[block.input], record["line"]
-            if self._corpus.formats[block.input] in CUTTABLE:  # others have their number in the file already
+            if block.start and self._corpus.is_cuttable(block.input):  # others are numbered in the file
                 line += sum(1 for _ in InputFile(path, (0, block.start)).lines())
             raise NoTextError(path, line, record["problem"])
         if record["block"] in self.missing and "rows" in record:
@@ -147,7 +143,7 @@ class _RayJob:
 
     def _count(self, record: Record) -> None:
         self.missing.remove(record["block"])
-        if record["rows"] and self._task.keep:  # fail now if the columns of two blocks have no common type
+        if record["rows"] and self._corpus.keep:  # fail now if the columns of two blocks have no common type
             self._tables.take_schema(self._task.part(record["block"]))
         self._position += self._task.blocks[record["block"]].size
         for name, count in asdict(self.report).items():
@@ -159,7 +155,7 @@ class _RayJob:
         task, blocks, row = self._task, [], 0
         for block, record in self._records():
             part = task.part(block.number).name if record["rows"] else None
-            entry = {"file": part, "input": task.paths[block.input], "span": block.span}
+            entry = {"file": part, "input": task.corpus.paths[block.input], "span": block.span}
             blocks.append({**entry, "first_row": row, "rows": record["rows"]})
             row += record["rows"]
         if not self.report.rows:  # a file without rows tells the columns
@@ -178,9 +174,9 @@ class _RayJob:
         task = self._task
         parts = [task.part(block.number) for block, record in self._records() if record["rows"]]
         tables = task.tables()  # in the order of the blocks, not in that in which they were finished
-        for part in parts if task.keep else ():
+        for part in parts if self._corpus.keep else ():
             tables.take_schema(part)
-        for part in parts if task.keep else ():
+        for part in parts if self._corpus.keep else ():
             tables.widen(part, task.temporary())
 
     def _records(self) -> Iterator[tuple[Block, Record]]:

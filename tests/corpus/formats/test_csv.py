@@ -28,7 +28,8 @@ def test_a_quote_that_is_never_closed_takes_no_rows(
         code, message = failure(capsys, source, "-o", tmp_path / "out.npy", "--on-error", on_error)
         assert (code, message) == (
             1,
-            f"{source}, line {line}: a quote is opened in this row and never closed",
+            f"{source}, line {line}: a quote is opened in this row and never closed "
+            "(--no-quoting, if quotes are text here)",
         )
 
 

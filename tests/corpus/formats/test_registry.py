@@ -68,7 +68,7 @@ def test_other_columns_come_along(kind: str, model: MiniLM, tmp_path: Path) -> N
             "in.xlsx",
             b"PK",
             [],
-            "the name does not tell the format; --format text|jsonl|csv|tsv|parquet does",
+            "the name does not tell the format; --format text|jsonl|json|csv|tsv|parquet does",
         ),
         ("in.parquet", b"PAR1 no", [], "in.parquet: "),
     ],

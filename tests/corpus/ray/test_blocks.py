@@ -16,6 +16,7 @@ from minilm import MiniLM
 from minilm.corpus.formats.json_values import json_rows
 from minilm.corpus.formats.row import Row
 from minilm.corpus.manifest import JobOptions
+from minilm.corpus.paths import InputPath
 from minilm.corpus.ray.blocks import BlockEncoder, BlockTask, cut_blocks
 from minilm.corpus.rows import Corpus
 from minilm.hub import sha256_of_files
@@ -40,8 +41,7 @@ def rows_of(corpus: Corpus, block_bytes: int) -> list[Row]:
     before, file = 0, -1
     for block in cut_blocks(corpus, block_bytes):
         before, file = (before, file) if block.input == file else (0, block.input)
-        path, kind = corpus.paths[block.input], corpus.formats[block.input]
-        part = Corpus([path], format=kind, column=corpus.column, keep=corpus.keep, span=block.span).read()
+        part = corpus.part(block.input, block.span).read()
         rows += [row._replace(line=row.line + before) for row in part]
         before += part.lines
     return rows
@@ -121,18 +121,16 @@ def test_an_error_on_a_machine_reaches_the_driver(model: MiniLM, tmp_path: Path)
         (tmp_path / name).mkdir()
     weights = {"model_name_or_path": str(model.checkpoint.directory)}
     digests = sha256_of_files(model.checkpoint)
+    gone = Corpus([InputPath(str(tmp_path / "gone"))], format="jsonl", column="text")
 
     def record(**others: Any) -> dict[str, Any]:
         task = {
             "folder": tmp_path,
-            "paths": list(corpus.paths),
-            "formats": list(corpus.formats),
+            "corpus": corpus,
             "blocks": cut_blocks(corpus),
             "loading": weights,
             "sha256": digests,
             "settings": {"max_seq_length": 256, "normalize": True, "truncate_dim": None},
-            "column": "text",
-            "keep": False,
             "output_column": "text",
             "known": None,
             "options": JobOptions(),
@@ -149,13 +147,13 @@ def test_an_error_on_a_machine_reaches_the_driver(model: MiniLM, tmp_path: Path)
     assert record(sha256=others)["failure"].endswith("modules.json differs from the driver's")
     assert "every machine must see the output" in record(folder=tmp_path / "elsewhere")["failure"]
     assert "no_such_model" in record(loading={"model_name_or_path": "./no_such_model"})["failure"]
-    assert "No such file" in record(paths=[str(tmp_path / "gone")])["failure"]
+    assert "No such file" in record(corpus=gone)["failure"]
     (tmp_path / "stop").touch()
     assert record() == {"block": 0, "stopped": True}
     (tmp_path / "stop").unlink()
     done = record()
     assert (done["rows"], done["lines"], done["errors"]) == (1, 1, 0)
-    assert record(paths=["/gone"]) == done  # it has a record, so that nothing is read
+    assert record(corpus=gone) == done  # it has a record, so that nothing is read
     assert not list((tmp_path / "unfinished").iterdir())
     (tmp_path / "parts" / "part-00000000.parquet").write_bytes(b"half")
     assert record() == done

@@ -1,0 +1,276 @@
+"""Which files a corpus has: patterns, directories and URLs as paths, with the values of hive partitions.
+
+A path is one of this machine, or a URL that fsspec opens: s3://, gs://, hf://, https://, zip://a.csv::b.zip.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import io
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple, cast
+from urllib.parse import unquote, urlsplit
+
+from minilm._files import errors_named
+from minilm.errors import CorpusError, MissingExtraError, described
+
+STDIN = "-"
+PARQUET_SUFFIXES = (".parquet", ".pq")
+_REMOTE_BUFFER = 1 << 20
+_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+
+
+class InputPath(NamedTuple):
+    """A file of a corpus; ``partitions`` has the values that ``key=value`` directories in its path give."""
+
+    path: str
+    partitions: Mapping[str, str | int | None] = {}
+
+
+class _Match(NamedTuple):
+    path: str
+    below: str  # the part of the path below the directory, or below the first wildcard, that was asked for
+
+
+def expand_inputs(inputs: Sequence[str | InputPath]) -> list[InputPath]:
+    """Return the files that patterns, directories and URLs stand for; an InputPath stands for itself.
+
+    The files of a directory are its Parquet files at any depth, in natural order: part.2 before part.10.
+    Directories such as ``year=2024`` below it, or below a wildcard, give each file values of partitions.
+
+    Raises
+    ------
+    CorpusError
+        If a pattern matches nothing, a directory has no Parquet files, or a remote place cannot be read.
+    FileNotFoundError
+        If there is no such file.
+    MissingExtraError
+        If the package that opens a URL is not installed.
+    """
+    found: list[InputPath | _Match] = []
+    for item in inputs:
+        if isinstance(item, InputPath):
+            found.append(item)
+        elif item == STDIN:
+            found.append(InputPath(STDIN))
+        else:
+            found += _matches(str(item))
+    return _with_partitions(found)
+
+
+def is_url(path: str) -> bool:
+    """Whether fsspec opens this path, and not the operating system."""
+    return bool(re.match(r"[A-Za-z][\w+.-]*(://|::)", path))
+
+
+def absolute(path: str) -> str:
+    """Return a path that means the same file from any folder."""
+    return path if is_url(path) else str(Path(path).resolve())
+
+
+def file_name(path: str) -> str:
+    """Return the name of a file, which ends in its suffix also if the path is a URL."""
+    if not is_url(path):
+        return Path(path).name
+    link = next((link for link in path.split("::") if "://" in link), path.rpartition("::")[2])
+    return PurePosixPath(urlsplit(link).path if link.startswith("http") else link).name
+
+
+def file_size(path: str) -> int | None:
+    """Return the bytes of a file; None for a pipe, or if a server does not tell."""
+    if is_url(path):
+        with remote_errors(path):
+            filesystem, place = _filesystem(path)
+            return cast("int | None", filesystem.info(place).get("size"))
+    return Path(path).stat().st_size if Path(path).is_file() else None
+
+
+@contextmanager
+def open_url(url: str) -> Iterator[io.RawIOBase]:
+    """Open a file by fsspec; whatever goes wrong while it is read is an error that names the URL."""
+    with remote_errors(url):
+        filesystem, place = _filesystem(url)
+        options: dict[str, Any] = {}
+        # A server that does not say that it has ranges is read as one stream. It may take any time.
+        if _is_http(filesystem) and not filesystem.info(place).get("partial"):
+            import aiohttp
+
+            options = {"block_size": 0, "timeout": aiohttp.ClientTimeout(total=None, sock_read=300)}
+        with filesystem.open(place, "rb", **options) as file:
+            yield file
+
+
+@contextmanager
+def remote_errors(url: str) -> Iterator[None]:
+    """Turn what fsspec and the libraries below it raise into one error that names the URL."""
+    try:
+        with errors_named(CorpusError, url, when=_is_of_the_library, describe=_remedy):
+            yield
+    except FileNotFoundError as error:
+        if error.errno is not None:  # of a file on this machine
+            raise
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), url) from error
+    except ImportError as error:
+        if isinstance(error, MissingExtraError):
+            raise
+        package = getattr(error.__cause__ or error, "name", None) or "fsspec"
+        raise MissingExtraError(
+            f"{url} needs {package}, which is not installed: pip install {package}"
+        ) from error
+
+
+def _is_of_the_library(error: BaseException) -> bool:
+    return not isinstance(error, (FileNotFoundError, ImportError))
+
+
+def _remedy(error: BaseException) -> str:
+    is_stream = "seek streaming" in str(error)
+    return "the server has no ranges; put simplecache:: before the URL" if is_stream else described(error)
+
+
+def _filesystem(url: str) -> tuple[Any, str]:
+    from fsspec.core import url_to_fs
+
+    filesystem, place = url_to_fs(url)
+    return filesystem, place
+
+
+def _is_http(filesystem: Any) -> bool:  # noqa: ANN401 - fsspec is not typed
+    return "http" in filesystem.protocol
+
+
+def _matches(pattern: str) -> list[_Match]:
+    if is_url(pattern) and not Path(pattern).exists():
+        if pattern.startswith(("file://", "local://")) and "::" not in pattern:
+            return _local_matches(_filesystem(pattern)[1])
+        with remote_errors(pattern):
+            return _remote_matches(pattern)
+    return _local_matches(os.path.expanduser(pattern))  # noqa: PTH111 - Path would change the name
+
+
+def _local_matches(pattern: str) -> list[_Match]:
+    if Path(pattern).is_dir():
+        return _dataset(pattern, _below(pattern))
+    if Path(pattern).exists():
+        return [_Match(pattern, "")]
+    if not glob.has_magic(pattern):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), pattern)
+    paths = glob.glob(pattern, recursive=True)  # noqa: PTH207 - patterns may be absolute
+    directories = [path for path in paths if Path(path).is_dir()]
+    files = set(paths).difference(directories)
+    if not pattern.endswith("**"):  # which has the files of each directory already
+        files.update(file for path in directories for file in _parquet_files(_below(path)))
+    return _chosen(pattern, files)
+
+
+def _below(directory: str) -> list[str]:
+    """Return all files at any depth."""
+    paths = glob.glob(os.path.join(glob.escape(directory), "**"), recursive=True)  # noqa: PTH118, PTH207
+    return [path for path in paths if not Path(path).is_dir()]
+
+
+def _remote_matches(url: str) -> list[_Match]:
+    filesystem, place = _filesystem(url)
+    before, _, _ = place.partition("?") if _is_http(filesystem) else (place, "", "")
+    if glob.has_magic(before):
+        found = filesystem.glob(place, detail=True)
+        files = [name for name, info in found.items() if info["type"] != "directory"]
+        if not place.endswith("**"):
+            for name in set(found).difference(files):
+                files += _parquet_files(filesystem.find(name))
+        return _chosen(url, {_as_url(url, filesystem, name) for name in files})
+    if filesystem.info(place)["type"] == "directory":
+        return _dataset(url, [_as_url(url, filesystem, name) for name in filesystem.find(place)])
+    return [_Match(url, "")]
+
+
+def _as_url(url: str, filesystem: Any, name: str) -> str:  # noqa: ANN401 - fsspec is not typed
+    """Return the URL of a file that the file system of ``url`` has found."""
+    if "://" not in name:
+        protocol = filesystem.protocol
+        name = f"{protocol if isinstance(protocol, str) else protocol[0]}://{name}"
+    links = url.split("::")
+    place = next((i for i, link in enumerate(links) if "://" in link), len(links) - 1)
+    return "::".join([*links[:place], name, *links[place + 1 :]])
+
+
+def _dataset(directory: str, files: Sequence[str]) -> list[_Match]:
+    """Return the Parquet files of a directory, as Spark, Dask, Ray and minilm write one."""
+    root = directory.rstrip("/" + os.sep)
+    visible = [path for path in files if not _is_hidden(path[len(root) :])]
+    if found := _parquet_files(visible):
+        return _in_order([_Match(path, path[len(root) :]) for path in found])
+    suffixes = Counter(PurePosixPath(file_name(path)).suffix for path in visible)
+    if not suffixes:
+        raise CorpusError(f"{directory} is a directory without files")
+    suffix, count = suffixes.most_common(1)[0]
+    is_flat = any("/" not in path[len(root) + 1 :].replace(os.sep, "/") for path in visible)
+    pattern = f"{root}/*{suffix}" if is_flat else f"{root}/**/*{suffix}"
+    raise CorpusError(
+        f"{directory} is a directory without Parquet files; it holds {len(visible)} others, {count} of them "
+        f"{suffix or 'without a suffix'}: give {pattern!r}"
+    )
+
+
+def _parquet_files(files: Sequence[str]) -> list[str]:
+    return [path for path in files if file_name(path).lower().endswith(PARQUET_SUFFIXES)]
+
+
+def _chosen(pattern: str, files: set[str]) -> list[_Match]:
+    """Return what a pattern matches, without what a writer of Parquet leaves beside its files."""
+    start = re.search(r"[*?[]", pattern)
+    root = pattern[: start.start()] if start else pattern
+    root = root[: max(root.rfind("/"), root.rfind(os.sep)) + 1]
+    matches = [_Match(path, path[len(root) :] if path.startswith(root) else path) for path in files]
+    if "**" in pattern:  # _SUCCESS, _metadata, _temporary/..., .part-0.parquet.crc
+        matches = [match for match in matches if not _is_hidden(match.below)]
+    if not matches:
+        raise CorpusError(f"no file matches {pattern!r}")
+    return _in_order(matches)
+
+
+def _is_hidden(below: str) -> bool:
+    """Whether Spark leaves a file out: its name, or that of a folder in its path, begins with _ or a dot."""
+    return any(part.startswith(("_", ".")) and "=" not in part for part in re.split(r"[/\\]", below))
+
+
+def _in_order(matches: list[_Match]) -> list[_Match]:
+    """Sort by folder, then by name, with the numbers in both by value."""
+
+    def key(match: _Match) -> list[list[tuple[int, str]]]:
+        parts = re.split(r"[/\\]", match.path)
+        return [[(int(n or 0), text) for n, text in re.findall(r"(\d*)(\D*)", part)] for part in parts]
+
+    return sorted(matches, key=lambda match: (key(match), match.path))
+
+
+def _with_partitions(found: Sequence[InputPath | _Match]) -> list[InputPath]:
+    """Give each file its partitions. A key has whole numbers if all files of the corpus have them."""
+    texts = [_partitions(item.below) if isinstance(item, _Match) else {} for item in found]
+    keys = {key for values in texts for key in values}
+    numeric = {key for key in keys if all(_is_number(values.get(key)) for values in texts)}
+    typed = [
+        {k: int(v) if k in numeric and v is not None else v for k, v in values.items()} for values in texts
+    ]
+    return [
+        item if isinstance(item, InputPath) else InputPath(item.path, values)
+        for item, values in zip(found, typed, strict=True)
+    ]
+
+
+def _partitions(below: str) -> dict[str, str | None]:
+    pairs = [part.split("=", 1) for part in re.split(r"[/\\]", below)[:-1] if "=" in part]
+    return {unquote(key): None if value == _NULL_PARTITION else unquote(value) for key, value in pairs}
+
+
+def _is_number(value: str | None) -> bool:
+    """Whether a value is null, or a whole number of 64 bits as Spark writes it: 1, but not 01."""
+    if value is None:
+        return True
+    return bool(re.fullmatch(r"0|-?[1-9]\d{0,18}", value, re.ASCII)) and -(2**63) <= int(value) < 2**63
