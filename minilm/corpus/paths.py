@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
 from minilm._files import errors_named
-from minilm.errors import CorpusError, MissingExtraError, described
+from minilm.errors import CorpusError, MissingExtraError, described, import_extra
 
 STDIN = "-"
 PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -92,16 +92,12 @@ def file_size(path: str) -> int | None:
 
 
 @contextmanager
-def open_url(url: str) -> Iterator[io.RawIOBase]:
+def open_url(url: str, *, seekable: bool) -> Iterator[io.RawIOBase]:
     """Open a file by fsspec; whatever goes wrong while it is read is an error that names the URL."""
     with remote_errors(url):
         filesystem, place = _filesystem(url)
-        options: dict[str, Any] = {}
-        # A server that does not say that it has ranges is read as one stream. It may take any time.
-        if _is_http(filesystem) and not filesystem.info(place).get("partial"):
-            import aiohttp
-
-            options = {"block_size": 0, "timeout": aiohttp.ClientTimeout(total=None, sock_read=300)}
+        # Not every server of HTTP knows ranges: what is read from its beginning is read as one stream.
+        options = {"block_size": 0} if _is_http(filesystem) and not seekable else {}
         with filesystem.open(place, "rb", **options) as file:
             yield file
 
@@ -110,7 +106,7 @@ def open_url(url: str) -> Iterator[io.RawIOBase]:
 def remote_errors(url: str) -> Iterator[None]:
     """Turn what fsspec and the libraries below it raise into one error that names the URL."""
     try:
-        with errors_named(CorpusError, url, when=_is_of_the_library, describe=_remedy):
+        with errors_named(CorpusError, url, when=_is_of_the_library, describe=_described):
             yield
     except FileNotFoundError as error:
         if error.errno is not None:  # of a file on this machine
@@ -126,18 +122,34 @@ def remote_errors(url: str) -> Iterator[None]:
 
 
 def _is_of_the_library(error: BaseException) -> bool:
-    return not isinstance(error, (FileNotFoundError, ImportError))
+    if isinstance(error, FileNotFoundError):  # fsspec's for whatever goes wrong in HTTP
+        cause = error.__cause__
+        return type(cause).__module__.startswith("aiohttp") and getattr(cause, "status", 0) != 404
+    return not isinstance(error, ImportError)
 
 
-def _remedy(error: BaseException) -> str:
-    is_stream = "seek streaming" in str(error)
-    return "the server has no ranges; put simplecache:: before the URL" if is_stream else described(error)
+def _described(error: BaseException) -> str:
+    if "support range requests" in str(error):
+        return (
+            "its server cannot read from the middle of a file; simplecache:: before http downloads it first"
+        )
+    return described(error.__cause__ or error if isinstance(error, FileNotFoundError) else error)
 
 
 def _filesystem(url: str) -> tuple[Any, str]:
+    from fsspec.config import conf
     from fsspec.core import url_to_fs
 
-    filesystem, place = url_to_fs(url)
+    options: dict[str, Any] = {}
+    for protocol in re.findall(r"\b(https?)://", url):
+        import_extra("aiohttp", feature=url, package="aiohttp")
+        from aiohttp import ClientTimeout
+
+        # aiohttp gives up after five minutes by default, and to encode a file takes longer than to read it
+        settings = {"timeout": ClientTimeout(total=None, sock_connect=30, sock_read=300)}
+        settings.update(conf.get(protocol, {}).get("client_kwargs", {}))
+        options[protocol] = {"client_kwargs": settings}
+    filesystem, place = url_to_fs(url, **options)
     return filesystem, place
 
 
@@ -165,7 +177,7 @@ def _local_matches(pattern: str) -> list[_Match]:
     directories = [path for path in paths if Path(path).is_dir()]
     files = set(paths).difference(directories)
     if not pattern.endswith("**"):  # which has the files of each directory already
-        files.update(file for path in directories for file in _parquet_files(_below(path)))
+        files.update(file for path in directories for file in _data_files(path, _below(path)))
     return _chosen(pattern, files)
 
 
@@ -183,29 +195,28 @@ def _remote_matches(url: str) -> list[_Match]:
         files = [name for name, info in found.items() if info["type"] != "directory"]
         if not place.endswith("**"):
             for name in set(found).difference(files):
-                files += _parquet_files(filesystem.find(name))
-        return _chosen(url, {_as_url(url, filesystem, name) for name in files})
+                files += _data_files(name, filesystem.find(name))
+        return _chosen(url, {_as_url(url, name) for name in files})
     if filesystem.info(place)["type"] == "directory":
-        return _dataset(url, [_as_url(url, filesystem, name) for name in filesystem.find(place)])
+        return _dataset(url, [_as_url(url, name) for name in filesystem.find(place)])
     return [_Match(url, "")]
 
 
-def _as_url(url: str, filesystem: Any, name: str) -> str:  # noqa: ANN401 - fsspec is not typed
+def _as_url(url: str, name: str) -> str:
     """Return the URL of a file that the file system of ``url`` has found."""
-    if "://" not in name:
-        protocol = filesystem.protocol
-        name = f"{protocol if isinstance(protocol, str) else protocol[0]}://{name}"
     links = url.split("::")
     place = next((i for i, link in enumerate(links) if "://" in link), len(links) - 1)
+    if "://" not in name:
+        name = f"{links[place].partition('://')[0]}://{name}"
     return "::".join([*links[:place], name, *links[place + 1 :]])
 
 
 def _dataset(directory: str, files: Sequence[str]) -> list[_Match]:
     """Return the Parquet files of a directory, as Spark, Dask, Ray and minilm write one."""
     root = directory.rstrip("/" + os.sep)
-    visible = [path for path in files if not _is_hidden(path[len(root) :])]
-    if found := _parquet_files(visible):
+    if found := _data_files(root, files):
         return _in_order([_Match(path, path[len(root) :]) for path in found])
+    visible = [path for path in files if not _is_hidden(path[len(root) :])]
     suffixes = Counter(PurePosixPath(file_name(path)).suffix for path in visible)
     if not suffixes:
         raise CorpusError(f"{directory} is a directory without files")
@@ -218,8 +229,10 @@ def _dataset(directory: str, files: Sequence[str]) -> list[_Match]:
     )
 
 
-def _parquet_files(files: Sequence[str]) -> list[str]:
-    return [path for path in files if file_name(path).lower().endswith(PARQUET_SUFFIXES)]
+def _data_files(directory: str, files: Sequence[str]) -> list[str]:
+    """Return the Parquet files of a directory, without what a writer leaves beside them."""
+    parquet = [path for path in files if file_name(path).lower().endswith(PARQUET_SUFFIXES)]
+    return [path for path in parquet if not _is_hidden(path[len(directory) :])]
 
 
 def _chosen(pattern: str, files: set[str]) -> list[_Match]:

@@ -82,10 +82,10 @@ class Dialect:
 
 def _is_text_codec(name: str) -> bool:
     try:
-        b"".decode(name)  # fails for base64 and others that give no text
-        return bool(codecs.lookup(name).incrementaldecoder)
+        io.TextIOWrapper(io.BytesIO(), name)  # refuses base64 and others that give no text
     except (LookupError, ValueError):
         return False
+    return True
 
 
 class InputFile:
@@ -119,13 +119,13 @@ class InputFile:
         return self.dialect.encoding or "UTF-8"
 
     @contextmanager
-    def open(self) -> Iterator[io.BufferedReader]:
+    def open(self, *, seekable: bool = False) -> Iterator[io.BufferedReader]:
         """Open the input for reading, decompressed; damaged data is a CorpusError that names the file.
 
-        The file can seek, unless it is compressed or a pipe.
+        ``seekable`` asks a server for a file that can seek. Any can that is neither compressed nor a pipe.
         """
         compression = None if self.path == STDIN else compression_of(self.path)
-        with self._opened() as file:
+        with self._opened(seekable=seekable or compression == "zip") as file:
             self._file = file if self.path != STDIN and file.seekable() else None
             try:
                 check_magic(self.name, compression, file.peek(16)[:16])
@@ -143,20 +143,20 @@ class InputFile:
         """Return the name that tells the format: that of the file in a zip, or without .gz and the like."""
         compression, name = compression_of(self.path), file_name(self.path)
         if compression == "zip":
-            with self._opened() as file, errors_named(CorpusError, self.path, when=is_damage):
+            with self._opened(seekable=True) as file, errors_named(CorpusError, self.path, when=is_damage):
                 check_magic(self.path, compression, file.peek(16)[:16])
                 return zip_member(zipfile.ZipFile(file), self.path)
         return PurePosixPath(name).stem if compression else name
 
     @contextmanager
-    def _opened(self) -> Iterator[io.BufferedReader]:
+    def _opened(self, *, seekable: bool) -> Iterator[io.BufferedReader]:
         if self.path == STDIN:
             if sys.stdin is None:
                 raise CorpusError("there is nothing to read: stdin is closed")
             stdin: Any = sys.stdin.buffer
             yield stdin if isinstance(stdin, io.BufferedReader) else io.BufferedReader(stdin)
         elif is_url(self.path):
-            with open_url(self.path) as remote:
+            with open_url(self.path, seekable=seekable) as remote:
                 yield io.BufferedReader(remote, _BUFFER)
         else:
             with Path(self.path).open("rb") as file:

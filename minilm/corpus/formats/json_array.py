@@ -67,7 +67,8 @@ class _Values:
         """Read a further piece; a value that needs many doubles them, so that the time stays linear."""
         rest = self._buffer[self._start :]
         piece = self._text.read(max(_CHUNK, len(rest)))
-        self._buffer, self._start = rest + piece, 0
+        if piece:
+            self._buffer, self._start = rest + piece, 0
         return bool(piece)
 
     def rest(self) -> str:

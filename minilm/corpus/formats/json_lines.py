@@ -42,8 +42,10 @@ def rows_of_lines(lines: Iterable[bytes], source: InputFile, column: TextColumn)
             value, problem = decoder.decode(content.decode())
         except UnicodeDecodeError:
             yield make_row(content, source.name, line, {}, source.encoding)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             yield Row(None, f"not JSON ({error})", source.name, line, {})
+        except RecursionError:
+            yield Row(None, "JSON that is nested too deeply", source.name, line, {})
         else:
             yield json_row(value, problem, column, source.name, line)
 

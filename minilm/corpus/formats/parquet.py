@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from minilm._files import errors_named
 from minilm.corpus.formats.columns import Arrow, ArrowRow, import_arrow
+from minilm.corpus.formats.compression import compression_of
 from minilm.corpus.formats.input_file import InputFile
 from minilm.corpus.formats.int96 import int96_unit
 from minilm.corpus.formats.row import Row, TextColumn, make_row
@@ -99,8 +100,12 @@ def _opened(source: InputFile) -> Iterator[BinaryIO]:
     """Open a file for pyarrow, whose errors then name the file."""
     if source.path == STDIN:
         raise CorpusError("Parquet cannot be read from stdin: its index stands at the end")
+    if compression := compression_of(source.path):
+        raise CorpusError(
+            f"{source.name}: Parquet is read from its end, not through {compression}: unpack it first"
+        )
     errors = (import_arrow().ArrowException, OSError)
-    with source.open() as file, errors_named(CorpusError, source.path, catch=errors):
+    with source.open(seekable=True) as file, errors_named(CorpusError, source.path, catch=errors):
         yield file
 
 

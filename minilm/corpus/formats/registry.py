@@ -64,7 +64,8 @@ def input_format(path: str) -> str:
     if path == STDIN:
         return "text"
     suffix = PurePosixPath(InputFile(path).content_name()).suffix.lower()
-    if suffix not in _BY_SUFFIX:
+    # where HTTP serves a page or a list of files, it has no suffix either
+    if suffix not in _BY_SUFFIX or (not suffix and path.startswith(("http://", "https://"))):
         raise CorpusError(f"{path}: the name does not tell the format; --format {'|'.join(FORMATS)} does")
     return _BY_SUFFIX[suffix]
 
