@@ -101,3 +101,52 @@ def test_a_home_that_no_shell_expanded_is_expanded_before_it_is_sent(
 def test_a_block_has_a_whole_number_of_bytes(size: str, expected: int) -> None:
     options = make_parser().parse_args(["encode", "--block-mib", size])
     assert ray_arguments(options)["block_bytes"] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("in.parquet", ["--delimiter", ";"], "--delimiter is for csv, tsv, and the input is parquet"),
+        ("in.jsonl", ["--no-header"], "--no-header is for csv, tsv, and the input is jsonl"),
+        ("in.txt", ["--quoting"], "--quoting is for csv, tsv, and the input is text"),
+        ("in.json", ["--no-quoting"], "--quoting is for csv, tsv, and the input is json"),
+        (
+            "in.parquet",
+            ["--encoding", "utf-16"],
+            "--encoding is for csv, json, jsonl, text, tsv, and the input is",
+        ),
+        (
+            "in.csv",
+            ["--encoding", "klingon"],
+            "--encoding must be a codec of Python, such as utf-16 or cp1252",
+        ),
+        (
+            "in.csv",
+            ["--delimiter", "::"],
+            "--delimiter must be one character, but no quote or newline, not '::'",
+        ),
+        ("in.csv", ["--delimiter", ""], "--delimiter must be one character, but no quote or newline, not ''"),
+    ],
+)
+def test_a_setting_that_no_input_knows_is_refused(
+    name: str, options: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / name).touch()
+    code, line = failure(capsys, "encode", str(tmp_path / name), "-o", str(tmp_path / "out.npy"), *options)
+    assert (code, line.startswith(message)) == (2, True)
+
+
+@pytest.mark.parametrize("value", ["\\t", "tab", "\t"])
+def test_a_tab_can_be_typed(value: str, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.csv", tmp_path / "out.jsonl"
+    source.write_text("id\ttext\n1\ta\n")
+    assert main(["encode", str(source), "-o", str(output), "--delimiter", value]) == 0
+    assert json.loads(output.read_text())["text"] == "a"
+
+
+def test_another_dialect_is_another_job(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    source, output = tmp_path / "in.csv", tmp_path / "out.jsonl"
+    source.write_text("text\na\n")
+    assert main(["encode", str(source), "-o", str(output)]) == 0
+    code, line = failure(capsys, "encode", str(source), "-o", str(output), "--encoding", "cp1252")
+    assert (code, "encoding was None and is 'cp1252'" in line) == (1, True)

@@ -192,7 +192,7 @@ class InputFile:
                 f"{self.name} begins with the byte order mark of {family.upper()}, and is read as "
                 f"{self.encoding}: --encoding {family} reads it"
             )
-        if encoding == "utf-8" and head.count(0) > len(head) // 32:
+        if encoding == "utf-8" and head.count(0) > max(1, len(head) // 32):
             raise CorpusError(
                 f"{self.name} is full of NUL bytes: --encoding {_guessed(head)} reads it, if it is text"
             )

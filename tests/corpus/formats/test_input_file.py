@@ -8,6 +8,7 @@ import lzma
 import os
 import sys
 import threading
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from minilm import CorpusError, MiniLM
+from minilm.corpus.formats.input_file import Dialect
 from minilm.corpus.rows import Corpus
 from minilm.errors import MissingExtraError
 from tests.corpus.running import (
@@ -106,3 +108,161 @@ def test_a_full_disk_is_not_called_damage(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(gzip.GzipFile, "read", fail)
     with pytest.raises(OSError, match="Input/output error"):
         list(Corpus([str(tmp_path / "in.txt.gz")]))
+
+
+@pytest.mark.parametrize(("compress", "suffix"), [(bz2.compress, ".bz2"), (lzma.compress, ".xz")])
+def test_streams_are_read_to_the_last(compress: Any, suffix: str, tmp_path: Path) -> None:
+    """As pbzip2 writes one per block. The standard library ends silently where a later one is damaged."""
+    source, first, second = tmp_path / f"in.txt{suffix}", compress(b"a\n"), compress(b"b\n")
+    source.write_bytes(first + second + b"\0" * 8)
+    assert [row.text for row in Corpus([str(source)])] == ["a", "b"]
+    for rest in (b"X" + second[1:], second[:-1]):
+        source.write_bytes(first + rest)
+        with pytest.raises(CorpusError, match="the compressed data is damaged"):
+            list(Corpus([str(source)]))
+
+
+def test_zstd_windows_are_as_long_as_zstd_writes_them(tmp_path: Path) -> None:
+    """Of `zstd --long=31`."""
+    module, source = zstd(), tmp_path / "in.txt.zst"
+    options = {
+        module.CompressionParameter.window_log: 31,
+        module.CompressionParameter.enable_long_distance_matching: 1,
+    }
+    source.write_bytes(module.compress(b"a\n" * 9, options=options) + module.compress(b"b\n"))
+    assert [row.text for row in Corpus([str(source)])] == ["a"] * 9 + ["b"]
+
+
+def write_zip(path: Path, members: dict[str, str]) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def test_a_zip_is_its_one_file(tmp_path: Path) -> None:
+    source = tmp_path / "in.zip"
+    write_zip(source, {"x/a.csv": "text,id\na,1\n", "__MACOSX/x/._a.csv": "?"})
+    [row] = Corpus([str(source)])
+    assert row.text == "a"
+    write_zip(source, {"a.csv": "text\na\n", "b.csv": "text\nb\n"})
+    with pytest.raises(CorpusError, match=rf"2 files: a\.csv, b\.csv; .* zip://FILE::{source}"):
+        Corpus([str(source)])
+    assert [row.text for row in Corpus([f"zip://b.csv::{source}"])] == ["b"]
+    assert [row.text for row in Corpus([f"zip://*.csv::{source}"])] == ["a", "b"]
+    content = source.read_bytes()
+    source.write_bytes(content[:-30])
+    with pytest.raises(CorpusError, match=r"in\.zip"):
+        Corpus([str(source)])
+
+
+def test_an_encrypted_zip_is_named(tmp_path: Path) -> None:
+    source = tmp_path / "in.zip"
+    write_zip(source, {"a.txt": "a\n"})
+    content = bytearray(source.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # the flag in the central directory
+    source.write_bytes(content)
+    with pytest.raises(CorpusError, match="is encrypted: unpack it with its password first"):
+        Corpus([str(source)])
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst", ".zip"])
+def test_a_suffix_that_lies_is_named(suffix: str, tmp_path: Path) -> None:
+    source = tmp_path / f"in.txt{suffix}"
+    for content, reason in ((b"plain text\n", "does not hold"), (b"", "is empty")):
+        source.write_bytes(content)
+        with pytest.raises(CorpusError, match=rf"{reason}.*though its name ends in \{suffix}"):
+            list(Corpus([str(source)]))
+
+
+@pytest.mark.parametrize("kind", ["txt", "jsonl", "json", "csv", "tsv"])
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_compressed_data_is_never_text(
+    kind: str, compress: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    source = tmp_path / f"in.{kind}"
+    source.write_bytes(compress(b"text\na\n"))
+    code, line = failure(capsys, source, "-o", tmp_path / "out.npy", "--on-error", "skip")
+    assert (code, f"data: name it in.{kind}." in line) == (1, True)
+
+
+def test_text_may_begin_like_compressed_data(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("BZh and PK begin names\n")
+    assert [row.text for row in Corpus([str(tmp_path / "in.txt")])] == ["BZh and PK begin names"]
+
+
+CONTENT = {
+    "txt": "grüße\nпривет\n",
+    "jsonl": '{"text": "grüße"}\n"привет"\n',
+    "json": '["grüße", {"text": "привет"}]',
+    "csv": "text,n\ngrüße,1\nпривет,2\n",
+    "tsv": "text\tn\ngrüße\t1\nпривет\t2\n",
+}
+
+
+@pytest.mark.parametrize("kind", list(CONTENT))
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "utf-32-le", "utf-8-sig", "cp1251"])
+def test_an_encoding_is_obeyed(kind: str, encoding: str, tmp_path: Path) -> None:
+    source, content = tmp_path / f"in.{kind}", CONTENT[kind]
+    if encoding == "cp1251":
+        content = content.replace("grüße", "да")
+    source.write_bytes(content.encode(encoding))
+    expected = [content[content.index("да") :][:2] if encoding == "cp1251" else "grüße", "привет"]
+    read = Corpus([str(source)], dialect=Dialect(encoding=encoding))
+    assert [row.text for row in read] == expected
+
+
+@pytest.mark.parametrize("kind", list(CONTENT))
+@pytest.mark.parametrize(
+    ("encoding", "named"),
+    [
+        ("utf-16", "--encoding utf-16 reads it"),
+        ("utf-32", "--encoding utf-32 reads it"),
+        ("utf-16-le", "--encoding utf-16-le reads it"),
+        ("utf-16-be", "--encoding utf-16-be reads it"),
+        ("utf-32-be", "--encoding utf-32-be reads it"),
+    ],
+)
+def test_text_in_another_encoding_is_named(
+    kind: str, encoding: str, named: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Also if rows without text are left out: it would become texts full of NUL characters."""
+    source = tmp_path / f"in.{kind}"
+    source.write_bytes(CONTENT[kind].encode(encoding))
+    code, line = failure(capsys, source, "-o", tmp_path / "out.npy", "--on-error", "skip")
+    assert (code, line.startswith(f"{source} "), named in line) == (1, True, True)
+
+
+def test_bytes_that_a_codec_does_not_know_are_a_problem_of_their_row(tmp_path: Path) -> None:
+    """Two bytes that ASCII does not have are a letter of UTF-8, and are not taken for it."""
+    source = tmp_path / "in.txt"
+    source.write_bytes("a\nü\nb\n".encode())
+    rows = list(Corpus([str(source)], dialect=Dialect(encoding="ascii")))
+    assert [(row.text, row.problem) for row in rows] == [("a", None), (None, "not ascii"), ("b", None)]
+    source.write_bytes(b"\xff\xfea\x00\n\x00\x00\xd8b\x00")  # half a pair of UTF-16
+    with pytest.raises(CorpusError, match=r"in\.txt: not utf-16: "):
+        list(Corpus([str(source)], dialect=Dialect(encoding="utf-16")))
+
+
+@pytest.mark.parametrize("name", ["klingon", "rot13", "base64", "hex", ""])
+def test_an_encoding_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="encoding must be a codec of Python"):
+        Dialect(encoding=name)
+
+
+@pytest.mark.parametrize("delimiter", ["", "ab", "\n", '"', "\0"])
+def test_a_delimiter_that_cannot_be_is_refused(delimiter: str) -> None:
+    with pytest.raises(ValueError, match="delimiter must be one character"):
+        Dialect(delimiter=delimiter)
+
+
+def test_compressed_parquet_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    (tmp_path / "in.parquet.gz").write_bytes(gzip.compress(b"PAR1"))
+    with pytest.raises(CorpusError, match="Parquet is read from its end, not through gzip: unpack it first"):
+        list(Corpus([str(tmp_path / "in.parquet.gz")]))
+
+
+def test_a_damaged_text_of_nul_bytes_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_bytes(b"a\nb\0\n" + b"c\n" * 50)
+    rows = list(Corpus([str(tmp_path / "in.txt")]))
+    assert [row.problem for row in rows[:3]] == [None, "a NUL byte", None]
