@@ -10,6 +10,7 @@ import numpy as np
 from minilm.cli.errors import Failure, UsageError, argument_errors
 from minilm.cli.options import add_model_options, load_model, whole_number
 from minilm.cli.terminal import printable, put, put_json, text_argument
+from minilm.corpus.formats.registry import input_format
 from minilm.corpus.index import Index, IndexHit
 from minilm.corpus.rows import Corpus
 from minilm.hub import DEFAULT_MODEL, default_manifest, different_files, is_repository_name, sha256_of_files
@@ -21,7 +22,7 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("index", metavar="INDEX", help="the output of minilm encode")
     add("query", nargs="*", type=text_argument, metavar="QUERY", help="one or more texts to search for")
-    add("--queries", metavar="FILE", help="read one query per line; - is stdin")
+    add("--queries", metavar="FILE", help="read one query per line or row; - is stdin")
     add("-k", type=whole_number, default=10, metavar="N", help="hits per query (default: %(default)s)")
     add("--json", action="store_true", help="print one line of JSON per query, with all digits")
     add_model_options(parser)
@@ -52,7 +53,8 @@ def run_search(options: argparse.Namespace) -> None:
 
 def _queries_of_file(path: str | None) -> list[str]:
     queries: list[str] = []
-    for row in () if path is None else Corpus([path], format="text"):
+    # a table or JSON is read as one: its lines would be queries, commas and all
+    for row in () if path is None else Corpus([path], format=input_format(path, otherwise="text")):
         if row.text is None:
             raise Failure(f"{row.source}, line {row.line}: {row.problem}")
         queries.append(row.text)

@@ -158,7 +158,9 @@ def _is_http(filesystem: Any) -> bool:  # noqa: ANN401 - fsspec is not typed
 
 
 def _matches(pattern: str) -> list[_Match]:
-    if is_url(pattern) and not Path(pattern).exists():
+    if is_url(pattern) and Path(pattern).exists():  # a name such as a::b.txt
+        return _local_matches(str(Path.cwd() / pattern))
+    if is_url(pattern):
         if pattern.startswith(("file://", "local://")) and "::" not in pattern:
             return _local_matches(_filesystem(pattern)[1])
         with remote_errors(pattern):
@@ -167,9 +169,10 @@ def _matches(pattern: str) -> list[_Match]:
 
 
 def _local_matches(pattern: str) -> list[_Match]:
-    if Path(pattern).is_dir():
+    is_there = pattern != "" and Path(pattern).exists()  # Path("") is the current folder
+    if is_there and Path(pattern).is_dir():
         return _dataset(pattern, _below(pattern))
-    if Path(pattern).exists():
+    if is_there:
         return [_Match(pattern, "")]
     if not glob.has_magic(pattern):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), pattern)

@@ -70,11 +70,15 @@ def test_a_hit_is_a_score_a_row_and_a_text(
     index = tmp_path / "index.jsonl"
     index.write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "queries.txt").write_text("rain over town\n")
+    (tmp_path / "queries.jsonl").write_text('{"id": 1, "text": "rain over town"}\n')
     assert main(["search", str(index), "cats and dogs", "-k", "1"]) == 0
     assert capsys.readouterr().out == "1.0000  0  cats and dogs\n"
     queries = ["cats and dogs", "--queries", str(tmp_path / "queries.txt")]
     assert main(["search", str(index), *queries, "-k", "1"]) == 0
     expected = "# cats and dogs\n1.0000  0  cats and dogs\n# rain over town\n1.0000  1  rain over town\n"
+    assert capsys.readouterr().out == expected
+    queries[-1] = str(tmp_path / "queries.jsonl")  # its lines are no queries, and its texts are
+    assert main(["search", str(index), *queries, "-k", "1"]) == 0
     assert capsys.readouterr().out == expected
     assert main(["search", str(index), *queries, "-k", "1", "--json"]) == 0
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -93,6 +97,7 @@ def test_a_hit_is_a_score_a_row_and_a_text(
         (["index.txt", "cats"], 1, "an index ends in .parquet, .npy or .jsonl, not 'index.txt'"),
         (["index.npy", "cats", "half\udcff"], 1, "query 2 holds the lone surrogate '\\udcff' at position 4"),
         (["index.npy", "--queries", "bytes.txt"], 1, "bytes.txt, line 2: not UTF-8 (invalid start byte)"),
+        (["index.npy", "--queries", "rows.csv"], 1, "rows.csv, line 3: no 'text'"),
         (["index.npy", "--queries", ""], 1, ""),  # an empty name is not ignored
     ],
 )
@@ -106,6 +111,7 @@ def test_an_unusable_index_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     np.save("index.npy", np.eye(2, 384, dtype=np.float32))
+    Path("rows.csv").write_text("id,text\n1,cats\n2\n")
     Path("bytes.txt").write_bytes(b"fine\n\xff\n")
     returned, line = failure(capsys, "search", *arguments)
     assert (returned, line.startswith(message)) == (code, True)

@@ -194,6 +194,8 @@ def test_http_is_read_with_ranges_and_without(kind: str, folder: Path) -> None:
             Corpus([f"{url}/"])
 
 
+# older versions of fsspec leave the copy open that they read
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_server_without_ranges_gets_a_remedy(folder: Path) -> None:
     pytest.importorskip("aiohttp", reason="aiohttp is not installed")
     with zipfile.ZipFile(folder / "b.zip", "w") as archive:

@@ -192,6 +192,8 @@ class InputFile:
                 f"{self.name} begins with the byte order mark of {family.upper()}, and is read as "
                 f"{self.encoding}: --encoding {family} reads it"
             )
+        if head.startswith(b"PAR1\x15"):
+            raise CorpusError(f"{self.name} holds Parquet: --format parquet reads it")
         if encoding == "utf-8" and head.count(0) > max(1, len(head) // 32):
             raise CorpusError(
                 f"{self.name} is full of NUL bytes: --encoding {_guessed(head)} reads it, if it is text"

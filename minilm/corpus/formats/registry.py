@@ -59,15 +59,17 @@ _PARQUET = VectorFormat(parquet_index.parquet_vectors, parquet_index.parquet_tex
 OUTPUTS = {".npy": _NPY, ".jsonl": _JSONL, ".ndjson": _JSONL, ".parquet": _PARQUET, ".pq": _PARQUET}
 
 
-def input_format(path: str) -> str:
-    """Return the format of an input; raise a CorpusError if its name does not tell it."""
+def input_format(path: str, *, otherwise: str | None = None) -> str:
+    """Return the format of an input; if its name does not tell it, ``otherwise`` or a CorpusError."""
     if path == STDIN:
         return "text"
     suffix = PurePosixPath(InputFile(path).content_name()).suffix.lower()
     # where HTTP serves a page or a list of files, it has no suffix either
-    if suffix not in _BY_SUFFIX or (not suffix and path.startswith(("http://", "https://"))):
-        raise CorpusError(f"{path}: the name does not tell the format; --format {'|'.join(FORMATS)} does")
-    return _BY_SUFFIX[suffix]
+    if suffix in _BY_SUFFIX and (suffix or not path.startswith(("http://", "https://"))):
+        return _BY_SUFFIX[suffix]
+    if otherwise:
+        return otherwise
+    raise CorpusError(f"{path}: the name does not tell the format; --format {'|'.join(FORMATS)} does")
 
 
 def vector_format(path: Path) -> VectorFormat:

@@ -185,6 +185,15 @@ def test_compressed_data_is_never_text(
     assert (code, f"data: name it in.{kind}." in line) == (1, True)
 
 
+def test_parquet_is_never_text(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"text": ["a"]}), tmp_path / "in.txt")
+    with pytest.raises(CorpusError, match=r"in\.txt holds Parquet: --format parquet reads it"):
+        list(Corpus([str(tmp_path / "in.txt")]))
+
+
 def test_text_may_begin_like_compressed_data(tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("BZh and PK begin names\n")
     assert [row.text for row in Corpus([str(tmp_path / "in.txt")])] == ["BZh and PK begin names"]
