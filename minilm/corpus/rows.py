@@ -82,7 +82,8 @@ class Corpus:
         object.__setattr__(self, "paths", tuple(item.path for item in found))
         object.__setattr__(self, "partitions", tuple(item.partitions for item in found))
         object.__setattr__(self, "formats", tuple(self.format or input_format(path) for path in self.paths))
-        self.dialect.check_formats(self.formats)
+        if not all(isinstance(item, InputPath) for item in self.inputs):  # parts of a checked corpus
+            self.dialect.check_formats(self.formats)
 
     @property
     def total_bytes(self) -> int | None:

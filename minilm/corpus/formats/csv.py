@@ -70,6 +70,10 @@ class _CsvRows:
         header = [str(place) for place in range(len(first))]
         if self._source.dialect.header:
             header = self._column.trimmed(first)
+        if strange := [name for name in header if not _is_decoded(name)]:
+            raise CorpusError(
+                f"{self._source.name}: the column {strange[0]!r} is not {self._source.encoding}"
+            )
         places = [header.index(name) for (name,) in self._column.places(header, self._source.name)]
         cells: list[str] | Row | None = [] if self._source.dialect.header else first
         while cells is not None:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minilm import MiniLM
+from minilm.corpus.formats.input_file import Dialect
 from minilm.corpus.formats.json_values import json_rows
 from minilm.corpus.formats.row import Row
 from minilm.corpus.manifest import JobOptions
@@ -158,3 +159,21 @@ def test_an_error_on_a_machine_reaches_the_driver(model: MiniLM, tmp_path: Path)
     (tmp_path / "parts" / "part-00000000.parquet").write_bytes(b"half")
     assert record() == done
     assert (tmp_path / "parts" / "part-00000000.parquet").stat().st_size == done["bytes"]
+
+
+def test_every_setting_reaches_the_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("data") / "lang=de"
+    folder.mkdir(parents=True)
+    (folder / "a.tsv").write_bytes('1;"a\n2;b\n'.encode("utf-16"))
+    (folder / "b.jsonl").write_bytes('{"1": "c"}\n{"1": "d"}\n'.encode("utf-16"))
+    dialect = Dialect(encoding="utf-16", delimiter=";", header=False, quoting=False)
+    corpus = Corpus(["data/**/*.*"], column="1", keep=True, dialect=dialect).resolved("1")
+    expected = [('"a', {"0": "1", "lang": "de"}), ("b", {"0": "2", "lang": "de"})]
+    expected += [("c", {"lang": "de"}), ("d", {"lang": "de"})]
+    monkeypatch.chdir(tmp_path.parent)  # an actor runs in another folder
+    assert [(row.text, row.other_columns) for row in rows_of(corpus, 3)] == expected
+    assert [block.span for block in cut_blocks(corpus, 3)] == [
+        None,
+        None,
+    ]  # not cut: its newlines have two bytes
