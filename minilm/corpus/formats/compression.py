@@ -49,8 +49,8 @@ def check_magic(name: str, compression: str | None, head: bytes) -> None:
         for other, kind in _COMPRESSIONS.items():
             # "BZh" may begin a text: its block size and the digits of pi follow it
             if head.startswith(kind.magic) and (other != "bz2" or head[4:10] == b"1AY&SY"):
-                remedy = f"name it {file_name(name)}{kind.suffixes[0]}, or unpack it"
-                raise CorpusError(f"{name} holds {other} data: {remedy}")
+                rename = "" if name == "stdin" else f"name it {file_name(name)}{kind.suffixes[0]}, or "
+                raise CorpusError(f"{name} holds {other} data: {rename}unpack it")
     elif not head.startswith((_COMPRESSIONS[compression].magic, *_OTHER_MAGICS)):
         suffix = PurePosixPath(file_name(name)).suffix
         what = "is empty" if not head else f"does not hold {compression} data"

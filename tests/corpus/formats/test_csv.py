@@ -146,8 +146,9 @@ def test_a_kept_cell_that_cannot_be_decoded_is_no_other_cell(tmp_path: Path) -> 
     assert rows(tmp_path / "in.csv") == ["column 'id' is not UTF-8", ("b", {"id": "1"})]
     assert rows(tmp_path / "in.csv", keep=False) == [("a", {}), ("b", {})]
     (tmp_path / "in.csv").write_bytes(b"\xe9,text\n1,a\n")
-    with pytest.raises(CorpusError, match=r"in\.csv: the column '\\\\udce9' is not UTF-8"):
+    with pytest.raises(CorpusError) as error:
         rows(tmp_path / "in.csv")
+    assert r"the column '\udce9' is not UTF-8" in str(error.value)
     assert rows(tmp_path / "in.csv", encoding="latin-1") == [("a", {"é": "1"})]
 
 
