@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,11 @@ def test_encode_writes_npy_that_the_model_would_give(
     texts, output = tmp_path / "texts.txt", tmp_path / "vectors.npy"
     texts.write_bytes(b"\xef\xbb\xbffirst line\r\n\nthird \xe2\x80\xa8 line\x0b\nno newline at the end")
     assert main(["encode", str(texts), "-o", str(output)]) == 0
-    assert capsys.readouterr() == ("", "")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert re.fullmatch(
+        rf"minilm: 4 rows in [0-9.]+ s \([0-9,]+ rows/s\): {re.escape(str(output))}\n", captured.err
+    )
     # a line is what newlines part: a byte order mark, a carriage return and other separators do not count
     expected = model.encode(["first line", "", "third \u2028 line\x0b", "no newline at the end"])
     np.testing.assert_array_equal(np.load(output), expected)

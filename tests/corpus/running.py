@@ -27,6 +27,8 @@ def run(*arguments: str | Path) -> int:
 
 
 def failure(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
+    """The exit code, and what this run says on stderr."""
+    capsys.readouterr()
     code = run(*arguments)
     return code, capsys.readouterr().err.removeprefix("minilm: ").rstrip("\n")
 
