@@ -189,6 +189,50 @@ def test_a_stopped_job_resumes_without_repeating_work(model: MiniLM, folder: Pat
     assert parts_of(output) == after
 
 
+@pytest.mark.usefixtures("machines")
+def test_inputs_are_known_by_their_rows(model: MiniLM, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    output, stop = tmp_path / "out", threading.Event()
+    lines, table = tmp_path / "a.jsonl", tmp_path / "b.parquet"
+
+    def write(text: str) -> None:
+        lines.write_text("".join(f'{{"text": "{text} {i:03}"}}\n' for i in range(100)))
+        pq.write_table(pa.table({"text": [f"{text} {i:03}" for i in range(100)]}), table)
+        for path in (lines, table):
+            os.utime(path, (len(os.listdir(tmp_path)), 1))
+
+    def go_on(stop: threading.Event | None = None) -> Report:
+        corpus, cluster = Corpus([str(lines), str(table)]), ClusterOptions(block_bytes=500)
+        return encode_on_ray(
+            model, corpus, output, cluster=cluster, stop=stop, advance=lambda r, _: r.rows and halt(stop)
+        )
+
+    def halt(stop: threading.Event | None) -> None:
+        if stop:
+            stop.set()
+
+    write("text")
+    assert 0 < go_on(stop).rows < 200
+    write("other"[:4])
+    with pytest.raises(
+        CorpusError, match="was begun with other rows from .*: some of the .* that were read differ"
+    ):
+        go_on()
+    write("text")
+    for path in (lines, table):
+        os.utime(path, (5, 5))
+    report = go_on()
+    assert report.rows == 200
+    for path in (lines, table):
+        os.utime(path, (6, 6))
+    assert go_on() == report
+    write("next")
+    with pytest.raises(CorpusError, match="was begun with other rows from"):
+        go_on()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_a_job_whose_driver_was_killed_resumes_without_repeating_work(
     machines: Machines, folder: Path, tmp_path: Path
@@ -246,7 +290,7 @@ def test_a_job_may_change_on_error_once_only(tmp_path: Path) -> None:
     workspace.folder.mkdir()
 
     def folder(on_error: str) -> Path:
-        return on_ray.resume_folder(workspace, {"on_error": on_error})
+        return on_ray.resume_folder(workspace, {"on_error": on_error}, [])[0]
 
     begun = folder("raise")
     assert folder("raise") == folder("skip") == begun
