@@ -194,42 +194,40 @@ def test_inputs_are_known_by_their_rows(model: MiniLM, tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    output, stop = tmp_path / "out", threading.Event()
+    output = tmp_path / "out"
     lines, table = tmp_path / "a.jsonl", tmp_path / "b.parquet"
 
-    def write(text: str) -> None:
+    def write(text: str, time: int) -> None:
         lines.write_text("".join(f'{{"text": "{text} {i:03}"}}\n' for i in range(100)))
         pq.write_table(pa.table({"text": [f"{text} {i:03}" for i in range(100)]}), table)
         for path in (lines, table):
-            os.utime(path, (len(os.listdir(tmp_path)), 1))
+            os.utime(path, (time, time))
 
-    def go_on(stop: threading.Event | None = None) -> Report:
-        corpus, cluster = Corpus([str(lines), str(table)]), ClusterOptions(block_bytes=500)
-        return encode_on_ray(
-            model, corpus, output, cluster=cluster, stop=stop, advance=lambda r, _: r.rows and halt(stop)
+    def go_on(*, until: int = 1000) -> Report:
+        def advance(report: Report, position: int) -> None:  # noqa: ARG001 - the signature
+            if report.rows >= until:
+                stop.set()
+
+        stop, corpus, cluster = (
+            threading.Event(),
+            Corpus([str(lines), str(table)]),
+            ClusterOptions(block_bytes=500),
         )
+        return encode_on_ray(model, corpus, output, cluster=cluster, stop=stop, advance=advance)
 
-    def halt(stop: threading.Event | None) -> None:
-        if stop:
-            stop.set()
-
-    write("text")
-    assert 0 < go_on(stop).rows < 200
-    write("other"[:4])
-    with pytest.raises(
-        CorpusError, match="was begun with other rows from .*: some of the .* that were read differ"
-    ):
+    refusal = r"was begun with other rows from .*: some of the [0-9]+ that were read differ"
+    write("text", 1)
+    assert 0 < go_on(until=1).rows < 200
+    write("then", 2)
+    with pytest.raises(CorpusError, match=refusal):
         go_on()
-    write("text")
-    for path in (lines, table):
-        os.utime(path, (5, 5))
+    write("text", 3)
     report = go_on()
     assert report.rows == 200
-    for path in (lines, table):
-        os.utime(path, (6, 6))
+    write("text", 4)
     assert go_on() == report
-    write("next")
-    with pytest.raises(CorpusError, match="was begun with other rows from"):
+    write("then", 5)
+    with pytest.raises(CorpusError, match=refusal):
         go_on()
 
 
