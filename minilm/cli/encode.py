@@ -148,7 +148,8 @@ def _encode_to_file(
     output, note = workspace.output, say_nothing if options.quiet else say
     job = JobOptions(**{field.name: getattr(options, field.name) for field in fields(JobOptions)})
     resumes = workspace.is_in_progress and not options.overwrite
-    progress = job_progress(corpus.total_bytes, options.progress, note, resumes=resumes)
+    total = None if options.limit else corpus.total_bytes
+    progress = job_progress(total, options.progress, note, resumes=resumes)
     with stop_at_signal(note) as stop, progress as advance:
         if options.engine == "ray":
             from minilm.corpus.ray.cluster import ClusterOptions
