@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from minilm._arguments import unknown_name
 from minilm._files import errors_named
 from minilm.corpus.formats.shard import EMBEDDING
+from minilm.corpus.identity import InputRecord, file_difference, row_difference
 from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError, described
 from minilm.hub import sha256_of_files
@@ -76,7 +77,6 @@ class JobOptions:
             "revision": checkpoint.revision,
             "sha256": files.pop(WEIGHTS, ""),  # empty for weights in parts, which are among the files
             "files": files,  # all others
-            "input": corpus.identity(),
             "column": corpus.column,
             "keep": corpus.keep if isinstance(corpus.keep, bool) else list(corpus.keep),
             "limit": corpus.limit,
@@ -110,11 +110,10 @@ class JobManifest:
     """How far a job is that processes one shard after the other."""
 
     options: dict[str, Any]
+    inputs: list[InputRecord]
     report: Report = field(default_factory=Report)
     marks: list[int] = field(default_factory=list)  # the writer's mark of each shard
-    ends: list[int] = field(default_factory=list)  # rows of the output up to the end of each shard
     error_bytes: int = 0  # length of the list of rows without text
-    stdin_sha256: str = ""  # of the rows from standard input that were processed
 
 
 def manifest_path(output: Path) -> Path:
@@ -122,14 +121,27 @@ def manifest_path(output: Path) -> Path:
     return output.with_name(output.name + ".manifest.json")
 
 
-_EXPLANATIONS = {  # lists of paths, sizes, times and checksums would help nobody
-    "input": "the input is another, or has changed",
+def is_manifest(path: Path) -> bool:
+    """Whether a file is the manifest of a finished job, and does not only have the name of one."""
+    try:
+        fields = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(fields, dict) and fields.keys() >= {"options", "report"}
+
+
+_EXPLANATIONS = {  # a list of checksums would help nobody
     "files": "the model's tokenizer or configuration is another",
 }
 
 
-def read_manifest(path: Path, options: dict[str, Any], output: Path) -> dict[str, Any]:
-    """Return the fields of a manifest; raise a CorpusError if it is damaged or has other options."""
+def read_manifest(
+    path: Path, options: dict[str, Any], inputs: Sequence[InputRecord], output: Path
+) -> dict[str, Any]:
+    """Return the fields of a manifest; raise a CorpusError if it is damaged or of another job.
+
+    The inputs are compared by their sizes only: :func:`check_rows` compares their rows.
+    """
     with damage_named(path):
         fields: dict[str, Any] = json.loads(path.read_bytes())
         recorded = dict(fields["options"])
@@ -140,9 +152,23 @@ def read_manifest(path: Path, options: dict[str, Any], output: Path) -> dict[str
             _EXPLANATIONS.get(name, f"{name} was {recorded.get(name)!r} and is {options[name]!r}")
             for name in different
         )
-        reason = f"{output} was begun with other options: {changes}"
-        raise CorpusError(f"{reason}. Take another name, or --overwrite")
+        raise _another_job(output, f"options: {changes}")
+    with damage_named(path):
+        fields["inputs"] = [InputRecord(**record) for record in fields["inputs"]]
+        difference = file_difference(fields["inputs"], inputs)
+    if difference:
+        raise _another_job(output, f"inputs: {difference}")
     return fields
+
+
+def check_rows(recorded: Sequence[InputRecord], read: Sequence[InputRecord], output: Path) -> None:
+    """Raise a CorpusError unless the rows that were read are the recorded ones."""
+    if difference := row_difference(recorded, read):
+        raise _another_job(output, f"rows from {difference}")
+
+
+def _another_job(output: Path, difference: str) -> CorpusError:
+    return CorpusError(f"{output} was begun with other {difference}. Take another name, or --overwrite")
 
 
 def damage_named(path: Path) -> AbstractContextManager[None]:

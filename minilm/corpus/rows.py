@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import errno
 import glob
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from minilm.corpus.formats.input_file import STDIN, InputFile
 from minilm.corpus.formats.registry import READERS, input_format
 from minilm.corpus.formats.row import Keep, Row, TextColumn
+from minilm.corpus.identity import InputRecord, WatchedInput
 from minilm.errors import CorpusError
 
 
@@ -40,6 +39,8 @@ class Corpus:
     span : (int, int), optional
         Of the one input, read only the lines that begin in these bytes or, of a Parquet file, these rows.
         Lines are then numbered from the first of them.
+    exclude : sequence of Path
+        Files and folders that no pattern takes, such as the output of an earlier run.
 
     Attributes
     ----------
@@ -63,11 +64,12 @@ class Corpus:
     keep: Keep = False
     limit: int | None = None
     span: tuple[int, int] | None = None
+    exclude: Sequence[Path] = ()
     paths: tuple[str, ...] = field(init=False)
     formats: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        paths = tuple(path for pattern in self.inputs for path in _expand(pattern))
+        paths = tuple(path for pattern in self.inputs for path in _expand(pattern, self.exclude))
         object.__setattr__(self, "paths", paths)
         object.__setattr__(self, "formats", tuple(self.format or input_format(path) for path in paths))
 
@@ -78,15 +80,13 @@ class Corpus:
             return None
         return sum(Path(path).stat().st_size for path in self.paths)
 
-    def identity(self) -> list[list[Any]]:
-        """Return what distinguishes these inputs from others: names, sizes and times of change."""
-        rows: list[list[Any]] = [[path, kind] for path, kind in zip(self.paths, self.formats, strict=True)]
-        for row in rows:
-            if row[0] != STDIN:
-                stat = Path(row[0]).stat()
-                row[0] = str(Path(row[0]).resolve())
-                row += [stat.st_size, stat.st_mtime_ns]
-        return rows
+    def identity(self) -> list[InputRecord]:
+        """Return what shows of these inputs without reading them."""
+        return [watched.record for watched in self.watched()]
+
+    def watched(self) -> list[WatchedInput]:
+        """Return an observer for each input, that takes them to be right as they are now."""
+        return [WatchedInput(path, kind) for path, kind in zip(self.paths, self.formats, strict=True)]
 
     def read(self) -> CorpusReader:
         """Begin a pass over the rows."""
@@ -115,7 +115,8 @@ class CorpusReader:
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
         self._column = TextColumn(corpus.column, keep=corpus.keep)
-        self._digest: hashlib._Hash | None = None
+        self._inputs = corpus.watched()
+        self._current = self._unchecked = 0  # places among the inputs
         self.position = 0
         self.lines = 0
 
@@ -130,9 +131,15 @@ class CorpusReader:
         return sorted(self._column.unseen)
 
     @property
-    def stdin_sha256(self) -> str:
-        """The sha256 in hexadecimal of the rows that came from standard input; empty if none came."""
-        return self._digest.hexdigest() if self._digest else ""
+    def inputs(self) -> list[InputRecord]:
+        """The inputs, with the rows that were read so far."""
+        return [watched.record for watched in self._inputs]
+
+    def check_unchanged(self) -> None:
+        """Raise a CorpusError if an input from which rows came since the last call is not as it was."""
+        for watched in self._inputs[self._unchecked : self._current + 1]:
+            watched.check_unchanged()
+        self._unchecked = self._current
 
     def __iter__(self) -> Iterator[Row]:
         """Iterate over the rows, up to the limit."""
@@ -140,28 +147,35 @@ class CorpusReader:
 
     def _rows(self) -> Iterator[Row]:
         corpus, previous_files = self._corpus, 0
-        for path, kind in zip(corpus.paths, corpus.formats, strict=True):
-            source = InputFile(path, corpus.span)
-            for row in READERS[kind](source, self._column):
+        for number, watched in enumerate(self._inputs):
+            self._current = number
+            source = InputFile(watched.path, corpus.span)
+            for row in READERS[watched.format](source, self._column):
                 self.position = previous_files + source.position
-                if path == STDIN:
-                    content = repr((row.text, row.problem, row.other_columns))
-                    self._digest = self._digest or hashlib.sha256()
-                    self._digest.update(content.encode("utf-8", "surrogatepass"))
+                watched.add(row)
                 yield row
+            watched.check_unchanged()
             self.lines = source.lines_read
-            previous_files += 0 if path == STDIN else Path(path).stat().st_size
+            previous_files += watched.bytes
             self.position = previous_files
         column = self._column
         if column.example and not column.is_found and not corpus.span:  # a block may well have none
             raise CorpusError(f"no row has a column {column.name!r}: {column.example} (--column NAME)")
 
 
-def _expand(pattern: str) -> list[str]:
+def _expand(pattern: str, exclude: Sequence[Path]) -> list[str]:
     if pattern == STDIN or Path(pattern).exists():
         return [pattern]
     if not glob.has_magic(pattern):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), pattern)
-    if paths := sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - patterns may be absolute
-        return paths
-    raise CorpusError(f"no file matches {pattern!r}")
+    paths = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - patterns may be absolute
+    if found := [path for path in paths if not is_within(path, exclude)]:
+        return found
+    but = f" but {paths[0]}, which belongs to the output" if paths else ""
+    raise CorpusError(f"no file matches {pattern!r}{but}")
+
+
+def is_within(path: str, places: Sequence[Path]) -> bool:
+    """Whether a path is one of these files or lies in one of these folders, links followed."""
+    resolved = Path(path).resolve()
+    return any(resolved.is_relative_to(place.resolve()) for place in places)

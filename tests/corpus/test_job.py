@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,6 +69,8 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(suffix: str, tmp_path
     generator = random.Random(2)
     kills = 0
     for _ in range(KILLS):
+        shutil.copy(source, tmp_path / "copy")  # as on a machine that fetches its corpus again
+        (tmp_path / "copy").replace(source)
         process, before = start(source, broken), landed()
         # once it has gone on by a shard, at any moment of the next ones
         while landed() == before and process.poll() is None:
@@ -119,7 +122,10 @@ def test_killed_while_it_begins_or_ends_it_goes_on_to_the_same_bytes(suffix: str
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
-def test_ctrl_c_lands_the_rows_in_hand(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_lands_the_rows_in_hand(name: str, code: int, tmp_path: Path) -> None:
+    if signal.getsignal(getattr(signal, name)) is signal.SIG_IGN:
+        pytest.skip(f"{name} is ignored here, as under nohup")
     source, output = tmp_path / "in.txt", tmp_path / "out.npy"
     source.write_text("".join(f"some text {i}\n" for i in range(40_000)))
     process = subprocess.Popen(
@@ -128,11 +134,11 @@ def test_ctrl_c_lands_the_rows_in_hand(tmp_path: Path) -> None:
     manifest = tmp_path / "out.npy.incomplete" / "manifest.json"
     while not manifest.exists() and process.poll() is None:
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, name))
     assert process.stderr
     lines = process.stderr.read().decode().splitlines()
     process.stderr.close()
-    assert process.wait() == 130
+    assert process.wait() == code
     landed = json.loads(manifest.read_text())["report"]["inputs"]
     assert 0 < landed < 40_000
     assert lines[-1] == f"minilm: interrupted after {landed:,} rows; the same command goes on from there"

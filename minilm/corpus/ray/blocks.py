@@ -11,7 +11,7 @@ import json
 import socket
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from minilm.corpus.formats.parquet import parquet_size
 from minilm.corpus.formats.parquet_writer import ArrowTables
 from minilm.corpus.formats.registry import CUTTABLE
 from minilm.corpus.formats.row import Keep
+from minilm.corpus.identity import InputRecord, file_difference
 from minilm.corpus.job import NoTextError, cast, encode_texts, shards, split_valid, texts_and_others
 from minilm.corpus.manifest import JobOptions, Report
 from minilm.corpus.rows import Corpus
@@ -74,6 +75,12 @@ def cut_blocks(corpus: Corpus, block_bytes: int = BLOCK_BYTES) -> list[Block]:
     return blocks
 
 
+def block_corpus(corpus: Corpus, block: Block) -> Corpus:
+    """Return the rows of one block as a corpus."""
+    path, kind = corpus.paths[block.input], corpus.formats[block.input]
+    return replace(corpus, inputs=[path], format=kind, span=block.span)
+
+
 @dataclass(frozen=True)
 class BlockTask:
     """Everything that an actor needs to know."""
@@ -81,6 +88,7 @@ class BlockTask:
     folder: Path
     paths: list[str]
     formats: list[str]
+    inputs: list[InputRecord]  # as the driver saw them
     blocks: list[Block]
     loading: dict[str, Any]  # arguments of MiniLM
     sha256: dict[str, str]  # of the checkpoint's files
@@ -178,6 +186,8 @@ class BlockEncoder:
         path, kind = task.paths[block.input], task.formats[block.input]
         corpus = Corpus([path], format=kind, column=task.column, keep=task.keep, span=block.span)
         reader = corpus.read()
+        if difference := file_difference([task.inputs[block.input]], reader.inputs):
+            raise CorpusError(f"{difference} when the job began")
         listed: list[tuple[int, str | None]] = []  # line and problem of each row without text
         tables = task.tables()
         encode = partial(encode_texts, self._model, report=report, options=task.options, prompt=task.prompt)
@@ -210,6 +220,6 @@ class BlockEncoder:
         else:
             temporary.unlink()
         counts = {"block": block.number, **asdict(report), "lines": reader.lines, "bytes": size}
-        record = {**counts, "listed": listed}
+        record = {**counts, "sha256": reader.inputs[0].sha256, "listed": listed}
         write_json(task.record(block.number), record, task.temporary())
         return record

@@ -189,6 +189,48 @@ def test_a_stopped_job_resumes_without_repeating_work(model: MiniLM, folder: Pat
     assert parts_of(output) == after
 
 
+@pytest.mark.usefixtures("machines")
+def test_inputs_are_known_by_their_rows(model: MiniLM, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    output = tmp_path / "out"
+    lines, table = tmp_path / "a.jsonl", tmp_path / "b.parquet"
+
+    def write(text: str, time: int) -> None:
+        lines.write_text("".join(f'{{"text": "{text} {i:03}"}}\n' for i in range(100)))
+        pq.write_table(pa.table({"text": [f"{text} {i:03}" for i in range(100)]}), table)
+        for path in (lines, table):
+            os.utime(path, (time, time))
+
+    def go_on(*, until: int = 1000) -> Report:
+        def advance(report: Report, position: int) -> None:  # noqa: ARG001 - the signature
+            if report.rows >= until:
+                stop.set()
+
+        stop, corpus, cluster = (
+            threading.Event(),
+            Corpus([str(lines), str(table)]),
+            ClusterOptions(block_bytes=500),
+        )
+        return encode_on_ray(model, corpus, output, cluster=cluster, stop=stop, advance=advance)
+
+    refusal = r"was begun with other rows from .*: some of the [0-9]+ that were read differ"
+    write("text", 1)
+    assert 0 < go_on(until=1).rows < 200
+    write("then", 2)
+    with pytest.raises(CorpusError, match=refusal):
+        go_on()
+    write("text", 3)
+    report = go_on()
+    assert report.rows == 200
+    write("text", 4)
+    assert go_on() == report
+    write("then", 5)
+    with pytest.raises(CorpusError, match=refusal):
+        go_on()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_a_job_whose_driver_was_killed_resumes_without_repeating_work(
     machines: Machines, folder: Path, tmp_path: Path
@@ -246,7 +288,7 @@ def test_a_job_may_change_on_error_once_only(tmp_path: Path) -> None:
     workspace.folder.mkdir()
 
     def folder(on_error: str) -> Path:
-        return on_ray.resume_folder(workspace, {"on_error": on_error})
+        return on_ray.resume_folder(workspace, {"on_error": on_error}, [])[0]
 
     begun = folder("raise")
     assert folder("raise") == folder("skip") == begun
