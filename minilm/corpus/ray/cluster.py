@@ -98,13 +98,13 @@ def _own_handler_and_no_printing(ray: Ray) -> Iterator[None]:
 
     It replaces the handler of SIGTERM, and starts a thread that prints what becomes of machines and workers.
     """
-    worker = ray._private.worker  # noqa: SLF001 - there is no public way
-    handler = signal.getsignal(signal.SIGTERM)
-    listen, worker.listen_error_messages = worker.listen_error_messages, lambda *_: None
+    worker, name = ray._private.worker, "listen_error_messages"  # noqa: SLF001 - there is no public way
+    listen, handler = getattr(worker, name, None), signal.getsignal(signal.SIGTERM)
+    setattr(worker, name, lambda *_: None)
     try:
         yield
     finally:
-        worker.listen_error_messages = listen
+        setattr(worker, name, listen)
         # Without a handler of the caller, that of Ray is of use: it ends the processes of a cluster here.
         is_main = threading.current_thread() is threading.main_thread()
         if is_main and handler not in (signal.SIG_DFL, None):
@@ -152,7 +152,7 @@ class Machines:
             self._miss(f"the head of the Ray cluster at {self._head} does not answer ({error})")
             return
         if not self.room and self._had_room:
-            self._miss(f"no machine with {self._cpus} cores is left in the Ray cluster")
+            self._miss(f"no machine with the cores of an actor ({self._cpus}) is left in the Ray cluster")
             return
         self._had_room, self._missed_since = self.room > 0, None
 
