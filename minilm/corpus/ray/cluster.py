@@ -77,7 +77,7 @@ def _connect(ray: Ray, address: str, actor_cpus: int) -> None:
     try:
         if "://" not in address and address.rpartition(":")[2].isdecimal():
             _knock(address)  # if nobody listens, Ray would try again for minutes
-        with _own_handler_and_no_printing(ray):
+        with _quiet_start(ray):
             cores = here if address == "local" else {}
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **cores)
     except Exception as error:  # of many types: nobody listens, other versions of Ray or Python, no address
@@ -93,22 +93,25 @@ def _knock(address: str) -> None:
 
 
 @contextmanager
-def _own_handler_and_no_printing(ray: Ray) -> Iterator[None]:
+def _quiet_start(ray: Ray) -> Iterator[None]:
     """Keep ``ray.init`` from what it has no settings against.
 
-    It replaces the handler of SIGTERM, and starts a thread that prints what becomes of machines and workers.
+    It starts a thread that prints what becomes of machines and workers. It handles SIGTERM in place of the
+    caller, twice: in Python, and in C++ by a stack trace.
     """
-    worker, name = ray._private.worker, "listen_error_messages"  # noqa: SLF001 - there is no public way
-    listen, handler = getattr(worker, name, None), signal.getsignal(signal.SIGTERM)
-    setattr(worker, name, lambda *_: None)
+    private, terminate = ray._private, signal.SIGTERM  # noqa: SLF001 - there is no public way
+    skipped = [(private.worker, "listen_error_messages"), (private.utils, "set_sigterm_handler")]
+    originals = [getattr(module, name, None) for module, name in skipped]
+    handler = signal.getsignal(terminate)
+    for module, name in skipped:
+        setattr(module, name, lambda *_: None)
     try:
         yield
     finally:
-        setattr(worker, name, listen)
-        # Without a handler of the caller, that of Ray is of use: it ends the processes of a cluster here.
-        is_main = threading.current_thread() is threading.main_thread()
-        if is_main and handler not in (signal.SIG_DFL, None):
-            signal.signal(signal.SIGTERM, handler)
+        for (module, name), original in zip(skipped, originals, strict=True):
+            setattr(module, name, original)
+        if handler is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(terminate, handler)
 
 
 class Machines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -74,17 +75,21 @@ def test_a_successful_run_says_nothing(is_local: bool, machines: Machines, tmp_p
 
 
 @posix
-def test_sigterm_is_handled_as_before() -> None:
-    """Ray's own handler would end the process with a traceback."""
-    code = """
-import ray, signal
+@pytest.mark.parametrize(
+    ("handler", "said", "code"),
+    [("lambda *_: print('asked to stop')", "asked to stop\n", 0), ("signal.SIG_DFL", "", -signal.SIGTERM)],
+)
+def test_sigterm_is_handled_as_before(handler: str, said: str, code: int) -> None:
+    """Ray's own handlers would end the process at once, with a stack trace."""
+    program = f"""
+import os, ray, signal
 from minilm.corpus.ray.cluster import connected
-signal.signal(signal.SIGTERM, lambda *_: print("asked to stop"))
+signal.signal(signal.SIGTERM, {handler})
 with connected(ray, "local", 1):
-    signal.raise_signal(signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "asked to stop\n"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == (said, "", code)
 
 
 @posix
