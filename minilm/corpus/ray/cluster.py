@@ -96,8 +96,8 @@ def _knock(address: str) -> None:
 def _quiet_start(ray: Ray) -> Iterator[None]:
     """Keep ``ray.init`` from what it has no settings against.
 
-    It starts a thread that prints what becomes of machines and workers. It handles SIGTERM in place of the
-    caller, twice: in Python, and in C++ by a stack trace.
+    It warns of versions to come. It starts a thread that prints what becomes of machines and workers. It
+    handles SIGTERM in place of the caller, twice: in Python, and in C++ by a stack trace.
     """
     private, terminate = ray._private, signal.SIGTERM  # noqa: SLF001 - there is no public way
     skipped = [(private.worker, "listen_error_messages"), (private.utils, "set_sigterm_handler")]
@@ -106,7 +106,9 @@ def _quiet_start(ray: Ray) -> Iterator[None]:
     for module, name in skipped:
         setattr(module, name, lambda *_: None)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an error follows, or only callers of Ray could do something
+            yield
     finally:
         for (module, name), original in zip(skipped, originals, strict=True):
             setattr(module, name, original)
