@@ -28,7 +28,6 @@ class Machines:
         from ray.cluster_utils import Cluster
 
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-        os.environ["RAY_raylet_start_wait_time_s"] = "600"  # on a busy machine, the default 30 may be short
         # a machine that dies is missed after seconds, not half a minute
         patience = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3}
         head = {"num_cpus": head_cores, "include_dashboard": False, "_system_config": patience}
