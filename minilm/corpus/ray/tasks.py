@@ -17,6 +17,7 @@ from minilm.corpus.ray.cluster import RESUMES, ClusterOptions, Machines, Ray
 from minilm.errors import CorpusError
 
 _POLL_S = 0.2  # how long a stop goes unnoticed
+_MAX_INLINE = 80_000  # bytes; an argument of 100 KiB would be put into the object store with every task
 _MAX_CRASHES = 3  # of workers with the same block, which then is to blame
 
 
@@ -59,7 +60,9 @@ class _Tasks:
         self._actors = options.actors
         self._machines = Machines(ray, options)
         self._remote = ray.remote(num_cpus=options.actor_cpus, max_retries=0)(encode_block)
-        self._content = ray.put(ray.cloudpickle.dumps((encoder, task)))
+        content = ray.cloudpickle.dumps((encoder, task))
+        # Ray ends a process that has something in its object store when it is stopped, without a message.
+        self._content = content if len(content) <= _MAX_INLINE else ray.put(content)
         self._waiting = deque(numbers)
         self._running: dict[object, int] = {}
         self._crashes: Counter[int] = Counter()

@@ -146,6 +146,22 @@ def test_a_cluster_without_machines_is_waited_for_at_the_beginning_only(folder: 
         machines.shut_down()
 
 
+@posix
+def test_a_cluster_that_is_stopped_is_one_line(folder: Path, tmp_path: Path) -> None:
+    machines = Machines(is_mine=False)
+    command = ["encode", str(folder / "a.jsonl"), "-o", str(tmp_path / "out"), "--on-error", "skip"]
+    command += ["--engine", "ray", "--block-mib", "0.001", "--address", machines.address]
+    try:
+        driver = start(command)
+        wait_until(lambda: len(list(tmp_path.glob("out.incomplete/*/records/*"))) > 2, driver)
+    finally:
+        machines.shut_down()
+    _, said = driver.communicate()
+    assert driver.returncode == 1
+    assert said.splitlines()[-1].endswith("the same command without --overwrite resumes")
+    assert all(line.startswith("minilm: ") for line in said.splitlines())
+
+
 @pytest.mark.usefixtures("machines")
 @pytest.mark.parametrize(
     ("error", "reason"),
