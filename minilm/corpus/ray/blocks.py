@@ -1,4 +1,4 @@
-"""A corpus cut into blocks, and the actors that encode one block to one Parquet file.
+"""A corpus cut into blocks, and the workers that encode one block to one Parquet file.
 
 Any machine can find and read a block by itself. Each worker writes to a unique temporary file, then renames
 it over the name of the block. The block counts once its record is written after that; a block with a record
@@ -8,11 +8,12 @@ is not encoded again.
 from __future__ import annotations
 
 import json
+import pickle
 import socket
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -141,8 +142,20 @@ class BlockTask:
         )
 
 
+def encode_block(content: bytes, number: int) -> Record:
+    """Encode one block, as a task of Ray. ``content`` is a class and its argument, pickled."""
+    return _encoder(content)(number)
+
+
+@lru_cache(maxsize=1)  # a worker keeps its model from one block to the next
+def _encoder(content: bytes) -> BlockEncoder:
+    make, task = pickle.loads(content)  # noqa: S301 - it comes from the driver
+    encoder: BlockEncoder = make(task)
+    return encoder
+
+
 class BlockEncoder:
-    """The function that Ray Data maps over the numbers of blocks; each actor has one, with its own model.
+    """Encodes blocks with one model.
 
     A failure comes back as a record. An exception would come with the tracebacks of everything in between.
     """
@@ -162,11 +175,8 @@ class BlockEncoder:
         except (MiniLMError, OSError, ValueError) as error:
             self._failure = f"{socket.gethostname()}: {error}"
 
-    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
-        """Return records of these blocks, which are encoded now unless they were before."""
-        return {"record": [json.dumps(self._record(int(number))) for number in batch["block"]]}
-
-    def _record(self, number: int) -> Record:
+    def __call__(self, number: int) -> Record:
+        """Return the record of this block, which is encoded now unless it was before."""
         if self._failure:
             return {"block": number, "failure": self._failure}
         if self._task.stop.exists():

@@ -1,7 +1,7 @@
 """Encode a corpus on a Ray cluster, such that every row is in the output once, whatever dies meanwhile.
 
-Ray Data maps ``BlockEncoder`` over the numbers of the corpus's blocks, and gets back the record of each. All
-machines must see input and output under the same paths: the rows go from file to file. Work in progress is in
+Each block of the corpus is a task of Ray, which sends back the record of the block. All machines must see
+input and output under the same paths: the rows go from file to file. Work in progress is in
 ``OUTPUT.incomplete/``, in a folder with a random name per job: an actor that outlives its driver cannot write
 into another job. At the end the folder of the blocks is renamed to ``OUTPUT``.
 """
@@ -12,7 +12,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from minilm.corpus.identity import InputRecord, are_untouched
 from minilm.corpus.job import NoTextError, Progress, error_line
 from minilm.corpus.manifest import WEIGHTS, JobOptions, Report, check_rows, read_manifest
 from minilm.corpus.ray.blocks import Block, BlockEncoder, BlockTask, Record, block_corpus, cut_blocks
-from minilm.corpus.ray.cluster import ClusterOptions, connected, map_blocks
+from minilm.corpus.ray.cluster import ClusterOptions, connected
+from minilm.corpus.ray.tasks import map_blocks
 from minilm.corpus.rows import Corpus
 from minilm.corpus.schema import known_schema
 from minilm.corpus.workspace import JobWorkspace
@@ -76,7 +77,7 @@ def encode_on_ray(
     options, cluster = options or JobOptions(), cluster or ClusterOptions()
     if options.dedupe:
         raise ValueError("dedupe must be False on Ray: the actors do not know each other's texts")
-    import_extra("ray.data", extra="ray", feature="the engine ray")
+    import_extra("pyarrow", extra="ray", feature="the engine ray")
     ray = import_extra("ray", extra="ray", feature="the engine ray")
     recorded = options.recorded(model, corpus, "a directory of Parquet files")
     recorded["block_bytes"] = cluster.block_bytes
@@ -120,8 +121,12 @@ def encode_on_ray(
             compare_blocks(located, *job.finished(), output)
         task.stop.unlink(missing_ok=True)
         if job.missing:
-            with watch_stop(stop, task), connected(ray, cluster.address, cluster.actor_cpus):
-                for record in map_blocks(ray, BlockEncoder, task, sorted(job.missing), cluster):
+            missing = sorted(job.missing)
+            with (
+                connected(ray, cluster.address, cluster.actor_cpus),
+                closing(map_blocks(ray, BlockEncoder, task, missing, cluster, stop)) as records,
+            ):
+                for record in records:
                     job.take(record)
         if not job.missing:
             for input_file in watched:
@@ -256,24 +261,3 @@ def actor_loading(model: MiniLM, arguments: Mapping[str, Any]) -> dict[str, Any]
     if checkpoint.repo_id:
         return {"model_name_or_path": checkpoint.repo_id, "revision": checkpoint.revision, **arguments}
     return {"model_name_or_path": str(checkpoint.directory.resolve()), **arguments}
-
-
-@contextmanager
-def watch_stop(stop: threading.Event | None, task: BlockTask) -> Iterator[None]:
-    """Tell the actors as soon as ``stop`` is set: the next record may come only after many blocks."""
-    is_over = threading.Event()
-
-    def watch() -> None:
-        while stop and not is_over.wait(0.1):
-            if stop.is_set():
-                with suppress(OSError):  # such as a full disk: the next round tries again
-                    task.stop.touch()
-                    return
-
-    watcher = threading.Thread(target=watch, name="minilm_stop", daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        watcher.join()
