@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from minilm import MiniLM
-from minilm._arrays import TopK
 from minilm.cli.main import main
 from minilm.corpus.index import Index
 from minilm.errors import CorpusError
+from minilm.fast.nearest import TopK
 from tests.corpus.running import run
 
 ROWS, WIDTH = 50, 8
@@ -123,10 +123,13 @@ def test_rows_of_unequal_length_in_parquet_cannot_shift_the_others(tmp_path: Pat
     rows = [[1.0] * (2 * WIDTH), [], [0.0] * WIDTH]
     fixed = pa.list_(pa.float32(), WIDTH)
     for kind, content, message in (
-        (pa.list_(pa.float32()), rows, "not a list of a fixed length"),
+        (pa.list_(pa.float32()), rows, "row 1 has 0 components, the first row 16"),
+        (pa.list_(pa.float32()), [[1.0] * WIDTH, None], "row 1 has no vector"),
+        (pa.large_list(pa.float64()), [[1.0] * WIDTH, [1.0] * 7 + [None]], "row 1 has a component that is null"),
         # older pyarrow cannot read such a column itself
-        (fixed, [None, [1.0] * WIDTH], "rows without a vector|is damaged"),
+        (fixed, [None, [1.0] * WIDTH], "row 0 has no vector|is damaged"),
         (pa.string(), ["x"], "is string, not a list"),
+        (pa.list_(pa.string()), [["x"]], "is list<element: string>, not a list of float, int8 or uint8"),
     ):
         parquet.write_table(pa.table({"embedding": pa.array(content, kind)}), tmp_path / "index.parquet")
         with pytest.raises(CorpusError, match=message):
@@ -217,7 +220,7 @@ def test_a_line_without_a_vector_is_named(tmp_path: Path) -> None:
         file.write('{"text": "no vector"}\n')
     with pytest.raises(CorpusError) as error:
         Index(path).search(VECTORS[:1], 1)
-    assert str(error.value) == f"{path}, line {ROWS + 1}: no 'embedding'"
+    assert str(error.value) == f"{path}, line {ROWS + 1}: no 'embedding' (--embedding-column NAME)"
 
 
 @pytest.mark.parametrize("suffix", ["npy", "jsonl", "parquet"])
