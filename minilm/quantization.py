@@ -323,6 +323,13 @@ def raw_bits(embeddings: AnyArray, precision: str) -> AnyArray:
     return embeddings.view(np.uint8) ^ np.uint8(0x80) if precision == "binary" else embeddings
 
 
+def stored_type(dtype: str, width: int) -> tuple[np.dtype[Any], int]:
+    """Return the type and the number of what is stored per embedding of this width, by its type or precision."""
+    if dtype in ("binary", "ubinary"):
+        return np.dtype("int8" if dtype == "binary" else "uint8"), -(-width // 8)
+    return np.dtype(dtype), width
+
+
 def unit_ranges(width: int) -> Float32Array:
     """Return ranges (2, E) for embeddings of length 1 that are not known yet.
 

@@ -13,6 +13,7 @@ from minilm._arrays import AnyArray
 from minilm._files import sync
 from minilm.corpus.formats.shard import GrowingFile, Shard
 from minilm.errors import CorpusError
+from minilm.quantization import stored_type
 
 HEADER_BYTES = 128  # version 1.0 pads its header to 64 bytes and leaves room for the shape to grow
 
@@ -24,8 +25,8 @@ class NpyWriter(GrowingFile):
 
     def __init__(self, folder: Path, width: int, dtype: str) -> None:
         super().__init__(folder)
-        self._width = width
-        self._dtype = np.dtype(dtype).newbyteorder("<")
+        kind, self._width = stored_type(dtype, width)
+        self._dtype = kind.newbyteorder("<")
 
     def append(self, file: BinaryIO, shard: Shard) -> None:
         """Write the vectors of a shard."""
