@@ -10,7 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm._arguments import positive_int, unknown_name
-from minilm._arrays import AnyArray, Float32Array, Float64Array, FloatArray, as_array, is_tensor, no_float_errors
+from minilm._arrays import (
+    AnyArray,
+    Float32Array,
+    Float64Array,
+    FloatArray,
+    as_array,
+    is_tensor,
+    no_float_errors,
+)
 from minilm.errors import import_extra
 from minilm.similarity import as_floats
 
@@ -324,7 +332,7 @@ def raw_bits(embeddings: AnyArray, precision: str) -> AnyArray:
 
 
 def stored_type(dtype: str, width: int) -> tuple[np.dtype[Any], int]:
-    """Return the type and the number of what is stored per embedding of this width, by its type or precision."""
+    """Return the type and the number of what is stored per embedding, by its type or precision."""
     if dtype in ("binary", "ubinary"):
         return np.dtype("int8" if dtype == "binary" else "uint8"), -(-width // 8)
     return np.dtype(dtype), width
@@ -340,9 +348,7 @@ def unit_ranges(width: int) -> Float32Array:
     return np.stack([np.full(width, -limit), np.full(width, limit)])
 
 
-def dequantized(
-    stored: AnyArray, precision: str, ranges: npt.ArrayLike | None, width: int
-) -> Float64Array:
+def dequantized(stored: AnyArray, precision: str, ranges: npt.ArrayLike | None, width: int) -> Float64Array:
     """Return what quantized embeddings (n, E) stand for: 0 and 1 for bits, else the start of their step."""
     if precision in ("binary", "ubinary"):
         return np.unpackbits(stored.astype(np.uint8), axis=-1)[:, :width].astype(np.float64)

@@ -60,8 +60,8 @@ def semantic_search(
     Returns
     -------
     list of n lists of at most ``top_k`` {"corpus_id": int, "score": float}
-        Nearest first; of equal scores the lower ``corpus_id`` first. Cosines and dot products count as equal if
-        they differ by less than rounding may: 2**-20 of the product of the lengths in float32.
+        Nearest first; of equal scores the lower ``corpus_id`` first. Cosines and dot products count as equal
+        if they differ by no more than rounding may: 2**-20 of the product of the lengths in float32.
 
     Raises
     ------

@@ -79,7 +79,7 @@ class Index:
             raise CorpusError(f"{path} has no columns: leave out the embedding column {embedding_column!r}")
         self._column = embedding_column or self.made_with.get("embedding_column", EMBEDDING)
         ranges = self.made_with.get("ranges") if ranges is None else ranges
-        self._ranges = None if ranges is None else as_floats(ranges)
+        self._ranges = np.empty((0, 0)) if ranges is None else as_floats(ranges)
         self._read_vectors = self._format.make_reader()
 
     def search(
@@ -101,8 +101,8 @@ class Index:
         Returns
         -------
         list of q lists of IndexHit
-            Of equal scores the earlier row comes first. Scores count as equal if they differ by less than
-            rounding may: 2**-20 of the product of the lengths in float32, 2**-15 in float16.
+            Of equal scores the earlier row comes first. Scores count as equal if they differ by no more
+            than rounding may: 2**-20 of the product of the lengths in float32, 2**-15 in float16.
 
         Raises
         ------
@@ -112,27 +112,31 @@ class Index:
             If the file cannot be read, or holds anything but rows of finite numbers as wide as the queries.
         """
         k = positive_int("k", k)
-        multiplier = positive_int("rescore_multiplier", 4 if rescore_multiplier is None else rescore_multiplier)
+        multiplier = positive_int(
+            "rescore_multiplier", 4 if rescore_multiplier is None else rescore_multiplier
+        )
         rows = _as_queries(queries)
         # The products of all queries with a block might not fit in memory: some queries at a time.
         parts = [rows[start : start + _QUERIES] for start in range(0, len(rows), _QUERIES)]
         precision = self._precision(rows.shape[1])
         if precision == "float32":
             if rescore_multiplier is not None:
-                raise ValueError("rescore_multiplier is for quantized vectors, and these are floats: leave it out")
+                raise ValueError(
+                    "rescore_multiplier is for quantized vectors, and these are floats: leave it out"
+                )
             return self._hits(self._nearest(parts, k, self._products))
         best = self._nearest(parts, k * multiplier, self._candidates(precision))
         return self._hits(self._rescored(parts, k, best, precision))
 
     def _precision(self, width: int) -> str:
-        """Return how the vectors are quantized; raise a CorpusError if they do not fit queries of this width."""
+        """Return how the vectors are quantized; raise a CorpusError if they do not fit such queries."""
         block = next(self._blocks(rows=1), None)
         recorded = self.made_with.get("dtype", "float32")
         if block is None:
             return "float32"
         found, stored = block.shape[1], block.dtype.name
         if recorded in PRECISIONS[1:]:  # JSON does not tell the type
-            precision = recorded
+            precision = str(recorded)
         elif stored not in ("int8", "uint8"):
             precision = "float32"
         else:
@@ -142,7 +146,7 @@ class Index:
         if found != expected:
             widths = f"{found} components, the queries' {width}"
             raise CorpusError(f"{self.path}: its vectors have {widths}: it was made with another model")
-        if precision in ("int8", "uint8") and np.shape(self._ranges) != (2, width):
+        if precision in ("int8", "uint8") and self._ranges.shape != (2, width):
             reason = f"its vectors are {precision}, and no manifest has their ranges"
             raise CorpusError(f"{self.path}: {reason}: Index(path, ranges=...) of shape (2, {width})")
         return precision
@@ -216,18 +220,18 @@ class Index:
             pieces.append(raw_bits(self._stored(block[here - count], precision), precision))
             count += len(block)
         stored = np.concatenate(pieces)
-        results = []
+        best = []
         for part, (columns, _) in zip(parts, candidates, strict=True):
-            top = TopK(len(part), k)
             chosen = np.sort(columns, axis=1)  # (q, m): of equal scores the earlier row
-            scores = np.empty(chosen.shape)
-            for query, numbers, row in zip(part, chosen, scores, strict=True):
-                vectors = dequantized(stored[np.searchsorted(rows, numbers)], precision, self._ranges, len(query))
-                row[:] = np.vecdot(vectors, query)  # not by the place among the candidates
-            top.add(scores, first_column=0)
+            products = np.empty(chosen.shape, np.float64)
+            for query, numbers, row in zip(part, chosen, products, strict=True):
+                vectors = stored[np.searchsorted(rows, numbers)]
+                np.vecdot(dequantized(vectors, precision, self._ranges, len(query)), query, out=row)
+            top = TopK(len(part), k)
+            top.add(products, first_column=0)
             places, scores = top.best()
-            results.append((np.take_along_axis(chosen, places, axis=1), scores))
-        return results
+            best.append((np.take_along_axis(chosen, places, axis=1), scores))
+        return best
 
     def _blocks(self, rows: int | None = None) -> Iterator[AnyArray]:
         for path in parquet_files(self.path):
@@ -240,7 +244,9 @@ class Index:
         rows = set(chain.from_iterable(columns))
         name = self.made_with.get("column")
         with damage_named(self.path):
-            texts = self._format.texts(self.path, rows, name if isinstance(name, str) else None) if rows else {}
+            texts = (
+                self._format.texts(self.path, rows, name if isinstance(name, str) else None) if rows else {}
+            )
         return [
             [IndexHit(row, score, texts.get(row)) for row, score in zip(*hits, strict=True)]
             for hits in zip(columns, scores, strict=True)

@@ -71,7 +71,7 @@ class JobOptions:
                 raise unknown_name(name, value, get_args(kind))
 
     def ranges(self, model: MiniLM) -> list[list[float]] | None:
-        """Return the ranges of int8 and uint8; raise a CorpusError if the vectors have another length than 1."""
+        """Return the ranges of int8 and uint8; raise a CorpusError if the vectors are not normalized."""
         if self.dtype not in ("int8", "uint8"):
             return None
         if not model.normalize:

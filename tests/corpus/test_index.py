@@ -131,7 +131,11 @@ def test_rows_of_unequal_length_in_parquet_cannot_shift_the_others(tmp_path: Pat
     for kind, content, message in (
         (pa.list_(pa.float32()), rows, "row 1 has 0 components, the first row 8"),
         (pa.list_(pa.float32()), [[1.0] * WIDTH, None], "row 1 has no vector"),
-        (pa.large_list(pa.float64()), [[1.0] * WIDTH, [1.0] * 7 + [None]], "row 1 has a component that is null"),
+        (
+            pa.large_list(pa.float64()),
+            [[1.0] * WIDTH, [1.0] * 7 + [None]],
+            "row 1 has a component that is null",
+        ),
         # older pyarrow cannot read such a column itself
         (fixed, [None, [1.0] * WIDTH], "row 0 has no vector|is damaged"),
         (pa.string(), ["x"], "is string, not a list"),
@@ -336,7 +340,9 @@ def test_lists_of_any_kind_are_read(kind: str, dtype: str, tmp_path: Path) -> No
     component = pa.from_numpy_dtype(rows.dtype)
     column = pa.list_(component, WIDTH) if kind == "fixed" else getattr(pa, kind)(component)
     vectors = pa.array([*rows], column)
-    parquet.write_table(pa.table({"v": vectors, "text": pa.array(map(str, range(ROWS)))}), tmp_path / "i.parquet")
+    parquet.write_table(
+        pa.table({"v": vectors, "text": pa.array(map(str, range(ROWS)))}), tmp_path / "i.parquet"
+    )
     [hits] = Index(tmp_path / "i.parquet", embedding_column="v").search(VECTORS[:1], 5)
     scores = rows.astype(np.float64) @ VECTORS[0].astype(np.float64)
     assert [hit.row for hit in hits] == np.argsort(-scores)[:5].tolist()
@@ -451,13 +457,16 @@ def test_quantized_vectors_are_found_by_their_numbers_and_scored_by_the_floats(
 
 
 @pytest.mark.parametrize(
-    ("precision", "library"), [("uint8", "faiss"), ("ubinary", "faiss"), ("int8", "usearch"), ("binary", "usearch")]
+    ("precision", "library"),
+    [("uint8", "faiss"), ("ubinary", "faiss"), ("int8", "usearch"), ("binary", "usearch")],
 )
 def test_a_quantized_index_finds_what_the_quantized_search_of_sentence_transformers_does(
     precision: str, library: str, tmp_path: Path
 ) -> None:
-    """The interface of sentence-transformers has parity tests of its own; here on as many candidates as rows."""
-    pytest.importorskip("usearch.index" if library == "usearch" else library, reason=f"{library} is not installed")
+    """These functions have parity tests of their own. All rows are candidates here."""
+    pytest.importorskip(
+        "usearch.index" if library == "usearch" else library, reason=f"{library} is not installed"
+    )
     vectors = np.random.default_rng(3).normal(size=(400, 64)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     ranges = unit_ranges(64)
@@ -479,7 +488,9 @@ def test_the_precision_is_told_by_the_type_and_the_width(tmp_path: Path) -> None
         path = quantized(tmp_path / f"{precision}.npy", precision, is_recorded=False)
         assert [hit.row for hit in Index(path).search(UNIT[:1], 5)[0]] == expected
     path = quantized(tmp_path / "int8.npy", "int8", is_recorded=False)
-    with pytest.raises(CorpusError, match=r"vectors are int8, and no manifest has their ranges: Index\(path, ranges"):
+    with pytest.raises(
+        CorpusError, match=r"vectors are int8, and no manifest has their ranges: Index\(path, ranges"
+    ):
         Index(path).search(UNIT[:1], 5)
     [hits] = Index(path, ranges=unit_ranges(WIDTH)).search(UNIT[:1], 5)
     assert hits[0].row == 0

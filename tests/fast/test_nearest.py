@@ -36,7 +36,7 @@ def test_the_best_are_those_of_a_stable_sort(
 
 
 def expected_order(scores: np.ndarray, tolerance: float) -> list[int]:
-    """The definition: the best, and with it, by column, all that are within the tolerance of it; and again."""
+    """The definition: the best, and by column all within the tolerance of it; and again."""
     remaining, order = list(range(len(scores))), []
     while remaining:
         best = max(scores[i] for i in remaining)
@@ -112,7 +112,7 @@ def test_scores_are_those_of_numpy_on_every_path(
     for name, value in (("_JOB_ROWS", 64), ("_CACHED_ROWS", 16), ("_MAPPED_ROWS", 300), ("_SCORES", 900)):
         monkeypatch.setattr(nearest, name, value)
     generator = np.random.default_rng(1)
-    corpus = (generator.normal(size=(rows, 24)) * 30).astype(dtype)
+    corpus: np.ndarray = (generator.normal(size=(rows, 24)) * 30).astype(dtype)
     corpus[0] = 0  # as without a direction: its cosine is 0
     wanted = normalize(generator.normal(size=(queries, 24))).astype(np.float32)
     products = wanted.astype(np.float64) @ corpus.T.astype(np.float64)
@@ -121,7 +121,9 @@ def test_scores_are_those_of_numpy_on_every_path(
         blocks = list(function(wanted, corpus))
         found = np.concatenate([scores for _, scores in blocks], axis=1)
         np.testing.assert_allclose(found, expected, rtol=0, atol=5e-7 * long.max())
-        assert [start for start, _ in blocks] == np.cumsum([0, *(s.shape[1] for _, s in blocks[:-1])]).tolist()
+        assert [start for start, _ in blocks] == np.cumsum(
+            [0, *(s.shape[1] for _, s in blocks[:-1])]
+        ).tolist()
 
 
 def test_the_tolerance_is_what_the_smallest_type_can_tell() -> None:

@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
-from minilm._arrays import Float32Array
 from minilm._files import json_bytes
 from minilm.corpus.formats.columns import OtherColumns, check_columns
 from minilm.corpus.formats.input_file import InputFile
 from minilm.corpus.formats.json_values import json_rows
 from minilm.corpus.formats.row import Row, TextColumn, make_row
-from minilm.corpus.formats.shard import EMBEDDING, GrowingFile, Shard
-from minilm.errors import CorpusError, one_line
+from minilm.corpus.formats.shard import GrowingFile, Shard
+from minilm.errors import one_line
 
 
 def read_json_lines(source: InputFile, column: TextColumn) -> Iterator[Row]:

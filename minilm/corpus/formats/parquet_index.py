@@ -40,7 +40,9 @@ def parquet_vectors(path: Path, block_rows: int, column: str) -> Iterator[AnyArr
     with arrow.parquet.ParquetFile(path, memory_map=True) as file:
         names = file.schema_arrow.names
         if column not in names:
-            raise CorpusError(f"{path} has no column {column!r}, but {', '.join(names)}; --embedding-column NAME")
+            raise CorpusError(
+                f"{path} has no column {column!r}, but {', '.join(names)}; --embedding-column NAME"
+            )
         kind = file.schema_arrow.field(column).type
         kind = getattr(kind, "storage_type", kind)  # of a tensor, as Ray writes it
         if str(getattr(kind, "value_type", None)) not in _COMPONENTS:

@@ -66,7 +66,7 @@ def test_a_file_that_is_cut_while_it_is_read_is_an_error(tmp_path: Path) -> None
     os.truncate(path, 4096)
     with pytest.raises(CorpusError, match=r"index\.npy changed while it was read"):
         next(blocks)
-    with pytest.raises(ValueError, match="mmap length is greater than file ?size"):
+    with pytest.raises(ValueError, match=r"mmap length is greater than file ?size"):
         next(NpyVectors()(path, 100, ""))
 
 
