@@ -138,6 +138,7 @@ def manifest_path(output: Path) -> Path:
 
 _EXPLANATIONS = {  # lists of paths, sizes, times and checksums would help nobody
     "input": "the input is another, or has changed",
+    "ranges": "the ranges of its numbers are others",
     "files": "the model's tokenizer or configuration is another",
 }
 
