@@ -507,3 +507,20 @@ def test_ranges_that_are_none_are_named(ranges: object, tmp_path: Path) -> None:
     manifest.write_text(json.dumps({"options": {"dtype": "int8", "ranges": ranges}}))
     with pytest.raises(CorpusError, match=r"index\.npy\.manifest\.json"):
         Index(path)
+
+
+def test_a_parquet_index_that_is_cut_while_it_is_read_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("minilm.corpus.index.BLOCK_ROWS", 100)
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "index.parquet"
+    vectors = np.random.default_rng(0).normal(size=(5_000, WIDTH)).astype(np.float32)
+    parquet.write_table(pa.table({"embedding": [*vectors]}), path, row_group_size=500)
+    index = Index(path)
+    blocks = index._blocks()
+    next(blocks)
+    os.truncate(path, path.stat().st_size // 8)
+    with pytest.raises(CorpusError, match=r"index\.parquet is damaged"):
+        list(blocks)

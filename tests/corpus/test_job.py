@@ -98,7 +98,8 @@ def test_only_vectors_of_length_1_have_known_ranges(
     message = (
         "int8 needs vectors of length 1, and these are not normalized: take --normalize, or --dtype float16"
     )
-    for output in (["-o", tmp_path / "out.npy"], []):
+    outputs: tuple[list[str | Path], ...] = (["-o", tmp_path / "out.npy"], [])
+    for output in outputs:
         assert failure(capsys, source, *output, "--dtype", "int8", "--no-normalize") == (1, message)
 
 

@@ -37,7 +37,8 @@ def _natural(path: Path) -> list[list[tuple[int, str]]]:
 def parquet_vectors(path: Path, block_rows: int, column: str) -> Iterator[AnyArray]:
     """Iterate over blocks of the vectors of one file, each of shape (n, E), from a column of lists."""
     arrow = import_arrow()
-    with arrow.parquet.ParquetFile(path, memory_map=True) as file:
+    # Not mapped: the process would die if the file were cut off meanwhile. Nor read ahead into memory.
+    with arrow.parquet.ParquetFile(path, pre_buffer=False) as file:
         names = file.schema_arrow.names
         if column not in names:
             raise CorpusError(
@@ -72,7 +73,7 @@ def parquet_texts(path: Path, rows: set[int], column: str | None) -> dict[int, s
     texts: dict[int, str | None] = {}
     previous_files = 0
     for part in parquet_files(path):
-        with arrow.parquet.ParquetFile(part, memory_map=True) as file:
+        with arrow.parquet.ParquetFile(part, pre_buffer=False) as file:
             names = [field.name for field in file.schema_arrow if _is_text(field.type)]
             names = [column] if column in names else names[:1]
             bounds = [previous_files + row for row in group_bounds(file.metadata)]
