@@ -17,7 +17,7 @@ from minilm.corpus.formats.json_values import json_rows
 from minilm.corpus.formats.registry import FORMATS, OUTPUTS
 from minilm.corpus.formats.shard import EMBEDDING
 from minilm.corpus.job import cast, encode_corpus, encode_texts, shards, split_valid
-from minilm.corpus.manifest import ON_ERROR, JobOptions, Report
+from minilm.corpus.manifest import DTYPES, ON_ERROR, JobOptions, Report
 from minilm.corpus.rows import Corpus
 from minilm.corpus.workspace import JobWorkspace
 from minilm.model import MiniLM
@@ -50,8 +50,7 @@ def add_encode(parser: argparse.ArgumentParser) -> None:
     progress = "show a progress bar (default: if stderr is a terminal; else a line every 30 seconds)"
     add("--progress", action=toggle, help=progress)
     add("--quiet", action="store_true", help="print errors only")
-    types = ("float32", "float16")
-    add("--dtype", choices=types, default=types[0], help="type of the vectors (default: %(default)s)")
+    add("--dtype", choices=DTYPES, default=DTYPES[0], help="type of the vectors (default: %(default)s)")
     size = "encode about N short texts at once (default: %(default)s)"
     add("--batch-size", type=whole_number, default=32, metavar="N", help=size)
     add("--pooling", choices=sorted(POOLING), help="how token vectors become one (default: the checkpoint's)")
@@ -186,7 +185,8 @@ def ray_arguments(options: argparse.Namespace) -> dict[str, Any]:
 
 def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus) -> None:
     prompt_text = model.resolve_prompt(prompt_name=options.prompt_name)
-    job = JobOptions(pooling=options.pooling, batch_size=options.batch_size)
+    job = JobOptions(dtype=options.dtype, pooling=options.pooling, batch_size=options.batch_size)
+    job.ranges(model)  # refuses what cannot be quantized
     report, column, note = Report(), "", say_nothing if options.quiet else say
     # On a terminal the rows themselves show the progress.
     show = False if options.progress is None and is_terminal(sys.stdout) else options.progress

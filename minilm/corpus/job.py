@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm._arrays import FloatArray, no_float_errors
+from minilm._arrays import AnyArray, FloatArray, no_float_errors
 from minilm._files import json_bytes, sync, write_json
 from minilm._pipeline import Counts, windows
 from minilm.corpus.dedupe import DeduplicationStore
@@ -28,6 +28,7 @@ from minilm.corpus.formats.columns import OtherColumns
 from minilm.corpus.formats.row import Row
 from minilm.corpus.formats.shard import Shard
 from minilm.corpus.manifest import (
+    Dtype,
     JobManifest,
     JobOptions,
     OnError,
@@ -41,6 +42,7 @@ from minilm.corpus.rows import Corpus
 from minilm.corpus.workspace import JobWorkspace
 from minilm.errors import CorpusError
 from minilm.model import MiniLM
+from minilm.quantization import quantize_embeddings, unit_ranges
 
 Progress = Callable[[Report, int], object]
 """Told how far a job is: its report, and the bytes of input that were processed."""
@@ -214,9 +216,12 @@ def encode_texts(
 
 
 @no_float_errors
-def cast(vectors: FloatArray, dtype: str) -> FloatArray:
-    """Return the vectors by the type of the output."""
-    return vectors.astype(dtype, copy=False)
+def cast(vectors: FloatArray, dtype: Dtype) -> AnyArray:
+    """Return the vectors in the type of the output; the ranges of int8 and uint8 depend on no vector."""
+    if dtype == "float16":
+        return vectors.astype(dtype, copy=False)
+    ranges = unit_ranges(vectors.shape[1]) if dtype in ("int8", "uint8") else None
+    return quantize_embeddings(vectors, dtype, ranges)
 
 
 def texts_and_others(rows: list[Row]) -> tuple[list[str], list[OtherColumns]]:

@@ -18,10 +18,12 @@ from minilm.errors import CorpusError, described
 from minilm.hub import sha256_of_files
 from minilm.model import MiniLM
 from minilm.pooling import Pooling
+from minilm.quantization import unit_ranges
 
 OnError = Literal["raise", "skip", "empty"]
 ON_ERROR: tuple[OnError, ...] = get_args(OnError)
-Dtype = Literal["float32", "float16"]
+Dtype = Literal["float32", "float16", "int8", "uint8", "binary", "ubinary"]
+DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 
 
 WEIGHTS = "model.safetensors"
@@ -36,8 +38,10 @@ class JobOptions:
     on_error : {"raise", "skip", "empty"}
         What happens to a row without text: the job fails, the row is left out, or the row is encoded as the
         empty text. "skip" and "empty" list it in ``OUTPUT.errors.jsonl``.
-    dtype : {"float32", "float16"}
-        The type of the vectors in the output.
+    dtype : {"float32", "float16", "int8", "uint8", "binary", "ubinary"}
+        The type of the vectors in the output; the last four are the precisions of
+        :func:`minilm.quantization.quantize_embeddings`. int8 and uint8 are for vectors of length 1. Their
+        ranges are those of :func:`minilm.quantization.unit_ranges`, and the manifest records them.
     dedupe : bool
         Encode each distinct text once. Their vectors are kept on disk until the job ends.
     pooling, prompt_name, batch_size
@@ -67,6 +71,15 @@ class JobOptions:
             if (value := getattr(self, name)) not in get_args(kind):
                 raise unknown_name(name, value, get_args(kind))
 
+    def ranges(self, model: MiniLM) -> list[list[float]] | None:
+        """Return the ranges of int8 and uint8; raise a CorpusError if the vectors are not normalized."""
+        if self.dtype not in ("int8", "uint8"):
+            return None
+        if not model.normalize:
+            reason = f"{self.dtype} needs vectors of length 1, and these are not normalized"
+            raise CorpusError(f"{reason}: take --normalize, or --dtype float16")
+        return unit_ranges(model.get_embedding_dimension(self.pooling)).tolist()
+
     def recorded(self, model: MiniLM, corpus: Corpus, output_kind: str) -> dict[str, Any]:
         """Return everything that the output depends on, as the manifest records it."""
         checkpoint = model.checkpoint
@@ -84,6 +97,7 @@ class JobOptions:
             "output": output_kind,
             "on_error": self.on_error,
             "dtype": self.dtype,
+            "ranges": self.ranges(model),
             "dedupe": self.dedupe,
             "max_seq_length": model.max_seq_length,
             "truncate_dim": model.truncate_dim,
@@ -130,7 +144,8 @@ def is_manifest(path: Path) -> bool:
     return isinstance(fields, dict) and fields.keys() >= {"options", "report"}
 
 
-_EXPLANATIONS = {  # a list of checksums would help nobody
+_EXPLANATIONS = {  # lists of checksums and numbers would help nobody
+    "ranges": "the ranges of its numbers are others",
     "files": "the model's tokenizer or configuration is another",
 }
 
