@@ -1,4 +1,4 @@
-"""Types of arrays, torch's tensors, an array that grows, and the best few of many scores."""
+"""Types of arrays, torch's tensors, and an array that grows."""
 
 from __future__ import annotations
 
@@ -95,49 +95,3 @@ class GrowingArray:
     def _resize(self, rows: int) -> None:
         # No caller has a reference yet. The check would fail under debuggers and coverage tools.
         self._array.resize((rows, self._array.shape[1]), refcheck=False)
-
-
-class TopK:
-    """The ``k`` highest scores of each query, from scores that come in blocks of columns.
-
-    Of equal scores the lower column wins. Blocks must come in the order of their columns. ``columns`` and
-    ``scores`` have the shape (queries, k), or fewer columns until k have come; the highest score is first.
-    """
-
-    def __init__(self, queries: int, k: int) -> None:
-        self._k = k
-        self.columns: Int64Array = np.empty((queries, 0), np.int64)
-        self.scores: FloatArray = np.empty((queries, 0), np.float32)
-
-    def add(self, scores: FloatArray, *, first_column: int) -> None:
-        """Take in scores of shape (queries, n), of the n columns from ``first_column`` on."""
-        numbers = np.arange(first_column, first_column + scores.shape[1])
-        if self.scores.shape[1] == self._k:  # an equal score of a later column loses
-            is_candidate = (scores > self.scores[:, -1:]).any(axis=0)
-            scores, numbers = scores[:, is_candidate], numbers[is_candidate]
-        if scores.shape[1] > self._k:
-            # Some queries at a time: the partition copies the scores, and the copy should stay in the cache.
-            step = max(1, _PARTITION_SCORES // scores.shape[1])
-            bands = [_highest(scores[i : i + step], self._k) for i in range(0, len(scores), step)]
-            places = np.concatenate(bands) if bands else np.empty((0, self._k), np.int64)
-            scores, columns = np.take_along_axis(scores, places, axis=1), numbers[places]
-        else:
-            columns = np.broadcast_to(numbers, scores.shape)
-        scores = np.concatenate([self.scores, scores], axis=1)
-        columns = np.concatenate([self.columns, columns], axis=1)
-        order = np.argsort(-scores, axis=1, kind="stable")[:, : self._k]
-        self.scores = np.take_along_axis(scores, order, axis=1)
-        self.columns = np.take_along_axis(columns, order, axis=1)
-
-
-_PARTITION_SCORES = 1 << 16
-
-
-def _highest(scores: FloatArray, k: int) -> Int64Array:
-    """Return the places (n, k) of the ``k`` highest scores per row, in ascending order of the places."""
-    edge = scores.shape[1] - k
-    is_high = scores >= np.partition(scores, edge, axis=1)[:, edge : edge + 1]
-    for row in np.flatnonzero(np.count_nonzero(is_high, axis=1) != k):  # equal scores at the edge, or NaN
-        is_high[row] = False
-        is_high[row, np.argsort(-scores[row], kind="stable")[:k]] = True
-    return np.nonzero(is_high)[1].reshape(-1, k)

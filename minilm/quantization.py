@@ -10,7 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm._arguments import positive_int, unknown_name
-from minilm._arrays import AnyArray, Float32Array, FloatArray, as_array, is_tensor, no_float_errors
+from minilm._arrays import (
+    AnyArray,
+    Float32Array,
+    Float64Array,
+    FloatArray,
+    as_array,
+    is_tensor,
+    no_float_errors,
+)
 from minilm.errors import import_extra
 from minilm.similarity import as_floats
 
@@ -101,11 +109,9 @@ def quantize_embeddings(
         return bits if precision == "ubinary" else (bits ^ 0x80).view(np.int8)
     if array.ndim == 2 and not len(array):
         return np.empty(array.shape, precision)
-    lowest, highest = _ranges(array, precision, ranges, calibration_embeddings)  # 2 x (E,)
-    step = (highest - lowest) / np.float32(255)
-    step = np.where(step == 0, np.float32(1), step)
-    steps = np.clip(np.floor((array - lowest) / step), 0, 255).astype(np.uint8)
-    return steps if precision == "uint8" else (steps ^ 0x80).view(np.int8)
+    lowest, step = steps(_ranges(array, precision, ranges, calibration_embeddings))
+    numbers = np.clip(np.floor((array - lowest) / step), 0, 255).astype(np.uint8)
+    return numbers if precision == "uint8" else (numbers ^ 0x80).view(np.int8)
 
 
 def _ranges(
@@ -295,7 +301,7 @@ def _search(
         raise ValueError("give corpus_embeddings or corpus_index, one of the two")
     k = positive_int("top_k", top_k)
     if index is None:
-        index = library.build(_raw_bits(as_array(corpus_embeddings), precision), precision, exact)
+        index = library.build(raw_bits(as_array(corpus_embeddings), precision), precision, exact)
     queries = np.atleast_2d(as_array(query_embeddings))  # (n, E)
     is_rescored = rescore and precision != "float32" and queries.dtype.kind == "f"
     if rescore and not is_rescored:
@@ -307,12 +313,12 @@ def _search(
         quantized = np.asarray(quantize_embeddings(queries, precision, ranges))  # type: ignore[call-overload]
     start = time.perf_counter()
     found = k * positive_int("rescore_multiplier", rescore_multiplier) if is_rescored else k
-    scores, ids = library.search(index, _raw_bits(quantized, precision), found, exact)
+    scores, ids = library.search(index, raw_bits(quantized, precision), found, exact)
     results = []
     for query, row, places in zip(queries, scores, ids, strict=True):
         kept, numbers = row[places >= 0], places[places >= 0]
         if is_rescored and len(numbers):
-            kept = _floats(library.stored(index, numbers), precision, ranges, len(query)) @ query
+            kept = dequantized(library.stored(index, numbers), precision, ranges, len(query)) @ query
             order = np.argsort(-kept, kind="stable")[:k]
             kept, numbers = kept[order], numbers[order]
         results.append([{"corpus_id": int(i), "score": float(s)} for i, s in zip(numbers, kept, strict=True)])
@@ -320,16 +326,39 @@ def _search(
     return (results, seconds, index) if output_index else (results, seconds)
 
 
-def _raw_bits(embeddings: AnyArray, precision: str) -> AnyArray:
+def raw_bits(embeddings: AnyArray, precision: str) -> AnyArray:
     """Return bytes as an index of bits reads them; "binary" is 128 less."""
     return embeddings.view(np.uint8) ^ np.uint8(0x80) if precision == "binary" else embeddings
 
 
-def _floats(stored: AnyArray, precision: str, ranges: npt.ArrayLike | None, width: int) -> FloatArray:
+def stored_type(dtype: str, width: int) -> tuple[np.dtype[Any], int]:
+    """Return the type and the number of what is stored per embedding, by its type or precision."""
+    if dtype in ("binary", "ubinary"):
+        return np.dtype("int8" if dtype == "binary" else "uint8"), -(-width // 8)
+    return np.dtype(dtype), width
+
+
+def unit_ranges(width: int) -> Float32Array:
+    """Return ranges (2, E) for embeddings of length 1 that are not known yet.
+
+    They are 10 standard deviations of the components wide to each side, and no component can exceed 1. The
+    components of all-MiniLM-L6-v2 reach 8.
+    """
+    limit = np.float32(min(1.0, 10 / width**0.5))
+    return np.stack([np.full(width, -limit), np.full(width, limit)])
+
+
+def dequantized(stored: AnyArray, precision: str, ranges: npt.ArrayLike | None, width: int) -> Float64Array:
     """Return what quantized embeddings (n, E) stand for: 0 and 1 for bits, else the start of their step."""
     if precision in ("binary", "ubinary"):
         return np.unpackbits(stored.astype(np.uint8), axis=-1)[:, :width].astype(np.float64)
-    lowest, highest = as_floats(ranges).astype(np.float32)  # type: ignore[arg-type] # 2 x (E,)
+    lowest, step = steps(ranges)  # type: ignore[arg-type]
+    numbers = stored.astype(np.float64) + (128 if precision == "int8" else 0)
+    return np.asarray(numbers * step + lowest)
+
+
+def steps(ranges: npt.ArrayLike) -> tuple[Float32Array, Float32Array]:
+    """Return where the first step of each component begins, and how wide its steps are."""
+    lowest, highest = as_floats(ranges).astype(np.float32)  # 2 x (E,)
     step = (highest - lowest) / np.float32(255)
-    steps = stored.astype(np.float64) + (128 if precision == "int8" else 0)
-    return np.asarray(steps * np.where(step == 0, np.float32(1), step) + lowest)
+    return lowest, np.where(step == 0, np.float32(1), step)

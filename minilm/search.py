@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from minilm._arguments import positive_int, whole_number
-from minilm._arrays import Int64Array, TopK, as_array, as_tensor, is_tensor, no_float_errors
+from minilm._arrays import AnyArray, FloatArray, Int64Array, as_array, as_tensor, is_tensor, no_float_errors
 from minilm._progress import progress_bar
+from minilm.fast.nearest import Scores, TopK, cosines, dot_products, resolution, tolerances
 from minilm.pooling import normalize
-from minilm.similarity import Similarity, as_floats, as_rows, cos_sim, dot_score
+from minilm.similarity import Similarity, as_floats, as_rows, cos_sim, dot_score, same_width
 
 
 class TextEncoder(Protocol):
@@ -59,7 +60,8 @@ def semantic_search(
     Returns
     -------
     list of n lists of at most ``top_k`` {"corpus_id": int, "score": float}
-        Nearest first; of equal scores the lower ``corpus_id`` first.
+        Nearest first; of equal scores the lower ``corpus_id`` first. Cosines and dot products count as equal
+        if they differ by no more than rounding may: 2**-20 of the product of the lengths in float32.
 
     Raises
     ------
@@ -77,22 +79,37 @@ def semantic_search(
     if whole_number("top_k", top_k) == 0:
         return [[] for _ in queries]
     corpus = as_array(corpus_embeddings)  # (m, E), still on disk if it was
-    if is_cosine := score_function is cos_sim:
+    is_dot = score_function in (cos_sim, dot_score)
+    if is_dot and len(corpus):
+        corpus = corpus if corpus.ndim == 2 and corpus.dtype.kind == "f" else as_rows(corpus)
+        same_width(queries, corpus)
+    tolerance = np.zeros(len(queries))
+    if score_function is cos_sim:
         queries = normalize(queries)  # once, not again for every block of the other side
-    compare = dot_score if is_cosine else score_function
-    chunks = [queries[first : first + query_chunk_size] for first in range(0, len(queries), query_chunk_size)]
-    best = [TopK(len(chunk), top_k) for chunk in chunks]
+        tolerance += resolution(queries, corpus)
+    elif is_dot and len(corpus):
+        tolerance += tolerances(queries, corpus)
+    parts = [slice(first, first + query_chunk_size) for first in range(0, len(queries), query_chunk_size)]
+    chunks = [queries[part] for part in parts]
+    best = [TopK(len(chunk), top_k, tolerance[part]) for chunk, part in zip(chunks, parts, strict=True)]
     for start in range(0, len(corpus), corpus_chunk_size):
-        block: npt.ArrayLike = corpus[start : start + corpus_chunk_size]
-        if is_cosine:
-            block = normalize(as_rows(block))
+        block = corpus[start : start + corpus_chunk_size]
         for chunk, top in zip(chunks, best, strict=True):
-            top.add(np.asarray(compare(chunk, block)), first_column=start)
+            for first, scores in _scores(score_function, chunk, block):
+                top.add(scores, first_column=start + first)
     return [
         [{"corpus_id": i, "score": score} for i, score in zip(ids, scores, strict=True)]
         for top in best
-        for ids, scores in zip(top.columns.tolist(), top.scores.tolist(), strict=True)
+        for ids, scores in zip(*(result.tolist() for result in top.best()), strict=True)
     ]
+
+
+def _scores(score_function: Similarity, queries: FloatArray, block: AnyArray) -> Scores:
+    if score_function is cos_sim:
+        return cosines(queries, block)
+    if score_function is dot_score:
+        return dot_products(queries, block)
+    return iter([(0, np.asarray(score_function(queries, block)))])
 
 
 def information_retrieval(*arguments: Any, **options: Any) -> list[list[Hit]]:  # noqa: ANN401 - as semantic_search
@@ -175,12 +192,13 @@ def paraphrase_mining_embeddings(
         for start in range(0, count, corpus_chunk_size):
             block = score_function(chunk, rows[start : start + corpus_chunk_size])
             best.add(np.asarray(block), first_column=start)
+        columns, neighbour_scores = best.best()  # (chunk, top_k + 1)
         i = np.arange(first, first + len(chunk))[:, None]  # (chunk, 1)
-        is_other = best.columns != i  # (chunk, top_k + 1)
+        is_other = columns != i
         is_other &= np.cumsum(is_other, axis=1) <= top_k
-        low, high = np.minimum(i, best.columns)[is_other], np.maximum(i, best.columns)[is_other]
+        low, high = np.minimum(i, columns)[is_other], np.maximum(i, columns)[is_other]
         codes = np.concatenate([codes, low * count + high])
-        scores = np.concatenate([scores, best.scores[is_other]])
+        scores = np.concatenate([scores, neighbour_scores[is_other]])
         codes, places = np.unique(codes, return_index=True)  # a pair may come from both of its embeddings
         scores = scores[places]
         if len(codes) > max_pairs:

@@ -63,7 +63,7 @@ def dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     >>> dot_score([1.0, 0.0], [[1.0, 0.0], [0.6, 0.8]])
     array([[1. , 0.6]])
     """
-    first, second = _same_width(as_rows(a), as_rows(b))
+    first, second = same_width(as_rows(a), as_rows(b))
     return first @ second.T
 
 
@@ -94,7 +94,7 @@ def euclidean_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     >>> euclidean_sim([0.0, 0.0], [[3.0, 4.0], [0.0, 0.0]])
     array([[-5., -0.]])
     """
-    first, second = _same_width(as_rows(a), as_rows(b))
+    first, second = same_width(as_rows(a), as_rows(b))
     # |x - y|^2 = |x|^2 + |y|^2 - 2xy loses half the digits where x and y are near; float64 has enough of them
     x, y = first.astype(np.float64), second.astype(np.float64)
     squares = (x * x).sum(axis=1)[:, None] + (y * y).sum(axis=1) - 2 * (x @ y.T)  # (n, m)
@@ -113,7 +113,7 @@ def manhattan_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     >>> manhattan_sim([0.0, 0.0], [[3.0, 4.0], [0.0, 0.0]])
     array([[-7., -0.]])
     """
-    first, second = _same_width(as_rows(a), as_rows(b))
+    first, second = same_width(as_rows(a), as_rows(b))
     scores = np.empty((len(first), len(second)), np.result_type(first, second))  # (n, m)
     # one row at a time: all differences at once would take n x m x E numbers
     for row, x in zip(scores, first, strict=True):
@@ -265,14 +265,15 @@ def _refuse_missing(rows: Iterable[object]) -> None:
             raise ValueError(f"embeddings must be numbers, not missing: embeddings[{index}] is None")
 
 
-def _same_width(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
+def same_width(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return both arrays of embeddings; raise ValueError if they differ in width."""
     if first.shape[-1] != second.shape[-1]:
         raise ValueError(f"embeddings of widths {first.shape[-1]} and {second.shape[-1]} cannot be compared")
     return first, second
 
 
 def _pairs(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-    first, second = _same_width(as_floats(a), as_floats(b))
+    first, second = same_width(as_floats(a), as_floats(b))
     if first.ndim == second.ndim == 2 and len(first) != len(second) and 1 not in (len(first), len(second)):
         raise ValueError(f"{len(first)} embeddings and {len(second)} are not pairs")
     return first, second

@@ -1,14 +1,12 @@
-"""_arrays.py: an array that grows, and the best of many scores, held to what plain numpy gives."""
+"""_arrays.py: an array that grows, and what becomes an array or a tensor."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from minilm._arrays import GrowingArray, TopK, as_array, as_tensor, as_tensors, is_tensor
+from minilm._arrays import GrowingArray, as_array, as_tensor, as_tensors, is_tensor
 
 
 @pytest.mark.parametrize("expected_rows", [0, 1, 3, 7, 20])
@@ -37,33 +35,6 @@ def test_rows_of_another_width_are_refused() -> None:
     growing = GrowingArray(0, 3)
     with pytest.raises(ValueError, match="could not broadcast"):
         growing.extend([np.ones(2, np.float32)])
-
-
-@given(
-    seed=st.integers(0, 10**6),
-    queries=st.integers(0, 4),
-    columns=st.integers(0, 60),
-    k=st.integers(1, 70),
-    block=st.integers(1, 70),
-    distinct=st.integers(1, 50),
-)
-def test_the_best_are_those_of_a_stable_sort(
-    seed: int, queries: int, columns: int, k: int, block: int, distinct: int
-) -> None:
-    scores = np.random.default_rng(seed).integers(0, distinct, (queries, columns)).astype(np.float32)
-    top = TopK(queries, k)
-    for start in range(0, columns, block):
-        top.add(scores[:, start : start + block], first_column=start)
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    np.testing.assert_array_equal(top.columns, order)
-    np.testing.assert_array_equal(top.scores, np.take_along_axis(scores, order, axis=1))
-
-
-def test_a_wider_type_of_scores_is_kept() -> None:
-    top = TopK(1, 2)
-    top.add(np.array([[1.0, 1.0 + 1e-12, 0.0]]), first_column=5)
-    assert top.columns.tolist() == [[6, 5]]
-    assert top.scores.dtype == np.float64
 
 
 def test_whatever_holds_numbers_becomes_an_array() -> None:

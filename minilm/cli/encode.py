@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from minilm._progress import progress_bar
-from minilm.cli.errors import Failure, Interrupted, UsageError, argument_errors, flag, option_errors
+from minilm.cli.errors import Interrupted, UsageError, argument_errors, flag, option_errors, stop_at_signal
 from minilm.cli.options import add_model_options, load_model, real_number, say_truncated, select, whole_number
-from minilm.cli.terminal import is_terminal, put_json, say
+from minilm.cli.progress import job_progress
+from minilm.cli.terminal import is_terminal, put_json, say, say_nothing, silence_warnings
 from minilm.corpus.formats.columns import check_columns
 from minilm.corpus.formats.input_file import Dialect
 from minilm.corpus.formats.json_values import json_rows
 from minilm.corpus.formats.registry import FORMATS, OUTPUTS
 from minilm.corpus.formats.shard import EMBEDDING
-from minilm.corpus.job import Progress, cast, encode_corpus, encode_texts, shards, split_valid
-from minilm.corpus.manifest import ON_ERROR, JobOptions, Report
+from minilm.corpus.job import cast, encode_corpus, encode_texts, shards, split_valid
+from minilm.corpus.manifest import DTYPES, ON_ERROR, JobOptions, Report
 from minilm.corpus.rows import Corpus
 from minilm.corpus.workspace import JobWorkspace
 from minilm.model import MiniLM
@@ -60,9 +56,10 @@ def add_encode(parser: argparse.ArgumentParser) -> None:
     on_error = "for a row without text: stop, leave it out, or encode an empty text (default: %(default)s)"
     add("--on-error", choices=ON_ERROR, default="raise", help=on_error)
     add("--overwrite", action="store_true", help="start again, and replace the output at the end")
-    add("--progress", action=toggle, help="show a progress bar (default: if stderr is a terminal)")
-    types = ("float32", "float16")
-    add("--dtype", choices=types, default=types[0], help="type of the vectors (default: %(default)s)")
+    progress = "show a progress bar (default: if stderr is a terminal; else a line every 30 seconds)"
+    add("--progress", action=toggle, help=progress)
+    add("--quiet", action="store_true", help="print errors only")
+    add("--dtype", choices=DTYPES, default=DTYPES[0], help="type of the vectors (default: %(default)s)")
     size = "encode about N short texts at once (default: %(default)s)"
     add("--batch-size", type=whole_number, default=32, metavar="N", help=size)
     add("--pooling", choices=sorted(POOLING), help="how token vectors become one (default: the checkpoint's)")
@@ -83,6 +80,11 @@ def add_encode(parser: argparse.ArgumentParser) -> None:
 def run_encode(options: argparse.Namespace) -> None:
     """Run ``minilm encode``."""
     _settle_keep(options)
+    if options.quiet:
+        if options.progress:
+            raise UsageError("--progress and --quiet exclude each other")
+        options.progress = False
+        silence_warnings()
     if options.output == "":
         raise UsageError("--output is empty: give the file to write")
     output = Path(options.output) if options.output else None
@@ -90,21 +92,22 @@ def run_encode(options: argparse.Namespace) -> None:
         raise UsageError(f"--output must name a file or folder, not {options.output!r}")
     check = _check_ray_options if options.engine == "ray" else _check_local_options
     check(options, output)
-    corpus = _corpus(options)
+    workspace = JobWorkspace(output) if output else None
+    corpus = _corpus(options, workspace.own_files if workspace else ())
     if (options.column is not None or options.keep) and set(corpus.formats) == {"text"}:
         option = "--keep" if options.column is None else "--column"  # a file's name may hide that it is CSV
         raise UsageError(
             f"{option} is for input that has columns, and this is read as plain text (see --format)"
         )
-    if output and not output.parent.is_dir():
-        raise Failure(f"{output.parent}: No such directory")
+    if workspace:  # what cannot be written is refused before the model is loaded
+        workspace.check_output(corpus.paths, overwrite=options.overwrite)
     model = load_model(options)
     if options.normalize is not None:
         model.normalize = options.normalize
     with option_errors("prompt_name", "pooling", "address"):
         model.resolve_prompt(prompt_name=options.prompt_name)
-        if output:
-            _encode_to_file(options, model, corpus, output)
+        if workspace:
+            _encode_to_file(options, model, corpus, workspace)
         else:
             _encode_to_stdout(options, model, corpus)
 
@@ -122,11 +125,12 @@ def _delimiter(value: str) -> str:
     return "\t" if value in ("\\t", "tab") else value
 
 
-def _corpus(options: argparse.Namespace) -> Corpus:
+def _corpus(options: argparse.Namespace, exclude: Sequence[Path]) -> Corpus:
     with argument_errors(UsageError, {**{name: flag(name) for name in _DIALECT}, "header": "--no-header"}):
         dialect = Dialect(**{name: getattr(options, name) for name in _DIALECT})
         names = ("format", "column", "keep", "limit")
-        return Corpus(options.input, dialect=dialect, **{name: getattr(options, name) for name in names})
+        settings = {name: getattr(options, name) for name in names}
+        return Corpus(options.input, dialect=dialect, exclude=exclude, **settings)
 
 
 def _check_local_options(options: argparse.Namespace, output: Path | None) -> None:
@@ -151,9 +155,15 @@ def _check_ray_options(options: argparse.Namespace, output: Path | None) -> None
         raise UsageError("--dedupe is not for --engine ray: its machines do not know each other's texts")
 
 
-def _encode_to_file(options: argparse.Namespace, model: MiniLM, corpus: Corpus, output: Path) -> None:
+def _encode_to_file(
+    options: argparse.Namespace, model: MiniLM, corpus: Corpus, workspace: JobWorkspace
+) -> None:
+    output, note = workspace.output, say_nothing if options.quiet else say
     job = JobOptions(**{field.name: getattr(options, field.name) for field in fields(JobOptions)})
-    with _stop_at_interrupt() as stop, _progress(corpus, options.progress) as advance:
+    resumes = workspace.is_in_progress and not options.overwrite
+    total = None if options.limit else corpus.total_bytes
+    progress = job_progress(total, options.progress, note, resumes=resumes)
+    with stop_at_signal(note) as stop, progress as advance:
         if options.engine == "ray":
             from minilm.corpus.ray.cluster import ClusterOptions
             from minilm.corpus.ray.job import encode_on_ray
@@ -162,15 +172,18 @@ def _encode_to_file(options: argparse.Namespace, model: MiniLM, corpus: Corpus, 
             report = encode_on_ray(model, corpus, output, job, cluster, advance=advance, stop=stop)
         else:
             report = encode_corpus(model, corpus, output, job, advance=advance, stop=stop)
-    if stop.is_set() and JobWorkspace(output).is_in_progress:
+    if stop.is_set() and workspace.is_in_progress:
         command = "the same command without --overwrite" if options.overwrite else "the same command"
-        raise Interrupted(f"interrupted after {report.inputs:,} rows; {command} goes on from there")
+        raise Interrupted(
+            f"interrupted after {report.inputs:,} rows; {command} goes on from there", stop.signal
+        )
     if report.errors:
         what = "encoded as empty texts" if options.on_error == "empty" else "left out"
-        say(f"{report.errors:,} rows had no text and were {what}: {output}.errors.jsonl lists them")
+        note(f"{report.errors:,} rows had no text and were {what}: {output}.errors.jsonl lists them")
     if options.dedupe:
-        say(f"{report.encoded:,} distinct of {report.rows:,} texts were encoded")
-    say_truncated(model, report.truncated, report.encoded)
+        note(f"{report.encoded:,} distinct of {report.rows:,} texts were encoded")
+    say_truncated(model, report.truncated, report.encoded, note)
+    note(advance.summary(output))
 
 
 def ray_arguments(options: argparse.Namespace) -> dict[str, Any]:
@@ -186,11 +199,12 @@ def ray_arguments(options: argparse.Namespace) -> dict[str, Any]:
 
 def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus) -> None:
     prompt_text = model.resolve_prompt(prompt_name=options.prompt_name)
-    job = JobOptions(pooling=options.pooling, batch_size=options.batch_size)
-    report, column = Report(), ""
+    job = JobOptions(dtype=options.dtype, pooling=options.pooling, batch_size=options.batch_size)
+    job.ranges(model)  # refuses what cannot be quantized
+    report, column, note = Report(), "", say_nothing if options.quiet else say
     # On a terminal the rows themselves show the progress.
     show = False if options.progress is None and is_terminal(sys.stdout) else options.progress
-    with _progress(corpus, show) as advance:
+    with job_progress(corpus.total_bytes, show, note) as advance:
         reader = corpus.read()
         advance(report, 0)
         for window in shards(reader):
@@ -205,45 +219,4 @@ def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus
                 put_json({column: row.text or "", **other, options.embedding_column: vector})
             report.rows += len(rows)
             advance(report, reader.position)
-    say_truncated(model, report.truncated, report.encoded)
-
-
-@contextmanager
-def _stop_at_interrupt() -> Iterator[threading.Event]:
-    """Set an event at the first Ctrl-C, to finish the shard that is being encoded; stop at the second."""
-    stop = threading.Event()
-
-    def on_interrupt(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a handler
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        say("finishing the rows in hand; Ctrl-C again stops at once")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    previous = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-@contextmanager
-def _progress(corpus: Corpus, show: bool | None) -> Iterator[Progress]:
-    """Show a bar over the bytes of the input, with the time left and texts and tokens per second."""
-    start: tuple[float, int, int] | None = None
-    with progress_bar(show, corpus.total_bytes, unit="B", unit_scale=True) as bar:
-
-        def advance(report: Report, position: int) -> None:
-            nonlocal start
-            if start is None:  # the bar counts the work of an earlier run, and the speed does not
-                start = time.perf_counter(), report.rows, report.tokens
-                bar.initial = position
-            started, rows, tokens = start
-            seconds = max(time.perf_counter() - started, 1e-9)
-            texts_speed, tokens_speed = (report.rows - rows) / seconds, (report.tokens - tokens) / seconds
-            bar.set_postfix_str(f"{texts_speed:,.0f} texts/s, {tokens_speed:,.0f} tokens/s", refresh=False)
-            bar.update(position - bar.n)
-
-        yield advance
+    say_truncated(model, report.truncated, report.encoded, note)

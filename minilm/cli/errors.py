@@ -1,11 +1,17 @@
-"""The errors that end a command, and what they become: an exit code and one line on stderr."""
+"""What ends a command, errors and signals, and what it becomes: an exit code and one line on stderr."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from types import FrameType
 
 from minilm.errors import MiniLMError, described
+
+# Ctrl-C, a request to end, and the end of the terminal or connection that the command was started from.
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Failure(Exception):  # noqa: N818 - the answer of the command, not an error of the program
@@ -17,7 +23,11 @@ class UsageError(Exception):
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user pressed Ctrl-C, and the message says what is left."""
+    """A signal ended the command: Ctrl-C or another; the message says what is left."""
+
+    def __init__(self, message: str = "interrupted", number: int = signal.SIGINT) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 def exit_code(error: BaseException) -> tuple[int, str]:
@@ -25,7 +35,8 @@ def exit_code(error: BaseException) -> tuple[int, str]:
     if isinstance(error, UsageError):
         return 2, str(error)
     if isinstance(error, KeyboardInterrupt):
-        return 130, str(error) or "interrupted"
+        number = error.number if isinstance(error, Interrupted) else signal.SIGINT
+        return 128 + number, str(error) or "interrupted"  # as a shell has it
     if isinstance(error, (Failure, MiniLMError)):
         return 1, str(error)
     if isinstance(error, MemoryError):
@@ -61,3 +72,52 @@ def option_errors(*names: str) -> AbstractContextManager[None]:
 def flag(name: str) -> str:
     """Return the option for an argument of the library: ``--max-texts`` for ``max_texts``."""
     return "--" + name.replace("_", "-")
+
+
+class Stop(threading.Event):
+    """Set once a signal has asked a job to end, whose number is then ``signal``."""
+
+    signal = signal.SIGINT
+
+
+def interrupted_at_signal() -> AbstractContextManager[None]:
+    """Raise :class:`Interrupted` at a signal, in place of the sudden end that most of them are."""
+    return _handled(_interrupt)
+
+
+@contextmanager
+def stop_at_signal(announce: Callable[[str], None]) -> Iterator[Stop]:
+    """Set an event at the first signal, so that a job finishes its shard; stop at once at the second."""
+    stop = Stop()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            _interrupt(number, frame)
+        stop.signal = signal.Signals(number)
+        stop.set()
+        again = "Ctrl-C again" if number == signal.SIGINT else "a second signal"
+        announce(f"finishing the rows in hand; {again} stops at once")
+
+    with _handled(on_signal):
+        yield stop
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
+    raise Interrupted(number=number)
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let a function handle the signals, where Python allows it: in the main thread."""
+    previous = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS:
+            # What is ignored stays so: SIGHUP under nohup, Ctrl-C in the background of a script. And None is
+            # a handler that Python could not restore.
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                previous[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, restored in previous.items():
+            signal.signal(number, restored)

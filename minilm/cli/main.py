@@ -1,6 +1,7 @@
 """The ``minilm`` command: parse the options, run the command, and end with an exit code.
 
-Exit codes: 0 for success, 1 if the job failed, 2 for wrong usage, 130 after Ctrl-C, 70 for a bug in minilm.
+Exit codes: 0 for success, 1 if the job failed, 2 for wrong usage, 70 for a bug in minilm, 130 after Ctrl-C,
+143 after SIGTERM, 129 after SIGHUP.
 Every failure is one line on stderr. ``MINILM_DEBUG=1`` prints the traceback before it.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Collection, Sequence
 from importlib import import_module
 
 from minilm import __version__
-from minilm.cli.errors import exit_code
+from minilm.cli.errors import exit_code, interrupted_at_signal
 from minilm.cli.options import Parser
 from minilm.cli.terminal import finish_stdout, hold_standard_streams, output_streams, say, say_traceback
 
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     hold_standard_streams()
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        with output_streams():
+        with output_streams(), interrupted_at_signal():
             command = next((argument for argument in arguments if not argument.startswith("-")), "")
             options = make_parser([command]).parse_args(arguments)
             options.run(options)

@@ -84,10 +84,10 @@ def locate_model(options: argparse.Namespace) -> Checkpoint:
         return find_checkpoint(options.model, **select(options, *SOURCE))
 
 
-def say_truncated(model: MiniLM, truncated: int, total: int) -> None:
+def say_truncated(model: MiniLM, truncated: int, total: int, note: Callable[[str], None] = say) -> None:
     """Say how many texts were cut, if any were."""
     if truncated:
-        say(model.pipeline.truncation_message(Counts(texts=total, truncated=truncated)))
+        note(model.pipeline.truncation_message(Counts(texts=total, truncated=truncated)))
 
 
 def published_checksums(checkpoint: Checkpoint) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minilm.cli.errors import Failure, UsageError, argument_errors
+from minilm.cli.errors import Failure, UsageError, argument_errors, option_errors
 from minilm.cli.options import add_model_options, load_model, whole_number
 from minilm.cli.terminal import printable, put, put_json, text_argument
 from minilm.corpus.formats.registry import input_format
@@ -24,6 +24,10 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     add("query", nargs="*", type=text_argument, metavar="QUERY", help="one or more texts to search for")
     add("--queries", metavar="FILE", help="read one query per line or row; - is stdin")
     add("-k", type=whole_number, default=10, metavar="N", help="hits per query (default: %(default)s)")
+    name = "column of the vectors (default: as minilm encode wrote it)"
+    add("--embedding-column", metavar="NAME", help=name)
+    multiplier = "of int8, uint8 or binary vectors, score N times -k candidates exactly (default: 4)"
+    add("--rescore-multiplier", type=whole_number, metavar="N", help=multiplier)
     add("--json", action="store_true", help="print one line of JSON per query, with all digits")
     add_model_options(parser)
 
@@ -33,10 +37,12 @@ def run_search(options: argparse.Namespace) -> None:
     queries = [*options.query, *_queries_of_file(options.queries)]
     if not queries:
         raise UsageError("no query: give one, or --queries FILE")
-    path = Path(options.index)
+    if "://" in options.index:
+        raise UsageError(f"INDEX must be on this machine, and {options.index} is not: copy it first")
+    path = Path(options.index).expanduser()
     if not path.name:
         raise UsageError(f"INDEX must name a file or folder, not {options.index!r}")
-    index = Index(path)
+    index = Index(path, embedding_column=options.embedding_column)
     if not index.path.exists():
         raise Failure(f"{index.path}: No such file or directory")
     model = _model_of_index(index, options)
@@ -47,7 +53,11 @@ def run_search(options: argparse.Namespace) -> None:
     names = {f"inputs[{number}]": f"query {number + 1}" for number in range(len(queries))}
     with argument_errors(Failure, {**names, "pooling": f"{index.path}: pooling"}):
         vectors = model.encode_query(queries, pooling=pooling)
-    for query, hits in zip(queries, index.search(np.ascontiguousarray(vectors), options.k), strict=True):
+    with option_errors("rescore_multiplier"):
+        found = index.search(
+            np.ascontiguousarray(vectors), options.k, rescore_multiplier=options.rescore_multiplier
+        )
+    for query, hits in zip(queries, found, strict=True):
         _put_hits(query, hits, as_json=options.json, is_only_query=len(queries) == 1)
 
 

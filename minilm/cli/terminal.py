@@ -55,6 +55,10 @@ def say(message: str) -> None:
     _put_error(f"minilm: {' '.join(message.split())}")
 
 
+def say_nothing(message: str) -> None:
+    """Print nothing, where the user wants errors only."""
+
+
 def say_traceback(error: BaseException) -> None:
     """Print the traceback of an error to stderr, if stderr is open."""
     for line in "".join(traceback.format_exception(error)).splitlines():
@@ -96,6 +100,12 @@ def output_streams() -> Iterator[None]:
             flush_stdout()
             raise
         flush_stdout()
+
+
+def silence_warnings() -> None:
+    """Let :func:`output_streams` pass on neither warnings nor what is being downloaded."""
+    warnings.simplefilter("ignore")
+    logging.getLogger("minilm.hub").setLevel(logging.WARNING)
 
 
 def flush_stdout() -> None:

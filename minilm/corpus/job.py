@@ -20,19 +20,29 @@ from typing import Any
 
 import numpy as np
 
-from minilm._arrays import FloatArray, no_float_errors
+from minilm._arrays import AnyArray, FloatArray, no_float_errors
 from minilm._files import json_bytes, sync, write_json
 from minilm._pipeline import Counts, windows
 from minilm.corpus.dedupe import DeduplicationStore
 from minilm.corpus.formats.columns import OtherColumns
 from minilm.corpus.formats.row import Row
 from minilm.corpus.formats.shard import Shard
-from minilm.corpus.manifest import JobManifest, JobOptions, OnError, Report, damage_named, read_manifest
+from minilm.corpus.manifest import (
+    Dtype,
+    JobManifest,
+    JobOptions,
+    OnError,
+    Report,
+    check_rows,
+    damage_named,
+    read_manifest,
+)
 from minilm.corpus.output import ShardWriter, make_writer
 from minilm.corpus.rows import Corpus
 from minilm.corpus.workspace import JobWorkspace
 from minilm.errors import CorpusError
 from minilm.model import MiniLM
+from minilm.quantization import quantize_embeddings, unit_ranges
 
 Progress = Callable[[Report, int], object]
 """Told how far a job is: its report, and the bytes of input that were processed."""
@@ -77,7 +87,16 @@ def encode_corpus(
     options = options or JobOptions()
     recorded = options.recorded(model, corpus, output.suffix)
     workspace = JobWorkspace(output)
-    if report := workspace.finished_report(corpus, recorded, overwrite=options.overwrite):
+
+    def compare_rows(fields: dict[str, Any]) -> None:
+        reader = corpus.read()
+        for _ in reader:
+            pass
+        check_rows(fields["inputs"], reader.inputs, output)
+
+    if report := workspace.finished_report(
+        corpus, recorded, overwrite=options.overwrite, compare_rows=compare_rows
+    ):
         advance(report, corpus.total_bytes or 0)
         return report
     with workspace.locked(overwrite=options.overwrite):
@@ -98,15 +117,16 @@ class _LocalJob:
     advance: Progress
 
     def __post_init__(self) -> None:
-        self.manifest = JobManifest(self.recorded)
+        self._reader = self.corpus.read()
+        inputs = self._reader.inputs
+        self.manifest = JobManifest(self.recorded, inputs)
         if self.workspace.is_in_progress:
-            fields = read_manifest(self.workspace.manifest, self.recorded, self.workspace.output)
+            fields = read_manifest(self.workspace.manifest, self.recorded, inputs, self.workspace.output)
             with damage_named(self.workspace.manifest):
                 report = Report(**fields["report"])
                 self.manifest = JobManifest(**{**fields, "options": self.recorded, "report": report})
         self._width = self.model.get_embedding_dimension(self.options.pooling)
         self._errors = self.workspace.folder / "errors.jsonl"
-        self._reader = self.corpus.read()
 
     def run(self, stop: threading.Event) -> None:
         """Process all remaining shards and publish the output, or return early if ``stop`` is set."""
@@ -123,7 +143,7 @@ class _LocalJob:
         if report.inputs:
             for _ in islice(rows, report.inputs):  # processed by earlier runs
                 pass
-            self.workspace.check_stdin(self._reader.stdin_sha256, self.manifest.stdin_sha256)
+            check_rows(self.manifest.inputs, self._reader.inputs, self.workspace.output)
         # An earlier run may have written more after its last manifest.
         writer.rewind(self.manifest.marks)
         with self._errors.open("ab") as file:
@@ -167,8 +187,8 @@ class _LocalJob:
         manifest.marks.append(writer.write(Shard(number, texts, prepared, vectors)))
         report.rows += len(valid)
         report.inputs += len(window)
-        manifest.ends.append(report.rows)
-        manifest.stdin_sha256 = self._reader.stdin_sha256
+        self._reader.check_unchanged()
+        manifest.inputs = self._reader.inputs
         write_json(self.workspace.manifest, asdict(manifest))
 
 
@@ -196,9 +216,12 @@ def encode_texts(
 
 
 @no_float_errors
-def cast(vectors: FloatArray, dtype: str) -> FloatArray:
-    """Return the vectors by the type of the output."""
-    return vectors.astype(dtype, copy=False)
+def cast(vectors: FloatArray, dtype: Dtype) -> AnyArray:
+    """Return the vectors in the type of the output; the ranges of int8 and uint8 depend on no vector."""
+    if dtype == "float16":
+        return vectors.astype(dtype, copy=False)
+    ranges = unit_ranges(vectors.shape[1]) if dtype in ("int8", "uint8") else None
+    return quantize_embeddings(vectors, dtype, ranges)
 
 
 def texts_and_others(rows: list[Row]) -> tuple[list[str], list[OtherColumns]]:

@@ -12,15 +12,18 @@ from typing import Any, Literal, get_args
 from minilm._arguments import unknown_name
 from minilm._files import errors_named
 from minilm.corpus.formats.shard import EMBEDDING
+from minilm.corpus.identity import InputRecord, file_difference, row_difference
 from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError, described
 from minilm.hub import sha256_of_files
 from minilm.model import MiniLM
 from minilm.pooling import Pooling
+from minilm.quantization import unit_ranges
 
 OnError = Literal["raise", "skip", "empty"]
 ON_ERROR: tuple[OnError, ...] = get_args(OnError)
-Dtype = Literal["float32", "float16"]
+Dtype = Literal["float32", "float16", "int8", "uint8", "binary", "ubinary"]
+DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 
 
 WEIGHTS = "model.safetensors"
@@ -35,8 +38,10 @@ class JobOptions:
     on_error : {"raise", "skip", "empty"}
         What happens to a row without text: the job fails, the row is left out, or the row is encoded as the
         empty text. "skip" and "empty" list it in ``OUTPUT.errors.jsonl``.
-    dtype : {"float32", "float16"}
-        The type of the vectors in the output.
+    dtype : {"float32", "float16", "int8", "uint8", "binary", "ubinary"}
+        The type of the vectors in the output; the last four are the precisions of
+        :func:`minilm.quantization.quantize_embeddings`. int8 and uint8 are for vectors of length 1. Their
+        ranges are those of :func:`minilm.quantization.unit_ranges`, and the manifest records them.
     dedupe : bool
         Encode each distinct text once. Their vectors are kept on disk until the job ends.
     pooling, prompt_name, batch_size
@@ -66,6 +71,15 @@ class JobOptions:
             if (value := getattr(self, name)) not in get_args(kind):
                 raise unknown_name(name, value, get_args(kind))
 
+    def ranges(self, model: MiniLM) -> list[list[float]] | None:
+        """Return the ranges of int8 and uint8; raise a CorpusError if the vectors are not normalized."""
+        if self.dtype not in ("int8", "uint8"):
+            return None
+        if not model.normalize:
+            reason = f"{self.dtype} needs vectors of length 1, and these are not normalized"
+            raise CorpusError(f"{reason}: take --normalize, or --dtype float16")
+        return unit_ranges(model.get_embedding_dimension(self.pooling)).tolist()
+
     def recorded(self, model: MiniLM, corpus: Corpus, output_kind: str) -> dict[str, Any]:
         """Return everything that the output depends on, as the manifest records it."""
         checkpoint = model.checkpoint
@@ -76,7 +90,6 @@ class JobOptions:
             "revision": checkpoint.revision,
             "sha256": files.pop(WEIGHTS, ""),  # empty for weights in parts, which are among the files
             "files": files,  # all others
-            "input": corpus.identity(),
             "column": corpus.column,
             "keep": corpus.keep if isinstance(corpus.keep, bool) else list(corpus.keep),
             "limit": corpus.limit,
@@ -85,6 +98,7 @@ class JobOptions:
             "output": output_kind,
             "on_error": self.on_error,
             "dtype": self.dtype,
+            "ranges": self.ranges(model),
             "dedupe": self.dedupe,
             "max_seq_length": model.max_seq_length,
             "truncate_dim": model.truncate_dim,
@@ -111,11 +125,10 @@ class JobManifest:
     """How far a job is that processes one shard after the other."""
 
     options: dict[str, Any]
+    inputs: list[InputRecord]
     report: Report = field(default_factory=Report)
     marks: list[int] = field(default_factory=list)  # the writer's mark of each shard
-    ends: list[int] = field(default_factory=list)  # rows of the output up to the end of each shard
     error_bytes: int = 0  # length of the list of rows without text
-    stdin_sha256: str = ""  # of the rows from standard input that were processed
 
 
 def manifest_path(output: Path) -> Path:
@@ -123,14 +136,28 @@ def manifest_path(output: Path) -> Path:
     return output.with_name(output.name + ".manifest.json")
 
 
-_EXPLANATIONS = {  # lists of paths, sizes, times and checksums would help nobody
-    "input": "the input is another, or has changed",
+def is_manifest(path: Path) -> bool:
+    """Whether a file is the manifest of a finished job, and does not only have the name of one."""
+    try:
+        fields = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(fields, dict) and fields.keys() >= {"options", "report"}
+
+
+_EXPLANATIONS = {  # lists of checksums and numbers would help nobody
+    "ranges": "the ranges of its numbers are others",
     "files": "the model's tokenizer or configuration is another",
 }
 
 
-def read_manifest(path: Path, options: dict[str, Any], output: Path) -> dict[str, Any]:
-    """Return the fields of a manifest; raise a CorpusError if it is damaged or has other options."""
+def read_manifest(
+    path: Path, options: dict[str, Any], inputs: Sequence[InputRecord], output: Path
+) -> dict[str, Any]:
+    """Return the fields of a manifest; raise a CorpusError if it is damaged or of another job.
+
+    The inputs are compared by their sizes only: :func:`check_rows` compares their rows.
+    """
     with damage_named(path):
         fields: dict[str, Any] = json.loads(path.read_bytes())
         recorded = dict(fields["options"])
@@ -141,9 +168,23 @@ def read_manifest(path: Path, options: dict[str, Any], output: Path) -> dict[str
             _EXPLANATIONS.get(name, f"{name} was {recorded.get(name)!r} and is {options[name]!r}")
             for name in different
         )
-        reason = f"{output} was begun with other options: {changes}"
-        raise CorpusError(f"{reason}. Take another name, or --overwrite")
+        raise _another_job(output, f"options: {changes}")
+    with damage_named(path):
+        fields["inputs"] = [InputRecord(**record) for record in fields["inputs"]]
+        difference = file_difference(fields["inputs"], inputs)
+    if difference:
+        raise _another_job(output, f"inputs: {difference}")
     return fields
+
+
+def check_rows(recorded: Sequence[InputRecord], read: Sequence[InputRecord], output: Path) -> None:
+    """Raise a CorpusError unless the rows that were read are the recorded ones."""
+    if difference := row_difference(recorded, read):
+        raise _another_job(output, f"rows from {difference}")
+
+
+def _another_job(output: Path, difference: str) -> CorpusError:
+    return CorpusError(f"{output} was begun with other {difference}. Take another name, or --overwrite")
 
 
 def damage_named(path: Path) -> AbstractContextManager[None]:

@@ -38,11 +38,12 @@ class _Match(NamedTuple):
     below: str  # the part of the path below the directory, or below the first wildcard, that was asked for
 
 
-def expand_inputs(inputs: Sequence[str | InputPath]) -> list[InputPath]:
+def expand_inputs(inputs: Sequence[str | InputPath], exclude: Sequence[Path] = ()) -> list[InputPath]:
     """Return the files that patterns, directories and URLs stand for; an InputPath stands for itself.
 
     The files of a directory are its Parquet files at any depth, in natural order: part.2 before part.10.
     Directories such as ``year=2024`` below it, or below a wildcard, give each file values of partitions.
+    What is in ``exclude``, such as the output of an earlier run, no directory and no pattern stands for.
 
     Raises
     ------
@@ -60,8 +61,24 @@ def expand_inputs(inputs: Sequence[str | InputPath]) -> list[InputPath]:
         elif item == STDIN:
             found.append(InputPath(STDIN))
         else:
-            found += _matches(str(item))
+            found += _included(str(item), _matches(str(item)), exclude)
     return _with_partitions(found)
+
+
+def _included(pattern: str, matches: list[_Match], exclude: Sequence[Path]) -> list[_Match]:
+    included = [match for match in matches if not match.below or not is_within(match.path, exclude)]
+    if not included:
+        but = f"{matches[0].path}, which belongs to the output"
+        raise CorpusError(f"no file matches {pattern!r} but {but}")
+    return included
+
+
+def is_within(path: str, places: Sequence[Path]) -> bool:
+    """Whether a path is one of these files or lies in one of these folders, links followed."""
+    if is_url(path):
+        return False
+    resolved = Path(path).resolve()
+    return any(resolved.is_relative_to(place.resolve()) for place in places)
 
 
 def is_url(path: str) -> bool:
@@ -89,6 +106,17 @@ def file_size(path: str) -> int | None:
             filesystem, place = _filesystem(path)
             return cast("int | None", filesystem.info(place).get("size"))
     return Path(path).stat().st_size if Path(path).is_file() else None
+
+
+def url_state(url: str) -> tuple[int | None, int | None]:
+    """Return the size of a file and its time of change in nanoseconds, as far as its server tells them."""
+    size = file_size(url)
+    with remote_errors(url):
+        filesystem, place = _filesystem(url)
+        try:
+            return size, int(filesystem.modified(place).timestamp() * 1e9)
+        except (NotImplementedError, AttributeError):
+            return size, None
 
 
 @contextmanager

@@ -5,7 +5,6 @@ A row that has no text does not stop the reading. It comes as a row with a probl
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import islice
@@ -16,6 +15,7 @@ from minilm.corpus.formats.compression import compression_of
 from minilm.corpus.formats.input_file import Dialect, InputFile
 from minilm.corpus.formats.registry import CUTTABLE, READERS, input_format
 from minilm.corpus.formats.row import Keep, Row, TextColumn
+from minilm.corpus.identity import InputRecord, WatchedInput
 from minilm.corpus.paths import STDIN, InputPath, absolute, expand_inputs, file_size, is_url
 from minilm.errors import CorpusError
 
@@ -43,6 +43,8 @@ class Corpus:
         Lines are then numbered from the first of them.
     dialect : Dialect
         The encoding of text, and how CSV and TSV are written.
+    exclude : sequence of Path
+        Files and folders that no pattern takes, such as the output of an earlier run.
 
     Attributes
     ----------
@@ -73,12 +75,13 @@ class Corpus:
     limit: int | None = None
     span: tuple[int, int] | None = None
     dialect: Dialect = field(default_factory=Dialect)
+    exclude: Sequence[Path] = ()
     paths: tuple[str, ...] = field(init=False)
     formats: tuple[str, ...] = field(init=False)
     partitions: tuple[Mapping[str, str | int | None], ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        found = expand_inputs(self.inputs)
+        found = expand_inputs(self.inputs, self.exclude)
         object.__setattr__(self, "paths", tuple(item.path for item in found))
         object.__setattr__(self, "partitions", tuple(item.partitions for item in found))
         object.__setattr__(self, "formats", tuple(self.format or input_format(path) for path in self.paths))
@@ -91,20 +94,13 @@ class Corpus:
         sizes = [None if path == STDIN else file_size(path) for path in self.paths]
         return None if None in sizes else sum(size or 0 for size in sizes)
 
-    def identity(self) -> list[list[Any]]:
-        """Return what distinguishes these inputs from others: names, sizes and times of change."""
-        rows: list[list[Any]] = [
-            [absolute(path), kind] for path, kind in zip(self.paths, self.formats, strict=True)
-        ]
-        for row, path in zip(rows, self.paths, strict=True):
-            if path == STDIN:
-                row[0] = STDIN
-            elif is_url(path):
-                row.append(file_size(path))
-            else:
-                stat = Path(path).stat()
-                row += [stat.st_size, stat.st_mtime_ns]
-        return rows
+    def identity(self) -> list[InputRecord]:
+        """Return what shows of these inputs without reading them."""
+        return [watched.record for watched in self.watched()]
+
+    def watched(self) -> list[WatchedInput]:
+        """Return an observer for each input, that takes them to be right as they are now."""
+        return [WatchedInput(path, kind) for path, kind in zip(self.paths, self.formats, strict=True)]
 
     def resolved(self, column: str | None) -> Corpus:
         """Return this corpus, with this column, as a process in another folder can read it."""
@@ -155,7 +151,8 @@ class CorpusReader:
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
         self._column = TextColumn(corpus.column, keep=corpus.keep)
-        self._digest: hashlib._Hash | None = None
+        self._inputs = corpus.watched()
+        self._current = self._unchecked = 0  # places among the inputs
         self.position = 0
         self.lines = 0
 
@@ -170,9 +167,15 @@ class CorpusReader:
         return sorted(self._column.unseen)
 
     @property
-    def stdin_sha256(self) -> str:
-        """The sha256 in hexadecimal of the rows that came from standard input; empty if none came."""
-        return self._digest.hexdigest() if self._digest else ""
+    def inputs(self) -> list[InputRecord]:
+        """The inputs, with the rows that were read so far."""
+        return [watched.record for watched in self._inputs]
+
+    def check_unchanged(self) -> None:
+        """Raise a CorpusError if an input from which rows came since the last call is not as it was."""
+        for watched in self._inputs[self._unchecked : self._current + 1]:
+            watched.check_unchanged()
+        self._unchecked = self._current
 
     def __iter__(self) -> Iterator[Row]:
         """Iterate over the rows, up to the limit."""
@@ -180,17 +183,16 @@ class CorpusReader:
 
     def _rows(self) -> Iterator[Row]:
         corpus, previous_files = self._corpus, 0
-        for number, path in enumerate(corpus.paths):
+        for number, watched in enumerate(self._inputs):
+            self._current = number
             source = corpus.source(number)
-            for row in self._rows_of(source, corpus.formats[number]):
+            for row in self._rows_of(source, watched.format):
                 self.position = previous_files + source.position
-                if path == STDIN:
-                    content = repr((row.text, row.problem, row.other_columns))
-                    self._digest = self._digest or hashlib.sha256()
-                    self._digest.update(content.encode("utf-8", "surrogatepass"))
+                watched.add(row)
                 yield row
+            watched.check_unchanged()
             self.lines = source.lines_read
-            previous_files += 0 if path == STDIN else file_size(path) or 0
+            previous_files += watched.bytes
             self.position = previous_files
         if not corpus.span:  # a block may well have no row with the column
             self._column.check_found()

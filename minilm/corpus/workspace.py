@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from minilm._files import atomic_write, rename_durably, write_json
-from minilm.corpus.manifest import Report, damage_named, manifest_path, read_manifest
-from minilm.corpus.paths import STDIN, absolute
+from minilm.corpus.identity import InputRecord, are_untouched
+from minilm.corpus.manifest import Report, damage_named, is_manifest, manifest_path, read_manifest
+from minilm.corpus.paths import STDIN, is_within
 from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError
 
 
 class JobWorkspace:
-    """The folder ``OUTPUT.incomplete/``, where a job keeps its work until the output is complete."""
+    """The folder ``OUTPUT.incomplete/``, where a job keeps its work until the output is complete.
+
+    Raises
+    ------
+    CorpusError
+        If the name of the output is so long that the names of the files beside it would be too long.
+    """
 
     def __init__(self, output: Path) -> None:
         self.output = output
@@ -25,56 +34,77 @@ class JobWorkspace:
         self.manifest = self.folder / "manifest.json"  # exists as long as there is something to resume
         self._errors = output.with_name(output.name + ".errors.jsonl")
         self._replacing = self.folder / "overwrite"  # exists if the job replaces an existing output
+        for path in (*self.files, self.folder / ("x" * 80)):  # no path in the folder is longer
+            _check_length(path, output)
 
     @property
     def is_in_progress(self) -> bool:
         """Whether a job was begun and is not finished."""
         return self.manifest.exists()
 
-    def finished_report(self, corpus: Corpus, options: dict[str, Any], *, overwrite: bool) -> Report | None:
-        """Return the report of the job if it is finished, None if not; refuse what is not from this job."""
-        self._check_inputs(corpus)
-        output, manifest = self.output, manifest_path(self.output)
-        if overwrite and output.is_dir() and not manifest.exists():
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file and folder that a job has beside the output, and the output itself."""
+        files = (manifest_path(self.output), self._errors)
+        return (self.output, self.folder, *files, *(path.with_name(path.name + ".tmp") for path in files))
+
+    @property
+    def own_files(self) -> tuple[Path, ...]:
+        """The same if they are from a job; none if they only have such names."""
+        return self.files if self.is_in_progress or is_manifest(manifest_path(self.output)) else ()
+
+    def check_output(self, inputs: Iterable[str], *, overwrite: bool) -> None:
+        """Raise a CorpusError if the output would replace what is not its own, or cannot be written."""
+        for source in inputs:
+            if source != STDIN and is_within(source, self.files):
+                reason = f"{source} is an input, and would be overwritten"
+                raise CorpusError(f"{reason}: take another name than {self.output}")
+        output = self.output
+        if overwrite and output.is_dir() and not manifest_path(output).exists():
             raise CorpusError(f"{output} is a directory, and not from here: take another name, or remove it")
-        if overwrite or not output.exists() or self._is_replacing(options):
+        if not overwrite and not self._replacing.exists():
+            self._check_origin()
+        if overwrite or not output.exists():
+            _check_folder(output.parent)
+
+    def _check_origin(self) -> None:
+        if self.output.exists() and not manifest_path(self.output).exists():
+            raise CorpusError(f"{self.output} exists, and not from here: take another name, or --overwrite")
+
+    def finished_report(
+        self,
+        corpus: Corpus,
+        options: dict[str, Any],
+        *,
+        overwrite: bool,
+        compare_rows: Callable[[dict[str, Any]], None],
+    ) -> Report | None:
+        """Return the report of the job if it is finished, None if not; refuse what is not from this job.
+
+        ``compare_rows`` is called with the fields of the manifest if a file was moved or written to. It reads
+        the rows again, and raises a CorpusError unless they are those of the job.
+        """
+        self.check_output(corpus.paths, overwrite=overwrite)
+        output, manifest, inputs = self.output, manifest_path(self.output), corpus.identity()
+        if overwrite or not output.exists() or self._is_replacing(options, inputs):
             return None
-        if not manifest.exists():
-            raise CorpusError(f"{output} exists, and not from here: take another name, or --overwrite")
-        fields = read_manifest(manifest, options, output)
-        if STDIN in corpus.paths:
-            reader = corpus.read()
-            for _ in reader:
-                pass
-            self.check_stdin(reader.stdin_sha256, fields.get("stdin_sha256", ""))
+        self._check_origin()
+        fields = read_manifest(manifest, options, inputs, output)
+        if not are_untouched(fields["inputs"], inputs):
+            compare_rows(fields)
         if self.folder.exists():  # left by a crash at the very end, or in use by a process that overwrites
             with suppress(CorpusError), self.locked():
                 self.mark_done()
         with damage_named(manifest):
             return Report(**fields["report"])
 
-    def _check_inputs(self, corpus: Corpus) -> None:
-        outputs = [path.resolve() for path in (self.output, manifest_path(self.output), self._errors)]
-        for path in corpus.paths:
-            resolved = Path(absolute(path))
-            if path != STDIN and any(resolved.is_relative_to(output) for output in outputs):
-                reason = f"{path} is an input, and would be overwritten"
-                raise CorpusError(f"{reason}: take another name than {self.output}")
-
-    def _is_replacing(self, options: dict[str, Any]) -> bool:
+    def _is_replacing(self, options: dict[str, Any], inputs: list[InputRecord]) -> bool:
         """Whether a job with these options has begun to replace the output."""
         if self._replacing.exists() and self.is_in_progress:
             with suppress(CorpusError):
-                read_manifest(self.manifest, options, self.output)
+                read_manifest(self.manifest, options, inputs, self.output)
                 return True
         return False
-
-    def check_stdin(self, sha256: str, recorded: str) -> None:
-        """Raise a CorpusError unless the rows that came from standard input are the recorded ones."""
-        if sha256 != recorded:
-            raise CorpusError(
-                f"{self.output} was begun with other rows from stdin. Take another name, or --overwrite"
-            )
 
     @contextmanager
     def locked(self, *, overwrite: bool = False) -> Iterator[Path]:
@@ -141,3 +171,24 @@ class JobWorkspace:
     def mark_done(self) -> None:
         """Let :meth:`locked` remove the folder: nothing remains to be done in it."""
         self.manifest.unlink(missing_ok=True)
+
+
+def _check_length(path: Path, output: Path) -> None:
+    """Raise a CorpusError if a file of the job would have a longer name than the file system allows."""
+    try:
+        path.lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            reason = f"the name is too long, for the job also needs the name {path.name[-30:]!r}"
+            raise CorpusError(f"{output}: {reason}. Take a shorter one") from None
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise a CorpusError unless a file can be created in this folder."""
+    if not folder.is_dir():
+        raise CorpusError(f"{folder}: No such directory")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CorpusError(f"{folder}: {error.strerror}; the output cannot be written there") from None

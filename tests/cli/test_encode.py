@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from minilm import MiniLM
+from minilm.cli import encode
 from minilm.cli.encode import ray_arguments
 from minilm.cli.main import main, make_parser
+from minilm.corpus.rows import Corpus
 from tests.cli.running import failure, run
+from tests.corpus.running import begin
 
 
 def test_encode_writes_npy_that_the_model_would_give(
@@ -21,7 +26,11 @@ def test_encode_writes_npy_that_the_model_would_give(
     texts, output = tmp_path / "texts.txt", tmp_path / "vectors.npy"
     texts.write_bytes(b"\xef\xbb\xbffirst line\r\n\nthird \xe2\x80\xa8 line\x0b\nno newline at the end")
     assert main(["encode", str(texts), "-o", str(output)]) == 0
-    assert capsys.readouterr() == ("", "")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert re.fullmatch(
+        rf"minilm: 4 rows in [0-9.]+ s \([0-9,]+ rows/s\): {re.escape(str(output))}\n", captured.err
+    )
     # a line is what newlines part: a byte order mark, a carriage return and other separators do not count
     expected = model.encode(["first line", "", "third \u2028 line\x0b", "no newline at the end"])
     np.testing.assert_array_equal(np.load(output), expected)
@@ -150,3 +159,133 @@ def test_another_dialect_is_another_job(capsys: pytest.CaptureFixture[str], tmp_
     assert main(["encode", str(source), "-o", str(output)]) == 0
     code, line = failure(capsys, "encode", str(source), "-o", str(output), "--encoding", "cp1252")
     assert (code, "encoding was None and is 'cp1252'" in line) == (1, True)
+
+
+def test_quiet_says_errors_only(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.npy"
+    source.write_text('"' + "long " * 300 + '"\nnull\n"long"\n"long"\n')
+    command = ["encode", str(source), "-o", str(output), "--on-error", "skip", "--dedupe"]
+    assert main(command) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert [re.sub(r"[0-9.,]+ (?=s |rows/s)", "", line) for line in lines] == [
+        f"minilm: 1 rows had no text and were left out: {output}.errors.jsonl lists them",
+        "minilm: 2 distinct of 3 texts were encoded",
+        "minilm: 1 of 2 texts were cut at 256 tokens (max_seq_length); the rest of them was not encoded",
+        f"minilm: 3 rows in s (rows/s): {output}",
+    ]
+    for again in (["--overwrite"], []):
+        assert main([*command, "--quiet", *again]) == 0
+        assert capsys.readouterr() == ("", "")
+    code, line = failure(capsys, "encode", str(source), "--quiet")
+    assert (code, line) == (1, f"{source}, line 2: null (--on-error skip or empty goes on)")
+    refusal = "--progress and --quiet exclude each other"
+    assert failure(capsys, *command, "--quiet", "--progress") == (2, refusal)
+
+
+@pytest.mark.parametrize("length", [238, 255, 300, 5000])
+@pytest.mark.parametrize("suffix", [".npy", ".parquet", ""])
+def test_a_name_that_is_too_long_is_refused_before_the_model_is_loaded(
+    length: int,
+    suffix: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(encode, "load_model", None)
+    (tmp_path / "in.txt").write_text("a\n")
+    output = tmp_path / ("é" * 5 + "x" * (length - 10 - len(suffix)) + suffix)  # é has two bytes
+    engine = [] if suffix else ["--engine", "ray"]
+    code, line = failure(capsys, "encode", str(tmp_path / "in.txt"), "-o", str(output), *engine)
+    assert (code, line.startswith(f"{output}: the name is too long")) == (1, True)
+    assert line.endswith("Take a shorter one")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
+
+
+def test_the_longest_name_that_is_not_refused_is_good(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('"a"\nnull\n')
+    output = tmp_path / ("x" * (255 - len(".manifest.json.tmp") - 4) + ".npy")
+    assert main(["encode", str(tmp_path / "in.jsonl"), "-o", str(output), "--on-error", "skip"]) == 0
+    assert output.exists()
+
+
+@pytest.mark.parametrize("kind", ["directory", "file", "no folder", "read-only"])
+def test_an_output_that_cannot_be_written_is_refused_before_the_model_is_loaded(
+    kind: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encode, "load_model", None)
+    (tmp_path / "in.txt").write_text("a\n")
+    output = tmp_path / "out.npy"
+    reason = f"{output} exists, and not from here: take another name, or --overwrite"
+    if kind == "directory":
+        output.mkdir()
+    elif kind == "file":
+        output.touch()
+    elif kind == "no folder":
+        output = tmp_path / "in.txt" / "out.npy"
+        reason = f"{tmp_path / 'in.txt'}: No such directory"
+    else:
+
+        def refuse(**_: object) -> None:
+            raise PermissionError(13, "Permission denied", "tmp123")
+
+        monkeypatch.setattr(tempfile, "TemporaryFile", refuse)  # root may write anywhere
+        reason = f"{tmp_path}: Permission denied; the output cannot be written there"
+    assert failure(capsys, "encode", str(tmp_path / "in.txt"), "-o", str(output)) == (1, reason)
+
+
+@pytest.mark.parametrize("pattern", ["*.jsonl", "**/*.jsonl", "{}/*.jsonl", "link/*.jsonl", "**/*"])
+def test_a_pattern_leaves_out_what_the_job_itself_has_written(
+    pattern: str,
+    model: MiniLM,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    folder = tmp_path if pattern == "link/*.jsonl" else tmp_path / "data"
+    monkeypatch.chdir(folder)
+    for name in ("a.jsonl", "b.jsonl"):
+        (tmp_path / "data" / name).write_text('"one"\nnull\n"two"\n')
+    output = str(Path("link" if folder == tmp_path else "") / "all.jsonl")
+    command = [
+        "encode",
+        pattern.format(tmp_path / "data"),
+        "-o",
+        output,
+        "--on-error",
+        "skip",
+        "--format",
+        "jsonl",
+    ]
+    with monkeypatch.context() as patched:  # a job that is interrupted has files in its folder
+        patched.setattr("minilm._pipeline.WINDOW_TEXTS", 2)
+        paths = [Path(path) for path in Corpus([command[1]], format="jsonl").paths]
+        begin(model, paths, Path(output), on_error="skip")
+        assert main(command) == 0
+    written = Path(output).read_bytes()
+    assert written.count(b"\n") == 4
+    assert Path(f"{output}.errors.jsonl").exists()
+    capsys.readouterr()
+    assert main(command) == 0
+    assert capsys.readouterr().err.splitlines()[-1] == f"minilm: {output} is complete: 4 rows"
+    assert main([*command, "--overwrite"]) == 0
+    assert Path(output).read_bytes().count(b"\n") == 4
+    capsys.readouterr()
+    code, line = failure(capsys, "encode", output, "-o", output)  # named, it is refused as before
+    assert (code, line) == (
+        1,
+        f"{output} is an input, and would be overwritten: take another name than {output}",
+    )
+
+
+def test_a_pattern_that_has_the_output_only_matches_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    source, output = tmp_path / "in.txt", tmp_path / "out.jsonl"
+    source.write_text("a\n")
+    assert main(["encode", str(source), "-o", str(output)]) == 0
+    capsys.readouterr()
+    pattern = str(tmp_path / "*.jsonl")
+    code, line = failure(capsys, "encode", pattern, "-o", str(output))
+    assert (code, line) == (1, f"no file matches {pattern!r} but {output}, which belongs to the output")

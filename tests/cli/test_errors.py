@@ -1,10 +1,24 @@
-"""The library's complaints about arguments, in the words of the command line."""
+"""minilm/cli/errors.py: complaints in the words of the command line, and signals that end a command."""
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+
 import pytest
 
-from minilm.cli.errors import Failure, UsageError, argument_errors, flag, option_errors
+from minilm.cli.errors import (
+    Failure,
+    Interrupted,
+    UsageError,
+    argument_errors,
+    exit_code,
+    flag,
+    interrupted_at_signal,
+    option_errors,
+    stop_at_signal,
+)
 
 
 def test_options_have_the_names_of_their_arguments() -> None:
@@ -39,3 +53,57 @@ def test_any_other_error_passes(error: Exception) -> None:
     with pytest.raises(type(error)) as raised, option_errors("max_texts"):
         raise error
     assert raised.value is error
+
+
+on_posix = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+
+
+@on_posix
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_ends_a_command_with_its_own_exit_code(name: str, code: int) -> None:
+    number = getattr(signal, name)
+    previous = signal.signal(number, signal.default_int_handler)
+    try:
+        with pytest.raises(Interrupted) as raised, interrupted_at_signal():
+            signal.raise_signal(number)
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, previous)
+    assert exit_code(raised.value) == (code, "interrupted")
+
+
+@on_posix
+def test_the_first_signal_stops_the_job_and_the_second_ends_it_at_once() -> None:
+    said: list[str] = []
+    with stop_at_signal(said.append) as stop:
+        assert not stop.is_set()
+        signal.raise_signal(signal.SIGTERM)
+        assert (stop.is_set(), stop.signal) == (True, signal.SIGTERM)
+        with pytest.raises(Interrupted) as raised:
+            signal.raise_signal(signal.SIGINT)
+    assert raised.value.number == signal.SIGINT
+    assert said == ["finishing the rows in hand; a second signal stops at once"]
+
+
+@on_posix
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    """Under nohup a command outlives its terminal."""
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_at_signal(print) as stop, interrupted_at_signal():
+            signal.raise_signal(signal.SIGHUP)
+        assert not stop.is_set()
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+
+
+def test_another_thread_handles_no_signals() -> None:
+    def run() -> None:
+        with stop_at_signal(print) as stop, interrupted_at_signal():
+            seen.append(stop.is_set())
+
+    seen: list[bool] = []
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert seen == [False]

@@ -87,6 +87,16 @@ def test_a_hit_is_a_score_a_row_and_a_text(
     )
 
 
+def test_a_tilde_in_quotes_is_the_home(
+    model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    np.save(tmp_path / "index.npy", model.encode(["cats", "dogs"]))
+    assert main(["search", "~/index.npy", "dogs", "-k", "1"]) == 0
+    assert capsys.readouterr().out == "1.0000  1\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -99,6 +109,18 @@ def test_a_hit_is_a_score_a_row_and_a_text(
         (["index.npy", "--queries", "bytes.txt"], 1, "bytes.txt, line 2: not UTF-8 (invalid start byte)"),
         (["index.npy", "--queries", "rows.csv"], 1, "rows.csv, line 3: no 'text'"),
         (["index.npy", "--queries", ""], 1, ""),  # an empty name is not ignored
+        (["index.npy", "cats", "--embedding-column", "v"], 1, "index.npy has no columns: leave out"),
+        (
+            ["index.npy", "cats", "--rescore-multiplier", "2"],
+            2,
+            "--rescore-multiplier is for quantized vectors",
+        ),
+        (["index.npy", "cats", "--rescore-multiplier", "0"], 2, "--rescore-multiplier must be a positive"),
+        (
+            ["s3://bucket/index.npy", "cats"],
+            2,
+            "INDEX must be on this machine, and s3://bucket/index.npy is not",
+        ),
     ],
 )
 def test_an_unusable_index_is_one_line(

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,16 +19,19 @@ import numpy as np
 import pytest
 
 from minilm import CorpusError, MiniLM
+from minilm.cli.main import main
 from minilm.corpus.index import Index
 from minilm.corpus.job import encode_corpus
 from minilm.corpus.manifest import JobOptions, Report
 from minilm.corpus.rows import Corpus
+from minilm.quantization import quantize_embeddings
 from tests.corpus.running import (
     TEXTS,
     assert_same,
     begin,
     corpus_of,
     failure,
+    read_jsonl,
     run,
     start,
     write_input,
@@ -52,6 +56,54 @@ def test_float16_and_several_inputs(model: MiniLM, tmp_path: Path) -> None:
     assert (found.row, found.text) == (4, TEXTS[4])
 
 
+@pytest.mark.parametrize("suffix", ["npy", "jsonl", "parquet"])
+@pytest.mark.parametrize("precision", ["int8", "uint8", "binary", "ubinary"])
+def test_vectors_are_written_in_fewer_bits_and_found_again(
+    precision: str, suffix: str, model: MiniLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, output = tmp_path / "in.jsonl", tmp_path / f"out.{suffix}"
+    write_input(source, "jsonl")
+    if suffix == "parquet":
+        parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    assert run(source, "-o", output, "--dtype", precision) == 0
+    options = json.loads((tmp_path / f"out.{suffix}.manifest.json").read_bytes())["options"]
+    ranges = options["ranges"] and np.array(options["ranges"], np.float32)
+    expected = quantize_embeddings(model.encode(TEXTS), precision, ranges)  # type: ignore[call-overload]
+    if suffix == "npy":
+        stored = np.load(output)
+    elif suffix == "jsonl":
+        stored = np.array([row["embedding"] for row in read_jsonl(output)])
+    else:
+        column = parquet.read_table(output)["embedding"].combine_chunks()
+        stored = column.flatten().to_numpy().reshape(len(TEXTS), -1)
+    np.testing.assert_array_equal(stored, expected)
+    if suffix != "jsonl":
+        assert stored.dtype == expected.dtype
+    assert (
+        main(["search", str(output), "I cannot log in", "-k", "1", "--rescore-multiplier", "5", "--json"])
+        == 0
+    )
+    [hit] = json.loads(capsys.readouterr().out)["hits"]
+    assert hit["row"] == 4
+    exact = float(model.encode("I cannot log in") @ model.encode(TEXTS[4]))
+    if ranges is not None:  # a step is 0.004 wide, and 384 of them are added
+        assert abs(hit["score"] - exact) < 0.01 + 384 * 0.004 * 0.05
+        assert np.abs(model.encode(TEXTS)).max() < ranges[1].min()
+
+
+def test_only_vectors_of_length_1_have_known_ranges(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "in.txt"
+    write_input(source, "txt")
+    message = (
+        "int8 needs vectors of length 1, and these are not normalized: take --normalize, or --dtype float16"
+    )
+    outputs: tuple[list[str | Path], ...] = (["-o", tmp_path / "out.npy"], [])
+    for output in outputs:
+        assert failure(capsys, source, *output, "--dtype", "int8", "--no-normalize") == (1, message)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 @pytest.mark.parametrize("suffix", ["npy", "jsonl", "parquet"])
 def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(suffix: str, tmp_path: Path) -> None:
@@ -68,6 +120,8 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(suffix: str, tmp_path
     generator = random.Random(2)
     kills = 0
     for _ in range(KILLS):
+        shutil.copy(source, tmp_path / "copy")  # as on a machine that fetches its corpus again
+        (tmp_path / "copy").replace(source)
         process, before = start(source, broken), landed()
         # once it has gone on by a shard, at any moment of the next ones
         while landed() == before and process.poll() is None:
@@ -119,7 +173,10 @@ def test_killed_while_it_begins_or_ends_it_goes_on_to_the_same_bytes(suffix: str
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
-def test_ctrl_c_lands_the_rows_in_hand(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_lands_the_rows_in_hand(name: str, code: int, tmp_path: Path) -> None:
+    if signal.getsignal(getattr(signal, name)) is signal.SIG_IGN:
+        pytest.skip(f"{name} is ignored here, as under nohup")
     source, output = tmp_path / "in.txt", tmp_path / "out.npy"
     source.write_text("".join(f"some text {i}\n" for i in range(40_000)))
     process = subprocess.Popen(
@@ -128,11 +185,11 @@ def test_ctrl_c_lands_the_rows_in_hand(tmp_path: Path) -> None:
     manifest = tmp_path / "out.npy.incomplete" / "manifest.json"
     while not manifest.exists() and process.poll() is None:
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, name))
     assert process.stderr
     lines = process.stderr.read().decode().splitlines()
     process.stderr.close()
-    assert process.wait() == 130
+    assert process.wait() == code
     landed = json.loads(manifest.read_text())["report"]["inputs"]
     assert 0 < landed < 40_000
     assert lines[-1] == f"minilm: interrupted after {landed:,} rows; the same command goes on from there"

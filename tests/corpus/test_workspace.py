@@ -99,7 +99,7 @@ def test_other_rows_from_stdin_are_another_job(
     assert run("-", "-o", output) == 0
     np.testing.assert_array_equal(np.load(output), model.encode(["one", "two", "three"]))
     give("one", "two", "three")
-    assert failure(capsys, "-", "-o", output) == (0, "")  # done already
+    assert failure(capsys, "-", "-o", output) == (0, f"{output} is complete: 3 rows")
     for other in (["one", "two"], ["one", "two", "three", "four"], ["three", "two", "one"]):
         give(*other)
         assert failure(capsys, "-", "-o", output) == (1, refusal)

@@ -5,22 +5,17 @@ The standard library reads them row by row, so that a bad row affects no other a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
-from minilm._arrays import Float32Array
 from minilm._files import json_bytes
 from minilm.corpus.formats.columns import OtherColumns, check_columns
 from minilm.corpus.formats.input_file import InputFile
 from minilm.corpus.formats.json_decoder import StrictDecoder
 from minilm.corpus.formats.json_values import json_rows
 from minilm.corpus.formats.row import Row, TextColumn, make_row
-from minilm.corpus.formats.shard import EMBEDDING, GrowingFile, Shard
+from minilm.corpus.formats.shard import GrowingFile, Shard
 from minilm.errors import CorpusError
 
 
@@ -92,35 +87,3 @@ class JsonLinesWriter(GrowingFile):
         """Write the rows of a shard."""
         for row, vector in zip(shard.prepared, shard.vectors.tolist(), strict=True):
             file.write(json_bytes({**row, self._embedding_column: vector}) + b"\n")
-
-
-def json_lines_vectors(path: Path, block_rows: int) -> Iterator[Float32Array]:
-    """Iterate over blocks of vectors, shape (n, E); a CorpusError names a line without one."""
-    start = 0
-    with path.open("rb") as file:
-        while lines := list(islice(file, block_rows)):
-            vectors: list[Any] = []
-            try:
-                vectors.extend(json.loads(line)[EMBEDDING] for line in lines)
-                with np.errstate(all="ignore"):
-                    block = np.array(vectors, np.float32).reshape(len(lines), -1)
-            except KeyError:
-                raise CorpusError(f"{path}, line {start + len(vectors) + 1}: no {EMBEDDING!r}") from None
-            except (ValueError, TypeError, OverflowError) as error:
-                where = f"lines {start + 1} to {start + len(lines)}"
-                if len(vectors) < len(lines):
-                    where = f"line {start + len(vectors) + 1}"
-                raise CorpusError(f"{path}, {where}: no rows of vectors: {error}") from None
-            start += len(lines)
-            yield block
-
-
-def json_lines_texts(path: Path, rows: set[int]) -> dict[int, str | None]:
-    """Return the texts of these rows: the first string of each, which is the text in what encode wrote."""
-    with path.open("rb") as file:
-        records = (
-            (row, json.loads(line)) for row, line in enumerate(islice(file, max(rows) + 1)) if row in rows
-        )
-        return {
-            row: next((v for v in record.values() if isinstance(v, str)), None) for row, record in records
-        }

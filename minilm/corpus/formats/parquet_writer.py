@@ -22,6 +22,7 @@ from minilm.corpus.formats.columns import (
 )
 from minilm.corpus.formats.shard import Shard
 from minilm.errors import CorpusError, one_line
+from minilm.quantization import stored_type
 
 _ROW_GROUP = 16_384  # rows that are in memory while a file is written: 24 MiB of vectors
 
@@ -40,7 +41,8 @@ class ArrowTables:
         with errors_named(CorpusError, f"column {column!r} cannot be written", catch=UnicodeEncodeError):
             column.encode()  # Arrow has no lone surrogates, neither in texts nor in names
         self.schema = arrow.schema([(column, arrow.string()), *(kept or ())])
-        vector = arrow.list_(arrow.from_numpy_dtype(np.dtype(dtype)), width)
+        kind, stored_width = stored_type(dtype, width)
+        vector = arrow.list_(arrow.from_numpy_dtype(kind), stored_width)
         self._column = column
         self._embedding = arrow.field(embedding_column, vector)
 

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from minilm._arrays import FloatArray
-from minilm.corpus.formats import csv, json_array, json_lines, npy, parquet, parquet_index
+from minilm._arrays import AnyArray
+from minilm.corpus.formats import csv, json_array, json_lines, json_lines_index, npy, parquet, parquet_index
 from minilm.corpus.formats.input_file import InputFile
 from minilm.corpus.formats.row import Row, TextColumn, make_row
 from minilm.corpus.paths import STDIN
@@ -46,16 +46,21 @@ _SUFFIXES = {
 _BY_SUFFIX = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes}
 
 
+VectorReader = Callable[[Path, int, str], Iterator[AnyArray]]
+"""From a file, the rows of a block and the column of the vectors to blocks of vectors."""
+
+
 class VectorFormat(NamedTuple):
     """How the vectors and the texts of an index are read."""
 
-    vectors: Callable[[Path, int], Iterator[FloatArray]]
-    texts: Callable[[Path, set[int]], Mapping[int, str | None]]
+    make_reader: Callable[[], VectorReader]  # which may keep a file open from one search to the next
+    texts: Callable[[Path, set[int], str | None], Mapping[int, str | None]]
+    has_columns: bool = True
 
 
-_NPY = VectorFormat(npy.npy_vectors, lambda path, rows: {})  # noqa: ARG005 - the format holds no texts
-_JSONL = VectorFormat(json_lines.json_lines_vectors, json_lines.json_lines_texts)
-_PARQUET = VectorFormat(parquet_index.parquet_vectors, parquet_index.parquet_texts)
+_NPY = VectorFormat(npy.NpyVectors, lambda *_: {}, has_columns=False)
+_JSONL = VectorFormat(lambda: json_lines_index.json_lines_vectors, json_lines_index.json_lines_texts)
+_PARQUET = VectorFormat(lambda: parquet_index.parquet_vectors, parquet_index.parquet_texts)
 OUTPUTS = {".npy": _NPY, ".jsonl": _JSONL, ".ndjson": _JSONL, ".parquet": _PARQUET, ".pq": _PARQUET}
 
 

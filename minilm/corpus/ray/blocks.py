@@ -1,4 +1,4 @@
-"""A corpus cut into blocks, and the actors that encode one block to one Parquet file.
+"""A corpus cut into blocks, and the workers that encode one block to one Parquet file.
 
 Any machine can find and read a block by itself. Each worker writes to a unique temporary file, then renames
 it over the name of the block. The block counts once its record is written after that; a block with a record
@@ -8,11 +8,12 @@ is not encoded again.
 from __future__ import annotations
 
 import json
+import pickle
 import socket
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from minilm._files import rename_durably, sync, write_json
 from minilm.corpus.formats.columns import Arrow
 from minilm.corpus.formats.parquet import parquet_size
 from minilm.corpus.formats.parquet_writer import ArrowTables
+from minilm.corpus.identity import InputRecord, file_difference
 from minilm.corpus.job import NoTextError, cast, encode_texts, shards, split_valid, texts_and_others
 from minilm.corpus.manifest import JobOptions, Report
 from minilm.corpus.paths import file_size
@@ -72,12 +74,18 @@ def cut_blocks(corpus: Corpus, block_bytes: int = BLOCK_BYTES) -> list[Block]:
     return blocks
 
 
+def block_corpus(corpus: Corpus, block: Block) -> Corpus:
+    """Return the rows of one block as a corpus."""
+    return corpus.part(block.input, block.span)
+
+
 @dataclass(frozen=True)
 class BlockTask:
     """Everything that an actor needs to know."""
 
     folder: Path
     corpus: Corpus
+    inputs: list[InputRecord]  # as the driver saw them
     blocks: list[Block]
     loading: dict[str, Any]  # arguments of MiniLM
     sha256: dict[str, str]  # of the checkpoint's files
@@ -128,8 +136,20 @@ class BlockTask:
         )
 
 
+def encode_block(content: bytes, number: int) -> Record:
+    """Encode one block, as a task of Ray. ``content`` is a class and its argument, pickled."""
+    return _encoder(content)(number)
+
+
+@lru_cache(maxsize=1)  # a worker keeps its model from one block to the next
+def _encoder(content: bytes) -> BlockEncoder:
+    make, task = pickle.loads(content)  # noqa: S301 - it comes from the driver
+    encoder: BlockEncoder = make(task)
+    return encoder
+
+
 class BlockEncoder:
-    """The function that Ray Data maps over the numbers of blocks; each actor has one, with its own model.
+    """Encodes blocks with one model.
 
     A failure comes back as a record. An exception would come with the tracebacks of everything in between.
     """
@@ -149,11 +169,8 @@ class BlockEncoder:
         except (MiniLMError, OSError, ValueError) as error:
             self._failure = f"{socket.gethostname()}: {error}"
 
-    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
-        """Return records of these blocks, which are encoded now unless they were before."""
-        return {"record": [json.dumps(self._record(int(number))) for number in batch["block"]]}
-
-    def _record(self, number: int) -> Record:
+    def __call__(self, number: int) -> Record:
+        """Return the record of this block, which is encoded now unless it was before."""
         if self._failure:
             return {"block": number, "failure": self._failure}
         if self._task.stop.exists():
@@ -170,8 +187,10 @@ class BlockEncoder:
     def _encode(self, block: Block) -> Record:
         """Write the file of a block and then its record."""
         task, report, temporary = self._task, Report(), self._task.temporary()
-        corpus = task.corpus.part(block.input, block.span)
+        corpus = block_corpus(task.corpus, block)
         path, kind, reader = corpus.paths[0], corpus.formats[0], corpus.read()
+        if difference := file_difference([task.inputs[block.input]], reader.inputs):
+            raise CorpusError(f"{difference} when the job began")
         listed: list[tuple[int, str | None]] = []  # line and problem of each row without text
         tables = task.tables()
         encode = partial(encode_texts, self._model, report=report, options=task.options, prompt=task.prompt)
@@ -207,6 +226,6 @@ class BlockEncoder:
         else:
             temporary.unlink()
         counts = {"block": block.number, **asdict(report), "lines": reader.lines, "bytes": size}
-        record = {**counts, "listed": listed}
+        record = {**counts, "sha256": reader.inputs[0].sha256, "listed": listed}
         write_json(task.record(block.number), record, task.temporary())
         return record

@@ -1,7 +1,7 @@
 """Encode a corpus on a Ray cluster, such that every row is in the output once, whatever dies meanwhile.
 
-Ray Data maps ``BlockEncoder`` over the numbers of the corpus's blocks, and gets back the record of each. All
-machines must see input and output under the same paths: the rows go from file to file. Work in progress is in
+Each block of the corpus is a task of Ray, which sends back the record of the block. All machines must see
+input and output under the same paths: the rows go from file to file. Work in progress is in
 ``OUTPUT.incomplete/``, in a folder with a random name per job: an actor that outlives its driver cannot write
 into another job. At the end the folder of the blocks is renamed to ``OUTPUT``.
 """
@@ -11,18 +11,20 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from minilm._files import atomic_write, write_json
 from minilm.corpus.formats.input_file import InputFile
+from minilm.corpus.identity import InputRecord, are_untouched
 from minilm.corpus.job import NoTextError, Progress, error_line
-from minilm.corpus.manifest import WEIGHTS, JobOptions, Report, read_manifest
-from minilm.corpus.ray.blocks import Block, BlockEncoder, BlockTask, Record, cut_blocks
-from minilm.corpus.ray.cluster import ClusterOptions, connected, map_blocks
+from minilm.corpus.manifest import WEIGHTS, JobOptions, Report, check_rows, read_manifest
+from minilm.corpus.ray.blocks import Block, BlockEncoder, BlockTask, Record, block_corpus, cut_blocks
+from minilm.corpus.ray.cluster import ClusterOptions, connected
+from minilm.corpus.ray.tasks import map_blocks
 from minilm.corpus.rows import Corpus
 from minilm.corpus.schema import known_schema
 from minilm.corpus.workspace import JobWorkspace
@@ -74,22 +76,32 @@ def encode_on_ray(
     options, cluster = options or JobOptions(), cluster or ClusterOptions()
     if options.dedupe:
         raise ValueError("dedupe must be False on Ray: the actors do not know each other's texts")
-    import_extra("ray.data", extra="ray", feature="the engine ray")
+    import_extra("pyarrow", extra="ray", feature="the engine ray")
     ray = import_extra("ray", extra="ray", feature="the engine ray")
     recorded = options.recorded(model, corpus, "a directory of Parquet files")
     recorded["block_bytes"] = cluster.block_bytes
     workspace = JobWorkspace(output)
-    if report := workspace.finished_report(corpus, recorded, overwrite=options.overwrite):
+    watched = corpus.watched()
+
+    def compare_rows(fields: dict[str, Any]) -> None:
+        located = corpus.resolved(corpus.find_column())
+        compare_blocks(located, cut_blocks(located, cluster.block_bytes), fields["blocks"], output)
+
+    if report := workspace.finished_report(
+        corpus, recorded, overwrite=options.overwrite, compare_rows=compare_rows
+    ):
         advance(report, corpus.total_bytes or 0)
         return report
     with workspace.locked(overwrite=options.overwrite):
-        folder = resume_folder(workspace, recorded)
+        inputs = [input_file.record for input_file in watched]
+        folder, begun_with = resume_folder(workspace, recorded, inputs)
         width = model.get_embedding_dimension(options.pooling)
         column = corpus.find_column()
         located = corpus.resolved(column)  # for all blocks: the first rows of some would choose another
         task = BlockTask(
             folder=folder,
             corpus=located,
+            inputs=inputs,
             output_column=column or "text",
             known=known_schema(located, column or "text"),
             blocks=cut_blocks(located, cluster.block_bytes),
@@ -101,13 +113,21 @@ def encode_on_ray(
             prompt=recorded["prompt"],
         )
         job = _RayJob(task, corpus, advance)
+        if not are_untouched(begun_with, inputs):
+            compare_blocks(located, *job.finished(), output)
         task.stop.unlink(missing_ok=True)
         if job.missing:
-            with watch_stop(stop, task), connected(ray, cluster.address, cluster.actor_cpus):
-                for record in map_blocks(ray, BlockEncoder, task, sorted(job.missing), cluster):
+            missing = sorted(job.missing)
+            with (
+                connected(ray, cluster.address, cluster.actor_cpus),
+                closing(map_blocks(ray, BlockEncoder, task, missing, cluster, stop)) as records,
+            ):
+                for record in records:
                     job.take(record)
         if not job.missing:
-            job.publish(workspace, recorded)
+            for input_file in watched:
+                input_file.check_unchanged()
+            job.publish(workspace, recorded, inputs)
     return job.report
 
 
@@ -149,19 +169,28 @@ class _RayJob:
         for name, count in asdict(self.report).items():
             setattr(self.report, name, count + record[name])
 
-    def publish(self, workspace: JobWorkspace, recorded: dict[str, Any]) -> None:
+    def finished(self) -> tuple[list[Block], list[Record]]:
+        """Return the blocks that have a record, and their records."""
+        task = self._task
+        blocks = [block for block in task.blocks if block.number not in self.missing]
+        return blocks, [json.loads(task.record(block.number).read_bytes()) for block in blocks]
+
+    def publish(
+        self, workspace: JobWorkspace, recorded: dict[str, Any], inputs: Sequence[InputRecord]
+    ) -> None:
         """Give the folder of all blocks the name of the output, beside its manifest."""
         self._widen_parts()
         task, blocks, row = self._task, [], 0
         for block, record in self._records():
             part = task.part(block.number).name if record["rows"] else None
             entry = {"file": part, "input": task.corpus.paths[block.input], "span": block.span}
-            blocks.append({**entry, "first_row": row, "rows": record["rows"]})
+            blocks.append({**entry, "first_row": row, "rows": record["rows"], "sha256": record["sha256"]})
             row += record["rows"]
         if not self.report.rows:  # a file without rows tells the columns
             with atomic_write(task.part(0), task.temporary()) as file:
                 task.tables().write(file, [])
-        manifest = {"options": recorded, "report": asdict(self.report), "blocks": blocks}
+        files = [asdict(record) for record in inputs]
+        manifest = {"options": recorded, "inputs": files, "report": asdict(self.report), "blocks": blocks}
         errors = (
             error_line(self._corpus.paths[block.input], record["lines_before"] + line, problem)
             for block, record in self._records()
@@ -189,20 +218,35 @@ class _RayJob:
             lines += record["lines"]
 
 
-def resume_folder(workspace: JobWorkspace, recorded: dict[str, Any]) -> Path:
-    """Return the folder of the job's blocks, which is created unless an earlier run did."""
+def resume_folder(
+    workspace: JobWorkspace, recorded: dict[str, Any], inputs: Sequence[InputRecord]
+) -> tuple[Path, list[InputRecord]]:
+    """Return the folder of the job's blocks, which an earlier run may have made, and its inputs."""
     manifest = workspace.manifest
+    files = [asdict(record) for record in inputs]
     if workspace.is_in_progress:
-        content = read_manifest(manifest, recorded, workspace.output)
-        name = content["folder"]
+        content = read_manifest(manifest, recorded, inputs, workspace.output)
+        name, begun_with = content["folder"], content["inputs"]
         if content["options"] != recorded:  # an equivalent job resumes it; from now on no other may
-            write_json(manifest, {**content, "options": recorded})
+            write_json(manifest, {**content, "options": recorded, "inputs": list(map(asdict, begun_with))})
     else:
-        name = uuid.uuid4().hex
+        name, begun_with = uuid.uuid4().hex, list(inputs)
         for folder in ("parts", "records", "unfinished"):
             (workspace.folder / name / folder).mkdir(parents=True)
-        write_json(manifest, {"options": recorded, "folder": name})
-    return (workspace.folder / name).resolve()
+        write_json(manifest, {"options": recorded, "inputs": files, "folder": name})
+    return (workspace.folder / name).resolve(), begun_with
+
+
+def compare_blocks(corpus: Corpus, blocks: Sequence[Block], records: Sequence[Record], output: Path) -> None:
+    """Read the rows of blocks again; raise a CorpusError unless they are the recorded ones."""
+    if len(blocks) != len(records):
+        raise CorpusError(f"{output} was begun with other files. Take another name, or --overwrite")
+    for block, record in zip(blocks, records, strict=True):
+        reader = block_corpus(corpus, block).read()
+        for _ in reader:
+            pass
+        [now] = reader.inputs
+        check_rows([replace(now, sha256=record["sha256"])], [now], output)
 
 
 def actor_loading(model: MiniLM, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,24 +257,3 @@ def actor_loading(model: MiniLM, arguments: Mapping[str, Any]) -> dict[str, Any]
     if checkpoint.repo_id:
         return {"model_name_or_path": checkpoint.repo_id, "revision": checkpoint.revision, **arguments}
     return {"model_name_or_path": str(checkpoint.directory.resolve()), **arguments}
-
-
-@contextmanager
-def watch_stop(stop: threading.Event | None, task: BlockTask) -> Iterator[None]:
-    """Tell the actors as soon as ``stop`` is set: the next record may come only after many blocks."""
-    is_over = threading.Event()
-
-    def watch() -> None:
-        while stop and not is_over.wait(0.1):
-            if stop.is_set():
-                with suppress(OSError):  # such as a full disk: the next round tries again
-                    task.stop.touch()
-                    return
-
-    watcher = threading.Thread(target=watch, name="minilm_stop", daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        watcher.join()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from minilm import CorpusError
-from minilm.corpus.formats.npy import HEADER_BYTES, NpyWriter, npy_vectors
+from minilm.corpus.formats.npy import HEADER_BYTES, NpyVectors, NpyWriter
 from minilm.corpus.formats.shard import Shard
 
 VECTORS = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
@@ -39,13 +40,38 @@ def test_a_writer_goes_back_to_any_shard(tmp_path: Path) -> None:
 
 def test_vectors_come_in_blocks(tmp_path: Path) -> None:
     np.save(tmp_path / "index.npy", VECTORS)
-    blocks = list(npy_vectors(tmp_path / "index.npy", 3))
-    assert [len(block) for block in blocks] == [3, 3, 1]
+    blocks = list(NpyVectors()(tmp_path / "index.npy", 1, ""))
+    assert len(np.concatenate(blocks)) == len(VECTORS)
     np.testing.assert_array_equal(np.concatenate(blocks), VECTORS)
+
+
+def test_a_file_stays_mapped_until_it_is_another(tmp_path: Path) -> None:
+    path, read = tmp_path / "index.npy", NpyVectors()
+    np.save(path, VECTORS)
+    [first] = read(path, 9, "")
+    [second] = read(path, 9, "")
+    assert first.base is second.base
+    np.save(tmp_path / "other.npy", VECTORS[::-1])
+    (tmp_path / "other.npy").replace(path)
+    [third] = read(path, 9, "")
+    np.testing.assert_array_equal(third, VECTORS[::-1])
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_an_error(tmp_path: Path) -> None:
+    """To read what is no longer there would end the process by SIGBUS."""
+    path = tmp_path / "index.npy"
+    np.save(path, np.zeros((5000, 256), np.float32))
+    blocks = NpyVectors()(path, 100, "")
+    next(blocks)
+    os.truncate(path, 4096)
+    with pytest.raises(CorpusError, match=r"index\.npy changed while it was read"):
+        next(blocks)
+    with pytest.raises(ValueError, match=r"mmap length is greater than file ?size"):
+        next(NpyVectors()(path, 100, ""))
 
 
 @pytest.mark.parametrize("array", [np.zeros(3, np.float32), np.zeros((2, 3), np.int64)])
 def test_an_array_that_is_not_rows_of_floats_is_refused(array: np.ndarray, tmp_path: Path) -> None:
     np.save(tmp_path / "index.npy", array)
     with pytest.raises(CorpusError, match=r"index\.npy holds .* not rows of vectors"):
-        next(npy_vectors(tmp_path / "index.npy", 3))
+        next(NpyVectors()(tmp_path / "index.npy", 3, ""))

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,40 +20,58 @@ BLOCK_BYTES = 1000  # of them some 30, and of rows in each some 20
 
 
 class Machines:
-    """A cluster of two, each with one core."""
+    """A cluster of two, the head and another, each with one core unless told otherwise."""
 
-    def __init__(self) -> None:
+    def __init__(self, head_cores: int = 1, *, is_mine: bool = True) -> None:
+        """Start the cluster, and connect this process to it if ``is_mine``."""
         import ray
         from ray.cluster_utils import Cluster
 
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
         # a machine that dies is missed after seconds, not half a minute
         patience = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3}
-        head = {"num_cpus": 1, "include_dashboard": False, "_system_config": patience}
+        head = {"num_cpus": head_cores, "include_dashboard": False, "_system_config": patience}
         self._cluster: Any = Cluster(initialize_head=True, head_node_args=head)
         self.address = self._cluster.address
+        self._is_mine = is_mine
         # Ray connects to any machine with this address: while there is one, to the one that is never killed
-        ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
-        self._other = self._cluster.add_node(num_cpus=1)
-
-    def actors_on_the_other(self) -> int:
-        import ray
-
-        actors = ray._private.state.actors().values()
-        return sum(a["State"] == "ALIVE" and a["Address"]["NodeID"] == self._other.node_id for a in actors)
+        if is_mine:
+            ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
+            self.add(1)
 
     def kill_the_other(self) -> None:
         self._cluster.remove_node(self._other, allow_graceful=False)
 
+    def kill_the_head(self) -> None:
+        [process] = self._cluster.head_node.all_processes["gcs_server"]
+        process.process.kill()
+
     def add(self, cores: int) -> None:
-        self._cluster.add_node(num_cpus=cores)
+        self._other = self._cluster.add_node(num_cpus=cores)
 
     def shut_down(self) -> None:
         import ray
 
-        ray.shutdown()
+        if self._is_mine:
+            ray.shutdown()
         self._cluster.shutdown()
 
 
 def corpus_in(folder: Path) -> Corpus:
     return Corpus([str(folder / "a.jsonl"), str(folder / "b.parquet")], keep=True)
+
+
+def start(command: list[str], prepare: str = "pass") -> subprocess.Popen[str]:
+    """Start the command in a process of its own, which runs some Python before."""
+    begin = f"import sys; from minilm.cli.main import main; {prepare}; sys.exit(main())"
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [sys.executable, "-c", begin, *command], stdout=pipe, stderr=pipe, text=True, encoding="utf-8"
+    )
+
+
+def wait_until(condition: Callable[[], bool], driver: subprocess.Popen[str]) -> None:
+    """Wait as long as the driver runs."""
+    while not condition():
+        assert driver.poll() is None, driver.communicate()
+        time.sleep(0.01)

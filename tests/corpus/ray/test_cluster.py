@@ -1,7 +1,9 @@
-"""minilm/corpus/ray/cluster.py: every failure of Ray is one line that says what to do."""
+"""minilm/corpus/ray/cluster.py: Ray itself says nothing, and a failure is one line that says what to do."""
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,11 +15,13 @@ from minilm import CorpusError, MiniLM
 from minilm.cli.main import main
 from minilm.corpus.ray.job import encode_on_ray
 from minilm.corpus.rows import Corpus
+from tests.corpus.ray.machines import Machines, start, wait_until
 
 ray = pytest.importorskip("ray", reason="ray is not installed; pip install '.[ray]' brings it")
 
 # Ray's own warnings are not ours
 pytestmark = pytest.mark.filterwarnings("ignore")
+posix = pytest.mark.skipif(os.name != "posix", reason="a cluster, signals and what kills as POSIX has them")
 
 
 @pytest.mark.parametrize(
@@ -60,23 +64,124 @@ def test_a_cluster_that_is_not_there_or_another_is_one_line(
     assert said.count("\n") == 1
 
 
+@posix
+@pytest.mark.parametrize("is_local", [True, False])
+def test_a_successful_run_says_nothing(is_local: bool, machines: Machines, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("a\nb\n")
+    command = ["encode", str(tmp_path / "in.txt"), "-o", str(tmp_path / "out"), "--engine", "ray"]
+    driver = start([*command, "--address", "local" if is_local else machines.address])
+    assert (*driver.communicate(), driver.returncode) == ("", "", 0)
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+@posix
+@pytest.mark.parametrize(
+    ("handler", "said", "code"),
+    [("lambda *_: print('asked to stop')", "asked to stop\n", 0), ("signal.SIG_DFL", "", -signal.SIGTERM)],
+)
+def test_sigterm_is_handled_as_before(handler: str, said: str, code: int) -> None:
+    """Ray's own handlers would end the process at once, with a stack trace."""
+    program = f"""
+import os, ray, signal
+from minilm.corpus.ray.cluster import connected
+signal.signal(signal.SIGTERM, {handler})
+with connected(ray, "local", 1):
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == (said, "", code)
+
+
+@posix
+def test_a_cluster_without_machines_is_waited_for_at_the_beginning_only(folder: Path, tmp_path: Path) -> None:
+    machines = Machines(head_cores=0, is_mine=False)
+    impatient = (
+        "from functools import partial; from minilm.corpus.ray import cluster; cluster._LOOK_S = 0.5; "
+    )
+    impatient += "cluster.ClusterOptions = partial(cluster.ClusterOptions, patience=1.0)"
+    output = tmp_path / "out"
+    command = ["encode", str(folder / "a.jsonl"), str(folder / "b.parquet"), "-o", str(output), "--keep"]
+    command += [
+        "--on-error",
+        "skip",
+        "--engine",
+        "ray",
+        "--block-mib",
+        "0.001",
+        "--address",
+        machines.address,
+    ]
+
+    def records() -> list[Path]:
+        return list(tmp_path.glob("out.incomplete/*/records/*"))
+
+    try:
+        driver = start(command, impatient)
+        assert driver.stderr
+        assert (
+            driver.stderr.readline() == "minilm: no machine of the cluster has cores yet: waiting for one\n"
+        )
+        machines.add(1)
+        wait_until(lambda: len(records()) > 2, driver)
+        machines.kill_the_other()
+        _, said = driver.communicate()
+        assert driver.returncode == 1
+        *dead, failure = said.splitlines()
+        assert len(dead) <= 1  # none if no block was in hand
+        reason = "no machine with the cores of an actor (1) is left in the Ray cluster: start one"
+        assert failure == f"minilm: {reason}, and the same command without --overwrite resumes"
+
+        machines.add(1)
+        before = len(records())
+        driver = start(command, impatient)
+        wait_until(lambda: len(records()) > before, driver)
+        machines.kill_the_head()
+        _, said = driver.communicate()
+        assert driver.returncode == 1
+        assert said.startswith(
+            f"minilm: the head of the Ray cluster at {machines.address} does not answer ([Errno"
+        )
+        assert said.count("\n") == 1
+    finally:
+        machines.shut_down()
+
+
+@posix
+def test_a_cluster_that_is_stopped_is_one_line(folder: Path, tmp_path: Path) -> None:
+    machines = Machines(is_mine=False)
+    command = ["encode", str(folder / "a.jsonl"), "-o", str(tmp_path / "out"), "--on-error", "skip"]
+    command += ["--engine", "ray", "--block-mib", "0.001", "--address", machines.address]
+    try:
+        driver = start(command)
+        wait_until(lambda: len(list(tmp_path.glob("out.incomplete/*/records/*"))) > 2, driver)
+    finally:
+        machines.shut_down()
+    _, said = driver.communicate()
+    assert driver.returncode == 1
+    assert said.splitlines()[-1].endswith("the same command without --overwrite resumes")
+    assert all(line.startswith("minilm: ") for line in said.splitlines())
+
+
 @pytest.mark.usefixtures("machines")
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (RuntimeError("it broke\n\n  for good \n"), "for good"),
-        (KeyError(), "KeyError"),
-        (ray.exceptions.RayError("a\nb"), "b"),
+        (ray.exceptions.RayError("it broke\n\n  for good \n"), "for good"),
+        (ray.exceptions.RayError(), "RayError"),
+        (
+            ray.exceptions.LocalRayletDiedError(),
+            "The task's local raylet died. Check raylet.out for more information.",
+        ),
     ],
 )
-def test_whatever_ray_data_fails_with_is_one_line(
+def test_whatever_ray_fails_with_is_one_line(
     error: Exception, reason: str, model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
     (tmp_path / "in.txt").write_text("a\n")
-    monkeypatch.setattr(ray.data.Dataset, "iter_batches", fail)
+    monkeypatch.setattr(ray, "wait", fail)
     with pytest.raises(CorpusError) as raised:
         encode_on_ray(model, Corpus([str(tmp_path / "in.txt")]), tmp_path / "out")
     assert str(raised.value) == f"Ray gave up ({reason}); the same command without --overwrite resumes"

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
 import os
+import re
 import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,13 +20,13 @@ from minilm.cli.main import main
 from minilm.corpus.job import encode_corpus
 from minilm.corpus.manifest import JobOptions, Report
 from minilm.corpus.ray import job as on_ray
-from minilm.corpus.ray.blocks import BlockEncoder
+from minilm.corpus.ray.blocks import BlockEncoder, Record
 from minilm.corpus.ray.cluster import ClusterOptions
 from minilm.corpus.ray.job import encode_on_ray
 from minilm.corpus.rows import Corpus
 from minilm.corpus.workspace import JobWorkspace
 from minilm.fast.blas import has_small_matrix_kernels
-from tests.corpus.ray.machines import BLOCK_BYTES, ROWS, Machines, corpus_in
+from tests.corpus.ray.machines import BLOCK_BYTES, ROWS, Machines, corpus_in, start, wait_until
 
 ray = pytest.importorskip("ray", reason="ray is not installed; pip install '.[ray]' brings it")
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed; pip install '.[ray]' brings it")
@@ -189,6 +186,48 @@ def test_a_stopped_job_resumes_without_repeating_work(model: MiniLM, folder: Pat
     assert parts_of(output) == after
 
 
+@pytest.mark.usefixtures("machines")
+def test_inputs_are_known_by_their_rows(model: MiniLM, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    output = tmp_path / "out"
+    lines, table = tmp_path / "a.jsonl", tmp_path / "b.parquet"
+
+    def write(text: str, time: int) -> None:
+        lines.write_text("".join(f'{{"text": "{text} {i:03}"}}\n' for i in range(100)))
+        pq.write_table(pa.table({"text": [f"{text} {i:03}" for i in range(100)]}), table)
+        for path in (lines, table):
+            os.utime(path, (time, time))
+
+    def go_on(*, until: int = 1000) -> Report:
+        def advance(report: Report, position: int) -> None:  # noqa: ARG001 - the signature
+            if report.rows >= until:
+                stop.set()
+
+        stop, corpus, cluster = (
+            threading.Event(),
+            Corpus([str(lines), str(table)]),
+            ClusterOptions(block_bytes=500),
+        )
+        return encode_on_ray(model, corpus, output, cluster=cluster, stop=stop, advance=advance)
+
+    refusal = r"was begun with other rows from .*: some of the [0-9]+ that were read differ"
+    write("text", 1)
+    assert 0 < go_on(until=1).rows < 200
+    write("then", 2)
+    with pytest.raises(CorpusError, match=refusal):
+        go_on()
+    write("text", 3)
+    report = go_on()
+    assert report.rows == 200
+    write("text", 4)
+    assert go_on() == report
+    write("then", 5)
+    with pytest.raises(CorpusError, match=refusal):
+        go_on()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_a_job_whose_driver_was_killed_resumes_without_repeating_work(
     machines: Machines, folder: Path, tmp_path: Path
@@ -196,13 +235,11 @@ def test_a_job_whose_driver_was_killed_resumes_without_repeating_work(
     output = tmp_path / "out"
     command = ["encode", str(folder / "a.jsonl"), str(folder / "b.parquet"), "-o", str(output), "--keep"]
     command += ["--on-error", "skip", "--engine", "ray", "--block-mib", str(BLOCK_BYTES / (1 << 20))]
-    driver = subprocess.Popen(
-        [sys.executable, "-m", "minilm", *command, "--address", machines.address], stderr=subprocess.DEVNULL
-    )
-    while len(parts_of(output)) < 3 and driver.poll() is None:
-        time.sleep(0.01)
+    driver = start([*command, "--address", machines.address])
+    wait_until(lambda: len(parts_of(output)) >= 3, driver)
     driver.kill()
-    assert driver.wait() < 0
+    driver.communicate()
+    assert driver.returncode < 0
     before = parts_of(output)
     assert before
     assert not output.exists()
@@ -220,21 +257,14 @@ def test_ctrl_c_lets_the_blocks_in_hand_land_and_no_other(
     output = tmp_path / "out"
     command = ["encode", str(tmp_path / "in.jsonl"), "-o", str(output), "--on-error", "skip"]
     command += ["--engine", "ray", "--block-mib", str(BLOCK_BYTES / (1 << 20)), "--address", machines.address]
-    # two tasks of all the blocks there are, so that no record comes before half of them are done
-    begin = "import sys; from minilm.cli.main import main; from minilm.corpus.ray import cluster; "
-    begin += "cluster._MAX_TASKS = 2; sys.exit(main())"
-    driver = subprocess.Popen(
-        [sys.executable, "-c", begin, *command], stderr=subprocess.PIPE, text=True, encoding="utf-8"
-    )
-    while len(parts_of(output)) < 3 and driver.poll() is None:
-        time.sleep(0.01)
+    driver = start(command)
+    wait_until(lambda: len(parts_of(output)) >= 3, driver)
     driver.send_signal(signal.SIGINT)
-    # the others are Ray's
-    said = [line for line in driver.communicate()[1].splitlines() if line.startswith("minilm:")]
+    said = driver.communicate()[1].splitlines()
     assert driver.returncode == 130, said
     assert said[0] == "minilm: finishing the rows in hand; Ctrl-C again stops at once"
     rows = sum(json.loads(path.read_bytes())["inputs"] for path in output.parent.glob("*.*/*/records/*"))
-    assert 0 < rows < 3010  # of 6020: neither of the tasks was done to its end
+    assert 0 < rows < 6020
     assert said[1:] == [f"minilm: interrupted after {rows:,} rows; the same command goes on from there"]
     assert not output.exists()
     assert not list(tmp_path.glob("out.incomplete/*/unfinished/*"))
@@ -246,7 +276,7 @@ def test_a_job_may_change_on_error_once_only(tmp_path: Path) -> None:
     workspace.folder.mkdir()
 
     def folder(on_error: str) -> Path:
-        return on_ray.resume_folder(workspace, {"on_error": on_error})
+        return on_ray.resume_folder(workspace, {"on_error": on_error}, [])[0]
 
     begun = folder("raise")
     assert folder("raise") == folder("skip") == begun
@@ -261,23 +291,6 @@ def test_the_actors_may_be_given_the_model_elsewhere(model: MiniLM) -> None:
     elsewhere = {"model_name_or_path": str(model.checkpoint.directory)}
     assert on_ray.actor_loading(model, elsewhere) == elsewhere
     MiniLM(**on_ray.actor_loading(model, elsewhere))
-
-
-def test_the_stop_file_is_there_as_soon_as_the_job_is_to_stop(tmp_path: Path) -> None:
-    class Task:
-        stop = tmp_path / "gone" / "stop"
-
-    stop = threading.Event()
-    with on_ray.watch_stop(stop, Task):  # type: ignore[arg-type]
-        stop.set()
-        time.sleep(0.3)
-        Task.stop.parent.mkdir()  # what failed is tried again
-        while not Task.stop.exists():
-            time.sleep(0.01)
-    Task.stop.unlink()
-    with on_ray.watch_stop(threading.Event(), Task), on_ray.watch_stop(None, Task):  # type: ignore[arg-type]
-        pass
-    assert not Task.stop.exists()
 
 
 @pytest.mark.usefixtures("machines")
@@ -405,26 +418,21 @@ def test_an_actor_holds_one_model_and_takes_its_threads_from_its_cores(model: Mi
         )
 
 
-def test_a_killed_machine_neither_loses_nor_repeats_rows(
-    model: MiniLM, machines: Machines, folder: Path, tmp_path: Path
+@pytest.mark.skipif(os.name != "posix", reason="machines are killed as POSIX kills processes")
+def test_a_killed_machine_is_one_line_and_neither_loses_nor_repeats_rows(
+    machines: Machines, folder: Path, tmp_path: Path
 ) -> None:  # what comes after it has one machine less
     output = tmp_path / "out"
-    died_at: list[int] = []
-    cut_off: list[Path] = []
-
-    def kill(report: Report) -> None:
-        unfinished = tmp_path.glob("out.incomplete/*/unfinished/*")
-        if not died_at and report.inputs > ROWS // 2 and machines.actors_on_the_other():
-            machines.kill_the_other()
-            died_at.append(report.inputs)
-        if report.inputs == ROWS + 1:
-            with contextlib.suppress(FileNotFoundError):
-                cut_off.extend(unfinished)
-
-    report = encode(model, folder, output, kill)
-    print(f"died after {died_at} rows; {len(cut_off)} blocks were cut off")
-    assert died_at[0] < ROWS
-    assert report.inputs == ROWS + 1
+    command = ["encode", str(folder / "a.jsonl"), str(folder / "b.parquet"), "-o", str(output), "--keep"]
+    command += ["--on-error", "skip", "--engine", "ray", "--block-mib", "0.01", "--address", machines.address]
+    driver = start(command)
+    wait_until(lambda: len(list(tmp_path.glob("out.incomplete/*/unfinished/*"))) == 2, driver)
+    machines.kill_the_other()
+    stdout, stderr = driver.communicate()
+    assert (driver.returncode, stdout) == (0, "")
+    dead, skipped = stderr.splitlines()
+    assert re.fullmatch(r"minilm: machine [\d.]+ of the Ray cluster died: others encode its blocks", dead)
+    assert skipped.startswith("minilm: 13 rows had no text and were left out")
     assert_equal(output, folder / "one.parquet")
 
 
@@ -434,7 +442,7 @@ def test_an_actor_of_two_cores_has_a_model_of_two_threads(
     from minilm.integrations.clusters import Embedder
 
     class Telling(BlockEncoder):
-        def _record(self, number: int) -> dict[str, Any]:
+        def __call__(self, number: int) -> Record:
             return {"block": number, "failure": f"{self._model.threads} threads"}
 
     class Told(Embedder):
