@@ -127,6 +127,7 @@ def test_an_error_on_a_machine_reaches_the_driver(model: MiniLM, tmp_path: Path)
         task = {
             "folder": tmp_path,
             "corpus": corpus,
+            "inputs": corpus.identity(),
             "blocks": cut_blocks(corpus),
             "loading": weights,
             "sha256": digests,
