@@ -271,3 +271,14 @@ def test_a_missing_package_is_named_with_its_pip_line(monkeypatch: pytest.Monkey
 def test_an_unknown_protocol_is_named() -> None:
     with pytest.raises(CorpusError, match=r"^s4://b/x\.txt: .*s4"):
         Corpus(["s4://b/x.txt"])
+
+
+def test_a_folder_leaves_out_the_output_in_it(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "a.parquet", text=["a"])
+    for _ in range(2):
+        assert run(tmp_path, "-o", tmp_path / "out.parquet") == 0
+    assert names(tmp_path, str(tmp_path)) == ["a.parquet", "out.parquet"]
+    with pytest.raises(
+        CorpusError, match=r"no file matches .* but .*a\.parquet, which belongs to the output"
+    ):
+        expand_inputs([str(tmp_path)], [tmp_path])
