@@ -156,7 +156,7 @@ def test_a_tab_can_be_typed(value: str, tmp_path: Path) -> None:
 def test_another_dialect_is_another_job(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     source, output = tmp_path / "in.csv", tmp_path / "out.jsonl"
     source.write_text("text\na\n")
-    assert main(["encode", str(source), "-o", str(output)]) == 0
+    assert main(["encode", str(source), "-o", str(output), "--quiet"]) == 0
     code, line = failure(capsys, "encode", str(source), "-o", str(output), "--encoding", "cp1252")
     assert (code, "encoding was None and is 'cp1252'" in line) == (1, True)
 
