@@ -44,9 +44,9 @@ class _State(NamedTuple):
     inode: tuple[int, int] | None = None
 
 
-def _state(path: str) -> _State:
+def _state(path: str, *, is_fresh: bool = False) -> _State:
     if is_url(path):
-        return _State(*url_state(path))
+        return _State(*url_state(path, is_fresh=is_fresh))
     status = None if path == STDIN else Path(path).stat()
     if status is None or not stat.S_ISREG(status.st_mode):
         return _State()
@@ -92,7 +92,7 @@ class WatchedInput:
         """Raise a CorpusError if the file is another than when the pass began."""
         old = self._state
         try:
-            new = _state(self.path)
+            new = _state(self.path, is_fresh=True)
         except FileNotFoundError:
             change = "it was removed"
         else:

@@ -108,11 +108,16 @@ def file_size(path: str) -> int | None:
     return Path(path).stat().st_size if Path(path).is_file() else None
 
 
-def url_state(url: str) -> tuple[int | None, int | None]:
-    """Return the size of a file and its time of change in nanoseconds, as far as its server tells them."""
-    size = file_size(url)
+def url_state(url: str, *, is_fresh: bool) -> tuple[int | None, int | None]:
+    """Return the size of a file and its time of change in nanoseconds, as far as its server tells them.
+
+    With ``is_fresh`` the server is asked again, also for a file that was found in a list of many.
+    """
     with remote_errors(url):
         filesystem, place = _filesystem(url)
+        if is_fresh:
+            filesystem.invalidate_cache()
+        size = filesystem.info(place).get("size")
         try:
             return size, int(filesystem.modified(place).timestamp() * 1e9)
         except (NotImplementedError, AttributeError):

@@ -26,6 +26,7 @@ def run(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.C
 
 def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
     """Exit code and the one line on stderr of a command that must fail."""
+    capsys.readouterr()  # what an earlier command said
     code = main(arguments)
     captured = capsys.readouterr()
     assert captured.out == ""

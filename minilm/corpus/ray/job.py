@@ -95,26 +95,10 @@ def encode_on_ray(
     with workspace.locked(overwrite=options.overwrite):
         inputs = [input_file.record for input_file in watched]
         folder, begun_with = resume_folder(workspace, recorded, inputs)
-        width = model.get_embedding_dimension(options.pooling)
-        column = corpus.find_column()
-        located = corpus.resolved(column)  # for all blocks: the first rows of some would choose another
-        task = BlockTask(
-            folder=folder,
-            corpus=located,
-            inputs=inputs,
-            output_column=column or "text",
-            known=known_schema(located, column or "text"),
-            blocks=cut_blocks(located, cluster.block_bytes),
-            loading=actor_loading(model, cluster.loading),
-            sha256=recorded["files"] | ({WEIGHTS: recorded["sha256"]} if recorded["sha256"] else {}),
-            settings={name: getattr(model, name) for name in ("max_seq_length", "normalize", "truncate_dim")},
-            options=options,
-            width=width,
-            prompt=recorded["prompt"],
-        )
+        task = make_task(model, corpus, inputs, folder, recorded, options, cluster)
         job = _RayJob(task, corpus, advance)
         if not are_untouched(begun_with, inputs):
-            compare_blocks(located, *job.finished(), output)
+            compare_blocks(task.corpus, *job.finished(), output)
         task.stop.unlink(missing_ok=True)
         if job.missing:
             missing = sorted(job.missing)
@@ -129,6 +113,34 @@ def encode_on_ray(
                 input_file.check_unchanged()
             job.publish(workspace, recorded, inputs)
     return job.report
+
+
+def make_task(
+    model: MiniLM,
+    corpus: Corpus,
+    inputs: list[InputRecord],
+    folder: Path,
+    recorded: dict[str, Any],
+    options: JobOptions,
+    cluster: ClusterOptions,
+) -> BlockTask:
+    """Return what the actors need to know of a job."""
+    column = corpus.find_column()
+    located = corpus.resolved(column)  # for all blocks: the first rows of some would choose another
+    return BlockTask(
+        folder=folder,
+        corpus=located,
+        inputs=inputs,
+        output_column=column or "text",
+        known=known_schema(located, column or "text"),
+        blocks=cut_blocks(located, cluster.block_bytes),
+        loading=actor_loading(model, cluster.loading),
+        sha256=recorded["files"] | ({WEIGHTS: recorded["sha256"]} if recorded["sha256"] else {}),
+        settings={name: getattr(model, name) for name in ("max_seq_length", "normalize", "truncate_dim")},
+        options=options,
+        width=model.get_embedding_dimension(options.pooling),
+        prompt=recorded["prompt"],
+    )
 
 
 class _RayJob:
