@@ -20,8 +20,6 @@ from minilm.errors import CorpusError
 from minilm.fast.nearest import TopK
 from minilm.quantization import (
     quantize_embeddings,
-    semantic_search_faiss,
-    semantic_search_usearch,
     unit_ranges,
 )
 from tests.corpus.indices import ROWS, VECTORS, WIDTH, write
@@ -335,32 +333,6 @@ def test_quantized_vectors_are_found_by_their_numbers_and_scored_by_the_floats(
         order = np.argsort(-scores.round(12), kind="stable")[:3]
         assert [hit.row for hit in hits] == candidates[order].tolist()
         np.testing.assert_allclose([hit.score for hit in hits], scores[order], rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("precision", "library"),
-    [("uint8", "faiss"), ("ubinary", "faiss"), ("int8", "usearch"), ("binary", "usearch")],
-)
-def test_a_quantized_index_finds_what_the_quantized_search_of_sentence_transformers_does(
-    precision: str, library: str, tmp_path: Path
-) -> None:
-    """These functions have parity tests of their own. All rows are candidates here."""
-    pytest.importorskip(
-        "usearch.index" if library == "usearch" else library, reason=f"{library} is not installed"
-    )
-    vectors = np.random.default_rng(3).normal(size=(400, 64)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    ranges = unit_ranges(64)
-    corpus = quantize_embeddings(vectors, precision, ranges)  # type: ignore[call-overload]
-    search = semantic_search_faiss if library == "faiss" else semantic_search_usearch
-    options = {"corpus_precision": precision, "top_k": 10, "ranges": ranges, "rescore_multiplier": 40}
-    expected = search(vectors[:20] + vectors[20:40], corpus, **options)[0]  # type: ignore[arg-type]
-    index = Index(quantized(tmp_path / "index.npy", precision, vectors=vectors))
-    found = index.search(vectors[:20] + vectors[20:40], 10, rescore_multiplier=40)
-    for hits, theirs in zip(found, expected, strict=True):
-        np.testing.assert_allclose([h.score for h in hits], [h["score"] for h in theirs], rtol=0, atol=1e-6)
-        by_score = {h["corpus_id"]: h["score"] for h in theirs}
-        assert all(abs(by_score.get(h.row, hits[-1].score) - h.score) < 1e-6 for h in hits)
 
 
 def test_the_precision_is_told_by_the_type_and_the_width(tmp_path: Path) -> None:
