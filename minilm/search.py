@@ -95,7 +95,7 @@ def semantic_search(
     for start in range(0, len(corpus), corpus_chunk_size):
         block = corpus[start : start + corpus_chunk_size]
         for chunk, top in zip(chunks, best, strict=True):
-            for first, scores in _scores(score_function, chunk, block):
+            for first, scores in _blocks_of_scores(score_function, chunk, block):
                 top.add(scores, first_column=start + first)
     return [
         [{"corpus_id": i, "score": score} for i, score in zip(ids, scores, strict=True)]
@@ -104,7 +104,7 @@ def semantic_search(
     ]
 
 
-def _scores(score_function: Similarity, queries: FloatArray, block: AnyArray) -> Scores:
+def _blocks_of_scores(score_function: Similarity, queries: FloatArray, block: AnyArray) -> Scores:
     if score_function is cos_sim:
         return cosines(queries, block)
     if score_function is dot_score:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from minilm import util
+from minilm.corpus.index import Index
 from minilm.pooling import normalize
+from minilm.quantization import unit_ranges
 
 UNIT = normalize(np.random.default_rng(7).normal(size=(60, 8))).astype(np.float32)
 
@@ -107,3 +111,32 @@ def test_a_library_that_is_not_there_is_named() -> None:
         pytest.skip("usearch is installed")
     with pytest.raises(ImportError, match="needs usearch, which is not installed: pip install usearch"):
         util.semantic_search_usearch(UNIT, UNIT)
+
+
+@pytest.mark.parametrize(
+    ("precision", "library"),
+    [("uint8", "faiss"), ("ubinary", "faiss"), ("int8", "usearch"), ("binary", "usearch")],
+)
+def test_a_quantized_index_finds_what_the_quantized_search_of_sentence_transformers_does(
+    precision: str, library: str, tmp_path: Path
+) -> None:
+    """These functions have parity tests of their own. All rows are candidates here."""
+    pytest.importorskip(
+        "usearch.index" if library == "usearch" else library, reason=f"{library} is not installed"
+    )
+    vectors = np.random.default_rng(3).normal(size=(400, 64)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    ranges = unit_ranges(64)
+    corpus = util.quantize_embeddings(vectors, precision, ranges)  # type: ignore[call-overload]
+    search = util.semantic_search_faiss if library == "faiss" else util.semantic_search_usearch
+    options = {"corpus_precision": precision, "top_k": 10, "ranges": ranges, "rescore_multiplier": 40}
+    expected = search(vectors[:20] + vectors[20:40], corpus, **options)[0]  # type: ignore[arg-type]
+    np.save(tmp_path / "index.npy", corpus)
+    made_with = {"options": {"dtype": precision, "ranges": ranges.tolist()}}
+    (tmp_path / "index.npy.manifest.json").write_text(json.dumps(made_with))
+    index = Index(tmp_path / "index.npy")
+    found = index.search(vectors[:20] + vectors[20:40], 10, rescore_multiplier=40)
+    for hits, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose([h.score for h in hits], [h["score"] for h in theirs], rtol=0, atol=1e-6)
+        by_score = {h["corpus_id"]: h["score"] for h in theirs}
+        assert all(abs(by_score.get(h.row, hits[-1].score) - h.score) < 1e-6 for h in hits)

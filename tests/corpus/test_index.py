@@ -20,32 +20,12 @@ from minilm.errors import CorpusError
 from minilm.fast.nearest import TopK
 from minilm.quantization import (
     quantize_embeddings,
-    semantic_search_faiss,
-    semantic_search_usearch,
     unit_ranges,
 )
+from tests.corpus.indices import ROWS, VECTORS, WIDTH, write
 from tests.corpus.running import run
 
-ROWS, WIDTH = 50, 8
-VECTORS = np.random.default_rng(0).normal(size=(ROWS, WIDTH)).astype(np.float32)
 CASES = int(os.environ.get("MINILM_INDICES", "3000"))  # of each format; more of them by hand
-
-
-def write(path: Path, vectors: np.ndarray = VECTORS) -> Path:
-    """An index as `minilm encode` would write it."""
-    texts = [f"text {row}" for row in range(len(vectors))]
-    if path.suffix == ".npy":
-        np.save(path, vectors)
-    elif path.suffix == ".jsonl":
-        rows = zip(texts, vectors.tolist(), strict=True)
-        path.write_text("".join(json.dumps({"text": t, "embedding": v}) + "\n" for t, v in rows), "utf-8")
-    else:
-        pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-        column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
-        pytest.importorskip("pyarrow.parquet").write_table(
-            pa.table({"text": texts, "embedding": column}), path
-        )
-    return path
 
 
 def mutated(content: bytes, choose: random.Random) -> bytes:
@@ -121,29 +101,6 @@ def test_numbers_that_have_no_order_are_refused_with_their_row(
     index = Index(write(tmp_path / f"index.{suffix}", vectors))
     with pytest.raises(CorpusError, match="row 17 holds a number that is not finite, or too large"):
         index.search(np.ones((1, WIDTH), np.float32), 3)
-
-
-def test_rows_of_unequal_length_in_parquet_cannot_shift_the_others(tmp_path: Path) -> None:
-    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    parquet = pytest.importorskip("pyarrow.parquet")
-    rows = [[1.0] * WIDTH, [], [0.0] * (2 * WIDTH)]
-    fixed = pa.list_(pa.float32(), WIDTH)
-    for kind, content, message in (
-        (pa.list_(pa.float32()), rows, "row 1 has 0 components, the first row 8"),
-        (pa.list_(pa.float32()), [[1.0] * WIDTH, None], "row 1 has no vector"),
-        (
-            pa.large_list(pa.float64()),
-            [[1.0] * WIDTH, [1.0] * 7 + [None]],
-            "row 1 has a component that is null",
-        ),
-        # older pyarrow cannot read such a column itself
-        (fixed, [None, [1.0] * WIDTH], "row 0 has no vector|is damaged"),
-        (pa.string(), ["x"], "is string, not a list"),
-        (pa.list_(pa.string()), [["x"]], "is list<element: string>, not a list of float, int8 or uint8"),
-    ):
-        parquet.write_table(pa.table({"embedding": pa.array(content, kind)}), tmp_path / "index.parquet")
-        with pytest.raises(CorpusError, match=message):
-            Index(tmp_path / "index.parquet").search(VECTORS[:1], 1)
 
 
 def test_control_characters_of_an_index_do_not_reach_the_terminal(
@@ -222,15 +179,6 @@ def test_an_index_of_other_rows_than_were_written_is_not_whole(
     manifest.write_text(json.dumps({"options": {}, "report": {"rows": "many"}}), "utf-8")
     with pytest.raises(CorpusError, match="rows cannot be 'many'"):
         Index(path)
-
-
-def test_a_line_without_a_vector_is_named(tmp_path: Path) -> None:
-    path = write(tmp_path / "index.jsonl")
-    with path.open("a") as file:
-        file.write('{"text": "no vector"}\n')
-    with pytest.raises(CorpusError) as error:
-        Index(path).search(VECTORS[:1], 1)
-    assert str(error.value) == f"{path}, line {ROWS + 1}: no 'embedding' (--embedding-column NAME)"
 
 
 @pytest.mark.parametrize("suffix", ["npy", "jsonl", "parquet"])
@@ -331,62 +279,6 @@ def test_queries_may_be_lists_or_whole_numbers(tmp_path: Path) -> None:
     assert [hit.row for hit in hits] == np.argsort(-VECTORS[:, 0], kind="stable")[:3].tolist()
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-@pytest.mark.parametrize("kind", ["list_", "large_list", "fixed"])
-def test_lists_of_any_kind_are_read(kind: str, dtype: str, tmp_path: Path) -> None:
-    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    parquet = pytest.importorskip("pyarrow.parquet")
-    rows = VECTORS.astype(dtype)
-    component = pa.from_numpy_dtype(rows.dtype)
-    column = pa.list_(component, WIDTH) if kind == "fixed" else getattr(pa, kind)(component)
-    vectors = pa.array([*rows], column)
-    parquet.write_table(
-        pa.table({"v": vectors, "text": pa.array(map(str, range(ROWS)))}), tmp_path / "i.parquet"
-    )
-    [hits] = Index(tmp_path / "i.parquet", embedding_column="v").search(VECTORS[:1], 5)
-    scores = rows.astype(np.float64) @ VECTORS[0].astype(np.float64)
-    assert [hit.row for hit in hits] == np.argsort(-scores)[:5].tolist()
-    assert [hit.text for hit in hits] == [str(hit.row) for hit in hits]
-    np.testing.assert_allclose([hit.score for hit in hits], np.sort(scores)[::-1][:5], rtol=0, atol=5e-6)
-
-
-def test_tables_of_pandas_polars_and_duckdb_are_read(tmp_path: Path) -> None:
-    pd = pytest.importorskip("pandas")
-    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    texts = [f"text {row}" for row in range(ROWS)]
-    frame = pd.DataFrame({"id": range(ROWS), "text": texts, "embedding": [*VECTORS]})
-    frame.to_parquet(tmp_path / "pandas.parquet")
-    frame.assign(embedding=VECTORS.tolist(), text=frame["text"].astype("category")).to_parquet(
-        tmp_path / "doubles.parquet"
-    )
-    names = ["pandas", "doubles"]
-    try:
-        import polars as pl
-    except ImportError:
-        pass
-    else:
-        names += ["polars", "polars_lists"]
-        table = pl.DataFrame({"text": texts, "embedding": VECTORS})
-        table.write_parquet(tmp_path / "polars.parquet")
-        lists = table.with_columns(pl.col("embedding").cast(pl.List(pl.Float32)))
-        lists.write_parquet(tmp_path / "polars_lists.parquet")
-    try:
-        import duckdb
-    except ImportError:
-        pass
-    else:
-        names.append("duckdb")
-        source = (tmp_path / "pandas.parquet").as_posix()
-        copied = (tmp_path / "duckdb.parquet").as_posix()
-        query = f"select text, embedding::float[{WIDTH}] as embedding from '{source}'"
-        duckdb.sql(f"copy ({query}) to '{copied}'")
-    expected = np.argsort(-(VECTORS @ VECTORS[3]))[:4].tolist()
-    for name in names:
-        [hits] = Index(tmp_path / f"{name}.parquet").search(VECTORS[3:4], 4)
-        assert [hit.row for hit in hits] == expected, name
-        assert [hit.text for hit in hits] == [texts[row] for row in expected], name
-
-
 def test_the_manifest_names_the_columns_and_a_caller_another(tmp_path: Path) -> None:
     path = tmp_path / "index.jsonl"
     rows = [{"id": "x", "doc": f"text {i}", "vector": v.tolist()} for i, v in enumerate(VECTORS)]
@@ -400,19 +292,6 @@ def test_the_manifest_names_the_columns_and_a_caller_another(tmp_path: Path) -> 
     np.save(tmp_path / "index.npy", VECTORS)
     with pytest.raises(CorpusError, match=r"index\.npy has no columns"):
         Index(tmp_path / "index.npy", embedding_column="vector")
-
-
-def test_a_directory_is_read_in_the_natural_order_of_its_files(tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    for part in range(0, ROWS, 5):
-        folder = tmp_path / "index" / f"part={part // 25}"
-        folder.mkdir(parents=True, exist_ok=True)
-        write(folder / f"part-{part}.parquet", VECTORS[part : part + 5])
-    for left_out in ("_temporary/x.parquet", ".part-0.parquet", "_metadata.parquet"):
-        (tmp_path / "index" / left_out).parent.mkdir(exist_ok=True)
-        (tmp_path / "index" / left_out).write_bytes(b"no Parquet")
-    [hits] = Index(tmp_path / "index").search(VECTORS[:1], ROWS)
-    assert [hit.row for hit in hits] == np.argsort(-(VECTORS @ VECTORS[0])).tolist()
 
 
 UNIT = VECTORS / np.linalg.norm(VECTORS, axis=1, keepdims=True)
@@ -456,32 +335,6 @@ def test_quantized_vectors_are_found_by_their_numbers_and_scored_by_the_floats(
         np.testing.assert_allclose([hit.score for hit in hits], scores[order], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("precision", "library"),
-    [("uint8", "faiss"), ("ubinary", "faiss"), ("int8", "usearch"), ("binary", "usearch")],
-)
-def test_a_quantized_index_finds_what_the_quantized_search_of_sentence_transformers_does(
-    precision: str, library: str, tmp_path: Path
-) -> None:
-    """These functions have parity tests of their own. All rows are candidates here."""
-    pytest.importorskip(
-        "usearch.index" if library == "usearch" else library, reason=f"{library} is not installed"
-    )
-    vectors = np.random.default_rng(3).normal(size=(400, 64)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    ranges = unit_ranges(64)
-    corpus = quantize_embeddings(vectors, precision, ranges)  # type: ignore[call-overload]
-    search = semantic_search_faiss if library == "faiss" else semantic_search_usearch
-    options = {"corpus_precision": precision, "top_k": 10, "ranges": ranges, "rescore_multiplier": 40}
-    expected = search(vectors[:20] + vectors[20:40], corpus, **options)[0]  # type: ignore[arg-type]
-    index = Index(quantized(tmp_path / "index.npy", precision, vectors=vectors))
-    found = index.search(vectors[:20] + vectors[20:40], 10, rescore_multiplier=40)
-    for hits, theirs in zip(found, expected, strict=True):
-        np.testing.assert_allclose([h.score for h in hits], [h["score"] for h in theirs], rtol=0, atol=1e-6)
-        by_score = {h["corpus_id"]: h["score"] for h in theirs}
-        assert all(abs(by_score.get(h.row, hits[-1].score) - h.score) < 1e-6 for h in hits)
-
-
 def test_the_precision_is_told_by_the_type_and_the_width(tmp_path: Path) -> None:
     expected = [hit.row for hit in Index(quantized(tmp_path / "r.npy", "ubinary")).search(UNIT[:1], 5)[0]]
     for precision in ("ubinary", "binary"):
@@ -507,20 +360,3 @@ def test_ranges_that_are_none_are_named(ranges: object, tmp_path: Path) -> None:
     manifest.write_text(json.dumps({"options": {"dtype": "int8", "ranges": ranges}}))
     with pytest.raises(CorpusError, match=r"index\.npy\.manifest\.json"):
         Index(path)
-
-
-def test_a_parquet_index_that_is_cut_while_it_is_read_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("minilm.corpus.index.BLOCK_ROWS", 100)
-    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    parquet = pytest.importorskip("pyarrow.parquet")
-    path = tmp_path / "index.parquet"
-    vectors = np.random.default_rng(0).normal(size=(5_000, WIDTH)).astype(np.float32)
-    parquet.write_table(pa.table({"embedding": [*vectors]}), path, row_group_size=500)
-    index = Index(path)
-    blocks = index._blocks()
-    next(blocks)
-    os.truncate(path, path.stat().st_size // 8)
-    with pytest.raises(CorpusError, match=r"index\.parquet is damaged"):
-        list(blocks)
