@@ -62,7 +62,7 @@ def expand_inputs(inputs: Sequence[str | InputPath], exclude: Sequence[Path] = (
             found.append(InputPath(STDIN))
         else:
             found += _included(str(item), _matches(str(item)), exclude)
-    return _with_partitions(found)
+    return _with_hive_values(found)
 
 
 def _included(pattern: str, matches: list[_Match], exclude: Sequence[Path]) -> list[_Match]:
@@ -299,7 +299,7 @@ def _in_order(matches: list[_Match]) -> list[_Match]:
     return sorted(matches, key=lambda match: (key(match), match.path))
 
 
-def _with_partitions(found: Sequence[InputPath | _Match]) -> list[InputPath]:
+def _with_hive_values(found: Sequence[InputPath | _Match]) -> list[InputPath]:
     """Give each file its partitions. A key has whole numbers if all files of the corpus have them."""
     texts = [_partitions(item.below) if isinstance(item, _Match) else {} for item in found]
     keys = {key for values in texts for key in values}

@@ -203,10 +203,10 @@ class CorpusReader:
         partitions = {name: source.partitions[name] for name in self._column.kept(source.partitions)}
         if kind == "parquet" or not partitions:  # the columns of Parquet are not those of a single row
             return rows
-        return (row._replace(other_columns=_with_partitions(row, partitions)) for row in rows)
+        return (row._replace(other_columns=_others_with(row, partitions)) for row in rows)
 
 
-def _with_partitions(row: Row, partitions: Mapping[str, Any]) -> dict[str, Any]:
+def _others_with(row: Row, partitions: Mapping[str, Any]) -> dict[str, Any]:
     columns = dict(cast("Mapping[str, Any]", row.other_columns))
     if twice := [name for name in partitions if name in columns]:
         raise CorpusError(f"{row.source}: {twice[0]!r} is a column, and also a partition in the path")

@@ -38,6 +38,13 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
+def json_rows_of(path: Path, content: str | bytes, kind: str = "json") -> list[Any]:
+    """The texts and kept columns of a file; of a row without text, the problem."""
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    corpus = Corpus([str(path)], format=kind, column="text", keep=True)
+    return [(row.text, row.other_columns) if row.problem is None else row.problem for row in corpus]
+
+
 def write_input(path: Path, kind: str) -> None:
     """TEXTS in a file of that kind, where there are other columns with a number."""
     rows = [{"id": i, "text": text} for i, text in enumerate(TEXTS)]

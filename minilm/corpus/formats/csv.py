@@ -28,7 +28,7 @@ def read_csv(source: InputFile, column: TextColumn, *, delimiter: str = ",") -> 
     with source.open_text("") as text:
         first_line = text.readline()
         excel = re.fullmatch(r'"?sep=(.)"?[\r\n]*', first_line)
-        delimiter = _delimiter(source, excel[1] if excel else None, delimiter)
+        delimiter = _settled_delimiter(source, excel[1] if excel else None, delimiter)
         # strict: otherwise a quote that is never closed would turn the rest of the file into one cell
         quoting: Literal[0, 3] = csv.QUOTE_NONE if source.dialect.quoting is False else csv.QUOTE_MINIMAL
         lines = text if excel else chain([first_line] if first_line else [], text)
@@ -37,7 +37,7 @@ def read_csv(source: InputFile, column: TextColumn, *, delimiter: str = ",") -> 
         yield from rows
 
 
-def _delimiter(source: InputFile, of_excel: str | None, of_format: str) -> str:
+def _settled_delimiter(source: InputFile, of_excel: str | None, of_format: str) -> str:
     asked = source.dialect.delimiter
     if of_excel and asked not in (None, of_excel):
         raise CorpusError(f"{source.name} begins with sep={of_excel}, and --delimiter is {asked!r}")

@@ -32,7 +32,7 @@ def int96_unit(file: BinaryIO, columns: Collection[str]) -> str:
     if not (names := sorted(found.intersection(columns))):
         return "ns"
     units = list(_PER_SECOND)
-    for values in zip(*(_numbers(file, names, unit) for unit in _PER_SECOND), strict=True):
+    for values in zip(*(_numbers_of(file, names, unit) for unit in _PER_SECOND), strict=True):
         by_unit = dict(zip(_PER_SECOND, values, strict=True))
         units = [unit for unit in units if _is_exact(by_unit, unit)]
     if not units:
@@ -51,7 +51,7 @@ def _is_exact(by_unit: dict[str, np.ndarray], unit: str) -> bool:
     return bool(has_room and (by_unit["ns"] == values * np.int64(step)).all())
 
 
-def _numbers(file: BinaryIO, names: list[str], unit: str) -> Iterator[np.ndarray]:
+def _numbers_of(file: BinaryIO, names: list[str], unit: str) -> Iterator[np.ndarray]:
     """Iterate over the timestamps in these columns, as numbers in a unit, batch by batch."""
     arrow = import_arrow()
     with arrow.parquet.ParquetFile(file, pre_buffer=False, coerce_int96_timestamp_unit=unit) as opened:

@@ -24,7 +24,7 @@ _BLANK = re.compile(r"[ \t\r\n]*")
 _LONGEST_WORD = 12  # a number, a literal or an escape may be cut at the end of a piece; "-Infinity" has 9
 
 
-def read_json(source: InputFile, column: TextColumn) -> Iterator[Row]:
+def read_json_values(source: InputFile, column: TextColumn) -> Iterator[Row]:
     """Iterate over the rows of a JSON file, which are numbered, or of JSON Lines, which have lines."""
     with source.open_text("\n") as text:
         values = _Values(text, source)

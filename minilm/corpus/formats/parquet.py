@@ -35,8 +35,8 @@ def read_parquet(source: InputFile, column: TextColumn) -> Iterator[Row]:
                 skipped = min(max(start - number, 0), len(batch))
                 number += skipped
                 part = batch.slice(skipped, max(stop - number, 0))
-                others = _with_partitions(part.select(kept), source, column.kept(source.partitions))
-                values = zip(*(_values(part, place) for place in places), strict=True)
+                others = _append_partitions(part.select(kept), source, column.kept(source.partitions))
+                values = zip(*(_values_at(part, place) for place in places), strict=True)
                 for index, value in enumerate(map(column.joined, values)):
                     number += 1
                     source.rows_position = size * number // bounds[-1]
@@ -56,7 +56,7 @@ def _fields(parent: Arrow) -> dict[str, Any]:
     return {field.name: _fields(field.type) if is_struct(field.type) else None for field in parent}
 
 
-def _values(batch: Arrow, place: tuple[str, ...]) -> list[Any]:
+def _values_at(batch: Arrow, place: tuple[str, ...]) -> list[Any]:
     """Return the values of a column, or of a field of one."""
     array = batch.column(place[0])
     if len(place) > 1:
@@ -69,7 +69,7 @@ def _kept(file: BinaryIO, source: InputFile, column: TextColumn) -> list[str]:
     return [name for name in column.kept(_schema(file).names) if name not in source.partitions]
 
 
-def _with_partitions(batch: Arrow, source: InputFile, names: Sequence[str]) -> Arrow:
+def _append_partitions(batch: Arrow, source: InputFile, names: Sequence[str]) -> Arrow:
     """Return a batch with the values that the path gives as further columns."""
     arrow = import_arrow()
     for name in names:
@@ -84,7 +84,7 @@ def kept_schema(source: InputFile, column: TextColumn) -> Arrow:
         kept = _kept(file, source, column)
         with _parquet_file(file, kept) as opened:
             schema = import_arrow().schema([opened.schema_arrow.field(name) for name in kept])
-        return _with_partitions(schema.empty_table(), source, column.kept(source.partitions)).schema
+        return _append_partitions(schema.empty_table(), source, column.kept(source.partitions)).schema
 
 
 def kept_batches(source: InputFile, names: list[str]) -> Iterator[Arrow]:
@@ -92,7 +92,7 @@ def kept_batches(source: InputFile, names: list[str]) -> Iterator[Arrow]:
     of_file = [name for name in names if name not in source.partitions]
     with _opened(source) as file, _parquet_file(file, of_file) as opened:
         for batch in opened.iter_batches(columns=of_file):
-            yield _with_partitions(batch, source, [name for name in names if name in source.partitions])
+            yield _append_partitions(batch, source, [name for name in names if name in source.partitions])
 
 
 @contextmanager

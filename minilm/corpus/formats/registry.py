@@ -28,7 +28,7 @@ def read_text(source: InputFile, column: TextColumn) -> Iterator[Row]:  # noqa: 
 READERS: dict[str, Callable[[InputFile, TextColumn], Iterator[Row]]] = {
     "text": read_text,
     "jsonl": json_lines.read_json_lines,
-    "json": json_array.read_json,
+    "json": json_array.read_json_values,
     "csv": csv.read_csv,
     "tsv": partial(csv.read_csv, delimiter="\t"),
     "parquet": parquet.read_parquet,

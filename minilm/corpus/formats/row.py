@@ -39,6 +39,7 @@ class TextColumn:
         self.keep = keep
         self.keep_names = () if isinstance(keep, bool) else keep
         self.unseen = set(self.keep_names)  # columns to keep that no row had so far
+        self.header: Sequence[str] = ()  # the columns of the last file whose columns are known first
         self.example = ""  # a row with other columns only, for an error message
         self._found: set[str] = set()  # parts of the text that a row or a header had
 
@@ -80,12 +81,13 @@ class TextColumn:
             If a part, or a column to keep, is missing or is there twice.
         """
         name, fields = self.choose(names, source), dict.fromkeys(names) if fields is None else fields
-        places = {part: _place(part, fields) for part in self._parts(names)}
+        places = {part: _way_to(part, fields) for part in self._parts(names)}
         if missing := [part for part, place in places.items() if place is None]:
             of = f" of {name!r}" if missing[0] != name else ""
             raise CorpusError(
                 f"{source} has no column {missing[0]!r}{of}; {_its_columns(names)} (--column NAME)"
             )
+        self.header = names
         self._found.update(places)
         found = [place for place in places.values() if place]
         self._check_kept([*names, *more], {place[0] for place in found}, source)
@@ -115,7 +117,7 @@ class TextColumn:
         """Return the row that has these columns."""
         name = self.choose(fields, source)
         others = {key: fields[key] for key in self.kept(fields)}
-        places = {part: place for part in self._parts(fields) if (place := _place(part, fields))}
+        places = {part: place for part in self._parts(fields) if (place := _way_to(part, fields))}
         self._found.update(places)
         if places:
             values = [reduce(getitem, place, fields) for place in places.values()]
@@ -152,13 +154,13 @@ class TextColumn:
         return parts if all(parts) else [self.name]
 
 
-def _place(name: str, fields: Mapping[str, Any]) -> tuple[str, ...] | None:
+def _way_to(name: str, fields: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Return the way to a column, or to a field of a column such as doc.text."""
     if name in fields:
         return (name,)
     for end in (place for place, character in enumerate(name) if character == "."):
         inner = fields.get(name[:end])
-        if isinstance(inner, Mapping) and (rest := _place(name[end + 1 :], inner)):
+        if isinstance(inner, Mapping) and (rest := _way_to(name[end + 1 :], inner)):
             return (name[:end], *rest)
     return None
 

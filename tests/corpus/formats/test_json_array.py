@@ -14,16 +14,7 @@ from hypothesis import strategies as st
 
 from minilm import CorpusError
 from minilm.corpus.formats import json_array
-from minilm.corpus.rows import Corpus
-from tests.corpus.running import failure, read_jsonl, run
-
-
-def rows(path: Path, content: str | bytes, kind: str = "json") -> list[Any]:
-    """The texts and kept columns of a file; of a row without text, the problem."""
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    corpus = Corpus([str(path)], format=kind, column="text", keep=True)
-    return [(row.text, row.other_columns) if row.problem is None else row.problem for row in corpus]
-
+from tests.corpus.running import failure, json_rows_of, read_jsonl, run
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -50,7 +41,7 @@ def test_an_array_is_what_json_reads_however_it_is_cut(
     content = json.dumps(objects, indent=indent, ensure_ascii=ascii_only)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_array, "_CHUNK", chunk)
-        read = rows(path, content)
+        read = json_rows_of(path, content)
     assert repr(read) == repr([("a", {"value": value}) for value in values])
 
 
@@ -60,41 +51,12 @@ def test_bare_values_are_not_cut(chunk: int, tmp_path: Path, monkeypatch: pytest
     content = '["a", "\\ud83d\\ude00", 123456, -1.5e10, false, null, "' + "x" * 100 + '"]'
     number, boolean = "a number, not text", "a boolean, not text"
     expected: list[Any] = [("a", {}), ("😀", {}), number, number, boolean, "null", ("x" * 100, {})]
-    assert rows(tmp_path / "in.json", content) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "problem"),
-    [
-        ('{"text": "a", "n": NaN}', "not JSON (NaN)"),
-        ('{"text": "a", "n": -Infinity}', "not JSON (-Infinity)"),
-        ('{"text": "a", "n": 1e400}', "the number 1e400 does not fit a double"),
-        ('{"text": "a", "n": [-123e-10000]}', "the number -123e-10000 does not fit a double"),
-        ('{"text": "a", "n": 1, "n": 2}', "the key 'n' is there twice, with different values"),
-        ('{"text": "a", "n": 1, "n": true}', "the key 'n' is there twice, with different values"),
-        ('{"text": "a", "n": 1, "n": 1.0}', "the key 'n' is there twice, with different values"),
-        ('{"text": "a\\ud800b"}', "not UTF-8 (a lone surrogate)"),
-        (
-            '{"text": "a", "n": ' + "9" * 5000 + "}",
-            "the number 999999999999999999999999999999... has too many digits",
-        ),
-        ('{"text": null}', "null"),
-        ('{"other": "a"}', "no column 'text'; its columns are: other"),
-        ('["a"]', "a list, not text"),
-    ],
-)
-def test_a_value_that_would_change_is_a_problem_of_its_row(value: str, problem: str, tmp_path: Path) -> None:
-    good = '{"text": "good", "n": 0.0, "m": 1e-400, "m": 1e-400}'.replace("1e-400", "-0.0e5")
-    expected = [("good", {"n": 0.0, "m": -0.0}), problem, ("good", {"n": 0.0, "m": -0.0})]
-    assert rows(tmp_path / "in.json", f"[{good},\n{value},\n{good}]") == expected
-    if value != '["a"]':
-        assert rows(tmp_path / "in.jsonl", f"{good}\n{value}\n{good}\n", "jsonl") == expected
-    assert rows(tmp_path / "in.jsonl", f"{good}\n{value}\n{good}\n", "json") == expected
+    assert json_rows_of(tmp_path / "in.json", content) == expected
 
 
 def test_bytes_that_are_not_utf8_lose_their_row_only(tmp_path: Path) -> None:
     content = b'[{"text": "a"}, {"text": "b", "n": "\xff"}, {"text": "c"}]'
-    assert rows(tmp_path / "in.json", content) == [("a", {}), "not UTF-8", ("c", {})]
+    assert json_rows_of(tmp_path / "in.json", content) == [("a", {}), "not UTF-8", ("c", {})]
 
 
 @pytest.mark.parametrize(
@@ -117,14 +79,14 @@ def test_what_is_no_json_names_the_line(
 ) -> None:
     monkeypatch.setattr(json_array, "_CHUNK", chunk)
     with pytest.raises(CorpusError) as error:
-        rows(tmp_path / "in.json", content)
+        json_rows_of(tmp_path / "in.json", content)
     assert str(error.value).startswith(f"{tmp_path / 'in.json'}")
     assert message.partition(" enclosed")[0] in str(error.value)
 
 
 def test_objects_for_people_are_read(tmp_path: Path) -> None:
     content = "\n".join(json.dumps({"text": text, "n": [1]}, indent=2) for text in "ab")
-    assert rows(tmp_path / "in.json", content) == [("a", {"n": [1]}), ("b", {"n": [1]})]
+    assert json_rows_of(tmp_path / "in.json", content) == [("a", {"n": [1]}), ("b", {"n": [1]})]
 
 
 @pytest.mark.parametrize(

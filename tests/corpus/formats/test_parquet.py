@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -62,25 +60,6 @@ def test_parquet_columns_keep_their_types(tmp_path: Path) -> None:
     assert run(tmp_path / "in.parquet", "-o", tmp_path / "out.parquet", "--keep") == 0
     others = [name for name in columns if name != "text"]
     assert pq.read_table(tmp_path / "out.parquet").select(others).equals(table.select(others))
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ({"text": "a", "k\ud800": 1}, "column 'k\\ud800' cannot be kept in Parquet: "),
-        ({"text": "a", "meta": {"k\ud800": 1}}, "column 'meta' cannot be kept in Parquet: "),
-        ({"k\ud800": "a"}, "column 'k\\ud800' cannot be written: "),
-    ],
-)
-def test_a_column_whose_name_has_a_lone_surrogate_is_named(
-    row: dict[str, Any], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    source = tmp_path / "in.jsonl"
-    source.write_text(json.dumps(row) + "\n")
-    code, line = failure(capsys, source, "-o", tmp_path / "out.parquet", "--keep")
-    assert code == 1
-    assert message in line
 
 
 def test_kept_columns_stay_arrow_from_end_to_end(tmp_path: Path) -> None:
