@@ -35,8 +35,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
-from tests.corpus import outside_cases
-from tests.corpus.outside_cases import ROWS_OF_A_SHARD, Case
+from tests.corpus import outside_cases, value_cases
+from tests.corpus.value_cases import ROWS_OF_A_SHARD, Case
 from tests.corpus.value_matrix import readers_difference, table_difference
 
 EQUAL, REFUSED, WRONG = "equal", "refused by name", "WRONG"
@@ -135,9 +135,9 @@ def groups(folder: Path, work: Path, only: str) -> Iterator[tuple[str, Case]]:
                     )
                     yield from ((f"{name} {path.suffix}", case) for case in cases)
     matrices: dict[str, Callable[[Path], Iterator[Case]]] = {
-        "type pairs": outside_cases.type_pairs,
-        "json pairs": partial(outside_cases.json_pairs, check_table=as_all_read),
-        "mixed inputs": outside_cases.mixed_inputs,
+        "type pairs": value_cases.type_pairs,
+        "json pairs": partial(value_cases.json_pairs, check_table=as_all_read),
+        "mixed inputs": value_cases.mixed_inputs,
     }
     for title, make in matrices.items():
         if fnmatch.fnmatch(title, only):
