@@ -41,6 +41,20 @@ from tests.corpus.value_matrix import readers_difference, table_difference
 
 EQUAL, REFUSED, WRONG = "equal", "refused by name", "WRONG"
 SECONDS = 200.0  # after which a command hangs
+SUFFIXES = (
+    ".parquet",
+    ".csv",
+    ".tsv",
+    ".json",
+    ".jsonl",
+    ".ndjson",
+    ".gz",
+    ".bz2",
+    ".xz",
+    ".zip",
+    ".txt",
+    ".md",
+)
 REPOSITORIES = ("parquet-testing", "arrow-testing", "frictionless", "csv-spectrum", "JSONTestSuite")
 
 
@@ -133,7 +147,8 @@ def groups(folder: Path, work: Path, only: str) -> Iterator[tuple[str, Case]]:
                     cases = (
                         outside_cases.suite_cases(path, work) if is_suite else outside_cases.file_cases(path)
                     )
-                    yield from ((f"{name} {path.suffix}", case) for case in cases)
+                    kind = path.suffix if path.suffix in SUFFIXES else "others"
+                    yield from ((f"{name} {kind}", case) for case in cases)
     matrices: dict[str, Callable[[Path], Iterator[Case]]] = {
         "type pairs": value_cases.type_pairs,
         "json pairs": partial(value_cases.json_pairs, check_table=as_all_read),
