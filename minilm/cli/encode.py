@@ -209,6 +209,9 @@ def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus
         advance(report, 0)
         for window in shards(reader):
             rows, errors = split_valid(window, options.on_error)
+            if not report.inputs:
+                corpus.check_kept(reader.unseen)
+            report.inputs += len(window)
             others = json_rows([row.other_columns for row in rows])
             for row in errors:
                 say(f"{row.source}, line {row.line}: {row.problem}")

@@ -9,7 +9,6 @@ the folder is removed.
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
@@ -137,8 +136,8 @@ class _LocalJob:
         writer = make_writer(
             self.workspace, self.corpus, self._reader.column or "text", self._width, self.options
         )
-        for name in self._reader.unseen:
-            warnings.warn(f"no row has a column {name!r} to keep, so far", stacklevel=3)
+        if first:
+            self.corpus.check_kept(self._reader.unseen)
         rows = chain(first, rows)
         if report.inputs:
             for _ in islice(rows, report.inputs):  # processed by earlier runs

@@ -5,6 +5,7 @@ A row that has no text does not stop the reading. It comes as a row with a probl
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import islice
@@ -129,6 +130,20 @@ class Corpus:
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.read())
+
+    def check_kept(self, unseen: Sequence[str]) -> None:
+        """Raise a CorpusError if no row has one of these columns. The rows are read until each has come.
+
+        Standard input can be read only once: there a warning has to do.
+        """
+        if STDIN in self.paths:
+            for name in unseen:
+                warnings.warn(f"no row has a column {name!r} to keep, so far", stacklevel=3)
+        elif unseen:
+            reader = self.read()
+            if any(not reader.unseen for _ in reader):
+                return
+            raise CorpusError(f"no row has a column {reader.unseen[0]!r} to keep (--keep NAME,NAME)")
 
     def find_column(self) -> str | None:
         """Return the column with the text, as a pass chooses it; None if no input has columns.

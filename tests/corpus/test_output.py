@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,15 +78,35 @@ def test_a_column_to_keep_that_a_header_lacks_is_refused(
     assert (code, "no column 'titel' to keep; its columns are: id, text" in line) == (1, True)
 
 
-@pytest.mark.filterwarnings("always:no row has a column")
-def test_a_key_to_keep_that_no_row_has_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+@pytest.mark.usefixtures("short_shards")
+@pytest.mark.parametrize("output", ["out.jsonl", "out.parquet", None])
+def test_a_key_to_keep_that_no_row_has_is_refused_before_a_text_is_encoded(
+    output: str | None, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     source = write(tmp_path / "in.jsonl")
-    assert run(source, "--keep", "titel,id", "-o", tmp_path / "out.jsonl") == 0
-    assert "minilm: no row has a column 'titel' to keep, so far\n" in capsys.readouterr().err
+    arguments = [str(source), *(["-o", str(tmp_path / output)] if output else [])]
+    assert run(*arguments, "--keep", "late,id") == 1
+    message = "minilm: no row has a column 'late' to keep (--keep NAME,NAME)\n"
+    assert capsys.readouterr() == ("", message)
+    with source.open("a") as file:
+        file.write('{"text": "four", "late": true}\n')
+    assert run(*arguments, "--keep", "late,id,text") == 0
+    if output:
+        rows = without_vectors(tmp_path / output)
+        assert [(row["text"], row.get("late"), row.get("id")) for row in rows] == [
+            *((row["text"], None, row["id"]) for row in ROWS),
+            ("four", True, None),
+        ]
+
+
+def test_a_key_to_keep_that_stdin_lacks_is_named(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl")
+    command = [sys.executable, "-m", "minilm", "encode", "--format", "jsonl", "--keep", "titel,id"]
+    result = subprocess.run(
+        [*command, "-o", tmp_path / "out.jsonl"], input=source.read_bytes(), capture_output=True, check=True
+    )
+    assert b"minilm: no row has a column 'titel' to keep, so far\n" in result.stderr
     assert without_vectors(tmp_path / "out.jsonl") == [{"text": row["text"], "id": row["id"]} for row in ROWS]
-    assert run(source, "--keep", "titel,id", "-o", tmp_path / "out.parquet") == 0
-    rows = [{"text": row["text"], "titel": None, "id": row["id"]} for row in ROWS]
-    assert without_vectors(tmp_path / "out.parquet") == rows
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5])

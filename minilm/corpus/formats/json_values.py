@@ -74,7 +74,8 @@ def _values(array: Arrow) -> list[Any]:
     if types.is_dictionary(kind):
         return _values(array.cast(kind.value_type))
     if hasattr(array, "storage"):
-        return _values(array.storage)
+        is_boolean = kind.extension_name == "arrow.bool8"
+        return _values(array.storage.cast(arrow.bool_()) if is_boolean else array.storage)
     if types.is_struct(kind):
         return _objects(array)
     if types.is_map(kind):

@@ -83,8 +83,10 @@ def kept_schema(source: InputFile, column: TextColumn) -> Arrow:
         _places(file, source, column)
         kept = _kept(file, source, column)
         with _parquet_file(file, kept) as opened:
-            schema = import_arrow().schema([opened.schema_arrow.field(name) for name in kept])
-        return _append_partitions(schema.empty_table(), source, column.kept(source.partitions)).schema
+            fields = [opened.schema_arrow.field(name) for name in kept]
+    arrow = import_arrow()
+    values = {name: source.partitions[name] for name in column.kept(source.partitions)}
+    return arrow.schema([*fields, *((name, arrow.scalar(value).type) for name, value in values.items())])
 
 
 def kept_batches(source: InputFile, names: list[str]) -> Iterator[Arrow]:

@@ -40,7 +40,8 @@ class ArrowTables:
         arrow = import_arrow()
         with errors_named(CorpusError, f"column {column!r} cannot be written", catch=UnicodeEncodeError):
             column.encode()  # Arrow has no lone surrogates, neither in texts nor in names
-        self.schema = arrow.schema([(column, arrow.string()), *(kept or ())])
+        self._known = arrow.schema([(column, arrow.string()), *(kept or ())])
+        self.schema = self._known
         kind, stored_width = stored_type(dtype, width)
         vector = arrow.list_(arrow.from_numpy_dtype(kind), stored_width)
         self._column = column
@@ -68,6 +69,12 @@ class ArrowTables:
         """Widen the schema to that of a file written before."""
         found = import_arrow().parquet.read_schema(path).remove_metadata()
         self.schema = unified(self.schema, found.remove(len(found) - 1), path.name)
+
+    def take_schemas(self, paths: Iterable[Path]) -> None:
+        """Make the schema that of these files, whatever it became meanwhile."""
+        self.schema = self._known
+        for path in paths:
+            self.take_schema(path)
 
     def widen(self, path: Path, temporary: Path) -> None:
         """Write a file again, unless it has the schema."""
@@ -128,8 +135,7 @@ class ParquetWriter:
                 path.unlink()
         if missing := [part for n in range(len(marks)) if not (part := self._part(n)).exists()]:
             raise CorpusError(f"{missing[0]}, whose rows were written, is missing: --overwrite starts over")
-        for path in self._parts():
-            self._tables.take_schema(path)
+        self._tables.take_schemas(self._parts())
 
     def prepare(self, texts: Sequence[str], others: Sequence[OtherColumns], source: str) -> Arrow:
         """Return a table of what a shard has beside its vectors; a CorpusError says what cannot be kept."""
@@ -149,6 +155,8 @@ class ParquetWriter:
 
     def join(self, rows: int) -> Path:  # noqa: ARG002 - the signature of all writers
         """Join all shards, and return the file."""
+        # as after an interruption: a list that was read has another name for its elements than one made here
+        self._tables.take_schemas(self._parts())
         path = self._folder / "joined"
         with path.open("wb") as file:
             tables = map(import_arrow().parquet.read_table, self._parts())

@@ -102,7 +102,7 @@ class TextColumn:
 
     def trimmed(self, names: Sequence[str]) -> list[str]:
         """Return a header in which a name that is asked for has no blanks around it."""
-        wanted = {"text"} if self.name is None else {self.name, *self._parts(())}
+        wanted = {"text"} if self.name is None else {self.name, *self._parts(names)}
         return [name.strip() if name.strip() in wanted.difference(names) else name for name in names]
 
     def kept(self, names: Iterable[str]) -> list[str]:
@@ -110,7 +110,7 @@ class TextColumn:
         if isinstance(self.keep, bool):
             return [name for name in names if name != self.name] if self.keep else []
         found = [name for name in names if name != self.name and name in self.keep]
-        self.unseen.difference_update(found)
+        self.unseen.difference_update([*found, self.name or ""])  # the text is written anyway
         return found
 
     def row(self, fields: Mapping[str, Any], source: str, line: int) -> Row:

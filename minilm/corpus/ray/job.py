@@ -126,6 +126,7 @@ def make_task(
 ) -> BlockTask:
     """Return what the actors need to know of a job."""
     column = corpus.find_column()
+    corpus.check_kept(() if isinstance(corpus.keep, bool) else corpus.keep)
     located = corpus.resolved(column)  # for all blocks: the first rows of some would choose another
     return BlockTask(
         folder=folder,

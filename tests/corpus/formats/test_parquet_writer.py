@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.corpus.running import failure, read_jsonl, run
+from minilm import MiniLM
+from tests.corpus.running import begin, failure, read_jsonl, run
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
@@ -116,3 +117,13 @@ def test_a_column_whose_name_has_a_lone_surrogate_is_named(
     code, line = failure(capsys, source, "-o", tmp_path / "out.parquet", "--keep")
     assert code == 1
     assert message in line
+
+
+@pytest.mark.usefixtures("short_shards")
+def test_a_job_that_was_interrupted_gives_the_same_bytes(model: MiniLM, tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    write_rows(source, [[1.5], [], None, [2.5]])
+    assert run(source, "-o", tmp_path / "whole.parquet", "--keep") == 0
+    begin(model, [source], tmp_path / "resumed.parquet", keep=True)
+    assert run(source, "-o", tmp_path / "resumed.parquet", "--keep") == 0
+    assert (tmp_path / "resumed.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
