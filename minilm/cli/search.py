@@ -26,7 +26,7 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     add("-k", type=whole_number, default=10, metavar="N", help="hits per query (default: %(default)s)")
     name = "column of the vectors (default: as minilm encode wrote it)"
     add("--embedding-column", metavar="NAME", help=name)
-    multiplier = "of int8, uint8 or binary vectors, score N times -k candidates exactly (default: 4)"
+    multiplier = "score N times -k candidates exactly, if the vectors are quantized (default: 4)"
     add("--rescore-multiplier", type=whole_number, metavar="N", help=multiplier)
     add("--json", action="store_true", help="print one line of JSON per query, with all digits")
     add_model_options(parser)

@@ -423,7 +423,7 @@ def test_bytes_that_are_no_text_are_refused_in_one_line(locale: str) -> None:
 def test_files_and_their_names_are_read_and_written_in_any_locale(locale: str, tmp_path: Path) -> None:
     source, output = os.fsencode(tmp_path) + b"/\xc3\xa9.txt", os.fsencode(tmp_path) + b"/\xff.jsonl"
     Path(os.fsdecode(source)).write_bytes(f"{UMLAUT}\n{CHINESE}\n".encode())
-    result = minilm("encode", source, "-o", output, **LOCALES[locale])
+    result = minilm("encode", source, "-o", output, "--quiet", **LOCALES[locale])
     assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
     written = [json.loads(line) for line in Path(os.fsdecode(output)).read_bytes().splitlines()]
     assert [row["text"] for row in written] == [UMLAUT, CHINESE]
