@@ -62,6 +62,8 @@ class _CsvRows:
 
     def __iter__(self) -> Iterator[Row]:
         first = self._next()
+        while first == []:  # blank lines before the header
+            first = self._next()
         if isinstance(first, Row):
             raise CorpusError(f"{first.source}, line {first.line}: {first.problem}")
         if first is None:
@@ -105,10 +107,10 @@ class _CsvRows:
         """Raise a CorpusError if the first row is one cell that another delimiter would divide."""
         others = [mark for mark in _DELIMITERS if mark in first[0]] if len(first) == 1 else []
         if others and not self._source.dialect.delimiter and first[0] != self._column.name:
-            shown = "tab" if others[0] == "\t" else f"'{others[0]}'"
+            other, own = ("tab" if mark == "\t" else f"'{mark}'" for mark in (others[0], self._delimiter))
             raise CorpusError(
-                f"{self._source.name} has one column, {first[0][:80]!r}: --delimiter {shown} divides it, "
-                f"--delimiter '{self._delimiter}' does not"
+                f"{self._source.name} has one column, {first[0][:80]!r}: --delimiter {other} divides it, "
+                f"--delimiter {own} does not"
             )
 
     def _row(self, cells: list[str], header: list[str], places: list[int]) -> Row:

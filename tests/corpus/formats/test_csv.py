@@ -183,3 +183,20 @@ def test_one_bad_row_of_many_is_one_line(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
     assert "line 9002: not CSV" in ended.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--no-header", "--column", "1"]])
+def test_blank_lines_before_the_first_row_are_skipped(options: list[str], tmp_path: Path) -> None:
+    """As pandas does."""
+    source, output = tmp_path / "in.csv", tmp_path / "out.jsonl"
+    source.write_text("\n\nid,text\n1,a\n")
+    assert run(source, *options, "-o", output) == 0
+    texts = [row.get("text", row.get("1")) for row in read_jsonl(output)]
+    assert texts == (["text", "a"] if options else ["a"])
+
+
+def test_a_tab_that_divides_nothing_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    source = tmp_path / "in.tsv"
+    source.write_text("id;text\n1;a\n")
+    reason = f"{source} has one column, 'id;text': --delimiter ';' divides it, --delimiter tab does not"
+    assert failure(capsys, source, "-o", tmp_path / "out.npy") == (1, reason)
