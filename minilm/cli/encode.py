@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -85,6 +86,8 @@ def run_encode(options: argparse.Namespace) -> None:
             raise UsageError("--progress and --quiet exclude each other")
         options.progress = False
         silence_warnings()
+    if not options.embedding_column.isprintable():  # nor a lone surrogate, which no output can hold
+        raise UsageError(f"--embedding-column must be printable, not {options.embedding_column!r}")
     if options.output == "":
         raise UsageError("--output is empty: give the file to write")
     output = Path(options.output) if options.output else None
@@ -118,7 +121,11 @@ def _settle_keep(options: argparse.Namespace) -> None:
         if options.input == ["-"] and Path(options.keep).expanduser().exists():
             options.input, options.keep = [options.keep], True
         else:
-            options.keep = tuple(dict.fromkeys(options.keep.split(",")))
+            # as a line of CSV, since a name may hold a comma
+            [names] = csv.reader([options.keep.replace("\n", " ")], skipinitialspace=True)
+            if not all(names) or not names:
+                raise UsageError(f"--keep has an empty name: {options.keep!r}")
+            options.keep = tuple(dict.fromkeys(names))
 
 
 def _delimiter(value: str) -> str:
@@ -140,6 +147,8 @@ def _check_local_options(options: argparse.Namespace, output: Path | None) -> No
         raise UsageError(f"--output must end in .parquet, .npy or .jsonl, not {output.name!r}")
     if output and output.suffix == ".npy" and options.keep:
         raise UsageError("--keep has no meaning for .npy, which holds vectors only")
+    if output and output.suffix == ".npy" and options.embedding_column != EMBEDDING:
+        raise UsageError("--embedding-column has no meaning for .npy, which has no columns")
     if not output and (options.dedupe or options.overwrite):
         raise UsageError("--dedupe and --overwrite are for --output")
 

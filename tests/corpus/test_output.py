@@ -109,6 +109,34 @@ def test_a_key_to_keep_that_stdin_lacks_is_named(tmp_path: Path) -> None:
     assert without_vectors(tmp_path / "out.jsonl") == [{"text": row["text"], "id": row["id"]} for row in ROWS]
 
 
+@pytest.mark.parametrize("keep", ["id,text", "text, id", 'id,"text"', "id,id"])
+def test_names_to_keep_are_those_of_a_line_of_csv(keep: str, tmp_path: Path) -> None:
+    """The column of the texts is in the output anyway."""
+    source, output = write(tmp_path / "in.jsonl"), tmp_path / "out.jsonl"
+    assert run(source, "--keep", keep, "-o", output) == 0
+    assert without_vectors(output) == [{"text": row["text"], "id": row["id"]} for row in ROWS]
+
+
+def test_a_name_to_keep_may_hold_a_comma(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text('text,"x,y",z\na,1,2\n')
+    assert run(tmp_path / "in.csv", "--keep", '"x,y"', "-o", tmp_path / "out.jsonl") == 0
+    assert without_vectors(tmp_path / "out.jsonl") == [{"text": "a", "x,y": "1"}]
+
+
+@pytest.mark.parametrize("keep", ["", "id,", ",id", '""'])
+def test_an_empty_name_to_keep_is_wrong_usage(
+    keep: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, line = failure(capsys, write(tmp_path / "in.jsonl"), "--keep", keep, "-o", tmp_path / "out.jsonl")
+    assert (code, line) == (2, f"--keep has an empty name: {keep!r}")
+
+
+def test_the_name_of_the_vectors_cannot_be_kept(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl")
+    code, line = failure(capsys, source, "--keep", "embedding", "-o", tmp_path / "out.parquet")
+    assert (code, "called 'embedding', like the column of the vectors" in line) == (1, True)
+
+
 @pytest.mark.parametrize("limit", [1, 2, 5])
 def test_the_first_rows_only(limit: int, model: MiniLM, tmp_path: Path) -> None:
     write(tmp_path / "in.jsonl")
@@ -143,3 +171,18 @@ def test_the_vectors_get_another_name(
     assert list(rows[0]) == ["text", "embedding", "vector"]
     assert rows[0]["embedding"] == [1, 2]
     np.testing.assert_array_equal(np.array(rows[0]["vector"], np.float32), model.encode("one"))
+
+
+@pytest.mark.parametrize(
+    ("name", "output", "reason"),
+    [
+        ("v", "out.npy", "--embedding-column has no meaning for .npy, which has no columns"),
+        ("\udcff", "out.parquet", "--embedding-column must be printable, not '\\udcff'"),
+    ],
+)
+def test_a_name_of_the_vectors_that_no_output_can_have(
+    name: str, output: str, reason: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    source = write(tmp_path / "in.jsonl")
+    code, line = failure(capsys, source, "--embedding-column", name, "-o", tmp_path / output)
+    assert (code, line) == (2, reason)

@@ -36,7 +36,7 @@ class ArrowTables:
     def __init__(
         self, column: str, embedding_column: str, width: int, dtype: str, kept: Arrow = None
     ) -> None:
-        check_columns(column, embedding_column)
+        check_columns(column, embedding_column, kept.names if kept else ())
         arrow = import_arrow()
         with errors_named(CorpusError, f"column {column!r} cannot be written", catch=UnicodeEncodeError):
             column.encode()  # Arrow has no lone surrogates, neither in texts nor in names
