@@ -144,12 +144,15 @@ class Index:
             precision = {"int8": "binary", "uint8": "ubinary"}[stored] if is_bits else stored
         expected = -(-width // 8) if precision in ("binary", "ubinary") else width
         if found != expected:
-            widths = f"{found} components, the queries' {width}"
-            raise CorpusError(f"{self.path}: its vectors have {widths}: it was made with another model")
+            raise self._other_width(found, width)
         if precision in ("int8", "uint8") and self._ranges.shape != (2, width):
             reason = f"its vectors are {precision}, and no manifest has their ranges"
             raise CorpusError(f"{self.path}: {reason}: Index(path, ranges=...) of shape (2, {width})")
         return precision
+
+    def _other_width(self, found: int, expected: int) -> CorpusError:
+        widths = f"{found} components, the queries' {expected}"
+        return CorpusError(f"{self.path}: its vectors have {widths}: it was made with another model")
 
     def _nearest(
         self, parts: list[Float32Array], k: int, score: Callable[[Float32Array, AnyArray, int], Scores]
@@ -174,8 +177,7 @@ class Index:
 
     def _products(self, queries: Float32Array, block: AnyArray, first_row: int) -> Scores:
         if block.shape[1] != queries.shape[1]:
-            widths = f"{block.shape[1]} components, the queries' {queries.shape[1]}"
-            raise CorpusError(f"{self.path}: its vectors have {widths}: it was made with another model")
+            raise self._other_width(block.shape[1], queries.shape[1])
         for start, products in dot_products(queries, block):
             with np.errstate(all="ignore"):
                 is_finite = bool(np.isfinite(products.sum())) or np.isfinite(products).all()

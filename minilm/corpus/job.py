@@ -88,10 +88,7 @@ def encode_corpus(
     workspace = JobWorkspace(output)
 
     def compare_rows(fields: dict[str, Any]) -> None:
-        reader = corpus.read()
-        for _ in reader:
-            pass
-        check_rows(fields["inputs"], reader.inputs, output)
+        check_rows(fields["inputs"], corpus.read().read_all(), output)
 
     if report := workspace.finished_report(
         corpus, recorded, overwrite=options.overwrite, compare_rows=compare_rows

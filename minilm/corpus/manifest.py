@@ -24,8 +24,6 @@ OnError = Literal["raise", "skip", "empty"]
 ON_ERROR: tuple[OnError, ...] = get_args(OnError)
 Dtype = Literal["float32", "float16", "int8", "uint8", "binary", "ubinary"]
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
-
-
 WEIGHTS = "model.safetensors"
 
 
@@ -168,22 +166,23 @@ def read_manifest(
             _EXPLANATIONS.get(name, f"{name} was {recorded.get(name)!r} and is {options[name]!r}")
             for name in different
         )
-        raise _another_job(output, f"options: {changes}")
+        raise another_job(output, f"options: {changes}")
     with damage_named(path):
         fields["inputs"] = [InputRecord(**record) for record in fields["inputs"]]
         difference = file_difference(fields["inputs"], inputs)
     if difference:
-        raise _another_job(output, f"inputs: {difference}")
+        raise another_job(output, f"inputs: {difference}")
     return fields
 
 
 def check_rows(recorded: Sequence[InputRecord], read: Sequence[InputRecord], output: Path) -> None:
     """Raise a CorpusError unless the rows that were read are the recorded ones."""
     if difference := row_difference(recorded, read):
-        raise _another_job(output, f"rows from {difference}")
+        raise another_job(output, f"rows from {difference}")
 
 
-def _another_job(output: Path, difference: str) -> CorpusError:
+def another_job(output: Path, difference: str) -> CorpusError:
+    """Return the error for an output that another job began."""
     return CorpusError(f"{output} was begun with other {difference}. Take another name, or --overwrite")
 
 

@@ -7,6 +7,7 @@ from minilm.corpus.formats.npy import NpyWriter
 from minilm.corpus.formats.parquet_writer import ArrowTables, ParquetWriter
 from minilm.corpus.formats.shard import GrowingFile
 from minilm.corpus.manifest import JobOptions
+from minilm.corpus.paths import PARQUET_SUFFIXES
 from minilm.corpus.rows import Corpus
 from minilm.corpus.schema import check_json_columns, known_schema
 from minilm.corpus.workspace import JobWorkspace
@@ -25,11 +26,8 @@ def make_writer(
     if suffix in (".jsonl", ".ndjson"):
         check_json_columns(corpus)
         return JsonLinesWriter(folder, column, options.embedding_column)
-    if suffix in (".parquet", ".pq"):
-        return ParquetWriter(folder, make_tables(corpus, column, width, options))
+    if suffix in PARQUET_SUFFIXES:
+        known = known_schema(corpus, column)
+        tables = ArrowTables(column, options.embedding_column, width, options.dtype, known)
+        return ParquetWriter(folder, tables)
     raise CorpusError(f"the output must end in .parquet, .npy or .jsonl, not {workspace.output.name!r}")
-
-
-def make_tables(corpus: Corpus, column: str, width: int, options: JobOptions) -> ArrowTables:
-    """Return the maker of the tables of an output in Parquet."""
-    return ArrowTables(column, options.embedding_column, width, options.dtype, known_schema(corpus, column))

@@ -22,7 +22,6 @@ from minilm.errors import CorpusError, MissingExtraError, described, import_extr
 
 STDIN = "-"
 PARQUET_SUFFIXES = (".parquet", ".pq")
-_REMOTE_BUFFER = 1 << 20
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -204,7 +203,7 @@ def _matches(pattern: str) -> list[_Match]:
 def _local_matches(pattern: str) -> list[_Match]:
     is_there = pattern != "" and Path(pattern).exists()  # Path("") is the current folder
     if is_there and Path(pattern).is_dir():
-        return _dataset(pattern, _below(pattern))
+        return _dataset(pattern, files_below(pattern))
     if is_there:
         return [_Match(pattern, "")]
     if not glob.has_magic(pattern):
@@ -213,11 +212,11 @@ def _local_matches(pattern: str) -> list[_Match]:
     directories = [path for path in paths if Path(path).is_dir()]
     files = set(paths).difference(directories)
     if not pattern.endswith("**"):  # which has the files of each directory already
-        files.update(file for path in directories for file in _data_files(path, _below(path)))
+        files.update(file for path in directories for file in data_files(path, files_below(path)))
     return _chosen(pattern, files)
 
 
-def _below(directory: str) -> list[str]:
+def files_below(directory: str) -> list[str]:
     """Return all files at any depth."""
     paths = glob.glob(os.path.join(glob.escape(directory), "**"), recursive=True)  # noqa: PTH118, PTH207
     return [path for path in paths if not Path(path).is_dir()]
@@ -231,7 +230,7 @@ def _remote_matches(url: str) -> list[_Match]:
         files = [name for name, info in found.items() if info["type"] != "directory"]
         if not place.endswith("**"):
             for name in set(found).difference(files):
-                files += _data_files(name, filesystem.find(name))
+                files += data_files(name, filesystem.find(name))
         return _chosen(url, {_as_url(url, name) for name in files})
     if filesystem.info(place)["type"] == "directory":
         return _dataset(url, [_as_url(url, name) for name in filesystem.find(place)])
@@ -250,8 +249,8 @@ def _as_url(url: str, name: str) -> str:
 def _dataset(directory: str, files: Sequence[str]) -> list[_Match]:
     """Return the Parquet files of a directory, as Spark, Dask, Ray and minilm write one."""
     root = directory.rstrip("/" + os.sep)
-    if found := _data_files(root, files):
-        return _in_order([_Match(path, path[len(root) :]) for path in found])
+    if found := data_files(root, files):
+        return [_Match(path, path[len(root) :]) for path in sorted(found, key=natural_order)]
     visible = [path for path in files if not _is_hidden(path[len(root) :])]
     suffixes = Counter(PurePosixPath(file_name(path)).suffix for path in visible)
     if not suffixes:
@@ -265,7 +264,7 @@ def _dataset(directory: str, files: Sequence[str]) -> list[_Match]:
     )
 
 
-def _data_files(directory: str, files: Sequence[str]) -> list[str]:
+def data_files(directory: str, files: Sequence[str]) -> list[str]:
     """Return the Parquet files of a directory, without what a writer leaves beside them."""
     parquet = [path for path in files if file_name(path).lower().endswith(PARQUET_SUFFIXES)]
     return [path for path in parquet if not _is_hidden(path[len(directory) :])]
@@ -276,12 +275,13 @@ def _chosen(pattern: str, files: set[str]) -> list[_Match]:
     start = re.search(r"[*?[]", pattern)
     root = pattern[: start.start()] if start else pattern
     root = root[: max(root.rfind("/"), root.rfind(os.sep)) + 1]
-    matches = [_Match(path, path[len(root) :] if path.startswith(root) else path) for path in files]
+    paths = sorted(files, key=natural_order)
+    matches = [_Match(path, path[len(root) :] if path.startswith(root) else path) for path in paths]
     if "**" in pattern:  # _SUCCESS, _metadata, _temporary/..., .part-0.parquet.crc
         matches = [match for match in matches if not _is_hidden(match.below)]
     if not matches:
         raise CorpusError(f"no file matches {pattern!r}")
-    return _in_order(matches)
+    return matches
 
 
 def _is_hidden(below: str) -> bool:
@@ -289,14 +289,10 @@ def _is_hidden(below: str) -> bool:
     return any(part.startswith(("_", ".")) and "=" not in part for part in re.split(r"[/\\]", below))
 
 
-def _in_order(matches: list[_Match]) -> list[_Match]:
-    """Sort by folder, then by name, with the numbers in both by value."""
-
-    def key(match: _Match) -> list[list[tuple[int, str]]]:
-        parts = re.split(r"[/\\]", match.path)
-        return [[(int(n or 0), text) for n, text in re.findall(r"(\d*)(\D*)", part)] for part in parts]
-
-    return sorted(matches, key=lambda match: (key(match), match.path))
+def natural_order(path: str) -> tuple[list[list[tuple[int, str]]], str]:
+    """Return a key that sorts by folder, then by name, with the numbers in both by value."""
+    parts = re.split(r"[/\\]", path)
+    return [[(int(n or 0), text) for n, text in re.findall(r"(\d*)(\D*)", part)] for part in parts], path
 
 
 def _with_hive_values(found: Sequence[InputPath | _Match]) -> list[InputPath]:

@@ -6,6 +6,7 @@ A row that has no text does not stop the reading. It comes as a row with a probl
 from __future__ import annotations
 
 import warnings
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import islice
@@ -191,6 +192,11 @@ class CorpusReader:
         for watched in self._inputs[self._unchecked : self._current + 1]:
             watched.check_unchanged()
         self._unchecked = self._current
+
+    def read_all(self) -> list[InputRecord]:
+        """Read the rows that are left, and return the inputs with what was read from each."""
+        deque(self, maxlen=0)
+        return self.inputs
 
     def __iter__(self) -> Iterator[Row]:
         """Iterate over the rows, up to the limit."""

@@ -66,7 +66,7 @@ def test_types_without_a_common_one_are_refused_before_a_text_is_encoded(
         pq.write_table(pa.table({"text": ["t"], "x": pa.array([None], kind)}), tmp_path / f"{name}.parquet")
     code, line = failure(capsys, tmp_path / "*.parquet", "-o", tmp_path / "out.parquet", "--keep")
     assert code == 1
-    assert line.startswith(f"column 'x' cannot be kept: it is {str(first)[:4]}")
+    assert line.startswith(f"column 'x' cannot be kept in Parquet: it is {str(first)[:4]}")
     assert f"and {str(second)[:4]}" in line
     assert f"in {tmp_path / 'b.parquet'}; write .jsonl" in line
 

@@ -15,7 +15,6 @@ from minilm.errors import CorpusError, import_extra, one_line
 Arrow = Any  # pyarrow, or one of its schemas, tables, arrays and types
 
 _EXACT_IN_DOUBLE = 2**53
-_REMEDY = "write .jsonl, or name the columns to --keep"
 _KINDS = {
     bool: "true or false",
     int: "numbers",
@@ -98,9 +97,12 @@ def _array(name: str, values: list[Any]) -> Arrow:
         _check_kinds(values)
         return arrow.array(values)
     except (arrow.ArrowException, ValueError, OverflowError) as error:
-        raise CorpusError(
-            f"column {name!r} cannot be kept in Parquet: {one_line(error)}; {_REMEDY}"
-        ) from None
+        raise _unkept(name, one_line(error)) from None
+
+
+def _unkept(name: str, reason: str) -> CorpusError:
+    remedy = "write .jsonl, or name the columns to --keep"
+    return CorpusError(f"column {name!r} cannot be kept in Parquet: {reason}; {remedy}")
 
 
 def _check_kinds(values: Iterable[Any]) -> None:
@@ -138,8 +140,8 @@ def unified(schema: Arrow, other: Arrow, source: str) -> Arrow:
         try:
             fields[name] = _common(fields[name], field) if name in fields else _nullable(field)
         except arrow.ArrowException:
-            reason = f"it is {fields[name].type} at first, and {field.type} in {source}"
-            raise CorpusError(f"column {name!r} cannot be kept: {reason}; {_REMEDY}") from None
+            types = f"it is {fields[name].type} at first, and {field.type} in {source}"
+            raise _unkept(name, types) from None
     return arrow.schema(
         [field if field.name in other.names else _nullable(field) for field in fields.values()]
     )
@@ -201,8 +203,7 @@ def check_writable(schema: Arrow) -> None:
     """Raise a CorpusError if a column has a type that Parquet cannot hold."""
     for field in schema:
         if _has_empty_struct(field.type):
-            reason = "its objects have no fields, which Parquet cannot hold"
-            raise CorpusError(f"column {field.name!r} cannot be kept: {reason}; {_REMEDY}")
+            raise _unkept(field.name, "its objects have no fields")
 
 
 def _has_empty_struct(kind: Arrow) -> bool:
@@ -230,6 +231,6 @@ def conformed(table: Arrow, schema: Arrow) -> Arrow:
         try:
             columns.append(column if column.type == field.type else column.cast(field.type))
         except arrow.ArrowException as error:
-            reason = f"it is {column.type} and {field.type}, and {one_line(error)}"
-            raise CorpusError(f"column {field.name!r} cannot be kept: {reason}; {_REMEDY}") from None
+            types = f"it is {column.type} and {field.type}"
+            raise _unkept(field.name, f"{types}, and {one_line(error)}") from None
     return arrow.table(columns, schema=schema)

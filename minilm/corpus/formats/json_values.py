@@ -10,15 +10,15 @@ from typing import Any
 from minilm.corpus.formats.columns import Arrow, OtherColumns, batches_of, import_arrow
 from minilm.errors import CorpusError
 
+_JSON_TYPES = "null boolean integer floating string large_string string_view decimal timestamp date time"
+
 
 def check_json_types(schema: Arrow) -> None:
     """Raise a CorpusError if a column has a type that JSON cannot hold."""
     for field in schema:
         if unfit := _unfit(field.type):
-            raise CorpusError(
-                f"column {field.name!r} cannot be kept in JSON: it holds {unfit}; write .parquet, or name "
-                "the columns to --keep"
-            )
+            reason = f"it holds {unfit}; write .parquet, or name the columns to --keep"
+            raise CorpusError(f"column {field.name!r} cannot be kept in JSON: {reason}")
 
 
 def _unfit(kind: Arrow) -> str:
@@ -30,10 +30,7 @@ def _unfit(kind: Arrow) -> str:
         return _unfit(kind.storage_type)
     if kind.num_fields or types.is_struct(kind):
         return next(filter(None, (_unfit(kind.field(place).type) for place in range(kind.num_fields))), "")
-    known = types.is_null(kind) or types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind)
-    known = known or types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
-    known = known or types.is_decimal(kind) or types.is_timestamp(kind) or types.is_date(kind)
-    return "" if known or types.is_time(kind) else str(kind)
+    return "" if any(getattr(types, f"is_{name}")(kind) for name in _JSON_TYPES.split()) else str(kind)
 
 
 def json_rows(rows: Sequence[OtherColumns]) -> list[dict[str, Any]]:

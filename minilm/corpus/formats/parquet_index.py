@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from minilm._arrays import AnyArray
 from minilm.corpus.formats.columns import Arrow, import_arrow
 from minilm.corpus.formats.parquet import group_bounds
+from minilm.corpus.paths import data_files, files_below, natural_order
 from minilm.errors import CorpusError
 
 _COMPONENTS = ("halffloat", "float", "double", "int8", "uint8")  # by Arrow's names
@@ -21,17 +21,10 @@ def parquet_files(path: Path) -> list[Path]:
     """Return the file itself, or the files of a directory, at any depth, in the order of their rows."""
     if not path.is_dir():
         return [path]
-    below = [found.relative_to(path) for found in path.rglob("*") if found.suffix in (".parquet", ".pq")]
-    # Spark and Dask leave _SUCCESS, _metadata and .part-0.parquet.crc beside their files.
-    files = [name for name in below if not any(part.startswith(("_", ".")) for part in name.parts)]
+    files = data_files(str(path), files_below(str(path)))
     if not files:
         raise CorpusError(f"{path} has no Parquet files")
-    return [path / name for name in sorted(files, key=_natural)]
-
-
-def _natural(path: Path) -> list[list[tuple[int, str]]]:
-    """Sort numbers in names by their value: part.2 before part.10."""
-    return [[(int(n or 0), text) for n, text in re.findall(r"(\d*)(\D*)", part)] for part in path.parts]
+    return [Path(file) for file in sorted(files, key=natural_order)]
 
 
 def parquet_vectors(path: Path, block_rows: int, column: str) -> Iterator[AnyArray]:

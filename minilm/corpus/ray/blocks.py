@@ -74,11 +74,6 @@ def cut_blocks(corpus: Corpus, block_bytes: int = BLOCK_BYTES) -> list[Block]:
     return blocks
 
 
-def block_corpus(corpus: Corpus, block: Block) -> Corpus:
-    """Return the rows of one block as a corpus."""
-    return corpus.part(block.input, block.span)
-
-
 @dataclass(frozen=True)
 class BlockTask:
     """Everything that an actor needs to know."""
@@ -187,7 +182,7 @@ class BlockEncoder:
     def _encode(self, block: Block) -> Record:
         """Write the file of a block and then its record."""
         task, report, temporary = self._task, Report(), self._task.temporary()
-        corpus = block_corpus(task.corpus, block)
+        corpus = task.corpus.part(block.input, block.span)
         path, kind, reader = corpus.paths[0], corpus.formats[0], corpus.read()
         if difference := file_difference([task.inputs[block.input]], reader.inputs):
             raise CorpusError(f"{difference} when the job began")

@@ -21,8 +21,8 @@ from minilm._files import atomic_write, write_json
 from minilm.corpus.formats.input_file import InputFile
 from minilm.corpus.identity import InputRecord, are_untouched
 from minilm.corpus.job import NoTextError, Progress, error_line
-from minilm.corpus.manifest import WEIGHTS, JobOptions, Report, check_rows, read_manifest
-from minilm.corpus.ray.blocks import Block, BlockEncoder, BlockTask, Record, block_corpus, cut_blocks
+from minilm.corpus.manifest import WEIGHTS, JobOptions, Report, another_job, check_rows, read_manifest
+from minilm.corpus.ray.blocks import Block, BlockEncoder, BlockTask, Record, cut_blocks
 from minilm.corpus.ray.cluster import ClusterOptions, connected
 from minilm.corpus.ray.tasks import map_blocks
 from minilm.corpus.rows import Corpus
@@ -253,12 +253,9 @@ def resume_folder(
 def compare_blocks(corpus: Corpus, blocks: Sequence[Block], records: Sequence[Record], output: Path) -> None:
     """Read the rows of blocks again; raise a CorpusError unless they are the recorded ones."""
     if len(blocks) != len(records):
-        raise CorpusError(f"{output} was begun with other files. Take another name, or --overwrite")
+        raise another_job(output, "files")
     for block, record in zip(blocks, records, strict=True):
-        reader = block_corpus(corpus, block).read()
-        for _ in reader:
-            pass
-        [now] = reader.inputs
+        [now] = corpus.part(block.input, block.span).read().read_all()
         check_rows([replace(now, sha256=record["sha256"])], [now], output)
 
 
