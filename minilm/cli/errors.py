@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -91,19 +92,30 @@ def stop_at_signal(announce: Callable[[str], None]) -> Iterator[Stop]:
     stop = Stop()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.signal = signal.Signals(number)
         if stop.is_set():
             _interrupt(number, frame)
-        stop.signal = signal.Signals(number)
         stop.set()
         again = "Ctrl-C again" if number == signal.SIGINT else "a second signal"
         announce(f"finishing the rows in hand; {again} stops at once")
 
     with _handled(on_signal):
-        yield stop
+        try:
+            yield stop
+        except KeyboardInterrupt:  # Ray raises its own in place of an Interrupted, which knows the signal
+            raise Interrupted(number=stop.signal) from None
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
     raise Interrupted(number=number)
+
+
+def _wake(number: int) -> None:
+    """Signal the main thread, also while it waits for the system."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:
+        signal.raise_signal(number)
 
 
 @contextmanager
@@ -116,8 +128,19 @@ def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
             # a handler that Python could not restore.
             if signal.getsignal(number) not in (signal.SIG_IGN, None):
                 previous[number] = signal.signal(number, handler)
+    hook = sys.unraisablehook
+
+    def signal_again(ignored: sys.UnraisableHookArgs) -> None:
+        """Interrupt later, if Python could not raise an Interrupted: after a fork, or in a destructor."""
+        if isinstance(ignored.exc_value, Interrupted):
+            threading.Timer(0.1, _wake, [ignored.exc_value.number]).start()
+        else:
+            hook(ignored)
+
+    sys.unraisablehook = signal_again
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, restored in previous.items():
             signal.signal(number, restored)

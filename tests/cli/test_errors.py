@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -83,6 +84,40 @@ def test_the_first_signal_stops_the_job_and_the_second_ends_it_at_once() -> None
             signal.raise_signal(signal.SIGINT)
     assert raised.value.number == signal.SIGINT
     assert said == ["finishing the rows in hand; a second signal stops at once"]
+
+
+@on_posix
+def test_a_second_signal_keeps_its_number_whatever_another_library_raises() -> None:
+    """Ray raises a KeyboardInterrupt in place of what a handler raises."""
+
+    def raise_another() -> None:
+        with stop_at_signal(lambda _: None):
+            signal.raise_signal(signal.SIGINT)
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            except Interrupted:
+                raise KeyboardInterrupt from None
+
+    with pytest.raises(Interrupted) as raised:
+        raise_another()
+    assert exit_code(raised.value) == (143, "interrupted")
+
+
+@on_posix
+def test_a_signal_in_a_destructor_is_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    class Signalled:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    def destroy() -> None:
+        with interrupted_at_signal():
+            Signalled()
+            time.sleep(60)
+
+    with pytest.raises(Interrupted) as raised:
+        destroy()
+    assert raised.value.number == signal.SIGTERM
+    assert capsys.readouterr().err == ""
 
 
 @on_posix
