@@ -102,7 +102,8 @@ class TextColumn:
 
     def trimmed(self, names: Sequence[str]) -> list[str]:
         """Return a header in which a name that is asked for has no blanks around it."""
-        wanted = {"text"} if self.name is None else {self.name, *self._parts(())}
+        text = {"text"} if self.name is None else {self.name, *self._parts(())}
+        wanted = text.union(self.keep_names)
         return [name.strip() if name.strip() in wanted.difference(names) else name for name in names]
 
     def kept(self, names: Iterable[str]) -> list[str]:
