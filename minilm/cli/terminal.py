@@ -21,6 +21,9 @@ from minilm.errors import TruncationWarning
 # and they steer a terminal just as the control characters of ASCII do.
 _STEERING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
+# They log each try to reach a server, with its traceback, before they raise the error that is then said.
+_LIBRARIES = ("fsspec", "s3fs", "gcsfs", "adlfs")
+
 
 def text_argument(argument: str) -> str:
     """Return a text from the command line, decoded as UTF-8 even where the locale is ASCII."""
@@ -87,6 +90,9 @@ def is_coloured() -> bool:
 @contextmanager
 def output_streams() -> Iterator[None]:
     """Write what a command and its libraries say to stdout and stderr, in any locale, and flush it."""
+    for name in _LIBRARIES:
+        if not (logger := logging.getLogger(name)).handlers:  # Python would print what it logs
+            logger.addHandler(logging.NullHandler())
     with _escaped_stdout(), warnings.catch_warnings(), _downloads_on_terminal():
         warnings.simplefilter("always", TruncationWarning)
         # If the disk is really full, an error follows.

@@ -210,10 +210,10 @@ def _local_matches(pattern: str) -> list[_Match]:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), pattern)
     paths = glob.glob(pattern, recursive=True)  # noqa: PTH207 - patterns may be absolute
     directories = [path for path in paths if Path(path).is_dir()]
-    files = set(paths).difference(directories)
+    files, folders = set(paths).difference(directories), set()
     if not pattern.endswith("**"):  # which has the files of each directory already
-        files.update(file for path in directories for file in data_files(path, files_below(path)))
-    return _chosen(pattern, files)
+        folders = {file for path in directories for file in data_files(path, files_below(path))}
+    return _chosen(pattern, files, folders)
 
 
 def files_below(directory: str) -> list[str]:
@@ -227,11 +227,12 @@ def _remote_matches(url: str) -> list[_Match]:
     before, _, _ = place.partition("?") if _is_http(filesystem) else (place, "", "")
     if glob.has_magic(before):
         found = filesystem.glob(place, detail=True)
-        files = [name for name, info in found.items() if info["type"] != "directory"]
+        files = {name for name, info in found.items() if info["type"] != "directory"}
+        folders = set()
         if not place.endswith("**"):
             for name in set(found).difference(files):
-                files += data_files(name, filesystem.find(name))
-        return _chosen(url, {_as_url(url, name) for name in files})
+                folders.update(data_files(name, filesystem.find(name)))
+        return _chosen(url, *({_as_url(url, name) for name in names} for names in (files, folders)))
     if filesystem.info(place)["type"] == "directory":
         return _dataset(url, [_as_url(url, name) for name in filesystem.find(place)])
     return [_Match(url, "")]
@@ -270,14 +271,17 @@ def data_files(directory: str, files: Sequence[str]) -> list[str]:
     return [path for path in parquet if not _is_hidden(path[len(directory) :])]
 
 
-def _chosen(pattern: str, files: set[str]) -> list[_Match]:
-    """Return what a pattern matches, without what a writer of Parquet leaves beside its files."""
+def _chosen(pattern: str, files: set[str], folders: set[str]) -> list[_Match]:
+    """Return what a pattern matches, without what a writer of Parquet leaves beside its files.
+
+    ``folders`` has the Parquet files of the directories that it matches.
+    """
     start = re.search(r"[*?[]", pattern)
     root = pattern[: start.start()] if start else pattern
     root = root[: max(root.rfind("/"), root.rfind(os.sep)) + 1]
-    paths = sorted(files, key=natural_order)
+    paths = sorted(files | folders, key=natural_order)
     matches = [_Match(path, path[len(root) :] if path.startswith(root) else path) for path in paths]
-    if "**" in pattern:  # _SUCCESS, _metadata, _temporary/..., .part-0.parquet.crc
+    if folders or "**" in pattern:  # _SUCCESS, _metadata, _temporary/..., .part-0.parquet.crc
         matches = [match for match in matches if not _is_hidden(match.below)]
     if not matches:
         raise CorpusError(f"no file matches {pattern!r}")

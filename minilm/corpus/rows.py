@@ -16,7 +16,7 @@ from typing import Any, cast
 from minilm.corpus.formats.compression import compression_of
 from minilm.corpus.formats.input_file import Dialect, InputFile
 from minilm.corpus.formats.registry import CUTTABLE, READERS, input_format
-from minilm.corpus.formats.row import Keep, Row, TextColumn
+from minilm.corpus.formats.row import Keep, Row, TextColumn, its_columns
 from minilm.corpus.identity import InputRecord, WatchedInput
 from minilm.corpus.paths import STDIN, InputPath, absolute, expand_inputs, file_size, is_url
 from minilm.errors import CorpusError
@@ -144,7 +144,9 @@ class Corpus:
             reader = self.read()
             if any(not reader.unseen for _ in reader):
                 return
-            raise CorpusError(f"no row has a column {reader.unseen[0]!r} to keep (--keep NAME,NAME)")
+            raise CorpusError(
+                f"no row has a column {reader.unseen[0]!r} to keep{reader.columns} (--keep NAME,NAME)"
+            )
 
     def find_column(self) -> str | None:
         """Return the column with the text, as a pass chooses it; None if no input has columns.
@@ -181,6 +183,12 @@ class CorpusReader:
     def unseen(self) -> list[str]:
         """The columns to keep that no row had so far."""
         return sorted(self._column.unseen)
+
+    @property
+    def columns(self) -> str:
+        """The columns of the last file that tells them first, for an error message."""
+        names = self._column.header
+        return f"; {its_columns(names)}" if names else ""
 
     @property
     def inputs(self) -> list[InputRecord]:

@@ -51,7 +51,8 @@ class JobWorkspace:
     @property
     def own_files(self) -> tuple[Path, ...]:
         """The same if they are from a job; none if they only have such names."""
-        return self.files if self.is_in_progress or is_manifest(manifest_path(self.output)) else ()
+        is_ours = (self.folder / "lock").exists() or is_manifest(manifest_path(self.output))
+        return self.files if is_ours or self.is_in_progress else ()
 
     def check_output(self, inputs: Iterable[str], *, overwrite: bool) -> None:
         """Raise a CorpusError if the output would replace what is not its own, or cannot be written."""

@@ -51,6 +51,14 @@ def test_a_directory_is_its_parquet_files_in_natural_order(pattern: str, tmp_pat
     assert found.index("part.2.parquet") < found.index("part.10.parquet")
 
 
+def test_a_star_over_the_folders_of_a_dataset_leaves_out_what_its_writer_left(tmp_path: Path) -> None:
+    files = ["x=1/part-0.parquet", "x=2/part-0.parquet"]
+    touch(tmp_path / "data", *files, *BESIDE)
+    assert names(tmp_path / "data", str(tmp_path / "data" / "*")) == files
+    touch(tmp_path / "flat", "_a.txt", "deep/b.txt")  # no dataset
+    assert names(tmp_path / "flat", str(tmp_path / "flat" / "*")) == ["_a.txt"]
+
+
 def test_a_directory_without_parquet_says_what_it_holds(tmp_path: Path) -> None:
     touch(tmp_path, "a.jsonl", "b.jsonl", "c.md", "_SUCCESS")
     with pytest.raises(CorpusError, match=r"3 others, 2 of them \.jsonl: give '.*/\*\.jsonl'"):

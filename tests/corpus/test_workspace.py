@@ -234,3 +234,25 @@ def test_a_workspace_is_there_as_long_as_there_is_something_to_resume(tmp_path: 
     with workspace.locked():
         workspace.mark_done()
     assert not folder.exists()
+
+
+def test_what_a_kill_in_the_first_shard_leaves_is_of_the_job(tmp_path: Path) -> None:
+    workspace = JobWorkspace(tmp_path / "all.jsonl")
+    workspace.folder.mkdir()
+    assert not workspace.own_files
+    (workspace.folder / "lock").touch()
+    assert workspace.folder in workspace.own_files
+
+
+@pytest.mark.parametrize("pattern", ["**/*.jsonl", "**/*"])
+def test_after_a_kill_in_the_first_shard_the_same_command_works(pattern: str, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "in.jsonl").write_text('{"text": "a"}\n')
+    output = tmp_path / "data" / "all.jsonl"
+    folder = JobWorkspace(output).folder
+    folder.mkdir()
+    for name in ("lock", "rows", "errors.jsonl"):  # and no manifest yet
+        (folder / name).touch()
+    assert run(tmp_path / "data" / pattern, "--format", "jsonl", "-o", output) == 0
+    assert output.read_bytes().count(b"\n") == 1
+    assert not folder.exists()

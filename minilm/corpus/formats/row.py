@@ -50,7 +50,7 @@ class TextColumn:
             self.name = "text" if "text" in names else names[0] if len(names) == 1 else None
             if self.name is None:
                 raise CorpusError(
-                    f"{source} has several columns and none called 'text'; {_its_columns(names)}"
+                    f"{source} has several columns and none called 'text'; {its_columns(names)}"
                 )
         return self.name
 
@@ -85,7 +85,7 @@ class TextColumn:
         if missing := [part for part, place in places.items() if place is None]:
             of = f" of {name!r}" if missing[0] != name else ""
             raise CorpusError(
-                f"{source} has no column {missing[0]!r}{of}; {_its_columns(names)} (--column NAME)"
+                f"{source} has no column {missing[0]!r}{of}; {its_columns(names)} (--column NAME)"
             )
         self.header = names
         self._found.update(places)
@@ -94,15 +94,14 @@ class TextColumn:
         return found
 
     def _check_kept(self, names: Sequence[str], text: set[str], source: str) -> None:
-        if missing := [name for name in self.keep_names if name not in names]:
-            raise CorpusError(f"{source} has no column {missing[0]!r} to keep; {_its_columns(names)}")
         relevant = text.union(self.kept(names))
         if duplicates := sorted(name for name in relevant if names.count(name) > 1):
             raise CorpusError(f"{source} has two columns that are called {duplicates[0]!r}: rename one")
 
     def trimmed(self, names: Sequence[str]) -> list[str]:
         """Return a header in which a name that is asked for has no blanks around it."""
-        wanted = {"text"} if self.name is None else {self.name, *self._parts(names)}
+        text = {"text"} if self.name is None else {self.name, *self._parts(names)}
+        wanted = text.union(self.keep_names)
         return [name.strip() if name.strip() in wanted.difference(names) else name for name in names]
 
     def kept(self, names: Iterable[str]) -> list[str]:
@@ -122,7 +121,7 @@ class TextColumn:
         if places:
             values = [reduce(getitem, place, fields) for place in places.values()]
             return make_row(self.joined(values), source, line, others)
-        problem = f"no column {name!r}; {_its_columns(fields)}"
+        problem = f"no column {name!r}; {its_columns(fields)}"
         self.example = self.example or f"{source}, line {line}: {problem}"
         return Row(None, problem, source, line, others)
 
@@ -165,7 +164,8 @@ def _way_to(name: str, fields: Mapping[str, Any]) -> tuple[str, ...] | None:
     return None
 
 
-def _its_columns(names: Iterable[str]) -> str:
+def its_columns(names: Iterable[str]) -> str:
+    """Return the names of columns, for an error message."""
     return one_line(f"its columns are: {', '.join(names)}")
 
 

@@ -84,6 +84,7 @@ def rows(path: Path, column: str | None = None, *, keep: bool = True, **dialect:
             [("a", {"0": "7"}), ("b", {"0": "8"})],
         ),
         (" id , text \n1,a\n", {}, [("a", {" id ": "1"})]),
+        (" id , text , b \n1,a,2\n", {"keep": ("id",)}, [("a", {"id": "1"})]),
         (" text,text\n1,a\n", {}, [("a", {" text": "1"})]),
         ("id,text\r1,a\r2,b\r", {}, [("a", {"id": "1"}), ("b", {"id": "2"})]),
         (",text\n1,a\n", {}, [("a", {"": "1"})]),  # pandas writes its index so
