@@ -75,7 +75,17 @@ def test_a_column_to_keep_that_a_header_lacks_is_refused(
 ) -> None:
     (tmp_path / "in.csv").write_text("id,text\n1,a\n")
     code, line = failure(capsys, tmp_path / "in.csv", "--keep", "id,titel", "-o", tmp_path / "out.jsonl")
-    assert (code, "no column 'titel' to keep; its columns are: id, text" in line) == (1, True)
+    assert (code, "no row has a column 'titel' to keep; its columns are: id, text" in line) == (1, True)
+
+
+def test_a_column_to_keep_may_be_in_some_files_only(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,text\n1,a\n")
+    (tmp_path / "b.csv").write_text("title,text\nB,b\n")
+    assert run(tmp_path / "*.csv", "--keep", "id,title", "-o", tmp_path / "out.parquet") == 0
+    assert without_vectors(tmp_path / "out.parquet") == [
+        {"text": "a", "id": "1", "title": None},
+        {"text": "b", "id": None, "title": "B"},
+    ]
 
 
 @pytest.mark.usefixtures("short_shards")
