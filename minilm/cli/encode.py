@@ -21,6 +21,7 @@ from minilm.corpus.formats.registry import FORMATS, OUTPUTS
 from minilm.corpus.formats.shard import EMBEDDING
 from minilm.corpus.job import cast, encode_corpus, encode_texts, shards, split_valid
 from minilm.corpus.manifest import DTYPES, ON_ERROR, JobOptions, Report
+from minilm.corpus.paths import is_url
 from minilm.corpus.rows import Corpus
 from minilm.corpus.workspace import JobWorkspace
 from minilm.model import MiniLM
@@ -86,13 +87,11 @@ def run_encode(options: argparse.Namespace) -> None:
             raise UsageError("--progress and --quiet exclude each other")
         options.progress = False
         silence_warnings()
-    if not options.embedding_column.isprintable():  # nor a lone surrogate, which no output can hold
+    if (
+        not options.embedding_column or not options.embedding_column.isprintable()
+    ):  # nor a lone surrogate, which no output can hold
         raise UsageError(f"--embedding-column must be printable, not {options.embedding_column!r}")
-    if options.output == "":
-        raise UsageError("--output is empty: give the file to write")
-    output = Path(options.output) if options.output else None
-    if output and not output.name:
-        raise UsageError(f"--output must name a file or folder, not {options.output!r}")
+    output = None if options.output is None else _output_path(options.output)
     check = _check_ray_options if options.engine == "ray" else _check_local_options
     check(options, output)
     workspace = JobWorkspace(output) if output else None
@@ -138,6 +137,17 @@ def _corpus(options: argparse.Namespace, exclude: Sequence[Path]) -> Corpus:
         names = ("format", "column", "keep", "limit")
         settings = {name: getattr(options, name) for name in names}
         return Corpus(options.input, dialect=dialect, exclude=exclude, **settings)
+
+
+def _output_path(name: str) -> Path:
+    if not name:
+        raise UsageError("--output is empty: give the file to write")
+    if is_url(name):
+        raise UsageError(f"--output must be on this machine, not {name!r}: copy it there afterwards")
+    path = Path(name).expanduser()  # of a ~ in quotes, which the shell has left
+    if not path.name:
+        raise UsageError(f"--output must name a file or folder, not {name!r}")
+    return path
 
 
 def _check_local_options(options: argparse.Namespace, output: Path | None) -> None:

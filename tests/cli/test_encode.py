@@ -289,3 +289,18 @@ def test_a_pattern_that_has_the_output_only_matches_nothing(
     pattern = str(tmp_path / "*.jsonl")
     code, line = failure(capsys, "encode", pattern, "-o", str(output))
     assert (code, line) == (1, f"no file matches {pattern!r} but {output}, which belongs to the output")
+
+
+def test_an_output_is_on_this_machine(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in.txt").write_text("a\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert main(["encode", "~/in.txt", "-o", "~/out.npy", "--quiet"]) == 0
+    assert np.load(tmp_path / "out.npy").shape == (1, 384)
+    code, line = failure(capsys, "encode", "~/in.txt", "-o", "s3://bucket/out.npy")
+    assert (code, line) == (
+        2,
+        "--output must be on this machine, not 's3://bucket/out.npy': copy it there afterwards",
+    )
