@@ -26,7 +26,7 @@ from minilm.corpus.ray.job import encode_on_ray
 from minilm.corpus.rows import Corpus
 from minilm.corpus.workspace import JobWorkspace
 from minilm.fast.blas import has_small_matrix_kernels
-from tests.corpus.ray.machines import BLOCK_BYTES, ROWS, Machines, corpus_in, start, wait_until
+from tests.corpus.ray.machines import BLOCK_BYTES, ROWS, Machines, corpus_in, lines_of, start, wait_until
 
 ray = pytest.importorskip("ray", reason="ray is not installed; pip install '.[ray]' brings it")
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed; pip install '.[ray]' brings it")
@@ -430,7 +430,7 @@ def test_a_killed_machine_is_one_line_and_neither_loses_nor_repeats_rows(
     machines.kill_the_other()
     stdout, stderr = driver.communicate()
     assert (driver.returncode, stdout) == (0, "")
-    dead, skipped = stderr.splitlines()
+    dead, skipped = lines_of(stderr)
     assert re.fullmatch(r"minilm: machine [\d.]+ of the Ray cluster died: others encode its blocks", dead)
     assert skipped.startswith("minilm: 13 rows had no text and were left out")
     assert_equal(output, folder / "one.parquet")
