@@ -1,6 +1,6 @@
 """The peak memory of minilm encode, for a small corpus and for a large one.
 
-    python -m benchmarks.corpus_memory [--rows 10000 100000 1000000] [--dedupe] [--quick]
+    python -m benchmarks.corpus_memory [--rows 10000 100000 1000000] [--dedupe] [--keep] [--quick]
 
 The command encodes each corpus from JSON Lines to Parquet, in its own process. A text is one word, since the
 memory does not depend on the time that the encoder takes.
@@ -26,6 +26,7 @@ def main() -> None:
         "--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="rows of each corpus"
     )
     parser.add_argument("--dedupe", action="store_true", help="encode with --dedupe")
+    parser.add_argument("--keep", action="store_true", help="encode with --keep")
     arguments = begin(parser)
     if arguments.quick:
         arguments.rows = [1_000, 10_000]
@@ -35,19 +36,20 @@ def main() -> None:
         for rows in arguments.rows:
             source = Path(folder) / f"{rows}.jsonl"
             write_rows(source, islice(cycle(words), rows))
-            peaks[str(rows)] = encode(source, Path(folder) / "out.parquet", dedupe=arguments.dedupe)
+            flags = [f"--{name}" for name in ("dedupe", "keep") if getattr(arguments, name)]
+            peaks[str(rows)] = encode(source, Path(folder) / "out.parquet", flags)
     print_table(
         ["rows", "peak memory, MiB"], [[f"{int(rows):,}", f"{peak:,.0f}"] for rows, peak in peaks.items()]
     )
     write("corpus_memory", arguments, peaks)
 
 
-def encode(source: Path, output: Path, *, dedupe: bool) -> float:
+def encode(source: Path, output: Path, flags: list[str]) -> float:
     """Return the peak memory of ``minilm encode`` in MiB; the output is deleted."""
     command = [sys.executable, "-m", "minilm", "encode", str(source), "-o", str(output)]
     start = time.perf_counter()
     # without stdin: the command must not read that of this process
-    with subprocess.Popen([*command, *["--dedupe"] * dedupe], stdin=subprocess.DEVNULL) as process:
+    with subprocess.Popen([*command, *flags], stdin=subprocess.DEVNULL) as process:
         peak = peak_mib(process)
     if process.returncode:
         sys.exit(f"{' '.join(command)} failed with exit status {process.returncode}")
