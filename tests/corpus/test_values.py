@@ -87,12 +87,15 @@ def test_every_type_of_arrow_survives_from_parquet_to_parquet(tmp_path: Path) ->
     pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     import pyarrow.parquet as pq
 
+    left_out = {"dictionary"}
+    if int(pa.__version__.split(".")[0]) < 26:  # which cannot read a list of a fixed length that is null
+        left_out.add("list[2]")
     columns = {
-        name: pa.concat_arrays(arrays) for name, arrays in arrow_values().items() if name != "dictionary"
+        name: pa.chunked_array(arrays) for name, arrays in arrow_values().items() if name not in left_out
     }
     rows = max(map(len, columns.values()))
     table = pa.table(
-        {name: pa.concat_arrays([c, pa.nulls(rows - len(c), c.type)]) for name, c in columns.items()}
+        {n: pa.chunked_array([*c.chunks, pa.nulls(rows - len(c), c.type)]) for n, c in columns.items()}
     )
     texts = pa.array([f"text {row}" for row in range(rows)])
     source, output = tmp_path / "in.parquet", tmp_path / "out.parquet"

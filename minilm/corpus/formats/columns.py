@@ -86,7 +86,7 @@ def table_of(rows: Sequence[OtherColumns], texts: Sequence[str], column: str, em
         return schema.empty_table()
     for table in tables:
         schema = unified(schema, table.schema, "these rows")
-    return arrow.concat_tables(conformed(table, schema) for table in tables).combine_chunks()
+    return arrow.concat_tables(conformed(table, schema) for table in tables)
 
 
 def _array(name: str, values: list[Any]) -> Arrow:
