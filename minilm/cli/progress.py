@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -52,6 +53,8 @@ class JobProgress:
         self._clock = clock
         self._start: tuple[float, int, int, int] | None = None  # time, rows, tokens, position
         self._last_line = 0.0
+        self._line = ""
+        self._lock = threading.Lock()
         self._is_over_at_once = True  # no shard was left to do
         self._rows = self._rows_of_run = 0
         self._seconds = 0.0
@@ -70,13 +73,18 @@ class JobProgress:
         speed, tokens_speed = self._rows_of_run / self._seconds, (report.tokens - tokens) / self._seconds
         self._bar.set_postfix_str(f"{speed:,.0f} texts/s, {tokens_speed:,.0f} tokens/s", refresh=False)
         self._bar.update(position - self._bar.n)
-        if self._has_lines and now - self._last_line >= LINE_SECONDS:
-            self._last_line = now
-            left = ""
-            if self._total is not None and start < position < self._total:
-                seconds = (self._total - position) * self._seconds / (position - start)
-                left = f", {duration(seconds)} left"
-            self._note(f"{report.rows:,} rows, {speed:,.0f} rows/s{left}")
+        left = ""
+        if self._total is not None and start < position < self._total:
+            left = f", {duration((self._total - position) * self._seconds / (position - start))} left"
+        self._line = f"{report.rows:,} rows, {speed:,.0f} rows/s{left}"
+        self.tick()
+
+    def tick(self) -> None:
+        """Print how far the job is, if the last line is 30 seconds old. A shard may take longer."""
+        with self._lock:
+            if self._has_lines and self._line and self._clock() - self._last_line >= LINE_SECONDS:
+                self._last_line = self._clock()
+                self._note(self._line)
 
     def summary(self, output: Path) -> str:
         """Return what was done, for the end of the job."""
@@ -102,7 +110,20 @@ def job_progress(
     """
     with progress_bar(show, total, unit="B", unit_scale=True) as bar:
         has_lines = show is None and not is_shown(show)
-        yield JobProgress(bar, total, note, has_lines=has_lines, resumes=resumes, clock=clock)
+        progress = JobProgress(bar, total, note, has_lines=has_lines, resumes=resumes, clock=clock)
+        is_over = threading.Event()
+
+        def watch() -> None:
+            while not is_over.wait(1.0):
+                progress.tick()
+
+        watcher = threading.Thread(target=watch, name="minilm_progress", daemon=True)
+        watcher.start()
+        try:
+            yield progress
+        finally:
+            is_over.set()
+            watcher.join()
 
 
 def duration(seconds: float) -> str:

@@ -102,3 +102,15 @@ def test_a_terminal_has_a_bar_and_no_lines(monkeypatch: pytest.MonkeyPatch) -> N
 )
 def test_a_time_is_written_as_people_say_it(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_line_comes_also_while_a_shard_takes_longer() -> None:
+    clock, said = Clock(), list[str]()
+    with job_progress(1000, None, said.append, clock=clock) as advance:
+        advance(report(0), 0)
+        clock.now += 10
+        advance(report(100), 100)
+        for seconds in (19, 1, 1, 29):  # 29, 30, 31 and 60 seconds from the beginning
+            clock.now += seconds
+            advance.tick()
+        assert said == ["100 rows, 10 rows/s, 1 min 30 s left"] * 2
