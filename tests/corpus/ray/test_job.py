@@ -430,8 +430,10 @@ def test_a_killed_machine_is_one_line_and_neither_loses_nor_repeats_rows(
     machines.kill_the_other()
     stdout, stderr = driver.communicate()
     assert (driver.returncode, stdout) == (0, "")
-    dead, skipped = lines_of(stderr)
-    assert re.fullmatch(r"minilm: machine [\d.]+ of the Ray cluster died: others encode its blocks", dead)
+    *dead, skipped = lines_of(stderr)
+    assert len(dead) <= 1  # none if no block was in hand
+    for line in dead:
+        assert re.fullmatch(r"minilm: machine [\d.]+ of the Ray cluster died: others encode its blocks", line)
     assert skipped.startswith("minilm: 13 rows had no text and were left out")
     assert_equal(output, folder / "one.parquet")
 
