@@ -155,3 +155,8 @@ def test_a_field_of_a_struct_is_the_text(tmp_path: Path) -> None:
     assert [row["line"] for row in read_jsonl(tmp_path / "out.parquet.errors.jsonl")] == [2, 3]
     assert run(source, "-o", tmp_path / "plain.npy", *options) == 0
     assert np.load(tmp_path / "plain.npy").shape == (2, 384)
+
+
+@pytest.mark.parametrize(("asked", "header"), [(" b", ["a", " b", " c"]), ("b", ["a", "b", " c"])])
+def test_a_header_is_trimmed_only_where_the_exact_name_is_not_there(asked: str, header: list[str]) -> None:
+    assert TextColumn(asked, keep=True).trimmed(["a", " b", " c"]) == header
