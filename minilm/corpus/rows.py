@@ -16,7 +16,7 @@ from typing import Any, cast
 from minilm.corpus.formats.compression import compression_of
 from minilm.corpus.formats.input_file import Dialect, InputFile
 from minilm.corpus.formats.registry import CUTTABLE, READERS, input_format
-from minilm.corpus.formats.row import Keep, Row, TextColumn, its_columns
+from minilm.corpus.formats.row import Keep, Row, TextColumn, check_partitions, its_columns
 from minilm.corpus.identity import InputRecord, WatchedInput
 from minilm.corpus.paths import STDIN, InputPath, absolute, expand_inputs, file_size, is_url
 from minilm.errors import CorpusError
@@ -237,6 +237,5 @@ class CorpusReader:
 
 def _others_with(row: Row, partitions: Mapping[str, Any]) -> dict[str, Any]:
     columns = dict(cast("Mapping[str, Any]", row.other_columns))
-    if twice := [name for name in partitions if name in columns]:
-        raise CorpusError(f"{row.source}: {twice[0]!r} is a column, and also a partition in the path")
+    check_partitions(partitions, columns, row.source)
     return {**columns, **partitions}

@@ -17,7 +17,7 @@ from minilm.errors import CorpusError
 _PER_SECOND = {"ns": 10**9, "us": 10**6, "ms": 10**3, "s": 1}
 
 
-def int96_unit(file: BinaryIO, columns: Collection[str]) -> str:
+def int96_unit(file: BinaryIO, metadata: Arrow, columns: Collection[str]) -> str:
     """Return the finest unit in which these columns of a Parquet file keep every value.
 
     Raises
@@ -25,14 +25,12 @@ def int96_unit(file: BinaryIO, columns: Collection[str]) -> str:
     CorpusError
         If no unit does.
     """
-    arrow = import_arrow()
-    with arrow.parquet.ParquetFile(file) as opened:
-        leaves = [opened.schema.column(place) for place in range(len(opened.schema))]
+    leaves = [metadata.schema.column(place) for place in range(metadata.num_columns)]
     found = {leaf.path.split(".")[0] for leaf in leaves if leaf.physical_type == "INT96"}
     if not (names := sorted(found.intersection(columns))):
         return "ns"
     units = list(_PER_SECOND)
-    for values in zip(*(_numbers_of(file, names, unit) for unit in _PER_SECOND), strict=True):
+    for values in zip(*(_numbers_of(file, metadata, names, unit) for unit in _PER_SECOND), strict=True):
         by_unit = dict(zip(_PER_SECOND, values, strict=True))
         units = [unit for unit in units if _is_exact(by_unit, unit)]
     if not units:
@@ -51,10 +49,11 @@ def _is_exact(by_unit: dict[str, np.ndarray], unit: str) -> bool:
     return bool(has_room and (by_unit["ns"] == values * np.int64(step)).all())
 
 
-def _numbers_of(file: BinaryIO, names: list[str], unit: str) -> Iterator[np.ndarray]:
+def _numbers_of(file: BinaryIO, metadata: Arrow, names: list[str], unit: str) -> Iterator[np.ndarray]:
     """Iterate over the timestamps in these columns, as numbers in a unit, batch by batch."""
     arrow = import_arrow()
-    with arrow.parquet.ParquetFile(file, pre_buffer=False, coerce_int96_timestamp_unit=unit) as opened:
+    options = {"metadata": metadata, "pre_buffer": False, "coerce_int96_timestamp_unit": unit}
+    with arrow.parquet.ParquetFile(file, **options) as opened:
         for batch in opened.iter_batches(columns=names):
             for column in batch.columns:
                 for leaf in _leaves(column):

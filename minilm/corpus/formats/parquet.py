@@ -12,7 +12,7 @@ from minilm.corpus.formats.columns import Arrow, ArrowRow, import_arrow
 from minilm.corpus.formats.compression import compression_of
 from minilm.corpus.formats.input_file import InputFile
 from minilm.corpus.formats.int96 import int96_unit
-from minilm.corpus.formats.row import Row, TextColumn, make_row
+from minilm.corpus.formats.row import Row, TextColumn, check_partitions, make_row
 from minilm.corpus.paths import STDIN
 from minilm.errors import CorpusError
 
@@ -22,11 +22,11 @@ _BATCH_ROWS = 1024  # rows that are read from a file at a time
 def read_parquet(source: InputFile, column: TextColumn) -> Iterator[Row]:
     """Iterate over the rows of a file, or over those of its span."""
     with _opened(source) as file:
-        size, places = file.seek(0, 2), _places(file, source, column)
-        kept = _kept(file, source, column)
-        with _parquet_file(file, kept) as opened:
+        size, metadata = file.seek(0, 2), _metadata(file)
+        places, kept = _columns(metadata, source, column)
+        with _parquet_file(file, metadata, kept) as opened:
             # the number of rows in the footer may be wrong; those of the row groups are what is read
-            bounds = group_bounds(opened.metadata)
+            bounds = group_bounds(metadata)
             start, stop = source.span or (0, bounds[-1])
             groups = [i for i, (first, end) in enumerate(pairwise(bounds)) if first < stop and end > start]
             number = bounds[groups[0]] if groups else 0
@@ -43,11 +43,18 @@ def read_parquet(source: InputFile, column: TextColumn) -> Iterator[Row]:
                     yield make_row(value, source.path, number, ArrowRow(others, index))
 
 
-def _places(file: BinaryIO, source: InputFile, column: TextColumn) -> list[tuple[str, ...]]:
-    schema = _schema(file)
-    if column.keep and (twice := [name for name in column.kept(source.partitions) if name in schema.names]):
-        raise CorpusError(f"{source.name}: {twice[0]!r} is a column, and also a partition in the path")
-    return column.places(schema.names, source.name, _fields(schema), more=source.partitions)
+def _metadata(file: BinaryIO) -> Arrow:
+    return import_arrow().parquet.read_metadata(file)
+
+
+def _columns(
+    metadata: Arrow, source: InputFile, column: TextColumn
+) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Return where the text is in a file, and the columns of the file that are kept."""
+    schema = metadata.schema.to_arrow_schema()
+    check_partitions(column.kept(source.partitions), schema.names, source.name)
+    places = column.places(schema.names, source.name, _fields(schema), more=source.partitions)
+    return places, [name for name in column.kept(schema.names) if name not in source.partitions]
 
 
 def _fields(parent: Arrow) -> dict[str, Any]:
@@ -64,11 +71,6 @@ def _values_at(batch: Arrow, place: tuple[str, ...]) -> list[Any]:
     return list(array.to_pylist())
 
 
-def _kept(file: BinaryIO, source: InputFile, column: TextColumn) -> list[str]:
-    """Return the columns of the file that are kept."""
-    return [name for name in column.kept(_schema(file).names) if name not in source.partitions]
-
-
 def _append_partitions(batch: Arrow, source: InputFile, names: Sequence[str]) -> Arrow:
     """Return a batch with the values that the path gives as further columns."""
     arrow = import_arrow()
@@ -80,9 +82,9 @@ def _append_partitions(batch: Arrow, source: InputFile, names: Sequence[str]) ->
 def kept_schema(source: InputFile, column: TextColumn) -> Arrow:
     """Return the types of the columns of a file that are kept."""
     with _opened(source) as file:
-        _places(file, source, column)
-        kept = _kept(file, source, column)
-        with _parquet_file(file, kept) as opened:
+        metadata = _metadata(file)
+        _, kept = _columns(metadata, source, column)
+        with _parquet_file(file, metadata, kept) as opened:
             fields = [opened.schema_arrow.field(name) for name in kept]
     arrow = import_arrow()
     values = {name: source.partitions[name] for name in column.kept(source.partitions)}
@@ -92,7 +94,7 @@ def kept_schema(source: InputFile, column: TextColumn) -> Arrow:
 def kept_batches(source: InputFile, names: list[str]) -> Iterator[Arrow]:
     """Iterate over batches of some columns of a file."""
     of_file = [name for name in names if name not in source.partitions]
-    with _opened(source) as file, _parquet_file(file, of_file) as opened:
+    with _opened(source) as file, _parquet_file(file, _metadata(file), of_file) as opened:
         for batch in opened.iter_batches(columns=of_file):
             yield _append_partitions(batch, source, [name for name in names if name in source.partitions])
 
@@ -111,18 +113,15 @@ def _opened(source: InputFile) -> Iterator[BinaryIO]:
         yield file
 
 
-def _schema(file: BinaryIO) -> Arrow:
-    return import_arrow().parquet.read_schema(file)
-
-
-def _parquet_file(file: BinaryIO, columns: Sequence[str]) -> Arrow:
+def _parquet_file(file: BinaryIO, metadata: Arrow, columns: Sequence[str]) -> Arrow:
     """Open a file to read these columns, whole or not at all."""
     # Not mapped into memory: the process would die if somebody cut the file off meanwhile. Nor read ahead
     # (pre_buffer), which takes the whole file into memory.
     return import_arrow().parquet.ParquetFile(
         file,
+        metadata=metadata,
         pre_buffer=False,
-        coerce_int96_timestamp_unit=int96_unit(file, columns),
+        coerce_int96_timestamp_unit=int96_unit(file, metadata, columns),
         page_checksum_verification=True,
     )
 
@@ -135,7 +134,7 @@ def group_bounds(metadata: Arrow) -> list[int]:
 def parquet_size(path: str, column: str | None) -> tuple[int, int]:
     """Return the number of rows of a file, and the uncompressed bytes of one of its columns."""
     with _opened(InputFile(path)) as file:
-        metadata = import_arrow().parquet.read_metadata(file)
+        metadata = _metadata(file)
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
     sizes = (chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == column)

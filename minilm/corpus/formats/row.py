@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import reduce
 from operator import getitem
 from typing import Any, NamedTuple
@@ -162,6 +162,12 @@ def _way_to(name: str, fields: Mapping[str, Any]) -> tuple[str, ...] | None:
         if isinstance(inner, Mapping) and (rest := _way_to(name[end + 1 :], inner)):
             return (name[:end], *rest)
     return None
+
+
+def check_partitions(kept: Iterable[str], columns: Collection[str], source: str) -> None:
+    """Raise a CorpusError if a partition of a file's path that is kept is also a column of the file."""
+    if twice := [name for name in kept if name in columns]:
+        raise CorpusError(f"{source}: {twice[0]!r} is a column, and also a partition in the path")
 
 
 def its_columns(names: Iterable[str]) -> str:
