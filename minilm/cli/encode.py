@@ -19,11 +19,11 @@ from minilm.corpus.formats.input_file import Dialect
 from minilm.corpus.formats.json_values import json_rows
 from minilm.corpus.formats.registry import FORMATS, OUTPUTS
 from minilm.corpus.formats.shard import EMBEDDING
-from minilm.corpus.job import cast, encode_corpus, encode_texts, shards, split_valid
+from minilm.corpus.job import cast, encode_corpus, encode_texts, shards, split_valid, texts_and_others
 from minilm.corpus.manifest import DTYPES, ON_ERROR, JobOptions, Report
 from minilm.corpus.paths import is_url
 from minilm.corpus.rows import Corpus
-from minilm.corpus.workspace import JobWorkspace
+from minilm.corpus.workspace import JobWorkspace, resuming_command
 from minilm.model import MiniLM
 from minilm.pooling import POOLING
 
@@ -87,10 +87,9 @@ def run_encode(options: argparse.Namespace) -> None:
             raise UsageError("--progress and --quiet exclude each other")
         options.progress = False
         silence_warnings()
-    if (
-        not options.embedding_column or not options.embedding_column.isprintable()
-    ):  # nor a lone surrogate, which no output can hold
-        raise UsageError(f"--embedding-column must be printable, not {options.embedding_column!r}")
+    name = options.embedding_column
+    if not name or not name.isprintable():  # a lone surrogate is not, and no output can hold it
+        raise UsageError(f"--embedding-column must be printable, not {name!r}")
     output = None if options.output is None else _output_path(options.output)
     check = _check_ray_options if options.engine == "ray" else _check_local_options
     check(options, output)
@@ -192,10 +191,8 @@ def _encode_to_file(
         else:
             report = encode_corpus(model, corpus, output, job, advance=advance, stop=stop)
     if stop.is_set() and workspace.is_in_progress:
-        command = "the same command without --overwrite" if options.overwrite else "the same command"
-        raise Interrupted(
-            f"interrupted after {report.inputs:,} rows; {command} goes on from there", stop.signal
-        )
+        goes_on = f"{resuming_command(options.overwrite)} goes on from there"
+        raise Interrupted(f"interrupted after {report.inputs:,} rows; {goes_on}", stop.signal)
     if report.errors:
         what = "encoded as empty texts" if options.on_error == "empty" else "left out"
         note(f"{report.errors:,} rows had no text and were {what}: {output}.errors.jsonl lists them")
@@ -231,14 +228,15 @@ def _encode_to_stdout(options: argparse.Namespace, model: MiniLM, corpus: Corpus
             if not report.inputs:
                 corpus.check_kept(reader.unseen)
             report.inputs += len(window)
-            others = json_rows([row.other_columns for row in rows])
+            texts, kept = texts_and_others(rows)
+            others = json_rows(kept)
             for row in errors:
                 say(f"{row.source}, line {row.line}: {row.problem}")
-            vectors = encode_texts(model, [row.text or "" for row in rows], report, job, prompt_text)
+            vectors = encode_texts(model, texts, report, job, prompt_text)
             column = column or reader.column or "text"  # as in a file, the first shard decides
-            for row, other, vector in zip(rows, others, cast(vectors, options.dtype).tolist(), strict=True):
+            for text, other, vector in zip(texts, others, cast(vectors, options.dtype).tolist(), strict=True):
                 check_columns(column, options.embedding_column, other)
-                put_json({column: row.text or "", **other, options.embedding_column: vector})
+                put_json({column: text, **other, options.embedding_column: vector})
             report.rows += len(rows)
             advance(report, reader.position)
     say_truncated(model, report.truncated, report.encoded, note)

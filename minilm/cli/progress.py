@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -111,19 +111,26 @@ def job_progress(
     with progress_bar(show, total, unit="B", unit_scale=True) as bar:
         has_lines = show is None and not is_shown(show)
         progress = JobProgress(bar, total, note, has_lines=has_lines, resumes=resumes, clock=clock)
-        is_over = threading.Event()
-
-        def watch() -> None:
-            while not is_over.wait(1.0):
-                progress.tick()
-
-        watcher = threading.Thread(target=watch, name="minilm_progress", daemon=True)
-        watcher.start()
-        try:
+        with _ticking(progress) if has_lines else nullcontext():
             yield progress
-        finally:
-            is_over.set()
-            watcher.join()
+
+
+@contextmanager
+def _ticking(progress: JobProgress) -> Iterator[None]:
+    """Let a thread ask every second for a line."""
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(1.0):
+            progress.tick()
+
+    watcher = threading.Thread(target=watch, name="minilm_progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watcher.join()
 
 
 def duration(seconds: float) -> str:

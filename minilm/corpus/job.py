@@ -133,7 +133,7 @@ class _LocalJob:
         writer = make_writer(
             self.workspace, self.corpus, self._reader.column or "text", self._width, self.options
         )
-        if first:
+        if first and not report.inputs:  # an earlier run has checked it
             self.corpus.check_kept(self._reader.unseen)
         rows = chain(first, rows)
         if report.inputs:

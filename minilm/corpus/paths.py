@@ -65,7 +65,8 @@ def expand_inputs(inputs: Sequence[str | InputPath], exclude: Sequence[Path] = (
 
 
 def _included(pattern: str, matches: list[_Match], exclude: Sequence[Path]) -> list[_Match]:
-    included = [match for match in matches if not match.below or not is_within(match.path, exclude)]
+    places = [path.resolve() for path in exclude]
+    included = [match for match in matches if not match.below or not is_within(match.path, places)]
     if not included:
         but = f"{matches[0].path}, which belongs to the output"
         raise CorpusError(f"no file matches {pattern!r} but {but}")
@@ -73,11 +74,11 @@ def _included(pattern: str, matches: list[_Match], exclude: Sequence[Path]) -> l
 
 
 def is_within(path: str, places: Sequence[Path]) -> bool:
-    """Whether a path is one of these files or lies in one of these folders, links followed."""
+    """Whether a path, links followed, is one of these files or lies in one of these folders, all resolved."""
     if is_url(path):
         return False
     resolved = Path(path).resolve()
-    return any(resolved.is_relative_to(place.resolve()) for place in places)
+    return any(map(resolved.is_relative_to, places))
 
 
 def is_url(path: str) -> bool:

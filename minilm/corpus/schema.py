@@ -8,7 +8,7 @@ from minilm.corpus.formats.columns import Arrow, conformed, import_arrow, unifie
 from minilm.corpus.formats.json_values import check_json_types
 from minilm.corpus.formats.parquet import kept_batches, kept_schema
 from minilm.corpus.formats.registry import READERS
-from minilm.corpus.formats.row import TextColumn
+from minilm.corpus.formats.row import TextColumn, keep_names
 from minilm.corpus.paths import STDIN
 from minilm.corpus.rows import Corpus
 
@@ -25,7 +25,7 @@ def known_schema(corpus: Corpus, column: str) -> Arrow:
         If two files have types of which none holds the values of both, or a value does not fit.
     """
     arrow, schemas = import_arrow(), list(_schemas(corpus))
-    names = () if isinstance(corpus.keep, bool) else corpus.keep
+    names = keep_names(corpus.keep)
     common = arrow.schema([(name, arrow.null()) for name in names if name != column])
     if schemas and not names:
         common = schemas[0][1]  # as it is, with what may not be null

@@ -56,8 +56,9 @@ class JobWorkspace:
 
     def check_output(self, inputs: Iterable[str], *, overwrite: bool) -> None:
         """Raise a CorpusError if the output would replace what is not its own, or cannot be written."""
+        places = [path.resolve() for path in self.files]
         for source in inputs:
-            if source != STDIN and is_within(source, self.files):
+            if source != STDIN and is_within(source, places):
                 reason = f"{source} is an input, and would be overwritten"
                 raise CorpusError(f"{reason}: take another name than {self.output}")
         output = self.output
@@ -127,9 +128,8 @@ class JobWorkspace:
                 raise
             # A full disk does not tell which file it was.
             reason = getattr(error, "strerror", None) or str(error)
-            command = "the same command without --overwrite" if overwrite else "the same command"
-            message = f"{self.output}: {reason}; finished rows are kept, and {command} resumes the job"
-            raise CorpusError(message) from error
+            resumes = f"finished rows are kept, and {resuming_command(overwrite)} resumes the job"
+            raise CorpusError(f"{self.output}: {reason}; {resumes}") from error
         finally:
             if is_over := not self.is_in_progress:  # finished, or nothing that another run could resume
                 shutil.rmtree(self.folder, ignore_errors=True)
@@ -172,6 +172,11 @@ class JobWorkspace:
     def mark_done(self) -> None:
         """Let :meth:`locked` remove the folder: nothing remains to be done in it."""
         self.manifest.unlink(missing_ok=True)
+
+
+def resuming_command(overwrite: bool) -> str:
+    """Return what resumes a job, in words: --overwrite would start over."""
+    return "the same command without --overwrite" if overwrite else "the same command"
 
 
 def _check_length(path: Path, output: Path) -> None:

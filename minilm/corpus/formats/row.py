@@ -14,6 +14,11 @@ Keep = bool | tuple[str, ...]
 """Whether the other columns are kept: all, none, or those with these names."""
 
 
+def keep_names(keep: Keep) -> tuple[str, ...]:
+    """Return the columns that are named to be kept."""
+    return () if isinstance(keep, bool) else keep
+
+
 class Row(NamedTuple):
     """One row of the input."""
 
@@ -37,8 +42,7 @@ class TextColumn:
     def __init__(self, name: str | None, *, keep: Keep) -> None:
         self.name = name
         self.keep = keep
-        self.keep_names = () if isinstance(keep, bool) else keep
-        self.unseen = set(self.keep_names)  # columns to keep that no row had so far
+        self.unseen = set(keep_names(keep))  # columns to keep that no row had so far
         self.header: Sequence[str] = ()  # the columns of the last file whose columns are known first
         self.example = ""  # a row with other columns only, for an error message
         self._found: set[str] = set()  # parts of the text that a row or a header had
@@ -78,7 +82,7 @@ class TextColumn:
         Raises
         ------
         CorpusError
-            If a part, or a column to keep, is missing or is there twice.
+            If a part is missing, or a part or a column to keep is there twice.
         """
         name, fields = self.choose(names, source), dict.fromkeys(names) if fields is None else fields
         places = {part: _way_to(part, fields) for part in self._parts(names)}
@@ -90,10 +94,10 @@ class TextColumn:
         self.header = names
         self._found.update(places)
         found = [place for place in places.values() if place]
-        self._check_kept([*names, *more], {place[0] for place in found}, source)
+        self._check_distinct([*names, *more], {place[0] for place in found}, source)
         return found
 
-    def _check_kept(self, names: Sequence[str], text: set[str], source: str) -> None:
+    def _check_distinct(self, names: Sequence[str], text: set[str], source: str) -> None:
         relevant = text.union(self.kept(names))
         if duplicates := sorted(name for name in relevant if names.count(name) > 1):
             raise CorpusError(f"{source} has two columns that are called {duplicates[0]!r}: rename one")
@@ -101,7 +105,7 @@ class TextColumn:
     def trimmed(self, names: Sequence[str]) -> list[str]:
         """Return a header in which a name that is asked for has no blanks around it."""
         text = {"text"} if self.name is None else {self.name, *self._parts(names)}
-        wanted = text.union(self.keep_names)
+        wanted = text.union(keep_names(self.keep))
         return [name.strip() if name.strip() in wanted.difference(names) else name for name in names]
 
     def kept(self, names: Iterable[str]) -> list[str]:

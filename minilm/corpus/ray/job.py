@@ -19,6 +19,7 @@ from typing import Any
 
 from minilm._files import atomic_write, write_json
 from minilm.corpus.formats.input_file import InputFile
+from minilm.corpus.formats.row import keep_names
 from minilm.corpus.identity import InputRecord, are_untouched
 from minilm.corpus.job import NoTextError, Progress, error_line
 from minilm.corpus.manifest import WEIGHTS, JobOptions, Report, another_job, check_rows, read_manifest
@@ -126,7 +127,7 @@ def make_task(
 ) -> BlockTask:
     """Return what the actors need to know of a job."""
     column = corpus.find_column()
-    corpus.check_kept(() if isinstance(corpus.keep, bool) else corpus.keep)
+    corpus.check_kept(keep_names(corpus.keep))
     located = corpus.resolved(column)  # for all blocks: the first rows of some would choose another
     return BlockTask(
         folder=folder,
@@ -213,12 +214,12 @@ class _RayJob:
 
     def _widen_parts(self) -> None:
         """Write files again whose columns are not yet of the types that all files share."""
-        task = self._task
-        parts = [task.part(block.number) for block, record in self._records() if record["rows"]]
-        tables = task.tables()  # in the order of the blocks, not in that in which they were finished
-        for part in parts if self._corpus.keep else ():
-            tables.take_schema(part)
-        for part in parts if self._corpus.keep else ():
+        if not self._corpus.keep:
+            return
+        task, tables = self._task, self._task.tables()
+        parts = sorted(task.parts.iterdir())  # in the order of the blocks, not in that of their end
+        tables.take_schemas(parts)
+        for part in parts:
             tables.widen(part, task.temporary())
 
     def _records(self) -> Iterator[tuple[Block, Record]]:
