@@ -41,7 +41,7 @@ class Service:
     def __init__(self, model: MiniLM, settings: ServerSettings) -> None:
         self.model = model
         self.settings = settings
-        self.name = model.checkpoint.directory.name
+        self.name = (model.checkpoint.repo_id or model.checkpoint.directory.name).split("/")[-1]
         self.started = int(time.time())
         self.batchers: list[Batcher] = []  # of the model, and of the reranker if there is one
         self.metrics = Metrics(lambda: sum(batcher.waiting_tokens for batcher in self.batchers))
