@@ -19,6 +19,7 @@ from minilm.model import MiniLM
 from minilm.pooling import normalize
 from minilm.server.batching import Batcher, EncodeBatch
 from minilm.server.metrics import Metrics
+from minilm.server.names import ModelNames
 from minilm.server.responses import RequestError
 from minilm.server.settings import ServerSettings
 from minilm.text.inputs import is_encodable
@@ -41,7 +42,7 @@ class Service:
     def __init__(self, model: MiniLM, settings: ServerSettings) -> None:
         self.model = model
         self.settings = settings
-        self.name = model.checkpoint.directory.name
+        self.names = ModelNames(model.checkpoint, settings.served_model_names)
         self.started = int(time.time())
         self.batchers: list[Batcher] = []  # of the model, and of the reranker if there is one
         self.metrics = Metrics(lambda: sum(batcher.waiting_tokens for batcher in self.batchers))
@@ -159,16 +160,16 @@ class Service:
         """Refuse an empty request, one that is too large, and one with a text that has no UTF-8 form."""
         limits = self.settings
         if not inputs:
-            raise RequestError(422, f"{param} is empty", param=param)
+            raise RequestError(422, f"{param} is empty", param=param, code="empty_input")
         if len(inputs) > limits.max_texts:
             limit = f"{limits.max_texts:,} per request"
             message = f"{param} has {len(inputs):,} texts; this server's limit is {limit}"
-            raise RequestError(422, message, param=param, code="too_many_texts")
+            raise RequestError(413, message, param=param, code="too_many_texts")
         characters = sum(map(len, inputs))
         if characters > limits.max_characters:
             limit = f"{limits.max_characters:,} characters per request"
             message = f"{param} has {characters:,} characters; this server's limit is {limit}"
-            raise RequestError(422, message, param=param, code="too_many_characters")
+            raise RequestError(413, message, param=param, code="too_many_characters")
         for index, text in enumerate(inputs):
             if isinstance(text, str) and not is_encodable(text):
                 message = f"{param}[{index}] holds a lone surrogate, which is not a character"

@@ -20,14 +20,19 @@ class ServerSettings:
     ----------
     api_key : str, optional
         What clients must send as ``Authorization: Bearer KEY`` to every route that encodes.
+    served_model_names : tuple of str
+        The names of the model in ``/v1/models``; the first is its id in answers. By default the name of its
+        repository, or of its directory.
+    strict_model : bool
+        Answer 404 to a request that names another model; by default any name is accepted.
     cors_origins : tuple of str
         Origins whose pages may use the service, or "*"; none by default.
     max_body_bytes : int
         The longest body of a request; longer ones are answered 413.
     max_texts : int
-        The most texts per request; more are answered 422.
+        The most texts per request; more are answered 413, or 400 by OpenAI's routes.
     max_characters : int
-        The most characters in all texts of a request; more are answered 422.
+        The most characters in all texts of a request; more are answered as too many texts are.
     max_queue_tokens : int
         The most tokens that wait, in the model's queue and in the reranker's. A request above that is
         answered 503, unless the queue is empty.
@@ -41,6 +46,8 @@ class ServerSettings:
     """
 
     api_key: str | None = None
+    served_model_names: tuple[str, ...] = ()
+    strict_model: bool = False
     cors_origins: tuple[str, ...] = ()
     max_body_bytes: int = 8 * 2**20
     max_texts: int = 2048
@@ -52,6 +59,9 @@ class ServerSettings:
         key = self.api_key
         if key is not None and not (isinstance(key, str) and re.fullmatch("[!-~]+", key)):
             raise ValueError("api_key must be printable ASCII without spaces, and not empty")
+        _check_names(self.served_model_names)
+        if not isinstance(self.strict_model, bool):
+            raise ValueError(f"strict_model must be True or False, not {self.strict_model!r}")
         if not isinstance(self.cors_origins, (tuple, list)):
             raise ValueError(f"cors_origins must be a tuple of str, not {self.cors_origins!r}")
         for origin in self.cors_origins:
@@ -66,3 +76,14 @@ class ServerSettings:
         seconds = self.body_seconds
         if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not 0 < seconds < math.inf:
             raise ValueError(f"body_seconds must be a positive number, not {seconds!r}")
+
+
+def _check_names(names: object) -> None:
+    if not isinstance(names, (tuple, list)):
+        raise ValueError(f"served_model_names must be a tuple of str, not {names!r}")
+    for name in names:
+        if not (isinstance(name, str) and name.isprintable() and name.strip("/ ") == name != ""):
+            text = "names of printable characters, with no space or slash at either end"
+            raise ValueError(f"served_model_names must be {text}, not {name!r}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"served_model_names must be different names, not {names!r}")

@@ -9,8 +9,9 @@ from importlib.resources import files
 import numpy as np
 from fastapi import APIRouter, Response
 
-from minilm.server.responses import RequestError, json_response
-from minilm.server.schemas import CompareAnswer, CompareRequest, MatrixAnswer, MatrixRequest
+from minilm.server.responses import RequestError, error_responses, json_response
+from minilm.server.schemas.openai import ErrorAnswer
+from minilm.server.schemas.page import CompareAnswer, CompareRequest, MatrixAnswer, MatrixRequest
 from minilm.server.service import Service
 
 UNEXPLAINED = "the score is not a sum over pairs of tokens: this checkpoint has a Dense module after pooling"
@@ -29,7 +30,7 @@ PAGE_FILES = {
 
 def page_routes(service: Service) -> APIRouter:
     """Return the routes of the page."""
-    router = APIRouter(tags=["page"])
+    router = APIRouter(tags=["page"], responses=error_responses(ErrorAnswer))
     for path, (package, name, media_type) in PAGE_FILES.items():
         content = files(package).joinpath(name).read_bytes()
         router.add_api_route(path, _static(content, media_type), include_in_schema=False)

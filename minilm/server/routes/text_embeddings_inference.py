@@ -5,20 +5,23 @@ from __future__ import annotations
 import numpy as np
 from fastapi import APIRouter, Response
 
-from minilm.server.responses import RequestError, json_response
-from minilm.server.schemas import (
+from minilm.server.responses import RequestError, error_responses, json_response
+from minilm.server.schemas.text_embeddings_inference import (
     EmbedRequest,
     RankItem,
     RerankRequest,
     SimilarityParameters,
     SimilarityRequest,
+    TextEmbeddingsInferenceError,
 )
 from minilm.server.service import Reranking, Service
 
 
 def text_embeddings_inference_routes(service: Service, reranking: Reranking | None) -> APIRouter:
     """Return the routes of text-embeddings-inference; without a reranker, /rerank says that there is none."""
-    router = APIRouter(tags=["text-embeddings-inference"])
+    router = APIRouter(
+        tags=["text-embeddings-inference"], responses=error_responses(TextEmbeddingsInferenceError)
+    )
 
     @router.post("/embed", response_model=list[list[float]])
     async def embed(request: EmbedRequest) -> Response:
@@ -34,7 +37,8 @@ def text_embeddings_inference_routes(service: Service, reranking: Reranking | No
         """Cosine of one sentence with each of the others, in their order."""
         options = request.parameters or SimilarityParameters()
         if not request.inputs.sentences:
-            raise RequestError(422, "inputs.sentences is empty", param="inputs.sentences")
+            param = "inputs.sentences"
+            raise RequestError(422, f"{param} is empty", param=param, code="empty_input")
         rows, _ = await service.token_ids(
             [request.inputs.source_sentence, *request.inputs.sentences],
             param="inputs",
