@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -14,13 +14,24 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from minilm.server.error_forms import error_form
+from minilm.server.validation import explain
+
+MOST_TRUNCATED = 200  # in a header: proxies have 4 KiB for all headers
 
 logger = logging.getLogger(__name__)
 
 
-def json_response(value: object) -> Response:
-    """Answer with ``value``, which may hold numpy arrays, as JSON."""
-    return Response(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
+def json_response(value: object, truncated: Sequence[int | str] = ()) -> Response:
+    """Answer with ``value``, which may hold numpy arrays, as JSON.
+
+    The texts that were ``truncated`` are named in headers: the number of them, and the first ones.
+    """
+    headers = {}
+    if truncated:
+        headers["X-Truncated-Count"] = str(len(truncated))
+        headers["X-Truncated"] = ",".join(map(str, truncated[:MOST_TRUNCATED]))
+    content = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(content, headers=headers, media_type="application/json")
 
 
 def error_responses(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
@@ -63,30 +74,19 @@ async def refused_response(request: Request, error: HTTPException) -> Response:
 
 async def invalid_response(request: Request, error: RequestValidationError) -> Response:
     """The answer to a body that is not JSON (400) or not of the right shape (422)."""
-    path = request.url.path
-    # An input may have one of several forms: report the error of the form that fits furthest.
-    first = max(error.errors(), key=_place)
+    [first, *_] = errors = error.errors()
     if first["type"] == "json_invalid":
         message = f"the body is not valid JSON: {first.get('ctx', {}).get('error', first['msg'])}"
-        return RequestError(400, message, code="invalid_json").response(path)
-    if isinstance(error.body, bytes):  # FastAPI parses a body only if its type is JSON
-        return RequestError(415, "the body must come with Content-Type: application/json").response(path)
-    # Leave out the alternatives that pydantic tried ("str", "list[str]", "function-...").
-    place = [
-        str(part)
-        for part in first["loc"][1:]
-        if isinstance(part, int) or (str(part).isidentifier() and part != "str")
-    ]
-    param = ".".join(place) or None
-    return RequestError(422, f"{param or 'the body'}: {first['msg']}", param=param).response(path)
+        refusal = RequestError(400, message, code="invalid_json")
+    elif isinstance(error.body, bytes):  # FastAPI parses a body only if its type is JSON
+        refusal = RequestError(415, "the body must come with Content-Type: application/json")
+    else:
+        message, param = explain(errors)
+        refusal = RequestError(422, message, param=param)
+    return refusal.response(request.url.path)
 
 
 async def failed_response(request: Request, error: Exception) -> Response:
     """The answer to a request that met a bug."""
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return RequestError(500, "the server failed; its log says why").response(request.url.path)
-
-
-def _place(error: Mapping[str, Any]) -> tuple[int, list[int]]:
-    """How deep in the body an error is, and at which elements of its lists."""
-    return len(error["loc"]), [part for part in error["loc"] if isinstance(part, int)]

@@ -25,6 +25,12 @@ class ServerSettings:
         repository, or of its directory.
     strict_model : bool
         Answer 404 to a request that names another model; by default any name is accepted.
+    token_ids : str, optional
+        "wordpiece" says that clients may send token ids, of the model's own vocabulary. By default ids are
+        refused: those of another vocabulary would give a meaningless vector.
+    auto_truncate : bool
+        Cut texts that are longer than the model's limit, where a request does not say what to do; otherwise
+        refuse them.
     cors_origins : tuple of str
         Origins whose pages may use the service, or "*"; none by default.
     max_body_bytes : int
@@ -48,6 +54,8 @@ class ServerSettings:
     api_key: str | None = None
     served_model_names: tuple[str, ...] = ()
     strict_model: bool = False
+    token_ids: str | None = None
+    auto_truncate: bool = True
     cors_origins: tuple[str, ...] = ()
     max_body_bytes: int = 8 * 2**20
     max_texts: int = 2048
@@ -60,8 +68,11 @@ class ServerSettings:
         if key is not None and not (isinstance(key, str) and re.fullmatch("[!-~]+", key)):
             raise ValueError("api_key must be printable ASCII without spaces, and not empty")
         _check_names(self.served_model_names)
-        if not isinstance(self.strict_model, bool):
-            raise ValueError(f"strict_model must be True or False, not {self.strict_model!r}")
+        for name in ("strict_model", "auto_truncate"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise ValueError(f"{name} must be True or False, not {value!r}")
+        if self.token_ids not in (None, "wordpiece"):
+            raise ValueError(f'token_ids must be "wordpiece" or not set, not {self.token_ids!r}')
         if not isinstance(self.cors_origins, (tuple, list)):
             raise ValueError(f"cors_origins must be a tuple of str, not {self.cors_origins!r}")
         for origin in self.cors_origins:

@@ -32,6 +32,8 @@ REFUSED_VALUES = [
     ("served_model_names", ("a ",)),
     ("served_model_names", (5,)),
     ("strict_model", 1),
+    ("auto_truncate", "false"),
+    ("token_ids", "cl100k_base"),
     ("cors_origins", ("null",)),
     ("cors_origins", "*"),
     ("cors_origins", (7,)),

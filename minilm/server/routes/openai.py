@@ -44,7 +44,7 @@ def openai_routes(service: Service) -> APIRouter:
             "model": names.listed[0],
             "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
         }
-        return json_response({**answer, "truncated": truncated} if truncated else answer)
+        return json_response({**answer, "truncated": truncated} if truncated else answer, truncated)
 
     @router.get("/v1/models", response_model=ModelsAnswer)
     async def models() -> Response:

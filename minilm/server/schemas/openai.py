@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field, StrictInt, StrictStr
+from pydantic import BaseModel, Field, StrictStr
 
-from minilm.server.schemas.requests import EncodableText, Input, RequestBody
+from minilm.server.schemas.requests import Dimensions, EncodableText, Input, RequestBody
 
 
 class EmbeddingsRequest(RequestBody):
@@ -16,10 +16,12 @@ class EmbeddingsRequest(RequestBody):
         description="A text, a list of texts, the token ids of a text, or a list of those.",
         examples=["A girl is styling her hair.", ["one text", "another"], [2023, 2003]],
     )
-    model: EncodableText = Field(default="", description="The served model's name; see /v1/models.")
+    model: EncodableText = Field(
+        default="", description="The served model's name; any other is accepted, unless the server is strict."
+    )
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: StrictInt | None = Field(
-        default=None, ge=1, description="Keep this many first components, and scale to length 1 again."
+    dimensions: Dimensions | None = Field(
+        default=None, description="Keep this many first components, and scale to length 1 again."
     )
     user: StrictStr | None = Field(default=None, description="Accepted, as by OpenAI, and not used.")
 

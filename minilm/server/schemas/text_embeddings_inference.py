@@ -4,30 +4,34 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field, StrictBool, StrictInt, StrictStr
+from pydantic import BaseModel, Field, StrictBool, StrictStr
 
-from minilm.server.schemas.requests import EncodableText, Input, RequestBody, Texts
+from minilm.server.schemas.requests import Dimensions, EncodableText, Input, RequestBody, Texts
 
 
-class Truncation(BaseModel):
+class Truncation(RequestBody):
     """What to do with long texts."""
 
-    truncate: StrictBool = Field(default=False, description="Cut long texts; otherwise they are refused.")
-    truncation_direction: Literal["Right", "right"] = Field(
-        default="Right", description="Texts are cut at their end only."
+    truncate: StrictBool | None = Field(
+        default=None,
+        description="Cut long texts, or refuse them. By default as the option --auto-truncate says: cut.",
+    )
+    truncation_direction: Literal["Right", "right", "Left", "left"] | None = Field(
+        default=None,
+        description="Side on which long texts are cut. By default as the checkpoint says: on the right.",
     )
 
 
-class EmbedRequest(RequestBody, Truncation):
+class EmbedRequest(Truncation):
     """The request of text-embeddings-inference's /embed."""
 
     inputs: Input
     normalize: StrictBool = True
     prompt_name: StrictStr | None = None
-    dimensions: StrictInt | None = Field(default=None, ge=1)
+    dimensions: Dimensions | None = None
 
 
-class SimilarityInputs(BaseModel):
+class SimilarityInputs(RequestBody):
     """One text, and the texts to compare it with."""
 
     source_sentence: StrictStr
@@ -47,7 +51,7 @@ class SimilarityRequest(RequestBody):
     parameters: SimilarityParameters | None = None
 
 
-class RerankRequest(RequestBody, Truncation):
+class RerankRequest(Truncation):
     """The request of text-embeddings-inference's /rerank."""
 
     query: EncodableText
