@@ -5,10 +5,10 @@ send headers until the memory is full, or hold a connection forever with an inco
 uvicorn's keep-alive timeout, so that timeout does not limit a connection. And uvicorn waits forever for a
 client to read an answer. The limits of the body are in ``middleware.py``.
 
-httptools stops at a request that offers another protocol (``Upgrade``, by which Java asks for HTTP/2). It loses
-the body, and takes a body that arrives later for the next request. Such a request is parsed again without the
-offer: RFC 9110, 7.8, lets a server ignore it. uvicorn's other parser, h11, would do so by itself. But it accepts
-what proxies may read differently, like a Content-Length beside a Transfer-Encoding.
+httptools stops at a request that offers another protocol (``Upgrade``, by which Java asks for HTTP/2). It
+loses the body, and takes a body that arrives later for the next request. Such a request is parsed again without
+the offer: RFC 9110, 7.8, lets a server ignore it. uvicorn's other parser, h11, would do so by itself. But it
+accepts what proxies may read differently, like a Content-Length beside a Transfer-Encoding.
 """
 
 from __future__ import annotations
