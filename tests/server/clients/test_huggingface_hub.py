@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from huggingface_hub import InferenceClient
+from huggingface_hub.errors import HfHubHTTPError
 
 from minilm import MiniLM
 from tests.server.clients.expected import KEY, LONG, assert_vectors
@@ -32,3 +33,8 @@ def test_sentence_similarity(with_key: Server, model: MiniLM) -> None:
     scores = client.sentence_similarity(A, other_sentences=[B, LONG])
     expected = model.similarity(model.encode([A]), model.encode([B, LONG]))[0]
     np.testing.assert_allclose(scores, expected, rtol=0, atol=BOUND)
+
+
+def test_a_wrong_key_is_said(with_key: Server) -> None:
+    with pytest.raises(HfHubHTTPError, match="key"):
+        InferenceClient(with_key.url, token="wrong").feature_extraction(A)
