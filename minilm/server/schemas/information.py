@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class EmbeddingModel(BaseModel):
@@ -19,6 +19,8 @@ class ModelType(BaseModel):
 
 class InfoAnswer(BaseModel):
     """The served model and the limits, under the names of text-embeddings-inference."""
+
+    model_config = ConfigDict(protected_namespaces=())  # before 2.10 pydantic warns of names like model_id
 
     model_id: str
     model_sha: str | None = Field(description="The commit on the Hub; null for a directory.")

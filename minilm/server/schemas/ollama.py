@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt, StrictStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from minilm.server.schemas.requests import EncodableText, RequestBody, Texts
@@ -140,6 +149,8 @@ class OllamaTagsAnswer(BaseModel):
 
 class OllamaShowAnswer(BaseModel):
     """One model, in full."""
+
+    model_config = ConfigDict(protected_namespaces=())  # before 2.10 pydantic warns of names like model_info
 
     details: OllamaDetails
     model_info: dict[str, Any]
