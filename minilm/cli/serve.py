@@ -28,6 +28,7 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     port = option_type(int, lambda value: 0 <= value <= 65535, "lie in 0 to 65535")
     add("--port", type=port, default=8000, help="port to listen on (default: %(default)s; 0: any)")
     add("--reranker", metavar="MODEL", help="a cross-encoder for /rerank: a directory or a name on the Hub")
+    add("--classifier", metavar="MODEL", help="a classifier for /predict (default: the reranker, if any)")
     add("--default-prompt-name", metavar="NAME", help="put this prompt of the checkpoint before every text")
     served = "name of the model in /v1/models and in answers; several are all listed (default: its own)"
     add("--served-model-name", action="extend", nargs="+", default=[], metavar="NAME", help=served)
@@ -75,14 +76,16 @@ def run_serve(options: argparse.Namespace) -> None:
         raise Failure(f"{options.host}:{options.port}: {reason}") from error
     with listener:
         model = load_model(options)
-        reranker = _load_reranker(options, model.threads) if options.reranker is not None else None
-        serve(model, settings, listener, say, reranker)
+        reranker = _load_cross_encoder(options, options.reranker, model.threads)
+        if reranker and reranker.num_labels != 1:
+            raise Failure(f"--reranker: a reranker has one label; {reranker!r} has {reranker.num_labels}")
+        classifier = _load_cross_encoder(options, options.classifier, model.threads)
+        serve(model, settings, listener, say, reranker, classifier)
 
 
-def _load_reranker(options: argparse.Namespace, threads: int) -> CrossEncoder:
+def _load_cross_encoder(options: argparse.Namespace, name: str | None, threads: int) -> CrossEncoder | None:
+    if name is None:
+        return None
     source = select(options, "cache_folder", "local_files_only")
     with option_errors("cache_folder"):
-        reranker = CrossEncoder(options.reranker, **source, threads=threads)
-    if reranker.num_labels != 1:
-        raise Failure(f"--reranker: a reranker has one label; {reranker!r} has {reranker.num_labels}")
-    return reranker
+        return CrossEncoder(name, **source, threads=threads)

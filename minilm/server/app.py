@@ -15,18 +15,28 @@ from starlette.exceptions import HTTPException
 from minilm import __version__
 from minilm.cross_encoder import CrossEncoder
 from minilm.model import MiniLM
+from minilm.server.cross_encoding import CrossEncoding
 from minilm.server.middleware import Gate
 from minilm.server.responses import failed_response, invalid_response, refused_response
+from minilm.server.routes.classification import classification_routes
+from minilm.server.routes.inference_endpoint import inference_endpoint_routes
+from minilm.server.routes.information import information_routes
+from minilm.server.routes.ollama import ollama_routes
 from minilm.server.routes.openai import openai_routes
 from minilm.server.routes.operations import operations_routes
 from minilm.server.routes.page import page_routes
+from minilm.server.routes.rerank import rerank_routes
 from minilm.server.routes.text_embeddings_inference import text_embeddings_inference_routes
-from minilm.server.service import Reranking, Service
+from minilm.server.routes.tokenization import tokenization_routes
+from minilm.server.service import Service
 from minilm.server.settings import ServerSettings
 
 
 def create_app(
-    model: MiniLM, settings: ServerSettings | None = None, reranker: CrossEncoder | None = None
+    model: MiniLM,
+    settings: ServerSettings | None = None,
+    reranker: CrossEncoder | None = None,
+    classifier: CrossEncoder | None = None,
 ) -> FastAPI:
     """The application, for uvicorn or any other ASGI server.
 
@@ -36,7 +46,9 @@ def create_app(
     settings : ServerSettings, optional
         Limits and access; the defaults are those of ``minilm serve``.
     reranker : CrossEncoder, optional
-        With one, there is also ``/rerank``.
+        With one, texts can be ranked: ``/rerank``, ``/v1/rerank`` and ``/v2/rerank``.
+    classifier : CrossEncoder, optional
+        What ``/predict`` asks; by default the reranker.
 
     Raises
     ------
@@ -45,7 +57,10 @@ def create_app(
     """
     settings = settings or ServerSettings()
     service = Service(model, settings)
-    reranking = Reranking(reranker, service) if reranker is not None else None
+    if reranker is not None and reranker.num_labels != 1:
+        raise ValueError(f"a reranker has one label; {reranker!r} has {reranker.num_labels}")
+    reranking = CrossEncoding(reranker, service) if reranker is not None else None
+    classifying = CrossEncoding(classifier, service) if classifier is not None else reranking
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001 - the protocol's argument
@@ -75,7 +90,16 @@ def create_app(
     app.exception_handler(RequestValidationError)(invalid_response)
     app.exception_handler(Exception)(failed_response)
     app.include_router(openai_routes(service))
-    app.include_router(text_embeddings_inference_routes(service, reranking))
+    inference = [
+        text_embeddings_inference_routes(service),
+        rerank_routes(service, reranking),
+        classification_routes(classifying),
+    ]
+    for router in (*inference, inference_endpoint_routes(*inference)):
+        app.include_router(router)
+    app.include_router(tokenization_routes(service))
+    app.include_router(information_routes(service))
+    app.include_router(ollama_routes(service))
     app.include_router(page_routes(service))
     app.include_router(operations_routes(service))
     return app

@@ -11,7 +11,7 @@ from typing import Any
 ErrorForm = Callable[[int, str, "str | None", "str | None"], tuple[int, dict[str, Any]]]
 
 # error_type by status; "Validation" stands for every other refusal.
-_TEI_TYPES = {500: "Backend", 503: "Overloaded"}
+_TEI_TYPES = {424: "Backend", 500: "Backend", 503: "Overloaded"}
 _TEI_STATUSES = {500: 424, 503: 429}
 
 
@@ -37,14 +37,39 @@ def tei_error(status: int, message: str, _: str | None, code: str | None) -> tup
     return _TEI_STATUSES.get(status, status), {"error": message, "error_type": kind}
 
 
+def ollama_error(status: int, message: str, _: str | None, code: str | None) -> tuple[int, dict[str, Any]]:
+    """The error of Ollama, which is the message; what is wrong with a request is 400."""
+    status, _error = openai_error(status, message, None, code)
+    return status, {"error": message}
+
+
+def rerank_error(status: int, message: str, _: str | None, code: str | None) -> tuple[int, dict[str, Any]]:
+    """The errors of Cohere, ``message``, and of Jina, ``detail``, in one; the status is Cohere's."""
+    status, _error = openai_error(status, message, None, code)
+    return status, {"message": message, "detail": message}
+
+
 # Other paths, such as the page's and unknown ones, have page_error.
 _BY_PATH: dict[str, ErrorForm] = {
     "/embed": tei_error,
     "/similarity": tei_error,
     "/rerank": tei_error,
+    "/": tei_error,
+    "/invocations": tei_error,
+    "/embed_all": tei_error,
+    "/embed_sparse": tei_error,
+    "/predict": tei_error,
+    "/tokenize": tei_error,
+    "/decode": tei_error,
+    "/info": tei_error,
+    "/embeddings": openai_error,
+    "/models": openai_error,
+    "/v1/rerank": rerank_error,
+    "/v2/rerank": rerank_error,
 }
 _BY_PREFIX: dict[str, ErrorForm] = {
     "/v1/": openai_error,
+    "/api/": ollama_error,
 }
 
 

@@ -28,7 +28,7 @@ _HEADERS = [
     (b"referrer-policy", b"no-referrer"),
 ]
 # The page and the state of the server; every other path needs the key, if there is one.
-OPEN_PATHS = frozenset({*PAGE_FILES, "/health", "/metrics", "/openapi.json"})
+OPEN_PATHS = frozenset({*PAGE_FILES, "/health", "/ping", "/metrics", "/openapi.json"})
 
 
 def _refusal(status: int, message: str, code: str, **headers: str) -> RequestError:
@@ -99,7 +99,8 @@ class Gate:
 
     def _is_allowed(self, scope: Scope) -> bool:
         key, path = self._settings.api_key, scope["path"]
-        if key is None or path in OPEN_PATHS:
+        # the page has the path of an inference endpoint, to which requests are posted
+        if key is None or (path in OPEN_PATHS and scope["method"] != "POST"):
             return True
         scheme, _, token = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
         # in constant time, so that a wrong key does not show how much of it was right

@@ -6,14 +6,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 
 from minilm._arrays import AnyArray, Float32Array
-from minilm.activations import sigmoid
-from minilm.cross_encoder import CrossEncoder
 from minilm.explanation import Explanation
 from minilm.model import MiniLM
 from minilm.pooling import normalize
@@ -107,8 +104,19 @@ class Service:
         """Put the special tokens around token ids, if they lack them; say which ids had to be cut."""
         prefix, suffix = tokenizer.special_token_ids
         room = self.model.max_seq_length - len(prefix) - len(suffix)
-        last = self.model.config.vocab_size - 1
         rows, is_cut = [], []
+        self.check_ids(inputs, places)
+        for ids in inputs:
+            end = len(ids) - len(suffix)
+            is_framed = end >= len(prefix) and ids[: len(prefix)] == prefix and ids[end:] == suffix
+            text_ids = ids[len(prefix) : end] if is_framed else ids
+            is_cut.append(len(text_ids) > room)
+            rows.append([*prefix, *tokenizer.kept(text_ids, min(room, len(text_ids))), *suffix])
+        return rows, is_cut
+
+    def check_ids(self, inputs: Sequence[list[int]], places: Places) -> None:
+        """Refuse a text without token ids, and one with an id that is not in the vocabulary."""
+        last = self.model.config.vocab_size - 1
         for index, ids in enumerate(inputs):
             if not ids:
                 raise RequestError(
@@ -117,12 +125,6 @@ class Service:
             if max(ids) > last:
                 message = f"{places[index]} has the token id {max(ids)}, and the vocabulary 0 to {last}"
                 raise RequestError(422, message, param=places.param)
-            end = len(ids) - len(suffix)
-            is_framed = end >= len(prefix) and ids[: len(prefix)] == prefix and ids[end:] == suffix
-            text_ids = ids[len(prefix) : end] if is_framed else ids
-            is_cut.append(len(text_ids) > room)
-            rows.append([*prefix, *tokenizer.kept(text_ids, min(room, len(text_ids))), *suffix])
-        return rows, is_cut
 
     def truncated_indices(
         self, is_cut: Sequence[bool], places: Places, max_tokens: int, *, truncate: bool | None
@@ -151,6 +153,10 @@ class Service:
         vectors = np.stack(await self.batcher.encode(input_ids))[:, :dimensions]
         return np.ascontiguousarray(normalize(vectors) if is_normalized else vectors, dtype=np.float32)
 
+    async def token_vectors(self, input_ids: Sequence[list[int]]) -> list[AnyArray]:
+        """Hidden states (n_tokens, E) of each text, special tokens included."""
+        return await self.batcher.encode(list(map(_Unpooled, input_ids)))
+
     async def explain(
         self, texts: list[str], param: str, names: Sequence[str] = ()
     ) -> tuple[Explanation, list[list[int]], list[int]]:
@@ -158,7 +164,7 @@ class Service:
         places = Places(param, names)
         self.check_limits(texts, places)
         tokenized, spans = await self._tokenize(self.model.pipeline.tokenize_with_spans, texts)
-        tokens = await self.batcher.encode(list(map(_Unpooled, tokenized.input_ids)))
+        tokens = await self.token_vectors(tokenized.input_ids)
         explanation = await asyncio.to_thread(self.model.head.explain, spans, tokens)
         truncated = self.truncated_indices(
             tokenized.is_truncated, places, self.model.max_seq_length, truncate=True
@@ -171,11 +177,15 @@ class Service:
         texts: Sequence[str],
         prompt_name: str | None = None,
     ) -> T:
+        prompt_text = self.prompt_text(prompt_name)
+        return await run_off_loop(sum(map(len, texts)), lambda: tokenize(texts, prompt_text))
+
+    def prompt_text(self, prompt_name: str | None) -> str:
+        """The prompt of that name, or the default one."""
         try:
-            prompt_text = self.model.resolve_prompt(prompt_name=prompt_name)
+            return self.model.resolve_prompt(prompt_name=prompt_name)
         except ValueError as error:
             raise RequestError(422, str(error), param="prompt_name") from None
-        return await run_off_loop(sum(map(len, texts)), lambda: tokenize(texts, prompt_text))
 
     def check_limits(self, inputs: Sequence[Sequence[Any]], places: Places, repeated: int = 0) -> None:
         """Refuse an empty request, one that is too large, and one with a text that has no UTF-8 form.
@@ -198,58 +208,6 @@ class Service:
             if isinstance(text, str) and not is_encodable(text):
                 message = f"{places[index]} holds a lone surrogate, which is not a character"
                 raise RequestError(422, message, param=param)
-
-
-@dataclass(frozen=True, slots=True)
-class _PairItem:
-    """A pair in the queue of the reranker."""
-
-    input_ids: list[int]
-    token_type_ids: list[int]
-
-    def __len__(self) -> int:
-        return len(self.input_ids)
-
-
-class Reranking:
-    """The reranker behind ``/rerank``, and its queue. With several labels there is no single score."""
-
-    def __init__(self, reranker: CrossEncoder, service: Service) -> None:
-        if reranker.num_labels != 1:
-            raise ValueError(f"a reranker has one label; {reranker!r} has {reranker.num_labels}")
-        self.reranker = reranker
-        self._service = service
-        self._cutting = Cutting(reranker.pipeline)
-        self.batcher = service.add_batcher(self._encode)
-
-    def _encode(self, pairs: Sequence[_PairItem]) -> Sequence[AnyArray]:
-        ids, types = [pair.input_ids for pair in pairs], [pair.token_type_ids for pair in pairs]
-        return list(self.reranker.predict_tokens(ids, types))
-
-    async def scores(
-        self,
-        query: str,
-        texts: list[str],
-        *,
-        truncate: bool | None = None,
-        side: str | None = None,
-        is_raw: bool = False,
-    ) -> tuple[AnyArray, list[int]]:
-        """One score per text, (n,): logits, or 0 to 1 by the sigmoid; and which pairs were cut."""
-        service, reranker = self._service, self.reranker
-        prompt_text = reranker.resolve_prompt()
-        places = Places("texts")
-        service.check_limits(texts, places, repeated=len(prompt_text) + len(query))
-        pairs = [(query, text) for text in texts]
-        ids, is_cut, types = await run_off_loop(
-            sum(len(query) + len(text) for text in texts),
-            lambda: self._cutting.on(side).tokenize_window(pairs, prompt_text),
-        )
-        truncated = service.truncated_indices(is_cut, places, reranker.max_seq_length, truncate=truncate)
-        # a reranker that was trained without token types has none, and looks at none
-        items = [_PairItem(row, kinds) for row, kinds in zip(ids, types or ids, strict=True)]
-        logits = np.stack(await self.batcher.encode(items))[:, 0]  # (n,)
-        return logits if is_raw else sigmoid(logits), truncated
 
 
 async def run_off_loop(characters: int, function: Callable[[], T]) -> T:

@@ -62,12 +62,13 @@ def _expected(error: Error, place: Sequence[str | int]) -> str:
             return "a token id (a whole number from 0)"
         least = context.get("ge", 1)
         return f"a whole number of {least} or more"
+    has_ids = place and (isinstance(place[-1], int) or place[-1] == "ids")
     if kind == "literal_error":
         return str(context["expected"]).replace("'", '"')
     return {
         "string_type": "a text",
         "bool_type": "true or false",
-        "list_type": "a list of token ids" if place and isinstance(place[-1], int) else "a list of texts",
+        "list_type": "a list of token ids" if has_ids else "a list of texts",
         "model_attributes_type": "an object",
         "model_type": "an object",
         "dict_type": "an object",

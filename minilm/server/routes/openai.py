@@ -27,6 +27,7 @@ def openai_routes(service: Service) -> APIRouter:
     def model_card(name: str) -> dict[str, object]:
         return {"id": name, "object": "model", "created": service.started, "owned_by": "minilm"}
 
+    @router.post("/embeddings", response_model=EmbeddingsAnswer)
     @router.post("/v1/embeddings", response_model=EmbeddingsAnswer)
     async def embeddings(request: EmbeddingsRequest) -> Response:
         """Embeddings, as OpenAI defines them. ``truncated`` lists the inputs that were cut, if any were."""
@@ -46,6 +47,7 @@ def openai_routes(service: Service) -> APIRouter:
         }
         return json_response({**answer, "truncated": truncated} if truncated else answer, truncated)
 
+    @router.get("/models", response_model=ModelsAnswer)
     @router.get("/v1/models", response_model=ModelsAnswer)
     async def models() -> Response:
         """The one model that is served, once per name."""

@@ -15,6 +15,7 @@ def operations_routes(service: Service) -> APIRouter:
     """Return the routes for operators."""
     router = APIRouter(tags=["operation"], responses=error_responses(ErrorAnswer))
 
+    @router.get("/ping", response_model=HealthAnswer)  # as SageMaker calls it
     @router.get("/health", response_model=HealthAnswer)
     async def health() -> Response:
         """200 while the server takes requests."""

@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import numpy as np
 from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse
 
 from minilm.server.responses import RequestError, error_responses, json_response
 from minilm.server.schemas.openai import ErrorAnswer
@@ -33,7 +34,14 @@ def page_routes(service: Service) -> APIRouter:
     router = APIRouter(tags=["page"], responses=error_responses(ErrorAnswer))
     for path, (package, name, media_type) in PAGE_FILES.items():
         content = files(package).joinpath(name).read_bytes()
-        router.add_api_route(path, _static(content, media_type), include_in_schema=False)
+        # the page is documented beside the requests that are posted to its path
+        router.add_api_route(
+            path,
+            _static(content, media_type),
+            include_in_schema=path == "/",
+            response_class=HTMLResponse,
+            summary="The page",
+        )
 
     def answer(started: float, rows: list[list[int]], truncated: list[int], **scores: object) -> Response:
         fields = {

@@ -1,4 +1,4 @@
-"""The API of text-embeddings-inference: ``/embed``, ``/similarity`` and ``/rerank``."""
+"""The API of text-embeddings-inference for embeddings: ``/embed``, ``/embed_all`` and ``/similarity``."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from fastapi import APIRouter, Response
 
 from minilm.server.responses import RequestError, error_responses, json_response
 from minilm.server.schemas.text_embeddings_inference import (
+    EmbedAllRequest,
     EmbedRequest,
-    RankItem,
-    RerankRequest,
     SimilarityParameters,
     SimilarityRequest,
     TextEmbeddingsInferenceError,
 )
-from minilm.server.service import Reranking, Service
+from minilm.server.service import Service
+
+# An answer of 16,384 vectors is about 80 MB of JSON.
+MAX_TOKEN_VECTORS = 16_384
 
 
-def text_embeddings_inference_routes(service: Service, reranking: Reranking | None) -> APIRouter:
-    """Return the routes of text-embeddings-inference; without a reranker, /rerank says that there is none."""
+def text_embeddings_inference_routes(service: Service) -> APIRouter:
+    """Return the routes of text-embeddings-inference that embed."""
     router = APIRouter(
         tags=["text-embeddings-inference"], responses=error_responses(TextEmbeddingsInferenceError)
     )
@@ -57,29 +59,23 @@ def text_embeddings_inference_routes(service: Service, reranking: Reranking | No
         cut = [index - 1 if index else names[0] for index in truncated]
         return json_response(vectors[1:] @ vectors[0], cut)
 
-    if reranking is None:
-
-        @router.post("/rerank", include_in_schema=False)
-        async def no_reranker() -> Response:
-            raise RequestError(404, "this server has no reranker: start it with --reranker MODEL")
-
-        return router
-
-    @router.post("/rerank", response_model=list[RankItem])
-    async def rerank(request: RerankRequest) -> Response:
-        """Texts by how well they match a query, the best first, as text-embeddings-inference defines it."""
-        scores, truncated = await reranking.scores(
-            request.query,
-            request.texts,
+    @router.post("/embed_all", response_model=list[list[list[float]]])
+    async def embed_all(request: EmbedAllRequest) -> Response:
+        """The vector of every token, special tokens included: not pooled and not normalized."""
+        rows, truncated = await service.token_ids(
+            request.inputs,
+            param="inputs",
             truncate=request.truncate,
             side=request.truncation_direction,
-            is_raw=request.raw_scores,
+            prompt_name=request.prompt_name,
         )
-        ranking = [
-            {"index": int(index), "score": float(scores[index])}
-            | ({"text": request.texts[index]} if request.return_text else {})
-            for index in np.argsort(-scores, kind="stable")
-        ]
-        return json_response(ranking, truncated)
+        if (tokens := sum(map(len, rows))) > MAX_TOKEN_VECTORS:
+            message = f"inputs has {tokens:,} tokens; /embed_all answers {MAX_TOKEN_VECTORS:,} per request"
+            raise RequestError(413, message, param="inputs", code="too_many_tokens")
+        return json_response(await service.token_vectors(rows), truncated)
+
+    @router.post("/embed_sparse", include_in_schema=False)
+    async def embed_sparse() -> Response:
+        raise RequestError(424, "the model is dense and has no sparse embeddings: ask /embed instead")
 
     return router

@@ -11,11 +11,13 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StrictInt,
     StrictStr,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from minilm.text.inputs import is_encodable
 
@@ -68,6 +70,8 @@ FOREIGN_FIELDS: dict[str, tuple[tuple[object, ...], str]] = {
     "truncation_direction": (("Right", "right"), "/embed can cut texts on the left"),
     "truncation_side": (("right",), "/embed can cut texts on the left, by truncation_direction"),
     "priority": ((0,), "all requests have the same priority"),
+    "rank_fields": ((["text"],), "of a document its text is read"),
+    "return_embeddings": ((False,), "a reranker makes no embeddings"),
     "modality": (("text",), "only texts are encoded"),
     "messages": ((), "send texts"),
     "parameters": (({},), "send its fields beside the texts"),
@@ -83,6 +87,17 @@ def _with_null(schema: dict[str, Any]) -> None:
             continue
         about = {key: field.pop(key) for key in ("title", "description", "default") if key in field}
         schema["properties"][name] = {"anyOf": [field, {"type": "null"}], **about}
+
+
+class AnyOf:
+    """Say in the OpenAPI document that a body of several forms may fit more than one, as its fields may."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        document = handler(schema)
+        document["anyOf"] = document.pop("oneOf")
+        return document
 
 
 class RequestBody(BaseModel):

@@ -31,6 +31,13 @@ class EmbedRequest(Truncation):
     dimensions: Dimensions | None = None
 
 
+class EmbedAllRequest(Truncation):
+    """The request of text-embeddings-inference's /embed_all."""
+
+    inputs: Input
+    prompt_name: StrictStr | None = None
+
+
 class SimilarityInputs(RequestBody):
     """One text, and the texts to compare it with."""
 

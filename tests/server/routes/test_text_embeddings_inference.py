@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from minilm import CrossEncoder, MiniLM
+from minilm import CrossEncoder, MiniLM, encoder
+from minilm.checkpoint.weights import Parameters
 from minilm.server.app import create_app
 from minilm.server.settings import ServerSettings
 from tests.checkpoints import MakeCheckpoint, write_cross_encoder
@@ -33,6 +34,30 @@ def test_text_embeddings_inference_routes(server: Server, model: MiniLM) -> None
     _, scores, _ = server.ask("/similarity", {"inputs": {"source_sentence": A, "sentences": [B, A]}})
     # a sum of 384 products of components that are within the bound: seen at 6e-8
     np.testing.assert_allclose(scores, [0.805222, 1.0], rtol=0, atol=1e-6)
+
+
+def test_embed_all_gives_the_hidden_state_of_every_token(
+    server: Server, model: MiniLM, float64_parameters: Parameters
+) -> None:
+    ids = model.tokenizer.texts([A, "cat"]).input_ids
+    status, answer, _ = server.ask("/embed_all", {"inputs": [A, "cat"]})
+    assert (status, [len(tokens) for tokens in answer]) == (200, [9, 3])
+    mask = np.ones((1, 3), np.int64)
+    [oracle] = encoder.encode(np.array([ids[1]]), mask, float64_parameters, model.config)
+    # components of hidden states are up to 3, those of embeddings up to 0.2
+    np.testing.assert_allclose(answer[1], oracle, rtol=0, atol=20 * BOUND)
+    # their mean, scaled to length 1, is the embedding
+    mean = np.mean(answer[0], axis=0)
+    np.testing.assert_allclose(mean / np.linalg.norm(mean), model.encode(A), rtol=0, atol=BOUND)
+    # a text of 256 tokens 65 times, which is 256 more than the limit
+    status, answer, _ = server.ask("/embed_all", {"inputs": ["word " * 400] * 65, "truncate": True})
+    assert (status, "has 16,640 tokens; /embed_all answers 16,384" in answer["error"]) == (413, True)
+
+
+def test_a_dense_model_has_no_sparse_embeddings(server: Server) -> None:
+    status, answer, _ = server.ask("/embed_sparse", {"inputs": "a"})
+    assert (status, answer["error_type"]) == (424, "Backend")
+    assert "ask /embed instead" in answer["error"]
 
 
 @pytest.fixture
