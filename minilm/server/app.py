@@ -16,6 +16,7 @@ from minilm import __version__
 from minilm.cross_encoder import CrossEncoder
 from minilm.model import MiniLM
 from minilm.server.cross_encoding import CrossEncoding
+from minilm.server.disconnection import WhileConnected
 from minilm.server.middleware import Gate
 from minilm.server.responses import failed_response, invalid_response, refused_response
 from minilm.server.routes.classification import classification_routes
@@ -78,6 +79,7 @@ def create_app(
         # only for /docs, where a key can then be entered: the gate asks for it
         dependencies=[Depends(HTTPBearer(auto_error=False))] if settings.api_key else None,
     )
+    app.add_middleware(WhileConnected)
     app.add_middleware(Gate, settings=settings, metrics=service.metrics)
     if settings.cors_origins:  # around the gate: a browser asks for permission without the key
         app.add_middleware(

@@ -27,6 +27,7 @@ _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
+CLIENT_LEFT = 499  # in the metrics: the client left before the answer began; nginx has this number
 # The page and the state of the server; every other path needs the key, if there is one.
 OPEN_PATHS = frozenset({*PAGE_FILES, "/health", "/ping", "/metrics", "/openapi.json"})
 
@@ -68,6 +69,7 @@ class Gate:
 
         try:
             await self._serve(scope, receive, send_with_headers)
+            status = status or CLIENT_LEFT
         finally:
             route = scope.get("route")
             path = getattr(route, "path", None) or (scope["path"] if scope["path"] in OPEN_PATHS else "other")

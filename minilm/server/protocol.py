@@ -20,13 +20,16 @@ from http import HTTPStatus
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from minilm.server.responses import RequestError
 
 MAX_HEAD_BYTES = 65_536  # as much as uvicorn's other parser, h11, takes
 HEAD_SECONDS = 30.0  # for a connection's first byte, and from a request's first byte to the end of its head
 OFFER = {b"upgrade", b"http2-settings"}
+# Requests that a client may send ahead of an answer. So far its connection is read, so that it is seen when
+# the client leaves; each keeps up to 128 KiB of memory.
+MAX_PIPELINED = 8
 UNREAD_SECONDS = 60.0  # after this time, a client that reads nothing of its answer is disconnected
 
 
@@ -58,6 +61,7 @@ class Protocol(HttpToolsProtocol):
         self._refusal: tuple[int, str] | None = None  # what is sent after the answers to earlier requests
         self._head_bytes = 0
         self._is_in_head = True
+        self._answered: RequestResponseCycle | None = None  # uvicorn knows only the last one that arrived
         self._unread_bytes = 0
         # "head" limits a head, or the wait for the next request; "unread" limits an answer
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -71,6 +75,9 @@ class Protocol(HttpToolsProtocol):
         """The client has gone."""
         self._stop_timer("head")
         self._stop_timer("unread")
+        if self._answered and not self._answered.response_complete:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -115,6 +122,10 @@ class Protocol(HttpToolsProtocol):
         self._is_in_head = False
         self._stop_timer("head")
         super().on_headers_complete()
+        if not self.pipeline:
+            self._answered = self.cycle
+        elif len(self.pipeline) < MAX_PIPELINED:
+            self.flow.resume_reading()
 
     def on_message_complete(self) -> None:
         """The end of the body."""
@@ -135,6 +146,8 @@ class Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Wait for the next request, for a limited time, whatever bytes arrive before it."""
+        if self.pipeline:
+            self._answered = self.pipeline[-1][0]
         super().on_response_complete()
         if self._refusal:
             self._refuse(*self._refusal)

@@ -56,6 +56,7 @@ class Service:
             threads=self.model.threads,
             max_tokens=self.settings.max_queue_tokens,
             observe_batch=self.metrics.observe_batch,
+            observe_cancelled=self.metrics.observe_cancelled,
         )
         self.batchers.append(batcher)
         return batcher
