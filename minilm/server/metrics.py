@@ -28,11 +28,11 @@ class Metrics:
         self.truncated = Counter("minilm_truncated_texts", "Texts cut at max_seq_length.", registry=registry)
         self._cancelled = Counter(
             "minilm_cancelled_requests",
-            "Requests whose client left before they were encoded.",
+            "Requests that left the queue with their client.",
             registry=registry,
         )
         self._cancelled_tokens = Counter(
-            "minilm_cancelled_tokens", "Tokens of cancelled requests, not encoded.", registry=registry
+            "minilm_cancelled_tokens", "Tokens that left the queue with them.", registry=registry
         )
         self._texts = size("minilm_batch_texts", "Texts encoded together.")
         self._tokens = size("minilm_batch_tokens", "Tokens encoded together.")

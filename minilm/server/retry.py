@@ -45,7 +45,7 @@ class RetryTimes:
         uniform: Callable[[float, float], float] | None = None,
     ) -> None:
         self._clock = clock
-        self._uniform = uniform or random.Random().uniform
+        self._uniform = uniform or random.Random().uniform  # noqa: S311 - nobody gains by guessing it
         self._token_seconds = 0.001  # a guess on the slow side, until a batch was measured
         self._batch: tuple[int, float] | None = None  # what is being encoded: its tokens, and since when
         self._next_turn = -math.inf

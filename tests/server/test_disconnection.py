@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -127,14 +128,25 @@ def test_a_client_that_leaves_takes_its_request_out_of_the_queue_on_every_route(
     assert TestClient(app).get("/metrics").text.count('status="499"} 1.0') == len(paths)
 
 
+class OneThread(ThreadPoolExecutor):
+    """Counts what was given to it, begun or not."""
+
+    submitted = 0
+
+    def submit(self, *arguments: Any, **options: Any) -> Any:
+        self.submitted += 1
+        return super().submit(*arguments, **options)
+
+
 def test_a_client_that_leaves_while_its_texts_are_tokenized_is_not_encoded(
     model: MiniLM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a thread, which cannot be stopped: its result is dropped."""
+    """In a thread, which cannot be stopped: its result is dropped. What waits for a thread is not begun."""
     app, started, gate = create_app(model), threading.Event(), threading.Event()
-    tokenize = model.pipeline.tokenize_window
+    tokenize, begun = model.pipeline.tokenize_window, list[int]()
 
     def wait_and_tokenize(*arguments: Any) -> Any:
+        begun.append(len(arguments[0]))
         started.set()
         assert gate.wait(PATIENCE)
         return tokenize(*arguments)
@@ -142,13 +154,19 @@ def test_a_client_that_leaves_while_its_texts_are_tokenized_is_not_encoded(
     monkeypatch.setattr(type(model.pipeline), "tokenize_window", lambda _, *rest: wait_and_tokenize(*rest))
 
     async def run() -> None:
+        executor = OneThread(1)
+        asyncio.get_running_loop().set_default_executor(executor)
         client = Leaver(app, "/embed", {"inputs": ["word " * 200] * 20})
         await until(started.is_set)
+        other = Leaver(app, "/embed", {"inputs": ["word " * 200] * 30})
+        await until(lambda: executor.submitted == 2)
         await client.leave()  # while the thread still waits
+        await other.leave()
         gate.set()
-        assert client.sent == []
+        assert client.sent == other.sent == []
 
     asyncio.run(run())  # and waits for the thread
+    assert begun == [20]
     after = counts(app)
     assert (after["minilm_batch_tokens_sum"], after["minilm_queue_tokens"]) == (0, 0)
 
