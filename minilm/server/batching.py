@@ -198,12 +198,13 @@ class Batcher:
         waited = [started - request.arrived for request in requests if not request.results]
         results: Sequence[AnyArray] = []
         error: Exception | None = None
+        self._retry_times.begin_batch(tokens)
         try:
             if items:
-                self._retry_times.begin_batch(tokens)
                 results = self._encode(items)
         except Exception as raised:  # the thread must outlive any one batch; each request is told
             error = raised
+        self._retry_times.end_batch()
         remaining = iter(results)
         for request, piece in pieces:
             request.results.extend(islice(remaining, len(piece)))
@@ -213,10 +214,9 @@ class Batcher:
         with self._condition:
             self.waiting_tokens -= tokens
             self._expected = sum(not r.is_abandoned for r in finished) + len(self._waiting)
-        if items and error is None:  # before anyone is answered, who may fork, or ask for the count
-            self._retry_times.end_batch()
-            if self._observe_batch is not None:
-                self._observe_batch(len(items), tokens, waited)
+        # before anyone is answered, who may fork, or ask for the count
+        if items and error is None and self._observe_batch is not None:
+            self._observe_batch(len(items), tokens, waited)
         for loop in {request.loop for request in finished}:
             with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits there
                 loop.call_soon_threadsafe(_deliver, [r for r in finished if r.loop is loop], error)

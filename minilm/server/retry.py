@@ -56,18 +56,19 @@ class RetryTimes:
 
     def end_batch(self) -> None:
         """The encoder has finished, and shows how fast the queue moves."""
-        self._token_seconds, self._batch = self._seconds_per_token(0.0), None
+        self._token_seconds = self._batch_token_seconds() or self._token_seconds
+        self._batch = None
 
-    def _seconds_per_token(self, least: float) -> float:
-        """How long the batch has taken for each of its tokens; at least ``least``."""
-        tokens, started = self._batch or (0, 0.0)
-        return max((self._clock() - started) / tokens, least) if tokens else least
+    def _batch_token_seconds(self) -> float:
+        """How long the batch has taken so far, per token; 0 if there is none."""
+        batch = self._batch  # it is another thread's
+        return (self._clock() - batch[1]) / batch[0] if batch and batch[0] else 0.0
 
     def refusal(self, tokens: int, ahead: int) -> QueueFullError:
         """Refuse a request of ``tokens``, for which there is room when ``ahead`` tokens are encoded."""
         now = self._clock()
         # a batch that takes longer than the last one tells more than that
-        token_seconds = SLACK * self._seconds_per_token(self._token_seconds)
+        token_seconds = SLACK * max(self._token_seconds, self._batch_token_seconds())
         turn = max(now + ahead * token_seconds, now + MIN_SECONDS, self._next_turn)
         self._next_turn = min(turn + tokens * token_seconds, now + MAX_SECONDS)
         seconds = turn - now + self._uniform(0, JITTER * tokens * token_seconds)

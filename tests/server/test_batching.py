@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from minilm.server.batching import Batcher
-from minilm.server.retry import QueueFullError
+from minilm.server.retry import QueueFullError, RetryTimes
 
 
 def slow_encode(gate: threading.Event, sizes: list[int]) -> Any:
@@ -293,12 +293,18 @@ def test_the_rest_of_a_request_that_failed_is_not_encoded() -> None:
         batches.append(len(items))
         raise MemoryError("no room")
 
+    now = 0.0
+    times = RetryTimes(clock=lambda: now, uniform=lambda low, _: low)
+
     async def run() -> None:
-        batcher = Batcher(encode, threads=1, max_tokens=10**6)
+        nonlocal now
+        batcher = Batcher(encode, threads=1, max_tokens=10**6, retry_times=times)
         with pytest.raises(MemoryError):
             await batcher.encode([[1] * 100] * 1000)
         batcher.stop()
         assert batcher.waiting_tokens == 0
+        now = 50.0  # nothing has been encoded since
+        assert times.refusal(0, 1000).seconds == pytest.approx(3.0)
 
     asyncio.run(run())
     assert batches == [6]
