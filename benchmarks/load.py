@@ -1,15 +1,18 @@
 """The HTTP service under load: requests per second and waiting times, by number of clients.
 
     python -m benchmarks.load [--seconds 5] [--rounds 3] [--quick]
+    python -m benchmarks.load --minutes 10 [--clients 64]
 
 Each client sends one sentence, waits for the answer, and sends the next, over one open connection (a closed
 loop). All clients run in this process and share the machine with the server. Two servers are measured in
 turn: minilm's with dynamic batching, and the same server encoding one request at a time. Every answer is
-compared with ``MiniLM.encode``.
+compared with ``MiniLM.encode``. With ``--minutes``, ``endurance.py`` runs instead: mixed clients, some of
+which leave or are slow, and the memory of the server.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import base64
 import json
@@ -23,6 +26,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import uvloop
 
+from benchmarks import endurance
 from benchmarks.harness import begin, options, print_table, short_texts, spread, write
 from minilm import MiniLM
 
@@ -53,7 +57,12 @@ def main() -> None:
     """Measure, print, write."""
     parser = options(__doc__, threads=False, rounds=3)
     parser.add_argument("--seconds", type=float, default=5, help="length of a turn (default: 5)")
+    parser.add_argument("--minutes", type=float, help="let mixed clients run so long instead")
+    parser.add_argument("--clients", type=int, default=64, help="with --minutes (default: %(default)s)")
     arguments = begin(parser)
+    if arguments.minutes:
+        endure_minutes(arguments)
+        return
     if arguments.quick:
         arguments.seconds = 0.5
     texts = short_texts()[: 200 if arguments.quick else None]
@@ -95,6 +104,33 @@ def main() -> None:
         f"32 clients one at a time, {batched / rate_of('one at a time', 1):.2f} times that of one client"
     )
     write("load", arguments, results, texts_per_second_without_a_server=alone)
+
+
+def endure_minutes(arguments: argparse.Namespace) -> None:
+    """Let mixed clients run for minutes; exit status 1 if a request was lost or a vector wrong."""
+    texts = endurance.make_texts(MiniLM(), short_texts(), 2000)
+    process, port = start(SERVE)
+
+    async def run() -> dict[str, Any]:
+        watch, seconds = endurance.watch_memory(process.pid), 60 * arguments.minutes
+        endured = await endurance.endure(port, texts, arguments.clients, seconds=seconds, watch=watch)
+        for lost in endured.lost[:10]:
+            print(f"lost: {lost}", file=sys.stderr)
+        return endurance.summarize(endured, await endurance.counters(port))
+
+    try:
+        results = uvloop.run(run())
+    finally:
+        process.terminate()
+    if code := process.wait():
+        sys.exit(f"the server ended with exit status {code}")
+    print(f"{arguments.clients} clients for {arguments.minutes:g} minutes\n")
+    memory = " ".join(f"{mib:.0f}" for mib in results["mib_by_minute"])
+    rows = [[name.replace("_", " "), f"{value:,.9g}"] for name, value in list(results.items())[:-1]]
+    print_table(["", ""], [*rows, ["memory by minute, MiB", memory]])
+    write("load_minutes", arguments, results)
+    if results["lost"]:
+        sys.exit(f"{results['lost']} requests were lost")
 
 
 def summarize(loads: dict[str, dict[int, list[Load]]]) -> tuple[dict[str, Any], list[list[str]]]:

@@ -66,6 +66,8 @@ def measured(name: str) -> str:
     how = file["benchmark"] + (" --keep-environment" if name.endswith("Haswell") else "")
     how += " --dedupe" if file["options"].get("dedupe") else ""
     rounds = file["options"].get("rounds", 1)
+    if minutes := file["options"].get("minutes"):
+        how, rounds = f"load --minutes {minutes:g} --clients {file['options']['clients']}", 1
     return (
         f"\nMeasured on {machine['cpu']}, {machine['cores']} cores, Python {versions['python']}, numpy "
         f"{versions['numpy']} with {library} {blas['version']} and its {blas['kernel']} kernels"
@@ -145,6 +147,26 @@ def load() -> str:
     header = ["clients", *columns, f"one request at a time: {columns[0]}", *columns[1:]]
     rows = [[c, *cells("gathered", c), *cells("one at a time", c)] for c in servers["gathered"]]
     return table(header, rows)
+
+
+def endurance() -> str:
+    """What became of the requests of mixed clients, and the server's memory."""
+    found = results("load_minutes")["results"]
+    memory = ", ".join(f"{mib:.0f}" for mib in found["mib_by_minute"])
+    return table(
+        ["", ""],
+        [
+            ["requests", f"{found['requests']:,}"],
+            ["of which the client left", f"{found['left']:,}"],
+            ["of which the body was slow", f"{found['slow']:,}"],
+            ["lost, or with a wrong vector", f"{found['lost']:,}"],
+            ["vectors, all compared", f"{found['vectors']:,}"],
+            ["p50, p99 of an answer, s", f"{found['p50_ms'] / 1000:.1f}, {found['p99_ms'] / 1000:.1f}"],
+            ["tokens encoded", f"{found['tokens_encoded']:,.0f}"],
+            ["tokens not encoded, of clients that left", f"{found['tokens_saved']:,.0f}"],
+            ["memory of the server, minute by minute, MiB", memory],
+        ],
+    )
 
 
 def exactness() -> str:
@@ -347,6 +369,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "corpus": corpus,
     "corpus-memory": corpus_memory,
     "load": with_measured("load", load),
+    "endurance": with_measured("load_minutes", endurance),
     "floor": floor("floor"),
     "floor-zen4": floor("floor-Zen4"),
     "stages": stages,

@@ -75,3 +75,15 @@ def test_a_text_or_pair_that_is_cut_on_the_left_keeps_its_end(tmp_path: Path) ->
     assert tokenizer.pairs([("a b c d", "a b")]).input_ids == [[2, 8, 3, 6, 3]]
     tokenizer.max_seq_length = 4
     assert tokenizer.texts(["a b c d"]).input_ids == [[2, 7, 8, 3]]
+
+
+def test_a_tokenizer_that_cuts_another_side_leaves_this_one_as_it_is(tokenizer: Tokenizer) -> None:
+    words = " ".join(["in"] * 200 + ["on"] * 200)
+    [first], [last] = (
+        tokenizer.texts([word]).input_ids for word in ("in " * 200 + "on " * 54, "in " * 54 + "on " * 200)
+    )
+    assert tokenizer.cutting_on("right") is tokenizer
+    assert tokenizer.cutting_on("left").texts([words]) == ([last], [True], None)
+    assert tokenizer.texts([words]) == ([first], [True], None)
+    with pytest.raises(ValueError, match=r"^truncation_side must be one of left, right, not 'up'"):
+        tokenizer.cutting_on("up")

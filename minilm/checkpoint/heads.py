@@ -127,6 +127,27 @@ def read_score_activation(settings: Settings, num_labels: int) -> Activation:
     return sigmoid if num_labels == 1 else identity
 
 
+def read_labels(settings: Settings, num_labels: int) -> list[str]:
+    """Read the name of each label; a label that ``id2label`` does not name is LABEL_0, LABEL_1 and so on."""
+    names = settings.bert.optional("id2label", dict) or {}
+    labels = [names.get(str(index), f"LABEL_{index}") for index in range(num_labels)]
+    if not all(isinstance(label, str) for label in labels):
+        raise settings.bert.error(f"id2label must name labels by texts, not {quoted(names)}")
+    return labels
+
+
+def read_probability(settings: Settings, num_labels: int) -> Activation:
+    """Read the function that makes a classifier's probabilities of logits, as transformers' pipeline does.
+
+    It is the sigmoid for labels that do not exclude each other and for a single one, softmax for several of
+    which one is true, and the identity for a regression.
+    """
+    problem = settings.bert.values.get("problem_type")
+    if problem == "regression":
+        return identity
+    return sigmoid if problem == "multi_label_classification" or num_labels == 1 else softmax
+
+
 def activation_name(activation_fn: Callable[..., Any] | None) -> str:
     """Return the name of torch's class by which a checkpoint names an activation function of scores.
 

@@ -15,19 +15,29 @@ from starlette.exceptions import HTTPException
 from minilm import __version__
 from minilm.cross_encoder import CrossEncoder
 from minilm.model import MiniLM
+from minilm.server.cross_encoding import CrossEncoding
+from minilm.server.disconnection import WhileConnected
 from minilm.server.middleware import Gate
 from minilm.server.responses import failed_response, invalid_response, refused_response
+from minilm.server.routes.classification import classification_routes
+from minilm.server.routes.inference_endpoint import inference_endpoint_routes
+from minilm.server.routes.information import information_routes
+from minilm.server.routes.ollama import ollama_routes
 from minilm.server.routes.openai import openai_routes
 from minilm.server.routes.operations import operations_routes
 from minilm.server.routes.page import page_routes
+from minilm.server.routes.rerank import rerank_routes
 from minilm.server.routes.text_embeddings_inference import text_embeddings_inference_routes
-from minilm.server.schemas import ErrorAnswer
-from minilm.server.service import Reranking, Service
+from minilm.server.routes.tokenization import tokenization_routes
+from minilm.server.service import Service
 from minilm.server.settings import ServerSettings
 
 
 def create_app(
-    model: MiniLM, settings: ServerSettings | None = None, reranker: CrossEncoder | None = None
+    model: MiniLM,
+    settings: ServerSettings | None = None,
+    reranker: CrossEncoder | None = None,
+    classifier: CrossEncoder | None = None,
 ) -> FastAPI:
     """The application, for uvicorn or any other ASGI server.
 
@@ -37,7 +47,9 @@ def create_app(
     settings : ServerSettings, optional
         Limits and access; the defaults are those of ``minilm serve``.
     reranker : CrossEncoder, optional
-        With one, there is also ``/rerank``.
+        With one, texts can be ranked: ``/rerank``, ``/v1/rerank`` and ``/v2/rerank``.
+    classifier : CrossEncoder, optional
+        What ``/predict`` asks; by default the reranker.
 
     Raises
     ------
@@ -46,7 +58,10 @@ def create_app(
     """
     settings = settings or ServerSettings()
     service = Service(model, settings)
-    reranking = Reranking(reranker, service) if reranker is not None else None
+    if reranker is not None and reranker.num_labels != 1:
+        raise ValueError(f"a reranker has one label; {reranker!r} has {reranker.num_labels}")
+    reranking = CrossEncoding(reranker, service) if reranker is not None else None
+    classifying = CrossEncoding(classifier, service) if classifier is not None else reranking
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001 - the protocol's argument
@@ -61,10 +76,10 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        responses={status: {"model": ErrorAnswer} for status in (400, 401, 408, 413, 422, 503)},
         # only for /docs, where a key can then be entered: the gate asks for it
         dependencies=[Depends(HTTPBearer(auto_error=False))] if settings.api_key else None,
     )
+    app.add_middleware(WhileConnected)
     app.add_middleware(Gate, settings=settings, metrics=service.metrics)
     if settings.cors_origins:  # around the gate: a browser asks for permission without the key
         app.add_middleware(
@@ -77,7 +92,16 @@ def create_app(
     app.exception_handler(RequestValidationError)(invalid_response)
     app.exception_handler(Exception)(failed_response)
     app.include_router(openai_routes(service))
-    app.include_router(text_embeddings_inference_routes(service, reranking))
+    inference = [
+        text_embeddings_inference_routes(service),
+        rerank_routes(service, reranking),
+        classification_routes(classifying),
+    ]
+    for router in (*inference, inference_endpoint_routes(*inference)):
+        app.include_router(router)
+    app.include_router(tokenization_routes(service))
+    app.include_router(information_routes(service))
+    app.include_router(ollama_routes(service))
     app.include_router(page_routes(service))
     app.include_router(operations_routes(service))
     return app

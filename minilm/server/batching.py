@@ -5,6 +5,8 @@ ask one thing after another come back just after they were answered. So the thre
 requests as there were, for at most 3 milliseconds. A lone client is one of one, and never waits. A request of
 many texts is taken a piece at a time, in turn with the others, so that it does not delay small ones.
 
+A request whose task is cancelled leaves the queue at once. What is left of it is never encoded.
+
 The thread starts with the first request of a process. A thread that was started before a fork would not exist
 in the child (gunicorn's --preload).
 """
@@ -18,32 +20,26 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence, Sized
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
 from minilm._arrays import AnyArray
-from minilm.server.responses import RequestError
+from minilm.server.retry import RetryTimes
 
 # What is encoded, in the form that the encode function takes; len() is the number of tokens.
 Items = Sequence[Sized]
 EncodeBatch = Callable[[Sequence[Any]], Sequence[AnyArray]]
 # Called with the texts and the tokens of a batch, and the seconds that each of its new requests had waited.
 ObserveBatch = Callable[[int, int, list[float]], None]
+# Called when a request is cancelled, with the number of its tokens that are never encoded.
+ObserveCancelled = Callable[[int], None]
 
 # Tokens that go through the encoder at a time, per core: the speed is the same from 512 on, and a new request
 # waits for the current batch (30 ms on one core of 2026).
 BATCH_TOKENS = 512
 LINGER_SECONDS = 0.003  # how long to wait for clients that were just answered to ask again
 PIECE_TOKENS = 256  # of one request in a batch, while others wait
-
-
-class QueueFullError(RequestError):
-    """There is no room for another request; ``retry_after`` is in seconds."""
-
-    def __init__(self, retry_after: int) -> None:
-        message = f"the queue is full; try again in {retry_after} s"
-        super().__init__(503, message, code="queue_full", headers={"Retry-After": str(retry_after)})
-        self.retry_after = retry_after
 
 
 class _QueuedRequest:
@@ -56,6 +52,16 @@ class _QueuedRequest:
         self.loop = loop
         self.future: asyncio.Future[list[AnyArray]] = loop.create_future()
         self.arrived = time.perf_counter()
+
+    @property
+    def tokens_left(self) -> int:
+        """Tokens that were not taken into a batch."""
+        return sum(map(len, self.items[self.taken :]))
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether nobody waits for it: it was cancelled, or its loop has ended."""
+        return self.future.cancelled() or self.loop.is_closed()
 
     def take(self, tokens: int) -> Items:
         """Return the next items, of about ``tokens`` tokens and at least one item."""
@@ -74,13 +80,21 @@ class Batcher:
     """
 
     def __init__(
-        self, encode: EncodeBatch, *, threads: int, max_tokens: int, observe_batch: ObserveBatch | None = None
+        self,
+        encode: EncodeBatch,
+        *,
+        threads: int,
+        max_tokens: int,
+        observe_batch: ObserveBatch | None = None,
+        observe_cancelled: ObserveCancelled | None = None,
+        retry_times: RetryTimes | None = None,
     ) -> None:
         self._encode = encode
         self._batch_tokens = BATCH_TOKENS * threads
         self._max_tokens = max_tokens
         self._observe_batch = observe_batch
-        self._rate = 10_000.0  # tokens per second; measured from the first batch on
+        self._observe_cancelled = observe_cancelled
+        self._retry_times = retry_times or RetryTimes()
         self.reset()
         _batchers.add(self)
 
@@ -96,7 +110,8 @@ class Batcher:
     async def encode(self, items: Items) -> list[AnyArray]:
         """Return one array per item; a QueueFullError if too many tokens wait already.
 
-        A request that is larger than the queue is accepted when the queue is empty.
+        A request that is larger than the queue is accepted when the queue is empty. When the task is
+        cancelled, what was not taken into a batch is not encoded.
         """
         if not items:
             return []
@@ -107,15 +122,29 @@ class Batcher:
                 thread.start()  # if there can be no more threads it raises, and nothing has changed
                 self._thread = thread
             tokens = sum(map(len, items))
-            if self._stopping:
-                raise QueueFullError(1)
-            if self.waiting_tokens and self.waiting_tokens + tokens > self._max_tokens:
-                raise QueueFullError(1 + int(self.waiting_tokens / self._rate))
+            excess = self.waiting_tokens + tokens - self._max_tokens
+            if self._stopping or (self.waiting_tokens and excess > 0):
+                # what is in the encoder leaves all at once, at the end of the batch
+                ahead = min(self.waiting_tokens, max(excess, 0) + self._batch_tokens)
+                raise self._retry_times.refusal(tokens, ahead)
             self.waiting_tokens += tokens
             self._waiting.append(request)
             if len(self._waiting) >= self._expected:
                 self._condition.notify()
-        return await request.future
+        try:
+            return await request.future
+        except asyncio.CancelledError:
+            self._remove(request)
+            if self._observe_cancelled is not None:
+                self._observe_cancelled(request.tokens_left)
+            raise
+
+    def _remove(self, request: _QueuedRequest) -> None:
+        """Take a request out of the queue, if anything of it is there."""
+        with self._condition:
+            if request in self._waiting:
+                self._waiting.remove(request)
+                self.waiting_tokens -= request.tokens_left
 
     def stop(self) -> None:
         """Finish what is in the queue, refuse new requests meanwhile, and end the thread."""
@@ -150,8 +179,8 @@ class Batcher:
         room = self._batch_tokens
         while self._waiting and room > 0:
             request = self._waiting.popleft()
-            if request.future.done():  # the client has gone, or was told of an error
-                self.waiting_tokens -= sum(map(len, request.items[request.taken :]))
+            if request.is_abandoned:
+                self.waiting_tokens -= request.tokens_left
                 continue
             # a request that is alone in the queue may fill the batch
             piece = request.take(room if not self._waiting else min(room, PIECE_TOKENS))
@@ -169,24 +198,28 @@ class Batcher:
         waited = [started - request.arrived for request in requests if not request.results]
         results: Sequence[AnyArray] = []
         error: Exception | None = None
+        self._retry_times.begin_batch(tokens)
         try:
             if items:
                 results = self._encode(items)
         except Exception as raised:  # the thread must outlive any one batch; each request is told
             error = raised
+        self._retry_times.end_batch()
         remaining = iter(results)
         for request, piece in pieces:
             request.results.extend(islice(remaining, len(piece)))
         finished = [r for r in requests if error is not None or len(r.results) == len(r.items)]
+        for request in finished if error is not None else []:
+            self._remove(request)  # it is told of the error, and the rest of it is of no use
         with self._condition:
             self.waiting_tokens -= tokens
-            self._expected = len(finished) + len(self._waiting)
-        if items and error is None:  # before anyone is answered, who may fork, or ask for the count
-            self._rate = tokens / max(time.perf_counter() - started, 1e-6)
-            if self._observe_batch is not None:
-                self._observe_batch(len(items), tokens, waited)
+            self._expected = sum(not r.is_abandoned for r in finished) + len(self._waiting)
+        # before anyone is answered, who may fork, or ask for the count
+        if items and error is None and self._observe_batch is not None:
+            self._observe_batch(len(items), tokens, waited)
         for loop in {request.loop for request in finished}:
-            loop.call_soon_threadsafe(_deliver, [r for r in finished if r.loop is loop], error)
+            with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits there
+                loop.call_soon_threadsafe(_deliver, [r for r in finished if r.loop is loop], error)
 
 
 def _deliver(requests: list[_QueuedRequest], error: Exception | None) -> None:

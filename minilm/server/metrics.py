@@ -26,6 +26,14 @@ class Metrics:
             "minilm_request_duration_seconds", "From a request's arrival to the end of its answer.", ["path"]
         )
         self.truncated = Counter("minilm_truncated_texts", "Texts cut at max_seq_length.", registry=registry)
+        self._cancelled = Counter(
+            "minilm_cancelled_requests",
+            "Requests that left the queue with their client.",
+            registry=registry,
+        )
+        self._cancelled_tokens = Counter(
+            "minilm_cancelled_tokens", "Tokens that left the queue with them.", registry=registry
+        )
         self._texts = size("minilm_batch_texts", "Texts encoded together.")
         self._tokens = size("minilm_batch_tokens", "Tokens encoded together.")
         self._waited = duration("minilm_queue_duration_seconds", "Time a request waits to be encoded.")
@@ -39,6 +47,11 @@ class Metrics:
         self._tokens.observe(tokens)
         for seconds in waited:
             self._waited.observe(seconds)
+
+    def observe_cancelled(self, tokens: int) -> None:
+        """Count a request that left the queue, and those of its tokens that are never encoded."""
+        self._cancelled.inc()
+        self._cancelled_tokens.inc(tokens)
 
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""

@@ -7,7 +7,6 @@ import hmac
 import time
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from minilm.server.metrics import Metrics
@@ -28,13 +27,14 @@ _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
+CLIENT_LEFT = 499  # in the metrics: the client left before the answer began; nginx has this number
 # The page and the state of the server; every other path needs the key, if there is one.
-OPEN_PATHS = frozenset({*PAGE_FILES, "/health", "/metrics", "/openapi.json"})
+OPEN_PATHS = frozenset({*PAGE_FILES, "/health", "/ping", "/metrics", "/openapi.json"})
 
 
-def _refusal(status: int, message: str, code: str, **headers: str) -> Response:
+def _refusal(status: int, message: str, code: str, **headers: str) -> RequestError:
     # the connection closes: there may be more of the body
-    return RequestError(status, message, code=code, headers={"connection": "close", **headers}).response()
+    return RequestError(status, message, code=code, headers={"connection": "close", **headers})
 
 
 _NO_KEY = _refusal(
@@ -69,6 +69,7 @@ class Gate:
 
         try:
             await self._serve(scope, receive, send_with_headers)
+            status = status or CLIENT_LEFT
         finally:
             route = scope.get("route")
             path = getattr(route, "path", None) or (scope["path"] if scope["path"] in OPEN_PATHS else "other")
@@ -79,7 +80,7 @@ class Gate:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = None if self._is_allowed(scope) else _NO_KEY
         seconds = self._settings.body_seconds
-        body: bytes | Response
+        body: bytes | RequestError
         try:
             body = await asyncio.wait_for(self._read_body(Request(scope, receive), refusal), seconds)
         except ClientDisconnect:
@@ -87,8 +88,8 @@ class Gate:
         except asyncio.TimeoutError:
             message = f"the body did not arrive within {seconds:g} seconds"
             body = refusal or _refusal(408, message, "body_too_slow")
-        if isinstance(body, Response):
-            await body(scope, receive, send)
+        if isinstance(body, RequestError):
+            await body.response(scope["path"])(scope, receive, send)
             return
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
         del body  # it is given once, and not kept beside the request that is made of it
@@ -100,14 +101,15 @@ class Gate:
 
     def _is_allowed(self, scope: Scope) -> bool:
         key, path = self._settings.api_key, scope["path"]
-        if key is None or path in OPEN_PATHS:
+        # the page has the path of an inference endpoint, to which requests are posted
+        if key is None or (path in OPEN_PATHS and scope["method"] != "POST"):
             return True
         scheme, _, token = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
         # in constant time, so that a wrong key does not show how much of it was right
         is_right = hmac.compare_digest(token.strip(), key.encode())
         return is_right and scheme.lower() == b"bearer"
 
-    async def _read_body(self, request: Request, refusal: Response | None) -> bytes | Response:
+    async def _read_body(self, request: Request, refusal: RequestError | None) -> bytes | RequestError:
         """Return all of the body, or a refusal; nothing is kept of the body of a refused request."""
         limit = self._settings.max_body_bytes
         body = bytearray()  # one buffer, however small the pieces are

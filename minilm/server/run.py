@@ -60,6 +60,7 @@ def serve(
     listener: socket.socket,
     announce: Callable[[str], None],
     reranker: CrossEncoder | None = None,
+    classifier: CrossEncoder | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. Requests that were accepted by then are answered first.
 
@@ -68,7 +69,7 @@ def serve(
     host, port = listener.getsockname()[:2]
     address = f"[{host}]" if listener.family == socket.AF_INET6 else host
     config = uvicorn.Config(
-        create_app(model, settings, reranker),
+        create_app(model, settings, reranker, classifier),
         http=Protocol,
         access_log=False,  # /metrics counts; a line per request would cost more than some requests
         log_level="warning",

@@ -9,8 +9,19 @@ import numpy as np
 import pytest
 
 from minilm import CheckpointError, MiniLM
-from minilm.checkpoint.heads import read_dense
-from tests.checkpoints import DENSE_BIAS, DENSE_WEIGHT, TINY, MakeCheckpoint, add_dense, write_dense
+from minilm.activations import identity, sigmoid
+from minilm.checkpoint.config import read_settings
+from minilm.checkpoint.heads import read_dense, read_labels, read_probability
+from minilm.encoder import softmax
+from tests.checkpoints import (
+    DENSE_BIAS,
+    DENSE_WEIGHT,
+    TINY,
+    MakeCheckpoint,
+    add_dense,
+    write_cross_encoder,
+    write_dense,
+)
 
 
 def test_the_layer_by_hand(tmp_path: Path) -> None:
@@ -76,3 +87,30 @@ def test_a_layer_must_fit_what_comes_before_it(make_checkpoint: MakeCheckpoint) 
     assert model.encode(["a b", "c"]).shape == (2, 2)
     assert model.embedding_dimension == 2
     np.testing.assert_allclose(np.linalg.norm(model.encode(["a b", "c"]), axis=1), 1, rtol=1e-6)  # float32
+
+
+@pytest.mark.parametrize(
+    ("fields", "labels", "names", "function"),
+    [
+        ({}, 3, ["LABEL_0", "LABEL_1", "LABEL_2"], softmax),
+        ({"id2label": {"0": "no", "1": "yes"}}, 2, ["no", "yes"], softmax),
+        ({"id2label": {"1": "yes"}, "num_labels": 2}, 2, ["LABEL_0", "yes"], softmax),
+        ({"problem_type": "multi_label_classification"}, 2, ["LABEL_0", "LABEL_1"], sigmoid),
+        ({"problem_type": "single_label_classification"}, 2, ["LABEL_0", "LABEL_1"], softmax),
+        ({"problem_type": "regression"}, 1, ["LABEL_0"], identity),
+        ({}, 1, ["LABEL_0"], sigmoid),
+    ],
+)
+def test_labels_and_their_function_are_those_of_transformers(
+    make_checkpoint: MakeCheckpoint, fields: dict[str, Any], labels: int, names: list[str], function: Any
+) -> None:
+    directory = write_cross_encoder(make_checkpoint, labels=labels, **fields)
+    settings = read_settings(directory, is_cross_encoder=True)
+    assert read_labels(settings, labels) == names
+    assert read_probability(settings, labels) is function
+
+
+def test_a_label_that_is_no_text_is_refused(make_checkpoint: MakeCheckpoint) -> None:
+    directory = write_cross_encoder(make_checkpoint, labels=2, id2label={"0": "no", "1": 5})
+    with pytest.raises(CheckpointError, match="id2label must name labels by texts"):
+        read_labels(read_settings(directory, is_cross_encoder=True), 2)

@@ -15,6 +15,8 @@ from tests.checkpoints import MakeCheckpoint, write_cross_encoder
 
 pytest.importorskip("fastapi", reason="fastapi is not installed; the extra serve brings it")
 
+from minilm.server.settings import ServerSettings
+
 
 def test_a_reranker_has_one_label(make_checkpoint: MakeCheckpoint, capfd: pytest.CaptureFixture[str]) -> None:
     directory = write_cross_encoder(make_checkpoint, labels=2)
@@ -91,3 +93,51 @@ def test_without_the_extra_the_command_says_what_to_install() -> None:
     assert result.returncode == 1
     assert "serve needs fastapi, which is not installed" in result.stderr
     assert 'pip install "minilm[serve]"' in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--token-ids", "cl100k_base"], "--token-ids must be \"wordpiece\" or not set, not 'cl100k_base'"),
+        (["--token-ids", ""], "--token-ids must be \"wordpiece\" or not set, not ''"),
+        (["--auto-truncate", "no"], "--auto-truncate must be true or false, not no"),
+        (["--served-model-name", "a", " "], "--served-model-name must be names of printable characters"),
+        (
+            ["--served-model-name", "a", "--served-model-name", "a"],
+            "--served-model-name must be different names",
+        ),
+    ],
+)
+def test_a_wrong_value_is_named(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--port", "0", *options]) == 2
+    captured = capsys.readouterr().err
+    assert captured.startswith(f"minilm: {message}")
+    assert captured.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "names", "is_strict", "token_ids", "is_cut"),
+    [
+        ([], (), False, None, True),
+        (["--auto-truncate"], (), False, None, True),
+        (["--auto-truncate", "true"], (), False, None, True),
+        (["--auto-truncate", "false"], (), False, None, False),
+        (["--no-auto-truncate", "--token-ids", "wordpiece"], (), False, "wordpiece", False),
+        (["--served-model-name", "a/b", "c", "--strict-model"], ("a/b", "c"), True, None, True),
+        (["--served-model-name", "a", "--served-model-name", "b"], ("a", "b"), False, None, True),
+    ],
+)
+def test_options_become_settings(
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    names: tuple[str, ...],
+    is_strict: bool,
+    token_ids: str | None,
+    is_cut: bool,
+) -> None:
+    given: list[ServerSettings] = []
+    monkeypatch.setattr("minilm.server.run.serve", lambda _model, settings, *_others: given.append(settings))
+    assert main(["serve", "--port", "0", *options]) == 0
+    [settings] = given
+    assert (settings.served_model_names, settings.strict_model) == (names, is_strict)
+    assert (settings.token_ids, settings.auto_truncate) == (token_ids, is_cut)

@@ -39,6 +39,11 @@ NOT_RUN = {
     "python -m benchmarks.exactness": "it writes what the tables are made of; .ci/run does --quick",
     "MINILM_DIFFERENCES=": ".ci/run runs the parity tests, in an environment with torch",
 }
+# By name: the number of labels.
+CROSS_ENCODERS = {
+    "cross-encoder/ms-marco-MiniLM-L6-v2": 1,
+    "nlptown/bert-base-multilingual-uncased-sentiment": 5,
+}
 LANGUAGES = {"python", "sh", "text", "json", "js", "toml", "yaml", "ini", "dockerfile"}
 
 # frameworks give warnings of their own while they are imported
@@ -66,11 +71,12 @@ def runner(tmp_path: Path, make_checkpoint: MakeCheckpoint) -> Iterator[Callable
 
     def make(section: Section) -> Runner:
         # the weights of a cross-encoder need the Hub, so a small random one replaces them
-        name = "cross-encoder/ms-marco-MiniLM-L6-v2"
-        is_used = any(name in block.code for block in to_run(section))
-        runners.append(
-            Runner(directory, {name: str(write_cross_encoder(make_checkpoint))} if is_used else {})
-        )
+        code = "".join(block.code for block in to_run(section))
+        used = {name: labels for name, labels in CROSS_ENCODERS.items() if name in code}
+        stand_ins = {
+            name: str(write_cross_encoder(make_checkpoint, labels=labels)) for name, labels in used.items()
+        }
+        runners.append(Runner(directory, stand_ins))
         return runners[-1]
 
     yield make

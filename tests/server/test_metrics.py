@@ -17,3 +17,11 @@ def test_batches_and_queues_are_counted_and_two_servers_do_not_mix() -> None:
         "minilm_queue_tokens 12.0",
     } <= set(lines)
     assert "minilm_batch_texts_sum 0.0" in other.text().decode().splitlines()
+
+
+def test_cancelled_requests_are_counted_with_the_tokens_saved() -> None:
+    metrics = Metrics(lambda: 0)
+    metrics.observe_cancelled(40)
+    metrics.observe_cancelled(0)
+    lines = metrics.text().decode().splitlines()
+    assert {"minilm_cancelled_requests_total 2.0", "minilm_cancelled_tokens_total 40.0"} <= set(lines)

@@ -1,0 +1,75 @@
+"""The request and the answer of text-embeddings-inference's /predict."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from minilm.server.schemas.requests import RequestBody
+from minilm.server.schemas.text_embeddings_inference import Truncation
+
+
+def _rows(inputs: Any) -> list[Any]:  # noqa: ANN401 - any JSON
+    """The texts or pairs of ``inputs``, as lists."""
+    if isinstance(inputs, list) and any(isinstance(item, list) for item in inputs):
+        return inputs
+    return [inputs if isinstance(inputs, list) else [inputs]]
+
+
+def _check_inputs(inputs: Any) -> Any:  # noqa: ANN401 - any JSON
+    for row in _rows(inputs):
+        if not (isinstance(row, list) and 1 <= len(row) <= 2 and all(isinstance(text, str) for text in row)):
+            raise PydanticCustomError(
+                "inputs",
+                'a text, a pair as a list of two, or a list of such lists: [["a"], ["b"]]',
+            )
+    return inputs
+
+
+def _list_of(items: dict[str, Any], **size: int) -> dict[str, Any]:
+    return {"type": "array", "items": items, **size}
+
+
+_TEXT_OR_PAIR = _list_of({"type": "string"}, minItems=1, maxItems=2)
+PredictInputs = Annotated[
+    Any,
+    AfterValidator(_check_inputs),
+    WithJsonSchema({"anyOf": [{"type": "string"}, _TEXT_OR_PAIR, _list_of(_TEXT_OR_PAIR, minItems=1)]}),
+]
+
+
+class ClassificationParameters(RequestBody):
+    """Options that Hugging Face's client sends for text classification."""
+
+    function_to_apply: Literal["sigmoid", "softmax", "none"] | None = None
+    top_k: Annotated[StrictInt, Field(ge=1)] | None = None
+
+
+class PredictRequest(Truncation):
+    """The request of /predict."""
+
+    inputs: PredictInputs = Field(
+        description="A text, a pair of texts as a list of two, or a list of lists of one or two.",
+        examples=["a text", ["first", "second"], [["a text"], ["first", "second"]]],
+    )
+    raw_scores: StrictBool = Field(default=False, description="Logits, not probabilities.")
+    parameters: ClassificationParameters | None = None
+
+    @property
+    def texts_or_pairs(self) -> list[str | tuple[str, str]]:
+        """The inputs, of which a pair is a tuple."""
+        return [row[0] if len(row) == 1 else (row[0], row[1]) for row in _rows(self.inputs)]
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether the answer is a list of lists."""
+        return _rows(self.inputs) is self.inputs
+
+
+class Prediction(BaseModel):
+    """A label and how likely it is."""
+
+    score: float
+    label: str
