@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from minilm import __version__
 from minilm.cross_encoder import CrossEncoder
 from minilm.model import MiniLM
+from minilm.server.access_log import AccessLog
 from minilm.server.middleware import Gate
 from minilm.server.responses import failed_response, invalid_response, refused_response
 from minilm.server.routes.openai import openai_routes
@@ -61,7 +62,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         # only for /docs, where a key can then be entered: the gate asks for it
-        dependencies=[Depends(HTTPBearer(auto_error=False))] if settings.api_key else None,
+        dependencies=[Depends(HTTPBearer(auto_error=False))] if settings.api_keys else None,
     )
     app.add_middleware(Gate, settings=settings, metrics=service.metrics)
     if settings.cors_origins:  # around the gate: a browser asks for permission without the key
@@ -71,6 +72,7 @@ def create_app(
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type"],
         )
+    app.add_middleware(AccessLog)  # the last is the outermost
     app.exception_handler(HTTPException)(refused_response)
     app.exception_handler(RequestValidationError)(invalid_response)
     app.exception_handler(Exception)(failed_response)

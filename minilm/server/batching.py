@@ -22,6 +22,7 @@ from itertools import islice
 from typing import Any
 
 from minilm._arrays import AnyArray
+from minilm.server.request_record import current_record
 from minilm.server.responses import RequestError
 
 # What is encoded, in the form that the encode function takes; len() is the number of tokens.
@@ -55,7 +56,7 @@ class _QueuedRequest:
         self.taken = 0  # items that were taken into a batch
         self.loop = loop
         self.future: asyncio.Future[list[AnyArray]] = loop.create_future()
-        self.arrived = time.perf_counter()
+        self.arrived = self.started = time.perf_counter()
 
     def take(self, tokens: int) -> Items:
         """Return the next items, of about ``tokens`` tokens and at least one item."""
@@ -115,7 +116,12 @@ class Batcher:
             self._waiting.append(request)
             if len(self._waiting) >= self._expected:
                 self._condition.notify()
-        return await request.future
+        results = await request.future
+        record = current_record()
+        record.texts, record.tokens = record.texts + len(items), record.tokens + tokens
+        record.add_seconds("queue", request.started - request.arrived)
+        record.add_seconds("encode", time.perf_counter() - request.started)
+        return results
 
     def stop(self) -> None:
         """Finish what is in the queue, refuse new requests meanwhile, and end the thread."""
@@ -166,7 +172,10 @@ class Batcher:
         items = [item for _, piece in pieces for item in piece]
         tokens = sum(map(len, items))
         started = time.perf_counter()
-        waited = [started - request.arrived for request in requests if not request.results]
+        new = [request for request in requests if not request.results]
+        for request in new:
+            request.started = started
+        waited = [started - request.arrived for request in new]
         results: Sequence[AnyArray] = []
         error: Exception | None = None
         try:
