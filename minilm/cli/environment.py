@@ -74,7 +74,7 @@ def environment_errors(options: argparse.Namespace) -> Iterator[None]:
 def _value(action: argparse.Action, variable: str, text: str) -> Any:  # noqa: ANN401 - the type of the option
     if not text.strip():
         raise UsageError(f"{variable} is empty: unset it, or give it a value")
-    if action.nargs == 0:  # an option without a value
+    if isinstance(action.const, bool):  # an option without a value
         if (boolean := _BOOLEANS.get(text.strip().lower())) is None:
             raise UsageError(f"{variable} must be 1 or 0, true or false, yes or no, on or off, not {text!r}")
         return boolean == action.const  # that of --no-something is False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -61,6 +62,8 @@ class _Server(uvicorn.Server):
             limit = f"at most {GRACE_SECONDS} s"
             self._announce(f"stopping: waiting for {requests}, {limit}; Ctrl-C again stops now")
         await super().shutdown(sockets)
+        if self.force_exit:  # the tasks are cancelled, each with a traceback that says nothing new
+            logging.getLogger("uvicorn.error").disabled = True
 
 
 def serve(
