@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from minilm import __version__
 from minilm.cross_encoder import CrossEncoder
 from minilm.model import MiniLM
+from minilm.server.access_log import AccessLog
 from minilm.server.cross_encoding import CrossEncoding
 from minilm.server.disconnection import WhileConnected
 from minilm.server.middleware import Gate
@@ -77,7 +78,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         # only for /docs, where a key can then be entered: the gate asks for it
-        dependencies=[Depends(HTTPBearer(auto_error=False))] if settings.api_key else None,
+        dependencies=[Depends(HTTPBearer(auto_error=False))] if settings.api_keys else None,
     )
     app.add_middleware(WhileConnected)
     app.add_middleware(Gate, settings=settings, metrics=service.metrics)
@@ -88,6 +89,7 @@ def create_app(
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type"],
         )
+    app.add_middleware(AccessLog)  # the last is the outermost
     app.exception_handler(HTTPException)(refused_response)
     app.exception_handler(RequestValidationError)(invalid_response)
     app.exception_handler(Exception)(failed_response)

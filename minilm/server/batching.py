@@ -25,6 +25,7 @@ from itertools import islice
 from typing import Any
 
 from minilm._arrays import AnyArray
+from minilm.server.request_record import current_record
 from minilm.server.retry import RetryTimes
 
 # What is encoded, in the form that the encode function takes; len() is the number of tokens.
@@ -51,7 +52,7 @@ class _QueuedRequest:
         self.taken = 0  # items that were taken into a batch
         self.loop = loop
         self.future: asyncio.Future[list[AnyArray]] = loop.create_future()
-        self.arrived = time.perf_counter()
+        self.arrived = self.started = time.perf_counter()
 
     @property
     def tokens_left(self) -> int:
@@ -132,12 +133,17 @@ class Batcher:
             if len(self._waiting) >= self._expected:
                 self._condition.notify()
         try:
-            return await request.future
+            results = await request.future
         except asyncio.CancelledError:
             self._remove(request)
             if self._observe_cancelled is not None:
                 self._observe_cancelled(request.tokens_left)
             raise
+        record = current_record()
+        record.texts, record.tokens = record.texts + len(items), record.tokens + tokens
+        record.add_seconds("queue", request.started - request.arrived)
+        record.add_seconds("encode", time.perf_counter() - request.started)
+        return results
 
     def _remove(self, request: _QueuedRequest) -> None:
         """Take a request out of the queue, if anything of it is there."""
@@ -195,7 +201,10 @@ class Batcher:
         items = [item for _, piece in pieces for item in piece]
         tokens = sum(map(len, items))
         started = time.perf_counter()
-        waited = [started - request.arrived for request in requests if not request.results]
+        new = [request for request in requests if not request.results]
+        for request in new:
+            request.started = started
+        waited = [started - request.arrived for request in new]
         results: Sequence[AnyArray] = []
         error: Exception | None = None
         self._retry_times.begin_batch(tokens)

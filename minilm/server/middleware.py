@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import time
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from minilm.server.keys import key_refusal
 from minilm.server.metrics import Metrics
 from minilm.server.responses import RequestError
 from minilm.server.routes.page import PAGE_FILES
@@ -35,14 +35,6 @@ OPEN_PATHS = frozenset({*PAGE_FILES, "/health", "/ping", "/metrics", "/openapi.j
 def _refusal(status: int, message: str, code: str, **headers: str) -> RequestError:
     # the connection closes: there may be more of the body
     return RequestError(status, message, code=code, headers={"connection": "close", **headers})
-
-
-_NO_KEY = _refusal(
-    401,
-    "this server asks for a key: send it as 'Authorization: Bearer KEY'",
-    "invalid_api_key",
-    **{"www-authenticate": "Bearer"},
-)
 
 
 class Gate:
@@ -78,7 +70,10 @@ class Gate:
             self._metrics.latency.labels(path).observe(time.perf_counter() - started)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = None if self._is_allowed(scope) else _NO_KEY
+        keys = self._settings.api_keys
+        # the page has the path of an inference endpoint, to which requests are posted
+        is_open = not keys or (scope["path"] in OPEN_PATHS and scope["method"] != "POST")
+        refusal = None if is_open else key_refusal(scope["headers"], keys)
         seconds = self._settings.body_seconds
         body: bytes | RequestError
         try:
@@ -98,16 +93,6 @@ class Gate:
             return messages.pop() if messages else await receive()
 
         await self._app(scope, receive_again, send)
-
-    def _is_allowed(self, scope: Scope) -> bool:
-        key, path = self._settings.api_key, scope["path"]
-        # the page has the path of an inference endpoint, to which requests are posted
-        if key is None or (path in OPEN_PATHS and scope["method"] != "POST"):
-            return True
-        scheme, _, token = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
-        # in constant time, so that a wrong key does not show how much of it was right
-        is_right = hmac.compare_digest(token.strip(), key.encode())
-        return is_right and scheme.lower() == b"bearer"
 
     async def _read_body(self, request: Request, refusal: RequestError | None) -> bytes | RequestError:
         """Return all of the body, or a refusal; nothing is kept of the body of a refused request."""

@@ -18,6 +18,7 @@ from minilm.server.batching import Batcher, EncodeBatch
 from minilm.server.inputs import IDS_REFUSED, Cutting, Places
 from minilm.server.metrics import Metrics
 from minilm.server.names import ModelNames
+from minilm.server.request_record import current_record
 from minilm.server.responses import RequestError
 from minilm.server.settings import ServerSettings
 from minilm.text.inputs import is_encodable
@@ -139,6 +140,7 @@ class Service:
             raise RequestError(413, message, param=places.param, code="context_length_exceeded")
         if truncated:
             self.metrics.truncated.inc(len(truncated))
+            current_record().truncated += len(truncated)
             counts = len(truncated), len(is_cut), max_tokens
             logger.info("%d of %d texts of a request were cut at %d tokens", *counts)
         return truncated
@@ -212,5 +214,6 @@ class Service:
 
 
 async def run_off_loop(characters: int, function: Callable[[], T]) -> T:
-    """Return what ``function`` returns; with so many characters that it takes long, from a thread."""
-    return function() if characters < INLINE_CHARACTERS else await asyncio.to_thread(function)
+    """Return what ``function``, which tokenizes, returns; from a thread if so many characters take long."""
+    with current_record().timed("tokenize"):
+        return function() if characters < INLINE_CHARACTERS else await asyncio.to_thread(function)

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from minilm._arguments import positive_int
+from minilm.server.keys import is_key
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,8 @@ class ServerSettings:
 
     Attributes
     ----------
-    api_key : str, optional
-        What clients must send as ``Authorization: Bearer KEY`` to every route that encodes.
+    api_keys : tuple of str
+        Clients must send one of them to every route that encodes; see ``keys.py``. None by default.
     served_model_names : tuple of str
         The names of the model in ``/v1/models``; the first is its id in answers. By default the name of its
         repository, or of its directory.
@@ -31,6 +32,8 @@ class ServerSettings:
     auto_truncate : bool
         Cut texts that are longer than the model's limit, where a request does not say what to do; otherwise
         refuse them.
+    workers : int
+        Processes that share the port. With more than one there is no ``/metrics``.
     cors_origins : tuple of str
         Origins whose pages may use the service, or "*"; none by default.
     max_body_bytes : int
@@ -51,11 +54,12 @@ class ServerSettings:
         If a field has a value that is not possible; the message begins with its name.
     """
 
-    api_key: str | None = None
+    api_keys: tuple[str, ...] = ()
     served_model_names: tuple[str, ...] = ()
     strict_model: bool = False
     token_ids: str | None = None
     auto_truncate: bool = True
+    workers: int = 1
     cors_origins: tuple[str, ...] = ()
     max_body_bytes: int = 8 * 2**20
     max_texts: int = 2048
@@ -64,9 +68,10 @@ class ServerSettings:
     body_seconds: float = 30.0
 
     def __post_init__(self) -> None:
-        key = self.api_key
-        if key is not None and not (isinstance(key, str) and re.fullmatch("[!-~]+", key)):
-            raise ValueError("api_key must be printable ASCII without spaces, and not empty")
+        if not isinstance(self.api_keys, (tuple, list)) or not all(map(is_key, self.api_keys)):
+            raise ValueError(
+                "api_keys must be printable ASCII without spaces, and not empty, each in a tuple"
+            )
         _check_names(self.served_model_names)
         for name in ("strict_model", "auto_truncate"):
             if not isinstance(value := getattr(self, name), bool):
@@ -82,7 +87,7 @@ class ServerSettings:
                 origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\sA-Z]+", origin)
             ):
                 raise ValueError(f"cors_origins must be like https://example.org, or *, not {origin!r}")
-        for name in ("max_body_bytes", "max_texts", "max_characters", "max_queue_tokens"):
+        for name in ("workers", "max_body_bytes", "max_texts", "max_characters", "max_queue_tokens"):
             positive_int(name, getattr(self, name))
         seconds = self.body_seconds
         if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not 0 < seconds < math.inf:

@@ -281,11 +281,11 @@ def test_only_posix_lets_a_server_take_a_port_that_another_has_just_left(
     pytest.importorskip("uvicorn", reason="the extra serve is not installed")
     import socket
 
-    from minilm.server import run as serve
+    from minilm.server import sockets
 
     for name, expected in (("posix", True), ("nt", False)):
-        monkeypatch.setattr(serve, "os", types.SimpleNamespace(name=name))
-        with serve.listen("127.0.0.1", 0) as listener:
+        monkeypatch.setattr(sockets, "os", types.SimpleNamespace(name=name))
+        with sockets.listen("127.0.0.1", 0) as listener:
             assert bool(listener.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)) is expected
 
 

@@ -353,7 +353,12 @@ def test_a_key_is_asked_for_where_one_is_set(browser: Any) -> None:
         page.fill("#text-a", A)
         page.fill("#text-b", B)
         page.get_by_role("button", name="Compare", exact=True).click()
-        page.get_by_label("API key").fill("sesame")
+        page.get_by_text("This server asks for a key. Enter it below.", exact=True).wait_for()
+        for key, problem in (("open", "is not one of this server's"), ("пароль", "only letters, digits")):
+            page.get_by_label("API key").fill(key)
+            page.get_by_role("button", name="Use this key").click()
+            page.get_by_role("alert").get_by_text(problem).wait_for()
+        page.get_by_label("API key").fill(" sesame ")  # as it is pasted
         page.get_by_role("button", name="Use this key").click()
         page.locator("#score").wait_for()
         assert page.locator("#score").inner_text() == "Score: 0.8052"

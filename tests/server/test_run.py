@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import socket
 import threading
 
 from tests.serving import Server
@@ -26,3 +28,19 @@ def test_sigterm_finishes_what_was_accepted() -> None:
     for thread in threads:
         thread.join()
     assert answers == [200] * 4
+
+
+def test_ctrl_c_says_what_it_waits_for_and_a_second_one_stops_at_once() -> None:
+    server = Server()
+    assert server.process.stderr
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as client:
+        head = b"POST /embed HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"
+        client.sendall(head)
+        assert client.recv(100).startswith(b"HTTP/1.1 100")  # the request has begun, and its body never comes
+        server.process.send_signal(signal.SIGINT)
+        line = server.process.stderr.readline()
+        assert line == "minilm: stopping: waiting for 1 request, at most 30 s; Ctrl-C again stops now\n"
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait() == 130
+        assert server.process.stderr.read() == "minilm: interrupted\n"
+    server.process.stderr.close()

@@ -22,10 +22,11 @@ REFUSED_VALUES = [
     ("body_seconds", True),
     ("body_seconds", float("inf")),
     ("body_seconds", float("nan")),
-    ("api_key", ""),
-    ("api_key", "two words"),
-    ("api_key", 12345),
-    ("api_key", "schlüssel"),
+    ("api_keys", "secret"),
+    ("api_keys", ("",)),
+    ("api_keys", ("right", "two words")),
+    ("api_keys", (12345,)),
+    ("api_keys", ("schlüssel",)),
     ("served_model_names", "name"),
     ("served_model_names", ("",)),
     ("served_model_names", ("a", "/b")),
@@ -34,6 +35,7 @@ REFUSED_VALUES = [
     ("strict_model", 1),
     ("auto_truncate", "false"),
     ("token_ids", "cl100k_base"),
+    ("workers", 0),
     ("cors_origins", ("null",)),
     ("cors_origins", "*"),
     ("cors_origins", (7,)),
@@ -50,10 +52,12 @@ def test_every_field_is_checked() -> None:
 def test_a_value_that_is_not_allowed_is_named(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"^{name} must be ") as error:
         ServerSettings(**{name: value})
-    if name != "api_key":  # it is a secret
+    if name != "api_keys":  # it is a secret
         assert str(value[-1] if isinstance(value, tuple) else value) in str(error.value)
 
 
 def test_allowed_values_are_accepted() -> None:
-    settings = ServerSettings(api_key="secret", cors_origins=("*", "https://example.org"), body_seconds=0.5)
-    assert (settings.api_key, settings.body_seconds, settings.max_texts) == ("secret", 0.5, 2048)
+    settings = ServerSettings(
+        api_keys=("secret",), cors_origins=("*", "https://example.org"), body_seconds=0.5
+    )
+    assert (settings.api_keys, settings.body_seconds, settings.max_texts) == (("secret",), 0.5, 2048)

@@ -14,6 +14,11 @@ const LINES = [
 // The bounds are a reader's guide, not the model's: it knows how near two texts are in topic and wording.
 const READINGS = [[0.8, "nearly the same"], [0.6, "closely related"], [0.4, "related"], [0.2, "loosely related"]];
 const MOST_CELLS = 4096; // a larger table is slow to lay out: it is drawn instead
+// What a person can do, by the code of the server's error.
+const KEY_PROBLEMS = {
+  missing_api_key: "This server asks for a key. Enter it below.",
+  invalid_api_key: "The key that you entered is not one of this server's. Please check it and enter it again.",
+};
 const TIMEOUT = 60_000;
 const PATIENCE = 400; // ms without an answer before the page says that it waits for one
 
@@ -36,11 +41,12 @@ function say(message) {
 }
 
 async function ask(path, body) {
+  const key = byId("api-key").value.trim();
+  if (!/^[!-~]*$/.test(key)) return say("A key has only letters, digits and signs of ASCII, and no spaces. Please check it.");
   running?.abort();
   const mine = running = new AbortController();
   const timer = setTimeout(() => mine.abort("timeout"), TIMEOUT);
   const headers = { "Content-Type": "application/json" };
-  const key = byId("api-key").value;
   if (key) headers.Authorization = `Bearer ${key}`;
   say("");
   const notice = setTimeout(() => say("Comparing…"), PATIENCE);
@@ -53,7 +59,7 @@ async function ask(path, body) {
     if (answer.ok && content) return content;
     if (answer.status === 401) byId("key").hidden = false;
     const wait = answer.headers.get("Retry-After");
-    const reason = content?.error?.message ?? `The server answered ${answer.status} without a reason.`;
+    const reason = KEY_PROBLEMS[content?.error?.code] ?? content?.error?.message ?? `The server answered ${answer.status} without a reason.`;
     say(wait ? `${reason} (Try again in ${wait} s.)` : reason);
   } catch (error) {
     if (mine !== running) return null;
