@@ -8,14 +8,18 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.middleware.cors import CORSMiddleware
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
 
 from minilm import __version__
 from minilm.cross_encoder import CrossEncoder
 from minilm.model import MiniLM
+from minilm.server.content_encoding import Compress
+from minilm.server.cors import Cors
+from minilm.server.methods import Methods
 from minilm.server.middleware import Gate
+from minilm.server.path_prefix import PathPrefix
 from minilm.server.responses import failed_response, invalid_response, refused_response
 from minilm.server.routes.openai import openai_routes
 from minilm.server.routes.operations import operations_routes
@@ -60,20 +64,22 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # the address that a client knows may be a proxy's
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
         # only for /docs, where a key can then be entered: the gate asks for it
         dependencies=[Depends(HTTPBearer(auto_error=False))] if settings.api_key else None,
     )
+    # From the inside out. A bug is answered inside the others, so that its answer has their headers too.
+    app.add_middleware(ServerErrorMiddleware, handler=failed_response)
+    app.add_middleware(Methods, routes=app.router.routes)
     app.add_middleware(Gate, settings=settings, metrics=service.metrics)
+    app.add_middleware(Compress)
     if settings.cors_origins:  # around the gate: a browser asks for permission without the key
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(settings.cors_origins),
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type"],
-        )
+        app.add_middleware(Cors, origins=settings.cors_origins)
+    if settings.root_path:
+        app.add_middleware(PathPrefix, prefix=settings.root_path)
     app.exception_handler(HTTPException)(refused_response)
     app.exception_handler(RequestValidationError)(invalid_response)
-    app.exception_handler(Exception)(failed_response)
     app.include_router(openai_routes(service))
     app.include_router(text_embeddings_inference_routes(service, reranking))
     app.include_router(page_routes(service))

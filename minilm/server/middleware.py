@@ -6,9 +6,11 @@ import asyncio
 import hmac
 import time
 
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from minilm.server.content_encoding import body_coding, decode
 from minilm.server.metrics import Metrics
 from minilm.server.responses import RequestError
 from minilm.server.routes.page import PAGE_FILES
@@ -76,11 +78,20 @@ class Gate:
             self._metrics.latency.labels(path).observe(time.perf_counter() - started)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        coding: str | None = None
         refusal = None if self._is_allowed(scope) else _NO_KEY
+        try:
+            coding = body_coding(Headers(scope=scope))
+        except RequestError as error:
+            refusal = refusal or error
         seconds = self._settings.body_seconds
         body: bytes | RequestError
         try:
             body = await asyncio.wait_for(self._read_body(Request(scope, receive), refusal), seconds)
+            if coding is not None and isinstance(body, bytes) and body:
+                body = await asyncio.to_thread(decode, body, coding, self._settings.max_body_bytes)
+        except RequestError as error:
+            body = error
         except ClientDisconnect:
             return
         except asyncio.TimeoutError:

@@ -67,6 +67,7 @@ def serve(
     """
     host, port = listener.getsockname()[:2]
     address = f"[{host}]" if listener.family == socket.AF_INET6 else host
+    proxies = list(settings.forwarded_allow_ips)
     config = uvicorn.Config(
         create_app(model, settings, reranker),
         http=Protocol,
@@ -75,6 +76,7 @@ def serve(
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=75,  # longer than that of proxies, so that they close first
         server_header=False,
+        forwarded_allow_ips="*" if "*" in proxies else proxies,
     )
     announce(f"serving on http://{address}:{port}")
     _Server(config).run(sockets=[listener])
