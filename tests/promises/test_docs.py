@@ -39,7 +39,7 @@ NOT_RUN = {
     "python -m benchmarks.exactness": "it writes what the tables are made of; .ci/run does --quick",
     "MINILM_DIFFERENCES=": ".ci/run runs the parity tests, in an environment with torch",
 }
-LANGUAGES = {"python", "sh", "text", "json", "js", "toml", "yaml", "ini", "dockerfile"}
+LANGUAGES = {"python", "sh", "text", "json", "js", "toml", "yaml", "ini", "dockerfile", "nginx"}
 
 # frameworks give warnings of their own while they are imported
 pytestmark = pytest.mark.filterwarnings("ignore")
