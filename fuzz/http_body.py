@@ -16,7 +16,7 @@ from minilm.server.settings import ServerSettings
 
 ROUTES = ("/v1/embeddings", "/embed", "/similarity", "/rerank", "/compare", "/matrix")
 CONTENT_TYPES = (b"application/json", b"application/json; charset=utf-16", b"text/plain", b"")
-REFUSALS = {400, 413, 422}
+REFUSALS = {400, 413, 415, 422}
 SETTINGS = ServerSettings(max_body_bytes=100_000, max_characters=20_000, max_texts=200)
 
 _BODIES: tuple[tuple[str, object], ...] = (
@@ -70,6 +70,11 @@ def one_input(data: bytes) -> None:
         assert "error" not in content
         return
     assert status in REFUSALS, (status, answer)
+    if ROUTES[route] in {"/embed", "/similarity", "/rerank"}:  # text-embeddings-inference's form
+        assert set(content) == {"error", "error_type"}, answer
+        assert content["error"], answer
+        assert content["error_type"] in {"Validation", "Empty"}, answer
+        return
     assert set(content) == {"error"}, answer
     assert set(content["error"]) == {"message", "type", "param", "code"}, answer
     assert content["error"]["message"], answer

@@ -60,6 +60,8 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
         "--api-key-file", metavar="FILE", help="clients must send one of these keys: one per line, # comments"
     )
     add("--cors-origin", action="append", default=[], metavar="ORIGIN", help="site that may use the service")
+    add("--root-path", metavar="PATH", help="path prefix under which a proxy shows the server, like /minilm")
+    add("--forwarded-allow-ips", action="append", metavar="IP", help="proxy whose X-Forwarded-* is believed")
     add("--max-body-bytes", type=count, metavar="N", help="longest body of a request (default: 8 MiB)")
     add("--max-texts", type=count, metavar="N", help="most texts per request (default: 2048)")
     add("--max-characters", type=count, metavar="N", help="most characters per request (default: 2,000,000)")

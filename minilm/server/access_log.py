@@ -9,11 +9,9 @@ import uuid
 from typing import Any
 from urllib.parse import quote
 
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from minilm.server.request_record import RequestRecord, start_record
-from minilm.server.responses import failed_response
 
 logger = logging.getLogger(__name__)
 
@@ -51,11 +49,9 @@ class AccessLog:
 
         try:
             await self._app(scope, receive, send_counted)
-        except Exception as error:
-            if status:  # the answer has begun: the connection can only be closed
-                raise
-            response = await failed_response(Request(scope), error)
-            await response(scope, receive, send_counted)
+        except Exception:
+            status = status or 500  # outside of the gate, which answers all others
+            raise
         finally:
             if logger.isEnabledFor(logging.INFO):
                 seconds = time.perf_counter() - started

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.middleware.cors import CORSMiddleware
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
@@ -16,10 +15,14 @@ from minilm import __version__
 from minilm.cross_encoder import CrossEncoder
 from minilm.model import MiniLM
 from minilm.server.access_log import AccessLog
+from minilm.server.content_encoding import Compress
+from minilm.server.cors import Cors
 from minilm.server.cross_encoding import CrossEncoding
 from minilm.server.disconnection import WhileConnected
+from minilm.server.methods import Methods
 from minilm.server.middleware import Gate
-from minilm.server.responses import failed_response, invalid_response, refused_response
+from minilm.server.path_prefix import PathPrefix
+from minilm.server.responses import invalid_response, refused_response
 from minilm.server.routes.classification import classification_routes
 from minilm.server.routes.inference_endpoint import inference_endpoint_routes
 from minilm.server.routes.information import information_routes
@@ -77,22 +80,23 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # the address that a client knows may be a proxy's
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
         # only for /docs, where a key can then be entered: the gate asks for it
         dependencies=[Depends(HTTPBearer(auto_error=False))] if settings.api_keys else None,
     )
+    # from the inside out
     app.add_middleware(WhileConnected)
+    app.add_middleware(Methods, routes=app.router.routes)
     app.add_middleware(Gate, settings=settings, metrics=service.metrics)
+    app.add_middleware(Compress)
     if settings.cors_origins:  # around the gate: a browser asks for permission without the key
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(settings.cors_origins),
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type"],
-        )
-    app.add_middleware(AccessLog)  # the last is the outermost
+        app.add_middleware(Cors, origins=settings.cors_origins)
+    if settings.root_path:
+        app.add_middleware(PathPrefix, prefix=settings.root_path)
+    app.add_middleware(AccessLog)
     app.exception_handler(HTTPException)(refused_response)
     app.exception_handler(RequestValidationError)(invalid_response)
-    app.exception_handler(Exception)(failed_response)
     app.include_router(openai_routes(service))
     inference = [
         text_embeddings_inference_routes(service),

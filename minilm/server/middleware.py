@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from minilm.server.content_encoding import body_coding, decode
 from minilm.server.keys import key_refusal
 from minilm.server.metrics import Metrics
-from minilm.server.responses import RequestError
+from minilm.server.responses import RequestError, failed_response
 from minilm.server.routes.page import PAGE_FILES
 from minilm.server.settings import ServerSettings
 
@@ -62,6 +64,11 @@ class Gate:
         try:
             await self._serve(scope, receive, send_with_headers)
             status = status or CLIENT_LEFT
+        except Exception as error:  # a bug, which is counted and has the headers of any other answer
+            if status:  # the answer has begun: the connection can only be closed
+                raise
+            response = await failed_response(Request(scope), error)
+            await response(scope, receive, send_with_headers)
         finally:
             route = scope.get("route")
             path = getattr(route, "path", None) or (scope["path"] if scope["path"] in OPEN_PATHS else "other")
@@ -73,11 +80,20 @@ class Gate:
         keys = self._settings.api_keys
         # the page has the path of an inference endpoint, to which requests are posted
         is_open = not keys or (scope["path"] in OPEN_PATHS and scope["method"] != "POST")
+        coding: str | None = None
         refusal = None if is_open else key_refusal(scope["headers"], keys)
+        try:
+            coding = body_coding(Headers(scope=scope))
+        except RequestError as error:
+            refusal = refusal or error
         seconds = self._settings.body_seconds
         body: bytes | RequestError
         try:
             body = await asyncio.wait_for(self._read_body(Request(scope, receive), refusal), seconds)
+            if coding is not None and isinstance(body, bytes) and body:
+                body = await asyncio.to_thread(decode, body, coding, self._settings.max_body_bytes)
+        except RequestError as error:
+            body = error
         except ClientDisconnect:
             return
         except asyncio.TimeoutError:

@@ -80,6 +80,7 @@ def serve(
     several workers, each is a process of its own with ``model.threads`` threads. A second signal stops at
     once, and is raised again when everything is closed.
     """
+    proxies = list(settings.forwarded_allow_ips)
 
     def run(parent: int | None = None) -> int | None:
         config = uvicorn.Config(
@@ -90,6 +91,7 @@ def serve(
             timeout_graceful_shutdown=GRACE_SECONDS,
             timeout_keep_alive=75,  # longer than that of proxies, so that they close first
             server_header=False,
+            forwarded_allow_ips="*" if "*" in proxies else proxies,
         )
         server = _Server(config, announce, parent)
         server.run(sockets=[listener])

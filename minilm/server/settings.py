@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 from minilm._arguments import positive_int
 from minilm.server.keys import is_key
@@ -36,6 +37,11 @@ class ServerSettings:
         Processes that share the port. With more than one there is no ``/metrics``.
     cors_origins : tuple of str
         Origins whose pages may use the service, or "*"; none by default.
+    root_path : str
+        The path prefix under which a proxy shows the server, such as ``/minilm``; none by default.
+    forwarded_allow_ips : tuple of str
+        Addresses and networks of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, or
+        "*". Other X-Forwarded headers are not used.
     max_body_bytes : int
         The longest body of a request; longer ones are answered 413.
     max_texts : int
@@ -61,6 +67,8 @@ class ServerSettings:
     auto_truncate: bool = True
     workers: int = 1
     cors_origins: tuple[str, ...] = ()
+    root_path: str = ""
+    forwarded_allow_ips: tuple[str, ...] = ("127.0.0.1",)
     max_body_bytes: int = 8 * 2**20
     max_texts: int = 2048
     max_characters: int = 2_000_000
@@ -87,6 +95,7 @@ class ServerSettings:
                 origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\sA-Z]+", origin)
             ):
                 raise ValueError(f"cors_origins must be like https://example.org, or *, not {origin!r}")
+        _check_proxy(self.root_path, self.forwarded_allow_ips)
         for name in ("workers", "max_body_bytes", "max_texts", "max_characters", "max_queue_tokens"):
             positive_int(name, getattr(self, name))
         seconds = self.body_seconds
@@ -103,3 +112,18 @@ def _check_names(names: object) -> None:
             raise ValueError(f"served_model_names must be {text}, not {name!r}")
     if len(set(names)) < len(names):
         raise ValueError(f"served_model_names must be different names, not {names!r}")
+
+
+def _check_proxy(root_path: object, addresses: object) -> None:
+    segment = r"/(?!\.{1,2}(/|$))[\w.~!$&'()*+,;=:@-]+"
+    if not isinstance(root_path, str) or not re.fullmatch(f"({segment})*", root_path, re.ASCII):
+        raise ValueError(f"root_path must be like /minilm, without a slash at its end, not {root_path!r}")
+    if not isinstance(addresses, (tuple, list)):
+        raise ValueError(f"forwarded_allow_ips must be a tuple of str, not {addresses!r}")
+    for address in addresses:
+        try:
+            if address != "*":
+                ip_network(address if isinstance(address, str) else "")  # a number is one too
+        except ValueError:
+            wanted = "IP addresses or networks, like 10.0.0.0/8, or *"
+            raise ValueError(f"forwarded_allow_ips must be {wanted}, not {address!r}") from None

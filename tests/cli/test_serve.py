@@ -74,6 +74,12 @@ def test_a_missing_file_is_named_and_not_the_port(
         ["--body-seconds", "nan"],
         ["--body-seconds", "0"],
         ["--cors-origin", "example.org"],
+        ["--root-path", "minilm"],
+        ["--root-path", "/minilm/"],
+        ["--root-path", "/"],
+        ["--root-path", "/a/../b"],
+        ["--forwarded-allow-ips", "proxy.example.org"],
+        ["--forwarded-allow-ips", "10.0.0.1/8"],
         ["--default-prompt-name", "", "--port", "0"],
     ],
 )

@@ -44,7 +44,7 @@ CROSS_ENCODERS = {
     "cross-encoder/ms-marco-MiniLM-L6-v2": 1,
     "nlptown/bert-base-multilingual-uncased-sentiment": 5,
 }
-LANGUAGES = {"python", "sh", "text", "json", "js", "toml", "yaml", "ini", "dockerfile"}
+LANGUAGES = {"python", "sh", "text", "json", "js", "toml", "yaml", "ini", "dockerfile", "nginx"}
 
 # frameworks give warnings of their own while they are imported
 pytestmark = pytest.mark.filterwarnings("ignore")

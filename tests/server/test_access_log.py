@@ -13,7 +13,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from minilm.server.access_log import AccessLog
 from minilm.server.logs import _JsonFormatter, _PlainFormatter
+from minilm.server.metrics import Metrics
+from minilm.server.middleware import Gate
 from minilm.server.request_record import current_record
+from minilm.server.settings import ServerSettings
 from tests.serving import Server
 
 
@@ -45,7 +48,7 @@ def ask(app: Any, path: str = "/embed", method: str = "POST", **headers: bytes) 
             answer.update({":status": str(message["status"]), **dict(pairs)})
 
     async def receive() -> Message:
-        raise AssertionError
+        return {"type": "http.request", "body": b"", "more_body": False}
 
     scope = {
         "type": "http", "method": method, "path": path, "query_string": b"text=secret",
@@ -96,6 +99,7 @@ def test_a_path_cannot_forge_a_line(path: str, caplog: pytest.LogCaptureFixture)
 
 
 def test_a_failure_has_its_id_in_the_answer_and_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    metrics = Metrics(lambda: 0.0)
     handler = logging.Handler()
     lines: list[str] = []
     handler.emit = lambda record: lines.append(_PlainFormatter().format(record))  # type: ignore[method-assign]
@@ -103,12 +107,19 @@ def test_a_failure_has_its_id_in_the_answer_and_in_the_log(caplog: pytest.LogCap
     logger.addHandler(handler)
     try:
         with caplog.at_level(logging.INFO, "minilm.server"):
-            answer = ask(broken, x_request_id=b"mine")
+            answer = ask(Gate(broken, ServerSettings(), metrics), x_request_id=b"mine")
     finally:
         logger.removeHandler(handler)
     assert (answer[":status"], answer["x-request-id"]) == ("424", "mine")
     assert "error minilm.server.responses [mine] POST /embed failed\n  | Traceback" in lines[0]
     assert '"POST /embed" 424 ' in lines[1]
+    assert b'minilm_requests_total{method="POST",path="other",status="424"} 1.0\n' in metrics.text()
+
+
+def test_a_failure_outside_of_the_gate_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "minilm.server.access_log"), pytest.raises(KeyError):
+        ask(broken)
+    assert [record.fields["status"] for record in caplog.records] == [500]  # type: ignore[attr-defined]
 
 
 def test_a_client_who_left_has_a_line(caplog: pytest.LogCaptureFixture) -> None:

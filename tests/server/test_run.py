@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import threading
+from typing import Any
 
+import pytest
+import uvicorn
+
+from minilm import MiniLM
+from minilm.server import run
+from minilm.server.settings import ServerSettings
 from tests.serving import Server
 
 
@@ -44,3 +52,35 @@ def test_ctrl_c_says_what_it_waits_for_and_a_second_one_stops_at_once() -> None:
         assert server.process.wait() == 130
         assert server.process.stderr.read() == "minilm: interrupted\n"
     server.process.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "peer", "client"),
+    [
+        (("127.0.0.1",), "127.0.0.1", "192.0.2.7"),
+        (("127.0.0.1",), "10.0.0.1", "10.0.0.1"),
+        (("10.0.0.0/8",), "10.0.0.1", "192.0.2.7"),
+        (("10.0.0.0/8", "*"), "198.51.100.1", "192.0.2.7"),
+        ((), "127.0.0.1", "127.0.0.1"),
+    ],
+)
+def test_only_named_proxies_say_who_the_client_is(
+    monkeypatch: pytest.MonkeyPatch, model: MiniLM, allowed: tuple[str, ...], peer: str, client: str
+) -> None:
+    seen: list[Any] = []
+
+    async def application(scope: Any, receive: object, send: object) -> None:  # noqa: ARG001
+        seen.append((scope["client"][0], scope["scheme"]))
+
+    def ask(server: uvicorn.Server, sockets: object) -> None:  # noqa: ARG001
+        server.config.load()
+        headers = [(b"x-forwarded-for", b"192.0.2.7"), (b"x-forwarded-proto", b"https")]
+        scope = {"type": "http", "client": (peer, 1), "scheme": "http", "headers": headers}
+        asyncio.run(server.config.loaded_app(scope, None, None))
+
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")  # uvicorn's, which the setting replaces
+    monkeypatch.setattr(run, "create_app", lambda *_: application)
+    monkeypatch.setattr(uvicorn.Server, "run", ask)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        run.serve(model, ServerSettings(forwarded_allow_ips=allowed), listener, lambda _: None)
+    assert seen == [(client, "https" if client != peer else "http")]

@@ -1,4 +1,4 @@
 "use strict";
 
 // without a validator: that one would be asked of a server elsewhere
-SwaggerUIBundle({ url: "/openapi.json", dom_id: "#api", validatorUrl: null });
+SwaggerUIBundle({ url: "openapi.json", dom_id: "#api", validatorUrl: null });

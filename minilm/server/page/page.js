@@ -84,7 +84,7 @@ async function compare() {
     boxes[a ? 1 : 0].focus();
     return;
   }
-  const answer = await ask("/compare", { text_a: a, text_b: b, explain: true });
+  const answer = await ask("compare", { text_a: a, text_b: b, explain: true });
   if (answer) showScore(answer, a, b);
 }
 
@@ -201,7 +201,7 @@ async function compareAll() {
     byId("lines").focus();
     return;
   }
-  const answer = await ask("/matrix", { texts });
+  const answer = await ask("matrix", { texts });
   if (!answer) return;
   byId("many-facts").textContent = `${texts.length} texts, ${answer.milliseconds} ms.` + (answer.truncated.length
     ? ` Longer than ${answer.max_seq_length} tokens, so cut: text ${answer.truncated.map((i) => i + 1).join(", ")}.` : "");

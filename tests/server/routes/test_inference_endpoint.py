@@ -57,7 +57,7 @@ def test_other_methods_are_told_both_methods(client: TestClient) -> None:
 
 
 def test_the_page_needs_no_key_but_a_request_does(model: MiniLM) -> None:
-    with TestClient(create_app(model, ServerSettings(api_key="secret"))) as client:
+    with TestClient(create_app(model, ServerSettings(api_keys=("secret",)))) as client:
         assert client.get("/").status_code == 200
         for path in PATHS:
             refused = client.post(path, json={"inputs": "a"})

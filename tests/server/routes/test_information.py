@@ -35,6 +35,6 @@ def test_auto_truncate_says_what_happens_to_long_texts(model: MiniLM) -> None:
 
 @pytest.mark.parametrize("path", ["/ping", "/health"])
 def test_the_state_of_the_server_needs_no_key(model: MiniLM, path: str) -> None:
-    with TestClient(create_app(model, ServerSettings(api_key="secret"))) as client:
+    with TestClient(create_app(model, ServerSettings(api_keys=("secret",)))) as client:
         assert client.get(path).json() == {"status": "ok"}
         assert client.get("/info").status_code == 401
