@@ -296,7 +296,8 @@ REQUESTS = {
     ),
     "absolute target": (b"GET http://a/b HTTP/1.1\r\nHost: a\r\n\r\n", [(200, b"GET /b ")]),
     "a client that says what follows": (
-        b"POST /a HTTP/1.1\r\nTE: trailers\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n",
+        b"POST /a HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"1\r\na\r\n0\r\nX: y\r\n\r\n",
         [(200, b"POST /a a")],
     ),
     "two lengths": (
@@ -315,7 +316,7 @@ REQUESTS = {
     "bare line feeds": (b"GET /a HTTP/1.1\nHost: a\n\n", [(400, b"")]),
     "a space before the colon": (b"GET /a HTTP/1.1\r\nContent-Length : 3\r\n\r\nabc", [(400, b"")]),
     "a folded header": (b"GET /a HTTP/1.1\r\nX: a\r\n b\r\n\r\n", [(400, b"")]),
-    "HTTP/2 at once": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [(400, b"")]),
+    "HTTP/2 at once": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [(505, b"")]),
     "no method": (b"get /a HTTP/1.1\r\nHost: a\r\n\r\n", [(400, b"")]),
     "a proxy's method": (b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", [(405, b"")]),
     "a bad request after a good one": (
@@ -323,7 +324,8 @@ REQUESTS = {
         [(200, b"POST /a 1"), (400, b"")],
     ),
     "a bad chunk after a good request": (
-        b"GET /a HTTP/1.1\r\n\r\nPOST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
+        b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+        b"POST /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
         [(200, b"GET /a "), (400, b"")],
     ),
 }
