@@ -82,7 +82,7 @@ def one_input(data: bytes) -> None:
 
 
 def ask(path: str, content_type: bytes, body: bytes) -> tuple[int, bytes]:
-    """The status and the body of the answer. An exception of the application is raised."""
+    """The status and the body of the answer; an exception of the application is a status of its own."""
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -98,9 +98,12 @@ def ask(path: str, content_type: bytes, body: bytes) -> tuple[int, bytes]:
         "server": ("127.0.0.1", 2),
     }
     sent: list[dict[str, Any]] = []
+    bodies = [body]
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
+        if not bodies:  # the client waits for the answer
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": bodies.pop(), "more_body": False}
 
     async def send(message: Any) -> None:
         sent.append(message)

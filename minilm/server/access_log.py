@@ -55,7 +55,7 @@ class AccessLog:
         finally:
             if logger.isEnabledFor(logging.INFO):
                 seconds = time.perf_counter() - started
-                fields = _fields(scope, record, status or CLIENT_LEFT, size, seconds)
+                fields = _line_of(scope, record, status or CLIENT_LEFT, size, seconds)
                 logger.info("%s", _plain(fields), extra={"fields": fields})
 
 
@@ -64,7 +64,7 @@ def _request_id(scope: Scope) -> str:
     return sent.decode() if _SANE_ID.fullmatch(sent) else uuid.uuid4().hex
 
 
-def _fields(scope: Scope, record: RequestRecord, status: int, size: int, seconds: float) -> dict[str, Any]:
+def _line_of(scope: Scope, record: RequestRecord, status: int, size: int, seconds: float) -> dict[str, Any]:
     """What the log says of a request; the query and the body of a request are never in it."""
     return {
         "client": (scope.get("client") or ["-"])[0] or "-",

@@ -48,16 +48,16 @@ def key_refusal(headers: Iterable[tuple[bytes, bytes]], keys: Sequence[str]) -> 
         if (key := _key_in(name, value)) is not None:
             sent.setdefault(key, KEY_HEADERS[name])
     if not sent:
-        return _refusal(f"no key was sent: {HOW_TO_SEND}", "missing_api_key")
+        return _key_refused(f"no key was sent: {HOW_TO_SEND}", "missing_api_key")
     if len(sent) > 1:
         names = " and ".join(sent.values())
-        return _refusal(f"different keys were sent, in {names}: send one", "invalid_api_key")
+        return _key_refused(f"different keys were sent, in {names}: send one", "invalid_api_key")
     [key] = sent
     # Each key is compared, and in constant time, so that a wrong key does not show how much of it was right.
     matches = [hmac.compare_digest(key, right.encode()) for right in keys]
     if any(matches):
         return None
-    return _refusal("the key that was sent is not one of this server's", "invalid_api_key")
+    return _key_refused("the key that was sent is not one of this server's", "invalid_api_key")
 
 
 def _key_in(name: bytes, value: bytes) -> bytes | None:
@@ -71,7 +71,7 @@ def _key_in(name: bytes, value: bytes) -> bytes | None:
     return value.strip() or None
 
 
-def _refusal(message: str, code: str) -> RequestError:
+def _key_refused(message: str, code: str) -> RequestError:
     # the connection closes: there may be more of the body
     headers = {"connection": "close", "www-authenticate": "Bearer"}
     return RequestError(401, message, code=code, headers=headers)

@@ -66,7 +66,7 @@ class Protocol(HttpToolsProtocol):
         try:
             self._parse(data)
         except httptools.HttpParserError as error:
-            self._refuse(_refusal(error, self.parser.get_method()))
+            self._refuse(_refusal_of(error, self.parser.get_method()))
             return
         if not self._is_in_head:
             return
@@ -204,7 +204,7 @@ class Protocol(HttpToolsProtocol):
         self._watch_unread()
 
 
-def _refusal(error: httptools.HttpParserError, method: bytes) -> RequestError:
+def _refusal_of(error: httptools.HttpParserError, method: bytes) -> RequestError:
     """Return the answer to what httptools, or a check of the head, has refused."""
     if isinstance(error.__context__, RequestError):
         return error.__context__

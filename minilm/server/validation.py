@@ -23,9 +23,9 @@ def explain(errors: Sequence[Error]) -> tuple[str, str | None]:
     found = [error for error in errors if _depth(error) == furthest]
     error, place = found[0], _place(found[0])
     if error["type"] == "refused_field":
-        field = _join([*place, error["ctx"]["field"]])
-        return f"{_join(place, '.')}{error['msg']}", field
-    name = _join(place) or None
+        field = _written([*place, error["ctx"]["field"]])
+        return f"{_written(place, '.')}{error['msg']}", field
+    name = _written(place) or None
     if error["type"] == "missing":
         return f"{name or 'the body'} is missing", name
     if error["type"] == "value_error":
@@ -92,7 +92,7 @@ def _depth(error: Error) -> tuple[int, list[int]]:
     return len(place), [step for step in place if isinstance(step, int)]
 
 
-def _join(place: Sequence[str | int], end: str = "") -> str:
+def _written(place: Sequence[str | int], end: str = "") -> str:
     """Return a place as JavaScript writes it: ``inputs.sentences[2]``."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)[1:]
     return text + end if text else ""

@@ -16,7 +16,8 @@ GOT = [*PAGE_FILES, "/health", "/v1/models", "/v1/models/any", "/openapi.json", 
 
 def ask(server: Server, method: str, path: str, **headers: str) -> tuple[HTTPResponse, bytes]:
     connection = HTTPConnection("127.0.0.1", int(server.url.rpartition(":")[2]))
-    connection.request(method, path, headers={name.replace("_", "-"): text for name, text in headers.items()})
+    named = {name.replace("_", "-"): text for name, text in {"X_Request_ID": "1", **headers}.items()}
+    connection.request(method, path, headers=named)
     answer = connection.getresponse()
     content = answer.read()
     connection.close()

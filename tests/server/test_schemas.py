@@ -1,4 +1,4 @@
-"""minilm/server/schemas.py: what requests are made of, and the OpenAPI document.
+"""minilm/server/schemas: what requests are made of, and the OpenAPI document.
 
 schemathesis holds the service to that document: whatever is sent, no answer is a 5xx.
 """
@@ -111,7 +111,7 @@ def test_whatever_is_sent_is_answered_as_documented(make_checkpoint: MakeCheckpo
     server = Server("--reranker", str(write_cross_encoder(make_checkpoint)), *names)
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json"),
-        *("--checks", "all", "--max-examples", "200", "--workers", "2", "--no-color"),
+        *("--checks", "all", "--max-examples", "60", "--workers", "2", "--no-color"),
         # the schema cannot say what only the model knows, such as which ids are in the vocabulary
         *("--exclude-checks", "positive_data_acceptance"),
         *("--seed", "1"),
@@ -122,6 +122,6 @@ def test_whatever_is_sent_is_answered_as_documented(make_checkpoint: MakeCheckpo
         assert int(re.findall(r"([\d,]+) generated", result.stdout)[0].replace(",", "")) > 1000
         assert server.ask("/health")[0] == 200
         _, metrics, _ = server.ask("/metrics")
-        assert not re.search(rb'status="5', metrics)
+        assert not re.search(rb'status="(5|424)', metrics)  # 424: text-embeddings-inference's 500
     finally:
         assert server.stop() == 0

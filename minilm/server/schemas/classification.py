@@ -11,7 +11,7 @@ from minilm.server.schemas.requests import RequestBody
 from minilm.server.schemas.text_embeddings_inference import Truncation
 
 
-def _rows(inputs: Any) -> list[Any]:  # noqa: ANN401 - any JSON
+def _input_rows(inputs: Any) -> list[Any]:  # noqa: ANN401 - any JSON
     """The texts or pairs of ``inputs``, as lists."""
     if isinstance(inputs, list) and any(isinstance(item, list) for item in inputs):
         return inputs
@@ -19,7 +19,7 @@ def _rows(inputs: Any) -> list[Any]:  # noqa: ANN401 - any JSON
 
 
 def _check_inputs(inputs: Any) -> Any:  # noqa: ANN401 - any JSON
-    for row in _rows(inputs):
+    for row in _input_rows(inputs):
         if not (isinstance(row, list) and 1 <= len(row) <= 2 and all(isinstance(text, str) for text in row)):
             raise PydanticCustomError(
                 "inputs",
@@ -60,12 +60,12 @@ class PredictRequest(Truncation):
     @property
     def texts_or_pairs(self) -> list[str | tuple[str, str]]:
         """The inputs, of which a pair is a tuple."""
-        return [row[0] if len(row) == 1 else (row[0], row[1]) for row in _rows(self.inputs)]
+        return [row[0] if len(row) == 1 else (row[0], row[1]) for row in _input_rows(self.inputs)]
 
     @property
     def is_batch(self) -> bool:
         """Whether the answer is a list of lists."""
-        return _rows(self.inputs) is self.inputs
+        return _input_rows(self.inputs) is self.inputs
 
 
 class Prediction(BaseModel):

@@ -133,7 +133,7 @@ class RequestBody(BaseModel):
             if not any(_is_same(given[name], value) for value in accepted):
                 raise _refused_field(name, remedy)
         for name in unknown[:MOST_SPELLINGS]:
-            if name not in FOREIGN_FIELDS and len(name) < 50:
+            if name not in FOREIGN_FIELDS and len(name) < 50 and is_encodable(name):
                 close = difflib.get_close_matches(name, known - given.keys(), n=1, cutoff=0.85)
                 if close:
                     raise _refused_field(name, f"did you mean {close[0]}?")

@@ -52,8 +52,8 @@ def test_the_answer_is_that_of_the_route_which_the_form_names(
 
 def test_other_methods_are_told_both_methods(client: TestClient) -> None:
     refused = client.put("/")
-    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, POST")
-    assert client.get("/invocations").headers["allow"] == "POST"
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, POST, HEAD, OPTIONS")
+    assert client.get("/invocations").headers["allow"] == "POST, OPTIONS"
 
 
 def test_the_page_needs_no_key_but_a_request_does(model: MiniLM) -> None:
