@@ -169,6 +169,16 @@ def endurance() -> str:
     )
 
 
+def workers() -> str:
+    """What each process of a server with several workers holds."""
+    found = results("workers")["results"]
+    cells = [
+        [name, *(f"{row[kind]:.0f}" if kind in row else "" for kind in ("rss", "private", "pss"))]
+        for name, row in found.items()
+    ]
+    return table(["process", "RSS, MiB", "private, MiB", "PSS, MiB"], cells)
+
+
 def exactness() -> str:
     """The largest and mean error, of ours and of the original."""
     errors = results("exactness")["results"]
@@ -370,6 +380,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "corpus-memory": corpus_memory,
     "load": with_measured("load", load),
     "endurance": with_measured("load_minutes", endurance),
+    "workers": with_measured("workers", workers),
     "floor": floor("floor"),
     "floor-zen4": floor("floor-Zen4"),
     "stages": stages,

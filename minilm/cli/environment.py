@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import re
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 from minilm.cli.errors import Failure, UsageError
 
+_PREFIX = "MINILM_"
 _BOOLEANS = {
     "1": True,
     "true": True,
@@ -36,20 +38,24 @@ def add_environment(parser: argparse.ArgumentParser) -> None:
     Raises
     ------
     UsageError
-        If a variable has a value that its option does not take; the message begins with the variable.
+        If a variable has a value that its option does not take, or the name of one is misspelt; the message
+        begins with the variable.
     """
     given: dict[str, tuple[str, str, Any]] = {}
+    variables: set[str] = set()
     for action in parser._actions:  # noqa: SLF001 - argparse has no public list of them
         if action.default is argparse.SUPPRESS:  # --help
             continue
         option = action.option_strings[-1]
-        variable = "MINILM_" + option.strip("-").upper().replace("-", "_")
+        variable = _PREFIX + option.strip("-").upper().replace("-", "_")
+        variables.add(variable)
         if (text := os.environ.get(variable)) is not None:
             if action.dest in given:
                 raise UsageError(f"{variable} and {given[action.dest][1]} are the same option: set one")
             value = _value(action, variable, text)
             parser.set_defaults(**{action.dest: value})
             given[action.dest] = (option, variable, value)
+    _refuse_misspelt(variables)
     parser.set_defaults(environment=given)
     parser.epilog = (
         "Each option can also be given by an environment variable, such as MINILM_MAX_TEXTS for --max-texts: "
@@ -69,6 +75,16 @@ def environment_errors(options: argparse.Namespace) -> Iterator[None]:
             if getattr(options, name) is value and rest != str(error) and rest[:1] in (" ", ":"):
                 raise type(error)(variable + rest) from error
         raise
+
+
+def _refuse_misspelt(variables: set[str]) -> None:
+    """Refuse a variable whose name is almost that of an option; others are somebody else's."""
+    names = [variable.removeprefix(_PREFIX) for variable in variables]
+    for variable in os.environ:
+        name = variable.removeprefix(_PREFIX)
+        if name != variable and variable not in variables:
+            for close in difflib.get_close_matches(name, names, n=1, cutoff=0.85):
+                raise UsageError(f"{variable} stands for no option: did you mean {_PREFIX}{close}?")
 
 
 def _value(action: argparse.Action, variable: str, text: str) -> Any:  # noqa: ANN401 - the type of the option

@@ -56,6 +56,30 @@ def test_every_option_has_a_variable_but_those_that_say_something(monkeypatch: p
     assert parser.parse_args([]).environment == {"some_list": ("--some-list", "MINILM_SOME_LIST", ["a"])}
 
 
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("MINILM_MAX_TEXT", "MINILM_MAX_TEXTS"),
+        ("MINILM_API_KEYS", "MINILM_API_KEY"),
+        ("MINILM_SERVED_MODEL_NAMES", "MINILM_SERVED_MODEL_NAME"),
+        ("MINILM_AUTOTRUNCATE", "MINILM_AUTO_TRUNCATE"),
+        ("MINILM_ROOTPATH", "MINILM_ROOT_PATH"),
+    ],
+)
+def test_a_misspelt_variable_is_refused(
+    variable: str, meant: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, "1")
+    assert main(["serve"]) == 2
+    assert capsys.readouterr().err == f"minilm: {variable} stands for no option: did you mean {meant}?\n"
+
+
+@pytest.mark.parametrize("variable", ["MINILM_SERVICE_PORT", "MINILM_PORT_8000_TCP_PORT", "MINILM_OF_OTHERS"])
+def test_variables_of_others_are_left_alone(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "8000")
+    assert serve_options().port is None
+
+
 def test_the_command_line_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINILM_PORT", "9000")
     monkeypatch.setenv("MINILM_CORS_ORIGIN", "https://a.org")
