@@ -235,7 +235,7 @@ def test_only_listed_modules_branch_on_the_platform() -> None:
         if name.search(path.read_text("utf-8"))
     }
     # that a directory cannot be opened, and what SO_REUSEADDR means; both are faked below
-    assert branching == {"_files.py", "server/run.py"}
+    assert branching == {"_files.py", "server/sockets.py"}
 
 
 @linux
