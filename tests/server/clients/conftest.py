@@ -5,6 +5,7 @@ Each client is tried at its defaults: only what docs/http-api.md says is set.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.filterwarnings("ignore"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sockets_closed() -> Iterator[None]:
+    """What the clients left open is found in the last test, whose warnings are ignored, and not after it."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
