@@ -51,3 +51,18 @@ class Server:
         assert self.process.stderr
         self.process.stderr.close()
         return code
+
+
+def error_message(path: str, content: Any) -> str:
+    """The message of an error, which must have the form of the protocol that has ``path``."""
+    if path in ("/embed", "/similarity", "/rerank"):  # text-embeddings-inference
+        assert set(content) == {"error", "error_type"}
+        assert content["error_type"] in ("Backend", "Empty", "Overloaded", "Validation")
+        message = content["error"]
+    else:
+        assert set(content) == {"error"}
+        assert set(content["error"]) == {"message", "type", "param", "code"}
+        message = content["error"]["message"]
+    assert isinstance(message, str)
+    assert message
+    return message

@@ -131,10 +131,12 @@ def _delimiter(value: str) -> str:
 
 
 def _corpus(options: argparse.Namespace, exclude: Sequence[Path]) -> Corpus:
-    with argument_errors(UsageError, {**{name: flag(name) for name in _DIALECT}, "header": "--no-header"}):
+    names = {**{name: flag(name) for name in _DIALECT}, "header": "--no-header"}
+    if options.quoting is False:
+        names["quoting"] = "--no-quoting"
+    with argument_errors(UsageError, names):
         dialect = Dialect(**{name: getattr(options, name) for name in _DIALECT})
-        names = ("format", "column", "keep", "limit")
-        settings = {name: getattr(options, name) for name in names}
+        settings = {name: getattr(options, name) for name in ("format", "column", "keep", "limit")}
         return Corpus(options.input, dialect=dialect, exclude=exclude, **settings)
 
 

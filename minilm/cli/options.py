@@ -44,6 +44,15 @@ def option_type(
 
 
 whole_number = option_type(int, lambda value: value >= 1, "be a positive whole number")
+
+
+def true_or_false(argument: str) -> bool:
+    """Return the value of an option that is true or false."""
+    if argument not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"must be true or false, not {quote(argument)}")
+    return argument == "true"
+
+
 real_number = option_type(float, lambda value: 0 < value < float("inf"), "be a positive number")
 
 

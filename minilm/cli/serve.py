@@ -7,7 +7,15 @@ import os
 from dataclasses import fields
 
 from minilm.cli.errors import Failure, UsageError, argument_errors, flag, option_errors
-from minilm.cli.options import add_model_options, load_model, option_type, real_number, select, whole_number
+from minilm.cli.options import (
+    add_model_options,
+    load_model,
+    option_type,
+    real_number,
+    select,
+    true_or_false,
+    whole_number,
+)
 from minilm.cli.terminal import say
 from minilm.cross_encoder import CrossEncoder
 from minilm.errors import import_extra
@@ -21,6 +29,14 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     add("--port", type=port, default=8000, help="port to listen on (default: %(default)s; 0: any)")
     add("--reranker", metavar="MODEL", help="a cross-encoder for /rerank: a directory or a name on the Hub")
     add("--default-prompt-name", metavar="NAME", help="put this prompt of the checkpoint before every text")
+    served = "name of the model in /v1/models and in answers; several are all listed (default: its own)"
+    add("--served-model-name", action="extend", nargs="+", default=[], metavar="NAME", help=served)
+    add("--strict-model", action="store_true", help="answer 404 to a request that names another model")
+    kind = "clients send ids of the model's own vocabulary: wordpiece (default: token ids are refused)"
+    add("--token-ids", metavar="KIND", help=kind)
+    cut = "cut long texts where a request does not say (default), or not: true or false"
+    add("--auto-truncate", nargs="?", const=True, metavar="BOOL", type=true_or_false, help=cut)
+    add("--no-auto-truncate", dest="auto_truncate", action="store_false", default=None, help="refuse them")
     add("--threads", type=count, metavar="N", help="number of cores to use (default: all)")
     add("--api-key", metavar="KEY", help="clients must send this key (default, and safer: MINILM_API_KEY)")
     add("--cors-origin", action="append", default=[], metavar="ORIGIN", help="site that may use the service")
@@ -41,9 +57,14 @@ def run_serve(options: argparse.Namespace) -> None:
     if options.api_key is None:
         options.api_key = os.environ.get("MINILM_API_KEY")
     options.cors_origins = tuple(options.cors_origin)
+    options.served_model_names = tuple(options.served_model_name)
     names = [field.name for field in fields(ServerSettings)]
     flags = {name: flag(name) for name in names}
-    flags |= {"cors_origins": "--cors-origin", "api_key": "the API key"}
+    flags |= {
+        "cors_origins": "--cors-origin",
+        "served_model_names": "--served-model-name",
+        "api_key": "the API key",
+    }
     with argument_errors(UsageError, flags):
         settings = ServerSettings(**select(options, *names))
     # The port is bound before the model is loaded, so that a port in use is reported at once.

@@ -147,7 +147,9 @@ class Index:
             raise self._other_width(found, width)
         if precision in ("int8", "uint8") and self._ranges.shape != (2, width):
             reason = f"its vectors are {precision}, and no manifest has their ranges"
-            raise CorpusError(f"{self.path}: {reason}: Index(path, ranges=...) of shape (2, {width})")
+            remedy = f"keep its {manifest_path(self.path).name} beside it"
+            remedy += f", or Index(path, ranges=...) of shape (2, {width})"
+            raise CorpusError(f"{self.path}: {reason}: {remedy}")
         return precision
 
     def _other_width(self, found: int, expected: int) -> CorpusError:

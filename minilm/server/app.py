@@ -21,7 +21,6 @@ from minilm.server.routes.openai import openai_routes
 from minilm.server.routes.operations import operations_routes
 from minilm.server.routes.page import page_routes
 from minilm.server.routes.text_embeddings_inference import text_embeddings_inference_routes
-from minilm.server.schemas import ErrorAnswer
 from minilm.server.service import Reranking, Service
 from minilm.server.settings import ServerSettings
 
@@ -61,7 +60,6 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        responses={status: {"model": ErrorAnswer} for status in (400, 401, 408, 413, 422, 503)},
         # only for /docs, where a key can then be entered: the gate asks for it
         dependencies=[Depends(HTTPBearer(auto_error=False))] if settings.api_key else None,
     )

@@ -7,7 +7,6 @@ import hmac
 import time
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from minilm.server.metrics import Metrics
@@ -32,9 +31,9 @@ _HEADERS = [
 OPEN_PATHS = frozenset({*PAGE_FILES, "/health", "/metrics", "/openapi.json"})
 
 
-def _refusal(status: int, message: str, code: str, **headers: str) -> Response:
+def _refusal(status: int, message: str, code: str, **headers: str) -> RequestError:
     # the connection closes: there may be more of the body
-    return RequestError(status, message, code=code, headers={"connection": "close", **headers}).response()
+    return RequestError(status, message, code=code, headers={"connection": "close", **headers})
 
 
 _NO_KEY = _refusal(
@@ -79,7 +78,7 @@ class Gate:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = None if self._is_allowed(scope) else _NO_KEY
         seconds = self._settings.body_seconds
-        body: bytes | Response
+        body: bytes | RequestError
         try:
             body = await asyncio.wait_for(self._read_body(Request(scope, receive), refusal), seconds)
         except ClientDisconnect:
@@ -87,8 +86,8 @@ class Gate:
         except asyncio.TimeoutError:
             message = f"the body did not arrive within {seconds:g} seconds"
             body = refusal or _refusal(408, message, "body_too_slow")
-        if isinstance(body, Response):
-            await body(scope, receive, send)
+        if isinstance(body, RequestError):
+            await body.response(scope["path"])(scope, receive, send)
             return
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
         del body  # it is given once, and not kept beside the request that is made of it
@@ -107,7 +106,7 @@ class Gate:
         is_right = hmac.compare_digest(token.strip(), key.encode())
         return is_right and scheme.lower() == b"bearer"
 
-    async def _read_body(self, request: Request, refusal: Response | None) -> bytes | Response:
+    async def _read_body(self, request: Request, refusal: RequestError | None) -> bytes | RequestError:
         """Return all of the body, or a refusal; nothing is kept of the body of a refused request."""
         limit = self._settings.max_body_bytes
         body = bytearray()  # one buffer, however small the pieces are

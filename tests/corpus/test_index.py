@@ -342,7 +342,8 @@ def test_the_precision_is_told_by_the_type_and_the_width(tmp_path: Path) -> None
         assert [hit.row for hit in Index(path).search(UNIT[:1], 5)[0]] == expected
     path = quantized(tmp_path / "int8.npy", "int8", is_recorded=False)
     with pytest.raises(
-        CorpusError, match=r"vectors are int8, and no manifest has their ranges: Index\(path, ranges"
+        CorpusError,
+        match=r"no manifest has their ranges: keep its .*\.manifest\.json beside it, or Index\(path, ranges",
     ):
         Index(path).search(UNIT[:1], 5)
     [hits] = Index(path, ranges=unit_ranges(WIDTH)).search(UNIT[:1], 5)

@@ -68,7 +68,7 @@ def test_types_without_a_common_one_are_refused_before_a_text_is_encoded(
     assert code == 1
     assert line.startswith(f"column 'x' cannot be kept in Parquet: it is {str(first)[:4]}")
     assert f"and {str(second)[:4]}" in line
-    assert f"in {tmp_path / 'b.parquet'}; write .jsonl" in line
+    assert f"in {tmp_path / 'b.parquet'}; name other columns to --keep" in line
 
 
 def test_a_value_that_does_not_fit_the_common_type_is_found_before_a_text_is_encoded(

@@ -11,18 +11,15 @@ from starlette.types import Message, Receive, Scope, Send
 from minilm.server.metrics import Metrics
 from minilm.server.middleware import Gate
 from minilm.server.settings import ServerSettings
-from tests.serving import Server
+from tests.serving import Server, error_message
 
 
 def test_a_key_is_required_but_not_for_the_page() -> None:
     server = Server("--api-key", "secret")
     try:
         status, content, headers = server.ask("/embed", {"inputs": "a"})
-        assert (status, content["error"]["code"], headers["www-authenticate"]) == (
-            401,
-            "invalid_api_key",
-            "Bearer",
-        )
+        assert (status, headers["www-authenticate"]) == (401, "Bearer")
+        assert "asks for a key" in error_message("/embed", content)
         assert server.ask("/embed", {"inputs": "a"}, Authorization="Bearer secre")[0] == 401
         assert server.ask("/embed", {"inputs": "a"}, Authorization="Basic secret")[0] == 401
         assert server.ask("/embed", {"inputs": "a"}, Authorization="secret")[0] == 401

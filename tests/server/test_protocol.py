@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -251,3 +252,160 @@ def test_a_client_that_reads_slowly_stays_connected(monkeypatch: pytest.MonkeyPa
 
     asyncio.run(run())
     assert sizes == []
+
+
+async def echo(scope: dict[str, Any], receive: Any, send: Callable[..., Awaitable[None]]) -> None:
+    """Answers with the method, the path and the body."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    content = f"{scope['method']} {scope['path']} ".encode() + body
+    start = [(b"content-length", str(len(content)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": start})
+    await send({"type": "http.response.body", "body": content})
+
+
+JAVA = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n2;x=y\r\nbc\r\n0\r\n\r\n"
+# What is sent, and the answers to it. After one that is not 200 the connection is closed.
+REQUESTS = {
+    "h2c": (
+        b"POST /a HTTP/1.1\r\nHost: a\r\n" + JAVA + b"Content-Length: 3\r\n\r\nabc",
+        [(200, b"POST /a abc")],
+    ),
+    "h2c, chunked": (b"POST /a HTTP/1.1\r\nHost: a\r\n" + JAVA + CHUNKED, [(200, b"POST /a abc")]),
+    "h2c without a body": (b"GET /a HTTP/1.1\r\nHost: a\r\n" + JAVA + b"\r\n", [(200, b"GET /a ")]),
+    "a body that looks like a request": (
+        b"POST /a HTTP/1.1\r\nHost: a\r\n" + JAVA + b"Content-Length: 20\r\n\r\nGET /b HTTP/1.1\r\n\r\n\r",
+        [(200, b"POST /a GET /b HTTP/1.1\r\n\r\n\r")],
+    ),
+    "websocket": (
+        b"GET /a?b HTTP/1.1\r\nhost: a\r\nconnection: keep-alive, UPGRADE\r\nupgrade: websocket\r\n\r\n",
+        [(200, b"GET /a ")],
+    ),
+    "upgrade without its name": (
+        b"POST /a HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nContent-Length: 1\r\n\r\nx",
+        [(200, b"POST /a x")],
+    ),
+    "three, of which two offer": (
+        (b"POST /a HTTP/1.1\r\nHost: a\r\n" + JAVA + b"Content-Length: 1\r\n\r\n1")
+        + b"POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n2"
+        + (b"POST /c HTTP/1.1\r\nHost: a\r\n" + JAVA + CHUNKED),
+        [(200, b"POST /a 1"), (200, b"POST /b 2"), (200, b"POST /c abc")],
+    ),
+    "absolute target": (b"GET http://a/b HTTP/1.1\r\nHost: a\r\n\r\n", [(200, b"GET /b ")]),
+    "a client that says what follows": (
+        b"POST /a HTTP/1.1\r\nTE: trailers\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n",
+        [(200, b"POST /a a")],
+    ),
+    "two lengths": (
+        b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        [(400, b"")],
+    ),
+    "length and chunks": (b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n" + CHUNKED, [(400, b"")]),
+    "offer, length and chunks": (
+        b"POST /a HTTP/1.1\r\nHost: a\r\n" + JAVA + b"Content-Length: 9\r\n" + CHUNKED,
+        [(400, b"")],
+    ),
+    "compressed chunks": (
+        b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        [(501, b"")],
+    ),
+    "bare line feeds": (b"GET /a HTTP/1.1\nHost: a\n\n", [(400, b"")]),
+    "a space before the colon": (b"GET /a HTTP/1.1\r\nContent-Length : 3\r\n\r\nabc", [(400, b"")]),
+    "a folded header": (b"GET /a HTTP/1.1\r\nX: a\r\n b\r\n\r\n", [(400, b"")]),
+    "HTTP/2 at once": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [(400, b"")]),
+    "no method": (b"get /a HTTP/1.1\r\nHost: a\r\n\r\n", [(400, b"")]),
+    "a proxy's method": (b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", [(405, b"")]),
+    "a bad request after a good one": (
+        b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1GET /b HTTP/1.1\r\nX : y\r\n\r\n",
+        [(200, b"POST /a 1"), (400, b"")],
+    ),
+    "a bad chunk after a good request": (
+        b"GET /a HTTP/1.1\r\n\r\nPOST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
+        [(200, b"GET /a "), (400, b"")],
+    ),
+}
+
+
+class Memory(asyncio.Transport):
+    """A connection without a socket: a socket that is closed early can lose its last answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.is_closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert not self.is_closed
+        self.written += data
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def pause_reading(self) -> None:
+        pass
+
+    resume_reading = pause_reading
+
+
+def answers(written: bytes) -> list[tuple[int, bytes]]:
+    """The statuses and bodies of everything that was written."""
+    found = []
+    while written:
+        head, _, written = written.partition(b"\r\n\r\n")
+        length = int(re.findall(rb"content-length: (\d+)", head)[0])
+        found.append((int(head.split()[1]), written[:length]))
+        written = written[length:]
+    return found
+
+
+async def answered(pieces: list[bytes]) -> tuple[list[tuple[int, bytes]], bool]:
+    """What a connection answers to these pieces, and whether it was closed."""
+    config = uvicorn.Config(echo, http=Protocol, log_level="critical", lifespan="off")
+    config.load()
+    state, transport = ServerState(), Memory()
+    connection = Protocol(config=config, server_state=state, app_state={})
+    connection.connection_made(transport)
+    for piece in pieces:
+        if not transport.is_closed:
+            connection.data_received(piece)
+            await asyncio.sleep(0)
+    while state.tasks and not transport.is_closed:
+        await asyncio.sleep(0)
+    connection.connection_lost(OSError())
+    return answers(transport.written), transport.is_closed
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_every_request_has_one_answer_however_its_bytes_are_cut(name: str) -> None:
+    sent, expected = REQUESTS[name]
+    if is_kept := expected[-1][0] == 200:  # the connection goes on, and holds nothing else
+        sent, expected = sent + b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n", [*expected, (200, b"GET /next ")]
+    cuts = [[sent[:place], sent[place:]] for place in range(1, len(sent))]
+    for pieces in [*cuts, [sent[place : place + 1] for place in range(len(sent))]]:
+        found, is_closed = asyncio.run(answered(pieces))
+        assert [status for status, _ in found] == [status for status, _ in expected], pieces
+        assert [body for status, body in found if status == 200] == [body for _, body in expected if body], (
+            pieces
+        )
+        assert is_closed is not is_kept
+
+
+def test_a_body_that_waits_for_its_permission_and_offers_another_protocol() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(
+            b"POST /a HTTP/1.1\r\nHost: a\r\n" + JAVA + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+        )
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"abc")
+        assert await answer(reader) == (200, b"POST /a abc")
+
+    served(client, echo)

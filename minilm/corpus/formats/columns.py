@@ -101,7 +101,7 @@ def _array(name: str, values: list[Any]) -> Arrow:
 
 
 def _unkept(name: str, reason: str) -> CorpusError:
-    remedy = "write .jsonl, or name the columns to --keep"
+    remedy = "name other columns to --keep, or write .jsonl (not with --engine ray)"
     return CorpusError(f"column {name!r} cannot be kept in Parquet: {reason}; {remedy}")
 
 

@@ -74,7 +74,8 @@ class _CsvRows:
             header = self._column.trimmed(first)
         if strange := [name for name in header if not _is_decoded(name)]:
             raise CorpusError(
-                f"{self._source.name}: the column {strange[0]!r} is not {self._source.encoding}"
+                f"{self._source.name}: the column {strange[0]!r} is not {self._source.encoding}: "
+                "name the encoding of the file, such as --encoding cp1252"
             )
         places = [header.index(name) for (name,) in self._column.places(header, self._source.name)]
         cells: list[str] | Row | None = [] if self._source.dialect.header else first

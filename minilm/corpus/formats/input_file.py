@@ -82,7 +82,8 @@ class Dialect:
 
 def _is_text_codec(name: str) -> bool:
     try:
-        io.TextIOWrapper(io.BytesIO(), name)  # refuses base64 and others that give no text
+        # refuses base64 and others that give no text, and idna and others that cannot go on behind an error
+        io.TextIOWrapper(io.BytesIO(bytes(8)), name, errors="surrogateescape").read()
     except (LookupError, ValueError):
         return False
     return True
@@ -171,7 +172,9 @@ class InputFile:
         with self.open() as file:
             text = io.TextIOWrapper(file, self._codec(file), errors="surrogateescape", newline=newline)
             try:
-                with errors_named(CorpusError, f"{self.name}: not {self.encoding}", catch=UnicodeError):
+                with errors_named(
+                    CorpusError, f"{self.name}: not {self.encoding} (see --encoding)", catch=UnicodeError
+                ):
                     yield text
             finally:
                 if self.path == STDIN:

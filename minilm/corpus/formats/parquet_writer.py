@@ -103,7 +103,8 @@ class ArrowTables:
             writer = arrow.parquet.ParquetWriter(file, schema, **options)
         except arrow.ArrowException as error:  # an object without fields, for example
             reason = f"a column cannot be kept in Parquet: {one_line(error)}"
-            raise CorpusError(f"{reason}; write .jsonl") from None
+            remedy = "name other columns to --keep, or write .jsonl (not with --engine ray)"
+            raise CorpusError(f"{reason}; {remedy}") from None
         with writer:
             group: list[Arrow] = []
             for table in tables:

@@ -67,7 +67,10 @@ def connected(ray: Ray, address: str | None, actor_cpus: int) -> Iterator[None]:
     try:
         yield
     finally:
-        ray.shutdown()
+        handler = signal.getsignal(signal.SIGTERM)
+        ray.shutdown()  # its C++ gives SIGTERM the system's handler, and Python does not notice
+        if handler is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _connect(ray: Ray, address: str, actor_cpus: int) -> None:

@@ -8,24 +8,30 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from minilm.server.responses import RequestError, json_response
-from minilm.server.schemas import EmbeddingsAnswer, EmbeddingsRequest, ErrorAnswer, ModelCard, ModelsAnswer
+from minilm.server.responses import error_responses, json_response
+from minilm.server.schemas.openai import (
+    EmbeddingsAnswer,
+    EmbeddingsRequest,
+    ErrorAnswer,
+    ModelCard,
+    ModelsAnswer,
+)
 from minilm.server.service import Service
 
 
 def openai_routes(service: Service) -> APIRouter:
     """Return the routes of OpenAI's API."""
-    router = APIRouter(tags=["OpenAI"])
-    model_card = {
-        "id": service.name,
-        "object": "model",
-        "created": service.started,
-        "owned_by": "sentence-transformers",
-    }
+    router = APIRouter(tags=["OpenAI"], responses=error_responses(ErrorAnswer))
+    names = service.names
+
+    def model_card(name: str) -> dict[str, object]:
+        return {"id": name, "object": "model", "created": service.started, "owned_by": "minilm"}
 
     @router.post("/v1/embeddings", response_model=EmbeddingsAnswer)
     async def embeddings(request: EmbeddingsRequest) -> Response:
         """Embeddings, as OpenAI defines them. ``truncated`` lists the inputs that were cut, if any were."""
+        if request.model and service.settings.strict_model:
+            names.resolve(request.model)
         rows, truncated = await service.token_ids(request.input, param="input")
         vectors = await service.embed(rows, request.dimensions)
         encoded: Sequence[Any] = list(vectors)
@@ -35,22 +41,19 @@ def openai_routes(service: Service) -> APIRouter:
         answer = {
             "object": "list",
             "data": [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(encoded)],
-            "model": request.model or service.name,
+            "model": names.listed[0],
             "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
         }
-        return json_response({**answer, "truncated": truncated} if truncated else answer)
+        return json_response({**answer, "truncated": truncated} if truncated else answer, truncated)
 
     @router.get("/v1/models", response_model=ModelsAnswer)
     async def models() -> Response:
-        """The one model that is served."""
-        return json_response({"object": "list", "data": [model_card]})
+        """The one model that is served, once per name."""
+        return json_response({"object": "list", "data": list(map(model_card, names.listed))})
 
-    @router.get("/v1/models/{model:path}", response_model=ModelCard, responses={404: {"model": ErrorAnswer}})
+    @router.get("/v1/models/{model:path}", response_model=ModelCard)
     async def one_model(model: str) -> Response:
         """The model, by its name."""
-        if model not in {service.name, f"sentence-transformers/{service.name}"}:
-            message = f"the model {model!r} is not served here; {service.name!r} is"
-            raise RequestError(404, message, param="model")
-        return json_response(model_card)
+        return json_response(model_card(names.resolve(model)))
 
     return router

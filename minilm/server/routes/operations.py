@@ -5,14 +5,15 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
-from minilm.server.responses import json_response
-from minilm.server.schemas import HealthAnswer
+from minilm.server.responses import error_responses, json_response
+from minilm.server.schemas.openai import ErrorAnswer
+from minilm.server.schemas.operations import HealthAnswer
 from minilm.server.service import Service
 
 
 def operations_routes(service: Service) -> APIRouter:
     """Return the routes for operators."""
-    router = APIRouter(tags=["operation"])
+    router = APIRouter(tags=["operation"], responses=error_responses(ErrorAnswer))
 
     @router.get("/health", response_model=HealthAnswer)
     async def health() -> Response:

@@ -9,8 +9,9 @@ from importlib.resources import files
 import numpy as np
 from fastapi import APIRouter, Response
 
-from minilm.server.responses import RequestError, json_response
-from minilm.server.schemas import CompareAnswer, CompareRequest, MatrixAnswer, MatrixRequest
+from minilm.server.responses import RequestError, error_responses, json_response
+from minilm.server.schemas.openai import ErrorAnswer
+from minilm.server.schemas.page import CompareAnswer, CompareRequest, MatrixAnswer, MatrixRequest
 from minilm.server.service import Service
 
 UNEXPLAINED = "the score is not a sum over pairs of tokens: this checkpoint has a Dense module after pooling"
@@ -29,7 +30,7 @@ PAGE_FILES = {
 
 def page_routes(service: Service) -> APIRouter:
     """Return the routes of the page."""
-    router = APIRouter(tags=["page"])
+    router = APIRouter(tags=["page"], responses=error_responses(ErrorAnswer))
     for path, (package, name, media_type) in PAGE_FILES.items():
         content = files(package).joinpath(name).read_bytes()
         router.add_api_route(path, _static(content, media_type), include_in_schema=False)
@@ -48,15 +49,15 @@ def page_routes(service: Service) -> APIRouter:
     async def compare(request: CompareRequest) -> Response:
         """The score of two texts and, with ``explain``, what each pair of tokens adds to it, or why not."""
         started = time.perf_counter()
-        texts = [request.text_a, request.text_b]
-        for name, text in zip(("text_a", "text_b"), texts, strict=True):
+        texts, names = [request.text_a, request.text_b], ("text_a", "text_b")
+        for name, text in zip(names, texts, strict=True):
             if not text.strip():
                 raise RequestError(422, "Please enter text to compare.", param=name, code="blank_text")
         param = "text_a and text_b"
         if request.explain and not service.model.config.dense:
-            explanation, rows, truncated = await service.explain(texts, param)
+            explanation, rows, truncated = await service.explain(texts, param, names)
             return answer(started, rows, truncated, score=explanation.score, **explanation.as_dict())
-        rows, truncated = await service.token_ids(texts, param=param)
+        rows, truncated = await service.token_ids(texts, param=param, names=names, truncate=True)
         vectors = (await service.embed(rows)).astype(np.float64)  # (2, E)
         reason = {"unexplained": UNEXPLAINED} if request.explain else {}
         return answer(started, rows, truncated, score=vectors[0] @ vectors[1], **reason)
@@ -65,7 +66,7 @@ def page_routes(service: Service) -> APIRouter:
     async def matrix(request: MatrixRequest) -> Response:
         """Cosine of each text with each."""
         started = time.perf_counter()
-        rows, truncated = await service.token_ids(request.texts, param="texts")
+        rows, truncated = await service.token_ids(request.texts, param="texts", truncate=True)
         vectors = (await service.embed(rows)).astype(np.float64)  # (n, E)
         return answer(started, rows, truncated, similarities=vectors @ vectors.T)
 

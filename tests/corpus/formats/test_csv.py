@@ -149,7 +149,9 @@ def test_a_kept_cell_that_cannot_be_decoded_is_no_other_cell(tmp_path: Path) -> 
     (tmp_path / "in.csv").write_bytes(b"\xe9,text\n1,a\n")
     with pytest.raises(CorpusError) as error:
         rows(tmp_path / "in.csv")
-    assert r"the column '\udce9' is not UTF-8" in str(error.value)
+    assert r"the column '\udce9' is not UTF-8: name the encoding of the file, such as --encoding" in str(
+        error.value
+    )
     assert rows(tmp_path / "in.csv", encoding="latin-1") == [("a", {"é": "1"})]
 
 
@@ -201,3 +203,25 @@ def test_a_tab_that_divides_nothing_is_named(capsys: pytest.CaptureFixture[str],
     source.write_text("id;text\n1;a\n")
     reason = f"{source} has one column, 'id;text': --delimiter ';' divides it, --delimiter tab does not"
     assert failure(capsys, source, "-o", tmp_path / "out.npy") == (1, reason)
+
+
+@pytest.mark.parametrize("name", ["idna", "punycode", "undefined", "rot13", "hex", "zip", "nonsense"])
+def test_a_codec_that_reads_no_text_is_wrong_usage(
+    name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "in.csv").write_text("text\na\n")
+    code, line = failure(capsys, tmp_path / "in.csv", "-o", tmp_path / "out.npy", "--encoding", name)
+    assert (code, line.startswith("--encoding must be a codec of Python"), repr(name) in line) == (
+        2,
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize("option", ["--quoting", "--no-quoting", "--no-header"])
+def test_a_setting_that_the_format_does_not_have_is_named_as_it_was_given(
+    option: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "in.jsonl").write_text('"a"\n')
+    code, line = failure(capsys, tmp_path / "in.jsonl", "-o", tmp_path / "out.npy", option)
+    assert (code, line) == (2, f"{option} is for csv, tsv, and the input is jsonl")

@@ -74,7 +74,7 @@ def test_values_without_a_common_type_are_refused_by_name(
     code, line = failure(capsys, source, "-o", tmp_path / "out.parquet", "--keep")
     assert (code, line.startswith("column 'x' cannot be kept")) == (1, True)
     assert reason in line
-    assert line.endswith("; write .jsonl, or name the columns to --keep")
+    assert line.endswith("; name other columns to --keep, or write .jsonl (not with --engine ray)")
     assert not (tmp_path / "out.parquet").exists()
     assert run(source, "-o", tmp_path / "out.jsonl", "--keep") == 0
     assert [row["x"] for row in read_jsonl(tmp_path / "out.jsonl")] == values[:1] * 2 + values[1:]

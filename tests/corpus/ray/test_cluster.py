@@ -80,13 +80,17 @@ def test_a_successful_run_says_nothing(is_local: bool, machines: Machines, tmp_p
     ("handler", "said", "code"),
     [("lambda *_: print('asked to stop')", "asked to stop\n", 0), ("signal.SIG_DFL", "", -signal.SIGTERM)],
 )
-def test_sigterm_is_handled_as_before(handler: str, said: str, code: int) -> None:
+@pytest.mark.parametrize("during", [True, False])
+def test_sigterm_is_handled_as_before(handler: str, said: str, code: int, during: bool) -> None:
     """Ray's own handlers would end the process at once, with a stack trace."""
     program = f"""
 import os, ray, signal
 from minilm.corpus.ray.cluster import connected
 signal.signal(signal.SIGTERM, {handler})
 with connected(ray, "local", 1):
+    if {during}:
+        os.kill(os.getpid(), signal.SIGTERM)
+if not {during}:
     os.kill(os.getpid(), signal.SIGTERM)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -8,13 +8,19 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
 from minilm import CrossEncoder, MiniLM
+from minilm.server.app import create_app
+from minilm.server.settings import ServerSettings
 from tests.checkpoints import MakeCheckpoint, write_cross_encoder
-from tests.serving import BOUND, A, B, Server
+from tests.serving import BOUND, A, B, Server, error_message
+
+LONG = "word " * 255  # one token more than there is room for
 
 
 def test_text_embeddings_inference_routes(server: Server, model: MiniLM) -> None:
@@ -64,8 +70,69 @@ def test_prompts_stand_before_texts(prompted: tuple[Server, Path], model: MiniLM
     assert [t["token"] for t in tokens if t["is_special"]] == ["[CLS]", "query", ":", "[SEP]"]
     assert [A[t["start"] : t["end"]] for t in tokens if not t["is_special"]][:3] == ["A", "girl", "is"]
     status, answer, _ = server.ask("/embed", {"inputs": A, "prompt_name": "nothing"})
-    assert (status, answer["error"]["param"]) == (422, "prompt_name")
-    assert "must be one of query, document" in answer["error"]["message"]
+    assert status == 422
+    assert "prompt_name must be one of query, document" in error_message("/embed", answer)
+
+
+def test_long_texts_are_cut_by_default_and_named(server: Server, model: MiniLM) -> None:
+    words = ["in"] * 100 + ["on"] * 100 + ["at"] * 100  # one token each
+    long, kept = " ".join(words), {"right": " ".join(words[:254]), "left": " ".join(words[-254:])}
+    cases: list[tuple[str, dict[str, Any]]] = [
+        ("right", {}),
+        ("right", {"truncate": None, "truncation_direction": None}),
+        ("right", {"truncate": True, "truncation_direction": "Right"}),
+        ("right", {"truncation_direction": "right"}),
+        ("left", {"truncation_direction": "Left"}),
+        ("left", {"truncate": True, "truncation_direction": "left"}),
+    ]
+    for side, options in cases:
+        status, vectors, headers = server.ask("/embed", {"inputs": ["a", long], **options})
+        assert (status, headers["x-truncated"], headers["x-truncated-count"]) == (200, "1", "1")
+        np.testing.assert_allclose(vectors, model.encode(["a", kept[side]]), rtol=0, atol=BOUND)
+        given = {"source_sentence": long, "sentences": ["a", long, kept[side]]}
+        _, scores, headers = server.ask("/similarity", {"inputs": given, "parameters": options})
+        assert headers["x-truncated"] == "source_sentence,1"
+        np.testing.assert_allclose(scores[1:], [1, 1], rtol=0, atol=1e-6)
+    assert "x-truncated" not in server.ask("/embed", {"inputs": "a"})[2]
+
+
+def test_the_header_of_many_long_texts_is_short(server: Server) -> None:
+    long = "word " * 300
+    headers = server.ask("/embed", {"inputs": [long] * 300, "dimensions": 1})[2]
+    assert headers["x-truncated-count"] == "300"
+    assert headers["x-truncated"] == ",".join(map(str, range(200)))
+
+
+@pytest.mark.parametrize(("inputs", "place"), [(LONG, "inputs"), (["a", LONG], "inputs[1]")])
+def test_with_truncate_false_a_long_text_is_refused(server: Server, inputs: Any, place: str) -> None:
+    status, answer, _ = server.ask("/embed", {"inputs": inputs, "truncate": False})
+    expected = f"{place} is longer than the model's 256 tokens: truncate: true has it cut"
+    assert (status, answer) == (413, {"error": expected, "error_type": "Validation"})
+
+
+def test_without_auto_truncate_long_texts_are_cut_only_for_a_request_that_says_so(model: MiniLM) -> None:
+    long = "word " * 300
+    with TestClient(create_app(model, ServerSettings(auto_truncate=False))) as client:
+        for truncate, expected in ((None, 413), (False, 413), (True, 200)):
+            answer = client.post("/embed", json={"inputs": long, "truncate": truncate})
+            assert answer.status_code == expected
+        given = {"inputs": {"source_sentence": "a", "sentences": [long]}}
+        answer = client.post("/similarity", json=given)
+        assert answer.status_code == 413
+        assert answer.json()["error"].startswith("inputs.sentences[0] is longer than the model's 256 tokens")
+        # the page says itself what was cut
+        assert client.post("/matrix", json={"texts": ["a", long]}).json()["truncated"] == [1]
+
+
+def test_rerank_cuts_the_side_that_is_asked_for(model: MiniLM, make_checkpoint: MakeCheckpoint) -> None:
+    reranker = CrossEncoder(write_cross_encoder(make_checkpoint))
+    words = [*"abcde"] * 20
+    body: dict[str, Any] = {"query": "h i", "texts": [" ".join(words)]}
+    room = reranker.max_seq_length - len(["[CLS]", "h", "i", "[SEP]", "[SEP]"])
+    with TestClient(create_app(model, reranker=reranker)) as client:
+        for side, kept in (("Right", words[:room]), ("Left", words[-room:])):
+            [item] = client.post("/rerank", json={**body, "truncation_direction": side}).json()
+            assert abs(item["score"] - reranker.predict(("h i", " ".join(kept)))) < 1e-6
 
 
 def test_rerank(prompted: tuple[Server, Path]) -> None:
@@ -83,11 +150,15 @@ def test_rerank(prompted: tuple[Server, Path]) -> None:
         [r["score"] for r in raw], logits[[r["index"] for r in raw]], rtol=0, atol=1e-6
     )
     assert "text" not in raw[0]
-    long = {"query": "h i", "texts": ["a " * 100]}
-    status, answer, _ = server.ask("/rerank", long)
-    assert (status, answer["error"]["code"]) == (413, "context_length_exceeded")
-    assert server.ask("/rerank", {**long, "truncate": True})[0] == 200
-    for body in ({"query": "a", "texts": []}, {"query": "\ud800", "texts": ["a"]}, {"texts": ["a"]}):
+    long = ["b", "a " * 100]
+    status, answer, _ = server.ask("/rerank", {"query": "h i", "texts": long, "truncate": False})
+    assert (status, answer["error_type"]) == (413, "Validation")
+    for truncate in (None, True):
+        request = {"query": "h i", "texts": long, "truncate": truncate}
+        status, answer, headers = server.ask("/rerank", request)
+        assert (status, len(answer), headers["x-truncated"]) == (200, 2, "1")
+    assert server.ask("/rerank", {"query": "a", "texts": []})[0] == 400
+    for body in ({"query": "\ud800", "texts": ["a"]}, {"texts": ["a"]}):
         assert server.ask("/rerank", body)[0] == 422
     with ThreadPoolExecutor(8) as executor:
         asked = [texts[: 1 + i % 4] for i in range(64)]
