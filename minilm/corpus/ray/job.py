@@ -12,7 +12,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from minilm.corpus.identity import InputRecord, are_untouched
 from minilm.corpus.job import NoTextError, Progress, error_line
 from minilm.corpus.manifest import WEIGHTS, JobOptions, Report, another_job, check_rows, read_manifest
 from minilm.corpus.ray.blocks import Block, BlockEncoder, BlockTask, Record, cut_blocks
-from minilm.corpus.ray.cluster import ClusterOptions, connected
+from minilm.corpus.ray.cluster import ClusterOptions, Stopped, connected
 from minilm.corpus.ray.tasks import map_blocks
 from minilm.corpus.rows import Corpus
 from minilm.corpus.schema import known_schema
@@ -104,7 +104,8 @@ def encode_on_ray(
         if job.missing:
             missing = sorted(job.missing)
             with (
-                connected(ray, cluster.address, cluster.actor_cpus),
+                suppress(Stopped),
+                connected(ray, cluster.address, cluster.actor_cpus, stop),
                 closing(map_blocks(ray, BlockEncoder, task, missing, cluster, stop)) as records,
             ):
                 for record in records:

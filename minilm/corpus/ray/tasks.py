@@ -13,7 +13,8 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 
 from minilm.corpus.ray.blocks import BlockEncoder, BlockTask, Record, encode_block
-from minilm.corpus.ray.cluster import RESUMES, ClusterOptions, Machines, Ray
+from minilm.corpus.ray.cluster import RESUMES, ClusterOptions, Ray
+from minilm.corpus.ray.machines import Machines
 from minilm.errors import CorpusError
 
 _POLL_S = 0.2  # how long a stop goes unnoticed
