@@ -83,7 +83,7 @@ class Dialect:
 def _is_text_codec(name: str) -> bool:
     try:
         # refuses base64 and others that give no text, and idna and others that cannot go on behind an error
-        io.TextIOWrapper(io.BytesIO(bytes(8)), name, errors="surrogateescape").read()
+        io.TextIOWrapper(io.BytesIO(), name, errors="surrogateescape").read()
     except (LookupError, ValueError):
         return False
     return True

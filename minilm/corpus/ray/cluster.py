@@ -8,10 +8,9 @@ import signal
 import socket
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any
 
 from minilm.corpus.ray.blocks import BLOCK_BYTES
@@ -23,10 +22,6 @@ Ray = Any  # the module
 RESUMES = "the same command without --overwrite resumes"
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _HEAD_S = 2.0  # for an answer of the head that takes a millisecond
-
-
-class Stopped(KeyboardInterrupt):
-    """The job was asked to stop before it had begun."""
 
 
 @dataclass(frozen=True)
@@ -62,41 +57,30 @@ class ClusterOptions:
 
 
 @contextmanager
-def connected(
-    ray: Ray, address: str | None, actor_cpus: int, stop: threading.Event | None = None
-) -> Iterator[None]:
-    """Connect to a cluster, or start one on this machine for the time.
-
-    Raises
-    ------
-    Stopped
-        If ``stop`` is set before there is a connection, which takes long on a busy machine.
-    """
+def connected(ray: Ray, address: str | None, actor_cpus: int) -> Iterator[None]:
+    """Connect to a cluster, or start one on this machine for the time."""
     if ray.is_initialized():
         if address:
             raise ValueError(f"address must be None, not {address!r}: this process has a Ray cluster already")
         yield
         return
-    _connect(ray, address or os.environ.get("RAY_ADDRESS") or "local", actor_cpus, stop or threading.Event())
+    _connect(ray, address or os.environ.get("RAY_ADDRESS") or "local", actor_cpus)
     try:
         yield
     finally:
         _shut_down(ray)
 
 
-def _connect(ray: Ray, address: str, actor_cpus: int, stop: threading.Event) -> None:
+def _connect(ray: Ray, address: str, actor_cpus: int) -> None:
     # only the user may decide to send usage statistics
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     here = {"num_cpus": max(available_cores(), actor_cpus), "include_dashboard": False}
     try:
-        with _stopping_at(stop), _quiet_start(ray):
+        with _quiet_start(ray):
             if "://" not in address and address.rpartition(":")[2].isdecimal():
                 knock(address)  # if nobody listens, Ray would try again for minutes
             cores = here if address == "local" else {}
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **cores)
-    except KeyboardInterrupt:
-        _shut_down(ray)
-        raise
     except Exception as error:  # of many types: nobody listens, other versions of Ray or Python, no address
         _shut_down(ray)
         reason = "Ray does not start here" if address == "local" else f"no connection to Ray at {address}"
@@ -130,7 +114,6 @@ def _shut_down(ray: Ray) -> None:
     if ray.is_initialized() and silence_of_head(ray):
         for name in ("gcs_error_subscriber", "gcs_log_subscriber"):  # they would wait for it without end
             vars(private.worker.global_worker).pop(name, None)
-    came: list[int] = []
     state = private.state.state
 
     def disconnect() -> None:
@@ -139,54 +122,28 @@ def _shut_down(ray: Ray) -> None:
         state.disconnect()
 
     state.disconnect = disconnect  # Ray's first step after its C++ gave SIGTERM the system's handler
-    with _handled(lambda handler: lambda number, frame: came.append(number)):  # noqa: ARG005
+    with _signals_afterwards():
         ray.shutdown()
         vars(state).pop("disconnect", None)
         _handle_sigterm_again()
-    for number in came:
-        signal.raise_signal(number)
-
-
-_Handler = Callable[[int, FrameType | None], Any]
 
 
 @contextmanager
-def _handled(instead: Callable[[Any], _Handler]) -> Iterator[None]:
-    """Handle signals by what ``instead`` makes of their handlers, where Python allows it: in the main thread."""
+def _signals_afterwards() -> Iterator[None]:
+    """Handle the signals that come meanwhile at the end, where Python allows it: in the main thread."""
+    came: list[int] = []
     previous = {}
     if threading.current_thread() is threading.main_thread():
         for number in _SIGNALS:
-            if (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None):
-                previous[number] = signal.signal(number, instead(handler))
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                previous[number] = signal.signal(number, lambda number, _: came.append(number))
     try:
         yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _stopping_at(stop: threading.Event) -> Iterator[None]:
-    """Raise :class:`Stopped` as soon as the handler of a signal has set ``stop``."""
-
-    def raise_if_stopped() -> None:
-        if stop.is_set():
-            raise Stopped
-
-    def followed(handler: Any) -> _Handler:  # noqa: ANN401 - as signal.getsignal returns it
-        def handle(number: int, frame: FrameType | None) -> None:
-            if callable(handler):
-                handler(number, frame)
-            else:  # the system's
-                signal.signal(number, handler)
-                signal.raise_signal(number)
-            raise_if_stopped()
-
-        return handle
-
-    with _handled(followed):
-        raise_if_stopped()
-        yield
+        for number in came:
+            signal.raise_signal(number)
 
 
 def _handle_sigterm_again() -> None:
@@ -207,7 +164,10 @@ def _quiet_start(ray: Ray) -> Iterator[None]:
     raylet = ray._raylet  # noqa: SLF001
     core_worker = raylet.CoreWorker
 
+    afterwards = ExitStack()
+
     def quiet_core_worker(*arguments: object) -> object:
+        afterwards.enter_context(_signals_afterwards())  # half a start would abort this process at its end
         try:
             with _no_stderr():
                 return core_worker(*arguments)
@@ -223,7 +183,7 @@ def _quiet_start(ray: Ray) -> Iterator[None]:
     for module, name, replacement in replaced:
         setattr(module, name, replacement)
     try:
-        with warnings.catch_warnings():
+        with afterwards, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an error follows, or only callers of Ray could do something
             yield
     finally:

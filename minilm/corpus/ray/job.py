@@ -12,7 +12,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from minilm.corpus.identity import InputRecord, are_untouched
 from minilm.corpus.job import NoTextError, Progress, error_line
 from minilm.corpus.manifest import WEIGHTS, JobOptions, Report, another_job, check_rows, read_manifest
 from minilm.corpus.ray.blocks import Block, BlockEncoder, BlockTask, Record, cut_blocks
-from minilm.corpus.ray.cluster import ClusterOptions, Stopped, connected
+from minilm.corpus.ray.cluster import ClusterOptions, connected
 from minilm.corpus.ray.tasks import map_blocks
 from minilm.corpus.rows import Corpus
 from minilm.corpus.schema import known_schema
@@ -101,11 +101,10 @@ def encode_on_ray(
         if not are_untouched(begun_with, inputs):
             compare_blocks(task.corpus, *job.finished(), output)
         task.stop.unlink(missing_ok=True)
-        if job.missing:
+        if job.missing and not (stop and stop.is_set()):
             missing = sorted(job.missing)
             with (
-                suppress(Stopped),
-                connected(ray, cluster.address, cluster.actor_cpus, stop),
+                connected(ray, cluster.address, cluster.actor_cpus),
                 closing(map_blocks(ray, BlockEncoder, task, missing, cluster, stop)) as records,
             ):
                 for record in records:
