@@ -6,9 +6,9 @@ uvicorn's keep-alive timeout, so that timeout does not limit a connection. And u
 client to read an answer. The limits of the body are in ``middleware.py``.
 
 httptools stops at a request that offers another protocol (``Upgrade``, by which Java asks for HTTP/2). It
-loses the body, and takes a body that arrives later for the next request. Such a request is parsed again without
-the offer: RFC 9110, 7.8, lets a server ignore it. uvicorn's other parser, h11, would do so by itself. But it
-accepts what proxies may read differently, like a Content-Length beside a Transfer-Encoding.
+loses the body, and takes a body that arrives later for the next request. Such a request is parsed again
+without the offer: RFC 9110, 7.8, lets a server ignore it. uvicorn's other parser, h11, would do so by itself.
+But it accepts what proxies may read differently, like a Content-Length beside a Transfer-Encoding.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ OFFER = {b"upgrade", b"http2-settings"}
 UNREAD_SECONDS = 60.0  # after this time, a client that reads nothing of its answer is disconnected
 
 
-class _Parser(httptools.HttpRequestParser):  # type: ignore[misc] # it has no types
+class _Parser(httptools.HttpRequestParser):  # type: ignore[misc, unused-ignore]  # some versions have no types
     """A parser for which there is no protocol but HTTP/1.1."""
 
     def __init__(self, protocol: Protocol) -> None:
         super().__init__(protocol)
         self._protocol = protocol
 
-    def feed_data(self, data: bytes) -> None:
+    def feed_data(self, data: Any) -> None:  # noqa: ANN401 - bytes, or what else httptools takes
         """Parse the data; parse a head that offers another protocol again, without the offer."""
         while True:
             try:

@@ -227,7 +227,9 @@ def test_a_setting_that_the_format_does_not_have_is_named_as_it_was_given(
     assert (code, line) == (2, f"{option} is for csv, tsv, and the input is jsonl")
 
 
-@pytest.mark.parametrize("name", ["utf-16", "UTF-32", "utf-16-le", "utf-8-sig", "cp1252", "shift_jis", "utf-7"])
+@pytest.mark.parametrize(
+    "name", ["utf-16", "UTF-32", "utf-16-le", "utf-8-sig", "cp1252", "shift_jis", "utf-7"]
+)
 def test_every_codec_that_reads_text_is_taken(name: str, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_bytes("text\na\n".encode(name))
     assert rows(tmp_path / "in.csv", encoding=name) == [("a", {})]

@@ -73,7 +73,9 @@ class Machines:
 
 def _with_children(pid: int) -> list[int]:
     """The ids of a process and of all that descend from it."""
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
     return [pid, *(each for child in found.stdout.split() for each in _with_children(int(child)))]
 
 

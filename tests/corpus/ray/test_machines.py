@@ -40,8 +40,8 @@ def cluster() -> Iterator[Machines]:
 def test_what_is_frozen_is_reported(
     frozen: str, problem: str, cluster: Machines, folder: Path, tmp_path: Path
 ) -> None:
-    command = ["encode", str(folder / "a.jsonl"), "-o", str(tmp_path / "out"), "--on-error", "skip", "--quiet"]
-    command += ["--engine", "ray", "--block-mib", "0.0001", "--address", cluster.address]
+    command = ["encode", str(folder / "a.jsonl"), "-o", str(tmp_path / "out"), "--on-error", "skip"]
+    command += ["--quiet", "--engine", "ray", "--block-mib", "0.0001", "--address", cluster.address]
     driver = start(command, IMPATIENT)
     wait_until(lambda: len(list(tmp_path.glob("out.incomplete/*/records/*"))) > 2, driver)
     processes = getattr(cluster, frozen)()
