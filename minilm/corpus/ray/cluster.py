@@ -129,8 +129,11 @@ def _shut_down(ray: Ray) -> None:
 
 
 @contextmanager
-def _signals_afterwards() -> Iterator[None]:
-    """Handle the signals that come meanwhile at the end, where Python allows it: in the main thread."""
+def _signals_afterwards() -> Iterator[list[int]]:
+    """Handle the signals that come meanwhile at the end, where Python allows it: in the main thread.
+
+    Yields their numbers.
+    """
     came: list[int] = []
     previous = {}
     if threading.current_thread() is threading.main_thread():
@@ -138,7 +141,7 @@ def _signals_afterwards() -> Iterator[None]:
             if signal.getsignal(number) not in (signal.SIG_IGN, None):
                 previous[number] = signal.signal(number, lambda number, _: came.append(number))
     try:
-        yield
+        yield came
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -167,12 +170,15 @@ def _quiet_start(ray: Ray) -> Iterator[None]:
     afterwards = ExitStack()
 
     def quiet_core_worker(*arguments: object) -> object:
-        afterwards.enter_context(_signals_afterwards())  # half a start would abort this process at its end
+        # later: half a start would abort this process at its end
+        came = afterwards.enter_context(_signals_afterwards())
         try:
             with _no_stderr():
                 return core_worker(*arguments)
         finally:
             _handle_sigterm_again()
+            if signal.SIGTERM in came and hasattr(signal, "alarm"):
+                signal.alarm(0)  # the stack trace would end with the process, three seconds later
 
     replaced = [
         (private.worker, "listen_error_messages", lambda *_: None),

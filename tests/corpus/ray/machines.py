@@ -18,12 +18,14 @@ ROWS = 600
 
 BLOCK_BYTES = 1000  # of them some 30, and of rows in each some 20
 
-# Python for a driver that waits seconds for a machine, where others wait half a minute
-IMPATIENT = (
-    "from functools import partial; from minilm.corpus.ray import cluster, machines; "
-    "machines._LOOK_S = 0.5; machines._ANSWER_S = cluster._HEAD_S = 1.0; "
-    "cluster.ClusterOptions = partial(cluster.ClusterOptions, patience=5.0)"
-)
+
+def impatient(patience: float) -> str:
+    """Python for a driver that waits so many seconds for a machine, or for the head of its cluster."""
+    return (
+        "from functools import partial; from minilm.corpus.ray import cluster, machines; "
+        "machines._LOOK_S = 0.5; machines._ANSWER_S = cluster._HEAD_S = 1.0; "
+        f"cluster.ClusterOptions = partial(cluster.ClusterOptions, patience={patience})"
+    )
 
 
 class Machines:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpus.ray.machines import IMPATIENT, Machines, lines_of, start, wait_until
+from tests.corpus.ray.machines import Machines, impatient, lines_of, start, wait_until
 
 pytest.importorskip("ray", reason="ray is not installed; pip install '.[ray]' brings it")
 pytestmark = [
@@ -42,7 +42,7 @@ def test_what_is_frozen_is_reported(
 ) -> None:
     command = ["encode", str(folder / "a.jsonl"), "-o", str(tmp_path / "out"), "--on-error", "skip"]
     command += ["--quiet", "--engine", "ray", "--block-mib", "0.0001", "--address", cluster.address]
-    driver = start(command, IMPATIENT)
+    driver = start(command, impatient(2.0))
     wait_until(lambda: len(list(tmp_path.glob("out.incomplete/*/records/*"))) > 2, driver)
     processes = getattr(cluster, frozen)()
     for process in processes:
