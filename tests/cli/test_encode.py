@@ -118,7 +118,7 @@ def test_a_block_has_a_whole_number_of_bytes(size: str, expected: int) -> None:
         ("in.parquet", ["--delimiter", ";"], "--delimiter is for csv, tsv, and the input is parquet"),
         ("in.jsonl", ["--no-header"], "--no-header is for csv, tsv, and the input is jsonl"),
         ("in.txt", ["--quoting"], "--quoting is for csv, tsv, and the input is text"),
-        ("in.json", ["--no-quoting"], "--quoting is for csv, tsv, and the input is json"),
+        ("in.json", ["--no-quoting"], "--no-quoting is for csv, tsv, and the input is json"),
         (
             "in.parquet",
             ["--encoding", "utf-16"],

@@ -184,10 +184,11 @@ class BlockEncoder:
             if self._task.stop.exists():
                 return {"block": number, "stopped": True}
             record = self._task.read_record(number) or self._encode(block, temporary)
-        except (MiniLMError, OSError, ValueError) as error:
-            # The message of another library may not name the file.
-            at = "" if isinstance(error, MiniLMError) else f", at {self._task.corpus.paths[block.input]}"
-            return {"block": number, "failure": f"{socket.gethostname()}{at}: {error}"}
+        except MiniLMError as error:  # about rows, which are the same on every machine
+            return {"block": number, "failure": str(error)}
+        except (OSError, ValueError) as error:  # the message of another library may not name the file
+            at = self._task.corpus.paths[block.input]
+            return {"block": number, "failure": f"{socket.gethostname()}, at {at}: {error}"}
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -199,7 +200,7 @@ class BlockEncoder:
         corpus = task.corpus.part(block.input, block.span)
         path, kind, reader = corpus.paths[0], corpus.formats[0], corpus.read()
         if difference := file_difference([task.inputs[block.input]], reader.inputs):
-            raise CorpusError(f"{difference} when the job began")
+            raise CorpusError(f"{socket.gethostname()}: {difference} when the job began")
         listed: list[tuple[int, str | None]] = []  # line and problem of each row without text
         tables = task.tables()
         encode = partial(encode_texts, self._model, report=report, options=task.options, prompt=task.prompt)
