@@ -64,7 +64,7 @@ def measured(name: str) -> str:
     peers = [f"{p} {versions[p]}" for p in ("sentence-transformers", "torch", "onnxruntime") if p in versions]
     library = {"openblas": "OpenBLAS"}.get(blas["library"], blas["library"])
     how = file["benchmark"] + (" --keep-environment" if name.endswith("Haswell") else "")
-    how += " --dedupe" if file["options"].get("dedupe") else ""
+    how += "".join(f" --{flag}" for flag in ("dedupe", "keep") if file["options"].get(flag))
     rounds = file["options"].get("rounds", 1)
     if minutes := file["options"].get("minutes"):
         how, rounds = f"load --minutes {minutes:g} --clients {file['options']['clients']}", 1

@@ -35,6 +35,11 @@ class InputRecord:
         """The input as a message names it; its folder may be another than at the start."""
         return "stdin" if self.path == STDIN else file_name(self.path)
 
+    @property
+    def place(self) -> str:
+        """The input as a message names it that is about its content now."""
+        return "stdin" if self.path == STDIN else self.path
+
 
 class _State(NamedTuple):
     """What changes if a file is written to or replaced; all None for a pipe."""
@@ -142,8 +147,8 @@ def file_difference(recorded: Sequence[InputRecord], current: Sequence[InputReco
                 return order
             old_name = f"{was.name} had" if was.name != now.name else "had"
             if was.bytes != now.bytes:
-                return f"{now.path} has {_size(now.bytes)} and {old_name} {_size(was.bytes)}"
-            return f"{now.path} is read as {now.format} and was read as {was.format}"
+                return f"{now.place} has {_size(now.bytes)} and {old_name} {_size(was.bytes)}"
+            return f"{now.place} is read as {now.format} and was read as {was.format}"
     return ""
 
 

@@ -227,3 +227,20 @@ def test_a_command_imports_only_what_it_needs() -> None:
     assert score == "Score: 0.8052"
     expected = ["compare", "errors", "main", "options", "terminal"]
     assert sorted(ast.literal_eval(modules)) == [f"minilm.cli.{name}" for name in expected]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+@pytest.mark.parametrize(
+    "output", ["out.npy", "missing/out.npy", "out.txt"]
+)  # it ends well, fails, is misused
+def test_the_handlers_of_signals_are_put_back(
+    output: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Later a SIGTERM is for who called the command, such as a notebook."""
+    numbers = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+    before = [signal.getsignal(number) for number in numbers]
+    (tmp_path / "in.txt").write_text("a\n")
+    code = main(["encode", str(tmp_path / "in.txt"), "-o", str(tmp_path / output)])
+    capsys.readouterr()
+    assert code == {"out.npy": 0, "missing/out.npy": 1, "out.txt": 2}[output]
+    assert [signal.getsignal(number) for number in numbers] == before

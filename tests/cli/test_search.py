@@ -98,6 +98,53 @@ def test_a_tilde_in_quotes_is_the_home(
 
 
 @pytest.mark.parametrize(
+    ("names", "searched"),
+    [
+        (["A.PARQUET", "b.Parquet", "c.parquet"], "."),
+        (["lang=de/a.parquet", "lang=en/b.parquet", "lang=fr/x=1/c.parquet"], "."),
+        (["_lang=de/a.parquet", "_lang=en/b.parquet", "_lang=en/c.parquet"], "."),
+        (["part-2.parquet", "part-10.parquet", "part-11.parquet"], "."),
+        (["data/a.parquet", "data/b.parquet", "data/c.parquet"], "linked_folder"),
+        (["data/a.parquet", "data/b.parquet", "data/c.parquet"], "linked_files"),
+    ],
+)
+def test_a_folder_of_parquet_is_searched_in_the_order_of_its_files(
+    names: list[str], searched: str, model: MiniLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    folder, texts = tmp_path / "index", ["cats", "rain", "money"]
+    for name, text in zip(names, texts, strict=True):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        columns = {"text": [text], "embedding": [model.encode(text).tolist()]}
+        parquet.write_table(arrow.table(columns), folder / name)
+    for left_out in ("_SUCCESS", ".a.parquet.crc", "_temporary/0/a.parquet"):  # what Spark leaves beside them
+        (folder / left_out).parent.mkdir(parents=True, exist_ok=True)
+        (folder / left_out).write_bytes(b"no Parquet")
+    (folder / "linked_files").mkdir()
+    try:
+        (folder / "linked_folder").symlink_to(folder / "data", target_is_directory=True)
+        for name in names if searched == "linked_files" else []:
+            (folder / "linked_files" / Path(name).name).symlink_to(folder / name)
+    except OSError as error:
+        pytest.skip(f"no links here: {error}")
+    if searched == ".":
+        (folder / "linked_folder").unlink()
+    for row, text in enumerate(texts):
+        assert main(["search", str(folder / searched), text, "-k", "1"]) == 0
+        assert capsys.readouterr().out == f"1.0000  {row}  {text}\n"
+
+
+def test_the_suffix_of_an_index_may_be_in_capitals(
+    model: MiniLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"text": "rain", "embedding": model.encode("rain").tolist()}
+    (tmp_path / "INDEX.JSONL").write_text(json.dumps(row) + "\n")
+    assert main(["search", str(tmp_path / "INDEX.JSONL"), "rain"]) == 0
+    assert capsys.readouterr().out == "1.0000  0  rain\n"
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["index.npy", "-k", "0", "cats"], 2, "-k must be a positive whole number, not 0"),

@@ -128,6 +128,13 @@ def record(
         ([record("a", 12)], [record("b", 34)], "/data/b has 34 bytes and a had 12 bytes"),
         ([record("a")], [record("b")], ""),
         ([record("a")], [record("a", None)], "/data/a has no size and had 9 bytes"),
+        ([record("a")], [InputRecord("-", "text", None, None)], "stdin has no size and a had 9 bytes"),
+        ([InputRecord("-", "text", None, None)], [record("a")], "/data/a has 9 bytes and stdin had no size"),
+        (
+            [InputRecord("-", "text", None, None)],
+            [InputRecord("-", "csv", None, None)],
+            "stdin is read as csv and was read as text",
+        ),
         ([record("a")], [record("a", kind="csv")], "/data/a is read as csv and was read as text"),
         ([record("a")], [record("a"), record("b")], "the number of inputs is 2 and was 1 (new: b)"),
         (

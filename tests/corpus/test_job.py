@@ -195,6 +195,21 @@ def test_a_signal_lands_the_rows_in_hand(name: str, code: int, tmp_path: Path) -
     assert lines[-1] == f"minilm: interrupted after {landed:,} rows; the same command goes on from there"
 
 
+def test_the_library_leaves_signals_to_its_caller(model: MiniLM, tmp_path: Path) -> None:
+    """Also while a job runs: only the command handles them."""
+    numbers = signal.SIGINT, signal.SIGTERM
+    before, during = [signal.getsignal(number) for number in numbers], []
+    write_input(tmp_path / "in.txt", "txt")
+
+    def note(_: Report, __: int) -> None:
+        during.append([signal.getsignal(number) for number in numbers])
+
+    encode_corpus(model, Corpus([str(tmp_path / "in.txt")]), tmp_path / "out.npy", advance=note)
+    assert during
+    assert all(handlers == before for handlers in during)
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
 @pytest.mark.parametrize("rows", [2, 3, 4, 7, 8, 9, 10])
 def test_no_row_is_lost_between_windows(
     rows: int, model: MiniLM, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -81,6 +81,7 @@ def vector_format(path: Path) -> VectorFormat:
     """Return how an index is read; a directory holds Parquet files."""
     if path.is_dir():
         return _PARQUET
-    if path.suffix not in OUTPUTS:
+    suffix = path.suffix.lower()
+    if suffix not in OUTPUTS:
         raise CorpusError(f"an index ends in .parquet, .npy or .jsonl, not {path.name!r}")
-    return OUTPUTS[path.suffix]
+    return OUTPUTS[suffix]

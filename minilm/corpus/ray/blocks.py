@@ -12,6 +12,7 @@ import pickle
 import socket
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -119,9 +120,18 @@ class BlockTask:
             return None
         return record
 
-    def temporary(self) -> Path:
+    def temporary(self, name: str = "") -> Path:
         """Return a unique name in the same file system, also for a second actor with the same block."""
-        return self.folder / "unfinished" / uuid.uuid4().hex
+        return self.folder / "unfinished" / (name + uuid.uuid4().hex)
+
+    def temporary_part(self, number: int) -> Path:
+        """Return a unique name for the file of a block, which tells that the block is begun."""
+        return self.temporary(f"{number:08}-")
+
+    def is_begun(self, number: int) -> bool:
+        """Return whether a worker has begun this block; it may also have finished it."""
+        unfinished = (self.folder / "unfinished").glob(f"{number:08}-*")
+        return any(unfinished) or self.part(number).exists() or self.record(number).exists()
 
     def tables(self) -> ArrowTables:
         """Return a maker of tables with what is known of the output's types."""
@@ -168,24 +178,29 @@ class BlockEncoder:
         """Return the record of this block, which is encoded now unless it was before."""
         if self._failure:
             return {"block": number, "failure": self._failure}
-        if self._task.stop.exists():
-            return {"block": number, "stopped": True}
-        block = self._task.blocks[number]
+        block, temporary = self._task.blocks[number], self._task.temporary_part(number)
         try:
-            record = self._task.read_record(number) or self._encode(block)
-        except (MiniLMError, OSError, ValueError) as error:
-            # The message of another library may not name the file.
-            at = "" if isinstance(error, MiniLMError) else f", at {self._task.corpus.paths[block.input]}"
-            return {"block": number, "failure": f"{socket.gethostname()}{at}: {error}"}
+            temporary.touch()  # before the look for a stop: the driver stops, and then looks what is begun
+            if self._task.stop.exists():
+                return {"block": number, "stopped": True}
+            record = self._task.read_record(number) or self._encode(block, temporary)
+        except MiniLMError as error:  # about rows, which are the same on every machine
+            return {"block": number, "failure": str(error)}
+        except (OSError, ValueError) as error:  # the message of another library may not name the file
+            at = self._task.corpus.paths[block.input]
+            return {"block": number, "failure": f"{socket.gethostname()}, at {at}: {error}"}
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
         return {name: value for name, value in record.items() if name != "listed"}
 
-    def _encode(self, block: Block) -> Record:
+    def _encode(self, block: Block, temporary: Path) -> Record:
         """Write the file of a block and then its record."""
-        task, report, temporary = self._task, Report(), self._task.temporary()
+        task, report = self._task, Report()
         corpus = task.corpus.part(block.input, block.span)
         path, kind, reader = corpus.paths[0], corpus.formats[0], corpus.read()
         if difference := file_difference([task.inputs[block.input]], reader.inputs):
-            raise CorpusError(f"{difference} when the job began")
+            raise CorpusError(f"{socket.gethostname()}: {difference} when the job began")
         listed: list[tuple[int, str | None]] = []  # line and problem of each row without text
         tables = task.tables()
         encode = partial(encode_texts, self._model, report=report, options=task.options, prompt=task.prompt)
@@ -209,17 +224,11 @@ class BlockEncoder:
                 tables.write(file, encoded_tables())
                 sync(file)
         except NoTextError as error:
-            temporary.unlink(missing_ok=True)
             return {"block": block.number, "line": error.line, "problem": error.problem}
-        except Exception:
-            temporary.unlink(missing_ok=True)
-            raise
         report.errors = len(listed)
         size = temporary.stat().st_size if report.rows else 0
         if report.rows:
             rename_durably(temporary, task.part(block.number))
-        else:
-            temporary.unlink()
         counts = {"block": block.number, **asdict(report), "lines": reader.lines, "bytes": size}
         record = {**counts, "sha256": reader.inputs[0].sha256, "listed": listed}
         write_json(task.record(block.number), record, task.temporary())

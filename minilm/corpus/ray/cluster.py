@@ -1,4 +1,4 @@
-"""The connection to a Ray cluster, and its machines."""
+"""The connection to a Ray cluster."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import socket
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from time import monotonic
 from typing import Any
 
 from minilm.corpus.ray.blocks import BLOCK_BYTES
@@ -21,7 +20,8 @@ from minilm.fast.cores import available_cores
 Ray = Any  # the module
 
 RESUMES = "the same command without --overwrite resumes"
-_LOOK_S = 5.0  # between two looks at the machines
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_HEAD_S = 2.0  # for an answer of the head that takes a millisecond
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,9 @@ class ClusterOptions:
     loading : mapping
         Arguments of :class:`minilm.MiniLM` for the actors, beside the name and the revision of the model.
     patience : float
-        Seconds to wait for another machine after the last one with enough cores died, and for the head of
-        the cluster if it does not answer. Then the job fails.
+        Seconds to wait for another machine after Ray declared the last one with enough cores dead, and for
+        the head of the cluster if it does not answer; twice as long for machines that do not answer. Then
+        the job fails.
     """
 
     address: str | None = None
@@ -67,10 +68,7 @@ def connected(ray: Ray, address: str | None, actor_cpus: int) -> Iterator[None]:
     try:
         yield
     finally:
-        handler = signal.getsignal(signal.SIGTERM)
-        ray.shutdown()  # its C++ gives SIGTERM the system's handler, and Python does not notice
-        if handler is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, handler)
+        _shut_down(ray)
 
 
 def _connect(ray: Ray, address: str, actor_cpus: int) -> None:
@@ -78,21 +76,84 @@ def _connect(ray: Ray, address: str, actor_cpus: int) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     here = {"num_cpus": max(available_cores(), actor_cpus), "include_dashboard": False}
     try:
-        if "://" not in address and address.rpartition(":")[2].isdecimal():
-            _knock(address)  # if nobody listens, Ray would try again for minutes
         with _quiet_start(ray):
+            if "://" not in address and address.rpartition(":")[2].isdecimal():
+                knock(address)  # if nobody listens, Ray would try again for minutes
             cores = here if address == "local" else {}
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **cores)
     except Exception as error:  # of many types: nobody listens, other versions of Ray or Python, no address
-        ray.shutdown()
+        _shut_down(ray)
         reason = "Ray does not start here" if address == "local" else f"no connection to Ray at {address}"
         raise CorpusError(f"{reason}: {one_line(error) or type(error).__name__}") from None
 
 
-def _knock(address: str) -> None:
+def knock(address: str) -> None:
     """Raise an OSError if nobody listens at this address."""
     host, _, port = address.rpartition(":")
     socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+
+
+def silence_of_head(ray: Ray) -> str:
+    """Return why the head of the cluster does not answer, or nothing if it does.
+
+    Ray waits for a head without end if its machine is frozen, also when it shuts down.
+    """
+    # None is a cluster that is reached by a proxy, with an address like ray://
+    if head := getattr(ray.get_runtime_context(), "gcs_address", None):
+        try:
+            knock(head)
+            ray._private.worker.global_worker.gcs_client.check_alive([], timeout=_HEAD_S)  # noqa: SLF001
+        except (OSError, ray.exceptions.RpcError) as error:
+            return f"the head of the Ray cluster at {head} does not answer ({error})"
+    return ""
+
+
+def _shut_down(ray: Ray) -> None:
+    """Shut Ray down. Signals that come meanwhile are handled afterwards: half a shutdown leaves processes."""
+    private = ray._private  # noqa: SLF001 - there is no public way
+    if ray.is_initialized() and silence_of_head(ray):
+        for name in ("gcs_error_subscriber", "gcs_log_subscriber"):  # they would wait for it without end
+            vars(private.worker.global_worker).pop(name, None)
+    state = private.state.state
+
+    def disconnect() -> None:
+        _handle_sigterm_again()
+        del state.disconnect  # its own is the method of its class
+        state.disconnect()
+
+    state.disconnect = disconnect  # Ray's first step after its C++ gave SIGTERM the system's handler
+    with _signals_afterwards():
+        ray.shutdown()
+        vars(state).pop("disconnect", None)
+        _handle_sigterm_again()
+
+
+@contextmanager
+def _signals_afterwards() -> Iterator[list[int]]:
+    """Handle the signals that come meanwhile at the end, where Python allows it: in the main thread.
+
+    Yields their numbers.
+    """
+    came: list[int] = []
+    previous = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                previous[number] = signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield came
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
+def _handle_sigterm_again() -> None:
+    """Give SIGTERM its handler again, which Ray's C++ replaced without Python's notice."""
+    handler = signal.getsignal(signal.SIGTERM)
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 @contextmanager
@@ -102,87 +163,48 @@ def _quiet_start(ray: Ray) -> Iterator[None]:
     It warns of versions to come. It starts a thread that prints what becomes of machines and workers. It
     handles SIGTERM in place of the caller, twice: in Python, and in C++ by a stack trace.
     """
-    private, terminate = ray._private, signal.SIGTERM  # noqa: SLF001 - there is no public way
-    skipped = [(private.worker, "listen_error_messages"), (private.utils, "set_sigterm_handler")]
-    originals = [getattr(module, name, None) for module, name in skipped]
-    handler = signal.getsignal(terminate)
-    for module, name in skipped:
-        setattr(module, name, lambda *_: None)
+    private = ray._private  # noqa: SLF001 - there is no public way
+    raylet = ray._raylet  # noqa: SLF001
+    core_worker = raylet.CoreWorker
+
+    afterwards = ExitStack()
+
+    def quiet_core_worker(*arguments: object) -> object:
+        # later: half a start would abort this process at its end
+        came = afterwards.enter_context(_signals_afterwards())
+        try:
+            with _no_stderr():
+                return core_worker(*arguments)
+        finally:
+            _handle_sigterm_again()
+            if signal.SIGTERM in came and hasattr(signal, "alarm"):
+                signal.alarm(0)  # the stack trace would end with the process, three seconds later
+
+    replaced = [
+        (private.worker, "listen_error_messages", lambda *_: None),
+        (private.utils, "set_sigterm_handler", lambda *_: None),
+        (raylet, "CoreWorker", quiet_core_worker),
+    ]
+    originals = [getattr(module, name) for module, name, _ in replaced]
+    for module, name, replacement in replaced:
+        setattr(module, name, replacement)
     try:
-        with warnings.catch_warnings():
+        with afterwards, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an error follows, or only callers of Ray could do something
             yield
     finally:
-        for (module, name), original in zip(skipped, originals, strict=True):
+        for (module, name, _), original in zip(replaced, originals, strict=True):
             setattr(module, name, original)
-        if handler is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(terminate, handler)
 
 
-class Machines:
-    """The machines of a cluster, looked at every few seconds.
-
-    Raises
-    ------
-    CorpusError
-        If no machine has the cores of an actor.
-    """
-
-    def __init__(self, ray: Ray, options: ClusterOptions) -> None:
-        self.room = 0  # how many actors there are cores for
-        self._ray = ray
-        self._cpus = options.actor_cpus
-        self._patience = options.patience
-        # The head of a cluster; None is one that is reached by a proxy, with an address like ray://
-        self._head: str | None = getattr(ray.get_runtime_context(), "gcs_address", None)
-        self._addresses: dict[str, str] = {}  # by the id of a machine
-        self._dead: set[str] = set()
-        self._missed_since: float | None = None
-        largest = self._count()
-        if not self.room and not largest:  # a cluster that grows on demand, and has not grown yet
-            warnings.warn("no machine of the cluster has cores yet: waiting for one", stacklevel=2)
-        elif not self.room:
-            reason = f"the largest machine of the cluster has {largest}"
-            raise CorpusError(f"an actor needs {self._cpus} cores, and {reason} (--actor-cpus)")
-        self._had_room = self.room > 0
-        self._looked = monotonic()
-
-    def look(self) -> None:
-        """Count the room again after a while; raise a CorpusError if there is none any more."""
-        if monotonic() - self._looked < _LOOK_S:
-            return
-        self._looked = monotonic()
-        try:
-            if self._head:
-                _knock(self._head)  # without the head, Ray would end this process after a minute
-            self._count()
-        except OSError as error:
-            self._miss(f"the head of the Ray cluster at {self._head} does not answer ({error})")
-            return
-        if not self.room and self._had_room:
-            self._miss(f"no machine with the cores of an actor ({self._cpus}) is left in the Ray cluster")
-            return
-        self._had_room, self._missed_since = self.room > 0, None
-
-    def warn_of_death(self, error: Exception) -> None:
-        """Warn of the machine that an error of Ray names by its id, once."""
-        for node, address in self._addresses.items():
-            if node in str(error) and node not in self._dead:
-                self._dead.add(node)
-                warnings.warn(
-                    f"machine {address} of the Ray cluster died: others encode its blocks", stacklevel=2
-                )
-
-    def _count(self) -> int:
-        """Count the room, and return the cores of the largest machine."""
-        alive = [node for node in self._ray.nodes() if node["Alive"]]
-        self._addresses |= {node["NodeID"]: node["NodeManagerAddress"] for node in alive}
-        cores = [int(node["Resources"].get("CPU", 0)) for node in alive]
-        self.room = sum(n // self._cpus for n in cores)
-        return max(cores, default=0)
-
-    def _miss(self, problem: str) -> None:
-        now = monotonic()
-        self._missed_since = self._missed_since or now
-        if now - self._missed_since >= self._patience:
-            raise CorpusError(f"{problem}: start one, and {RESUMES}")
+@contextmanager
+def _no_stderr() -> Iterator[None]:
+    """Drop what C++ prints on stderr."""
+    stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(null)

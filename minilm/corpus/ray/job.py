@@ -101,7 +101,7 @@ def encode_on_ray(
         if not are_untouched(begun_with, inputs):
             compare_blocks(task.corpus, *job.finished(), output)
         task.stop.unlink(missing_ok=True)
-        if job.missing:
+        if job.missing and not (stop and stop.is_set()):
             missing = sorted(job.missing)
             with (
                 connected(ray, cluster.address, cluster.actor_cpus),

@@ -13,7 +13,8 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 
 from minilm.corpus.ray.blocks import BlockEncoder, BlockTask, Record, encode_block
-from minilm.corpus.ray.cluster import RESUMES, ClusterOptions, Machines, Ray
+from minilm.corpus.ray.cluster import RESUMES, ClusterOptions, Ray
+from minilm.corpus.ray.machines import Machines
 from minilm.errors import CorpusError
 
 _POLL_S = 0.2  # how long a stop goes unnoticed
@@ -72,11 +73,9 @@ class _Tasks:
         try:
             while self._waiting or self._running:
                 if stop.is_set():
+                    self._stop()
                     if not (self._running and self._machines.room):
                         return
-                    self._waiting.clear()
-                    with suppress(OSError):  # such as a full disk: then Ray's queue is worked off
-                        self._task.stop.touch()
                 self._submit()
                 ready, _ = self._ray.wait(list(self._running), timeout=_POLL_S)
                 for reference in ready:
@@ -84,9 +83,22 @@ class _Tasks:
                         yield record
                 self._machines.look()
         finally:
-            for reference in self._running:  # of a job that failed
-                with suppress(Exception):
-                    self._ray.cancel(reference)
+            self._cancel(list(self._running))  # of a job that failed
+
+    def _stop(self) -> None:
+        """Let workers begin no other block, and forget those that none has begun."""
+        self._waiting.clear()
+        try:
+            self._task.stop.touch()
+        except OSError:  # such as a full disk: then Ray's queue is worked off
+            return
+        self._cancel([ref for ref, number in self._running.items() if not self._task.is_begun(number)])
+
+    def _cancel(self, references: Sequence[object]) -> None:
+        for reference in references:
+            del self._running[reference]
+            with suppress(Exception):
+                self._ray.cancel(reference)
 
     def _submit(self) -> None:
         # More than there is room for show a cluster that grows on demand how much is demanded.

@@ -225,3 +225,11 @@ def test_a_setting_that_the_format_does_not_have_is_named_as_it_was_given(
     (tmp_path / "in.jsonl").write_text('"a"\n')
     code, line = failure(capsys, tmp_path / "in.jsonl", "-o", tmp_path / "out.npy", option)
     assert (code, line) == (2, f"{option} is for csv, tsv, and the input is jsonl")
+
+
+@pytest.mark.parametrize(
+    "name", ["utf-16", "UTF-32", "utf-16-le", "utf-8-sig", "cp1252", "shift_jis", "utf-7"]
+)
+def test_every_codec_that_reads_text_is_taken(name: str, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes("text\na\n".encode(name))
+    assert rows(tmp_path / "in.csv", encoding=name) == [("a", {})]

@@ -19,17 +19,26 @@ ROWS = 600
 BLOCK_BYTES = 1000  # of them some 30, and of rows in each some 20
 
 
+def impatient(patience: float) -> str:
+    """Python for a driver that waits so many seconds for a machine, or for the head of its cluster."""
+    return (
+        "from functools import partial; from minilm.corpus.ray import cluster, machines; "
+        "machines._LOOK_S = 0.5; machines._ANSWER_S = cluster._HEAD_S = 1.0; "
+        f"cluster.ClusterOptions = partial(cluster.ClusterOptions, patience={patience})"
+    )
+
+
 class Machines:
     """A cluster of two, the head and another, each with one core unless told otherwise."""
 
-    def __init__(self, head_cores: int = 1, *, is_mine: bool = True) -> None:
+    def __init__(self, head_cores: int = 1, *, is_mine: bool = True, missed_checks: int = 3) -> None:
         """Start the cluster, and connect this process to it if ``is_mine``."""
         import ray
         from ray.cluster_utils import Cluster
 
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
         # a machine that dies is missed after seconds, not half a minute
-        patience = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3}
+        patience = {"health_check_period_ms": 1000, "health_check_failure_threshold": missed_checks}
         head = {"num_cpus": head_cores, "include_dashboard": False, "_system_config": patience}
         self._cluster: Any = Cluster(initialize_head=True, head_node_args=head)
         self.address = self._cluster.address
@@ -46,6 +55,13 @@ class Machines:
         [process] = self._cluster.head_node.all_processes["gcs_server"]
         process.process.kill()
 
+    def other_pids(self) -> list[int]:
+        """The other machine's process of Ray, and what it started."""
+        return _with_children(self._other.all_processes["raylet"][0].process.pid)
+
+    def head_pids(self) -> list[int]:
+        return [self._cluster.head_node.all_processes["gcs_server"][0].process.pid]
+
     def add(self, cores: int) -> None:
         self._other = self._cluster.add_node(num_cpus=cores)
 
@@ -55,6 +71,14 @@ class Machines:
         if self._is_mine:
             ray.shutdown()
         self._cluster.shutdown()
+
+
+def _with_children(pid: int) -> list[int]:
+    """The ids of a process and of all that descend from it."""
+    found = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
+    return [pid, *(each for child in found.stdout.split() for each in _with_children(int(child)))]
 
 
 def corpus_in(folder: Path) -> Corpus:

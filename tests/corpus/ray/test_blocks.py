@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minilm import MiniLM
+from minilm import CorpusError, MiniLM
 from minilm.corpus.formats.input_file import Dialect
 from minilm.corpus.formats.json_values import json_rows
 from minilm.corpus.formats.row import Row
@@ -113,7 +116,9 @@ def test_a_later_block_may_lack_a_column(tmp_path: Path) -> None:
     assert rows_of(corpus, 1) == list(corpus)
 
 
-def test_an_error_on_a_machine_reaches_the_driver(model: MiniLM, tmp_path: Path) -> None:
+def test_an_error_on_a_machine_reaches_the_driver(
+    model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     (tmp_path / "in.jsonl").write_text('{"text": "a"}\n')
     corpus = Corpus([str(tmp_path / "in.jsonl")], column="text")
@@ -147,7 +152,17 @@ def test_an_error_on_a_machine_reaches_the_driver(model: MiniLM, tmp_path: Path)
     assert record(sha256=others)["failure"].endswith("modules.json differs from the driver's")
     assert "every machine must see the output" in record(folder=tmp_path / "elsewhere")["failure"]
     assert "no_such_model" in record(loading={"model_name_or_path": "./no_such_model"})["failure"]
-    assert "No such file" in record(corpus=gone)["failure"]
+    here = socket.gethostname()  # named where the machine may be to blame, and not the rows
+    failure = record(corpus=gone)["failure"]
+    assert failure.startswith(here)
+    assert "No such file" in failure
+    longer = [replace(corpus.identity()[0], bytes=99)]
+    source = tmp_path / "in.jsonl"
+    size = f"has {source.stat().st_size} bytes and had 99 bytes when the job began"
+    assert record(inputs=longer)["failure"] == f"{here}: {source} {size}"
+    with monkeypatch.context() as patch:
+        patch.setattr(BlockEncoder, "_encode", Mock(side_effect=CorpusError("in.jsonl: a bad row")))
+        assert record() == {"block": 0, "failure": "in.jsonl: a bad row"}
     (tmp_path / "stop").touch()
     assert record() == {"block": 0, "stopped": True}
     (tmp_path / "stop").unlink()

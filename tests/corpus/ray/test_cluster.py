@@ -15,7 +15,7 @@ from minilm import CorpusError, MiniLM
 from minilm.cli.main import main
 from minilm.corpus.ray.job import encode_on_ray
 from minilm.corpus.rows import Corpus
-from tests.corpus.ray.machines import Machines, lines_of, start, wait_until
+from tests.corpus.ray.machines import Machines, impatient, lines_of, start, wait_until
 
 ray = pytest.importorskip("ray", reason="ray is not installed; pip install '.[ray]' brings it")
 
@@ -80,30 +80,59 @@ def test_a_successful_run_says_nothing(is_local: bool, machines: Machines, tmp_p
     ("handler", "said", "code"),
     [("lambda *_: print('asked to stop')", "asked to stop\n", 0), ("signal.SIG_DFL", "", -signal.SIGTERM)],
 )
-@pytest.mark.parametrize("during", [True, False])
-def test_sigterm_is_handled_as_before(handler: str, said: str, code: int, during: bool) -> None:
+@pytest.mark.parametrize("moment", ["start", "job", "shutdown", "end"])
+def test_sigterm_is_handled_as_before(handler: str, said: str, code: int, moment: str) -> None:
     """Ray's own handlers would end the process at once, with a stack trace."""
     program = f"""
-import os, ray, signal
+import os, ray, ray._private.node, signal
 from minilm.corpus.ray.cluster import connected
-signal.signal(signal.SIGTERM, {handler})
-with connected(ray, "local", 1):
-    if {during}:
+
+def signalled(function):
+    def call(*arguments, **options):
+        result = function(*arguments, **options)
         os.kill(os.getpid(), signal.SIGTERM)
-if not {during}:
+        return result
+    return call
+
+signal.signal(signal.SIGTERM, {handler})
+moment = "{moment}"
+if moment == "start":
+    ray._raylet.CoreWorker = signalled(ray._raylet.CoreWorker)
+with connected(ray, "local", 1):
+    if moment == "job":
+        os.kill(os.getpid(), signal.SIGTERM)
+    if moment == "shutdown":
+        ray._private.node.Node.kill_all_processes = signalled(ray._private.node.Node.kill_all_processes)
+    ray._raylet.CoreWorker = None
+    if moment == "start":
+        print(signal.alarm(0), end="")  # seconds until Ray's C++ aborts this process
+if moment == "end":
     os.kill(os.getpid(), signal.SIGTERM)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr, done.returncode) == (said, "", code)
+    alarm = "0" if moment == "start" and said else ""
+    assert (done.stdout, done.stderr, done.returncode) == (said + alarm, "", code)
+
+
+@posix
+def test_a_stop_while_ray_starts_begins_nothing(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("a\n")
+    signalled = (
+        "import os, ray, signal; from minilm.corpus.ray import tasks; tasks._Tasks._submit = None; "
+        "made = ray._raylet.CoreWorker; "
+        "ray._raylet.CoreWorker = lambda *a: (made(*a), os.kill(os.getpid(), signal.SIGTERM))[0]"
+    )
+    command = ["encode", str(tmp_path / "in.txt"), "-o", str(tmp_path / "out"), "--engine", "ray"]
+    driver = start(command, signalled)
+    stopping, left = lines_of(driver.communicate()[1])
+    assert stopping == "minilm: finishing the rows in hand; a second signal stops at once"
+    assert left == "minilm: interrupted after 0 rows; the same command goes on from there"
+    assert driver.returncode == 143
 
 
 @posix
 def test_a_cluster_without_machines_is_waited_for_at_the_beginning_only(folder: Path, tmp_path: Path) -> None:
     machines = Machines(head_cores=0, is_mine=False)
-    impatient = (
-        "from functools import partial; from minilm.corpus.ray import cluster; cluster._LOOK_S = 0.5; "
-    )
-    impatient += "cluster.ClusterOptions = partial(cluster.ClusterOptions, patience=1.0)"
     output = tmp_path / "out"
     command = ["encode", str(folder / "a.jsonl"), str(folder / "b.parquet"), "-o", str(output), "--keep"]
     command += [
@@ -121,7 +150,7 @@ def test_a_cluster_without_machines_is_waited_for_at_the_beginning_only(folder: 
         return list(tmp_path.glob("out.incomplete/*/records/*"))
 
     try:
-        driver = start(command, impatient)
+        driver = start(command, impatient(5.0))  # more than Ray needs
         assert driver.stderr
         assert (
             driver.stderr.readline() == "minilm: no machine of the cluster has cores yet: waiting for one\n"
@@ -138,7 +167,7 @@ def test_a_cluster_without_machines_is_waited_for_at_the_beginning_only(folder: 
 
         machines.add(1)
         before = len(records())
-        driver = start(command, impatient)
+        driver = start(command, impatient(1.0))
         wait_until(lambda: len(records()) > before, driver)
         machines.kill_the_head()
         _, said = driver.communicate()

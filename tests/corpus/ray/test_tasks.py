@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 
 from minilm import CorpusError, MiniLM
 from minilm.corpus.ray import job as on_ray
-from minilm.corpus.ray.blocks import BlockEncoder, Record
+from minilm.corpus.ray.blocks import BlockEncoder, BlockTask, Record
 from minilm.corpus.ray.cluster import ClusterOptions
 from minilm.corpus.ray.job import encode_on_ray
 from minilm.corpus.rows import Corpus
@@ -80,3 +82,31 @@ def test_a_worker_without_minilm_says_what_every_machine_needs(
         encode_on_ray(model, corpus, tmp_path / "out")
     reason = "ModuleNotFoundError: No module named 'minilm' (every machine needs minilm and its packages)"
     assert str(raised.value) == f"a worker of Ray cannot run minilm: {reason}"
+
+
+def test_a_stop_does_not_wait_for_workers_that_have_begun_nothing(
+    corpus: Corpus, model: MiniLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(BlockEncoder):
+        def __init__(self, task: BlockTask) -> None:
+            super().__init__(task)
+            (tmp_path / "starting").touch()
+            while not (tmp_path / "go").exists():
+                time.sleep(0.05)
+
+    monkeypatch.setattr(on_ray, "BlockEncoder", Slow)
+    stop = threading.Event()
+
+    def stop_at_start() -> None:
+        while not (tmp_path / "starting").exists():
+            time.sleep(0.05)
+        stop.set()
+
+    watcher = threading.Thread(target=stop_at_start)
+    watcher.start()
+    report = encode_on_ray(model, corpus, tmp_path / "out", stop=stop)
+    watcher.join()
+    (tmp_path / "go").touch()  # only now could a worker have begun
+    assert report.inputs == 0
+    monkeypatch.undo()
+    assert encode_on_ray(model, corpus, tmp_path / "out").rows == 3
