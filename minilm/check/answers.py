@@ -48,8 +48,6 @@ def ask(target: Target, classes: Mapping[str, Sequence[str]], length: Callable[[
     texts = [text for members in classes.values() for text in members]
     if target.takes_batches:
         _ask_alone_and_together(target, answers, texts[:NEIGHBOURS])
-        if not answers.vectors:  # it refuses everything
-            raise TargetError(next(iter(answers.refused.values())))
     missing = [text for text in texts if text not in answers.vectors and text not in answers.refused]
     for batch in _batches(missing, length if answers.change_with_batch > FLOAT32 else None, target):
         _ask_batch(target, answers, batch)
@@ -63,6 +61,8 @@ def ask(target: Target, classes: Mapping[str, Sequence[str]], length: Callable[[
 def _ask_alone_and_together(target: Target, answers: Answers, texts: Sequence[str]) -> None:
     for text in texts:
         _ask_batch(target, answers, [text])
+    if not answers.vectors:  # it refuses everything
+        raise TargetError(answers.refused[texts[0]])
     together = [LONG_NEIGHBOUR, *(text for text in texts if text in answers.vectors)]
     try:
         answers.batch = dict(zip(together[1:], target.embed(together)[1:], strict=True))

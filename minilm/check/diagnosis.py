@@ -10,7 +10,7 @@ All vectors are scaled to length 1 first. Their lengths are a question of their 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -68,6 +68,7 @@ class Search:
                     self._accept(found, (NETWORK, TEXT))
             self._accept(found, (ROUNDED,))
             self._accept(found, (NETWORK, TEXT))
+        self._exchange(found)
         self._prune(found)
         found.rounding = found.recipe.network.rounding
         found.steps = [step for step in found.steps if step not in ROUNDED]
@@ -153,12 +154,31 @@ class Search:
             return None
         return Trial(length * (2 * part - 1), recipe, steps)
 
+    def _exchange(self, found: Diagnosis) -> None:
+        """Put a hypothesis in the place of one that changes the same fields, if it fits the others better."""
+        for place, step in enumerate(found.steps):
+            table = tuple(one for one in NETWORK + TEXT if one.changes.keys() == step.changes.keys())
+            rest = _recipe_of(one for one in found.steps if one is not step)
+            trials = [
+                trial
+                for one, recipe in possible(table, rest, self.variants)
+                if (trial := self._trial(found.recipe, recipe, (one,), MOST_TEXTS))
+            ]
+            if trials:
+                best = max(trials, key=lambda trial: trial.gain)
+                found.recipe, found.steps[place] = best.recipe, best.steps[0]
+
     def _prune(self, found: Diagnosis) -> None:
         """Drop a step without which the rest explains the vectors as well."""
         for step in [*found.steps]:
             rest = [one for one in found.steps if one is not step]
-            recipe = Recipe()
-            for one in rest:
-                recipe = one.applied(recipe) or recipe
+            recipe = _recipe_of(rest)
             if not self._trial(recipe, found.recipe, (step,), MOST_TEXTS):
                 found.recipe, found.steps = recipe, rest
+
+
+def _recipe_of(steps: Iterable[Hypothesis]) -> Recipe:
+    recipe = Recipe()
+    for step in steps:
+        recipe = step.applied(recipe) or recipe
+    return recipe

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Embed = Callable[[list[str]], Sequence[Any]]
+Embed = Callable[..., Any]
 
 
 @dataclass

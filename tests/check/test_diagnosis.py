@@ -13,8 +13,8 @@ from minilm.check.texts import chosen_texts
 from minilm.check.variants import Variants
 from tests.check.faults import FAULTS, Changes
 
-TEXTS = [text for members in chosen_texts().values() for text in members]
-PLAIN = len(chosen_texts()["plain"])
+TEXTS = [text for members in chosen_texts(quick=True).values() for text in members]
+PLAIN = len(chosen_texts(quick=True)["plain"])
 
 
 def names(variants: Variants, vectors: Any) -> set[str]:
