@@ -80,8 +80,12 @@ class Search:
 
     def unit_vectors(self, recipe: Recipe, places: Sequence[int]) -> FloatArray:
         """Return a recipe's vectors of some texts, scaled to length 1."""
-        made = self.variants.vectors(recipe, [self.texts[place] for place in places])
-        return normalize(made.astype(np.float64))[:, : self.vectors.shape[1]]
+        return self.unit_vectors_of(recipe, [self.texts[place] for place in places])
+
+    def unit_vectors_of(self, recipe: Recipe, texts: Sequence[str]) -> FloatArray:
+        """Return a recipe's vectors of any texts: as many components as the target has, then length 1."""
+        made = self.variants.vectors(recipe, texts)
+        return normalize(made[:, : self.vectors.shape[1]].astype(np.float64))
 
     def _error(self, recipe: Recipe) -> float:
         places = range(self.plain)

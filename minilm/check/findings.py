@@ -18,7 +18,7 @@ from minilm.check.variants import Variants
 from minilm.pooling import normalize
 
 SAME_COSINE = 0.98  # of plain texts; int8 weights leave 0.99, and another model less than 0.5
-UNIT = 2e-3  # how far the length of a normalized vector is from 1, with bfloat16 components
+UNIT = 0.02  # how far the length of a vector may be from 1 that was normalized in bfloat16
 
 
 @dataclass(frozen=True)
@@ -205,18 +205,18 @@ class Judge:
             return []
         length = len(self.variants.token_ids(found.recipe.text, [LONG_NEIGHBOUR])[0])
         target = normalize(np.stack([self.answers.batch[text] for text in texts]))
-        old = normalize(self.variants.vectors(found.recipe, texts).astype(np.float64))[:, : target.shape[1]]
+        old = self.search.unit_vectors_of(found.recipe, texts)
         trials = []
         for one in BATCH.values():
             recipe = found.recipe.changed(**one.changes, pad_to=length)
-            new = normalize(self.variants.vectors(recipe, texts).astype(np.float64))[:, : target.shape[1]]
+            new = self.search.unit_vectors_of(recipe, texts)
             if trial := self.search.tried(target, old, new, recipe, (one,)):
                 trials.append(trial)
         evidence = f"a component of the same text changes by {change:.1e} beside a text of {length} tokens"
         if trials:
             [one] = max(trials, key=lambda trial: trial.gain).steps
             return [Finding(one.name, one.finding, evidence, one.remedy, len(self.texts))]
-        if change <= self._limit(found):
+        if found.rounding and change <= self._limit(found):
             return []  # within its precision: dynamic int8 has one scale for a whole batch
         says, remedy = (
             "a vector changes with the texts beside it",

@@ -171,6 +171,16 @@ TEXT = (
         )
         for length in (128, 512, 256, 64, 100, 126, 130, 192, 200, 254, 258, 384, 500, 510, 511)
     ),
+    *(
+        _one(
+            f"length {length} without SEP",
+            f"cuts at {length} tokens, and [SEP] with the rest, as transformers.js does",
+            "cut before the special tokens are added, and set the length that you want on both sides",
+            max_seq_length=length,
+            after_cut=False,
+        )
+        for length in (128, 512, 256)
+    ),
     _one("cut on the left", "cuts long texts on the left", "keep the beginning", truncation_side="left"),
     _one("cut SEP", "cuts off [SEP] with the end of a long text", "leave room for it", after_cut=False),
 )

@@ -131,7 +131,7 @@ def open_target(options: argparse.Namespace, texts: list[str]) -> Target:
     ):
         if value:
             raise UsageError(f"{flag} is for an HTTP service, which {name!r} is not")
-    if Path(name).is_file() and Path(name).suffix in (".npy", ".jsonl", ".json", ".ndjson"):
+    if Path(name).suffix in (".npy", ".jsonl", ".json", ".ndjson") and Path(name).is_file():
         return FileTarget(Path(name), texts)
     if _FUNCTION.fullmatch(name):
         return open_function(name)

@@ -38,7 +38,7 @@ FAULTS: dict[str, tuple[Changes, set[str]]] = {
     "cls, gelu tanh": ({"pooling": "cls", "hidden_act": "gelu_new"}, {"cls", "gelu tanh"}),
     "512, case": ({"max_seq_length": 512, "lowercase": False}, {"length 512", "case kept"}),
     "no SEP, 128": ({"after": False, "max_seq_length": 128}, {"no SEP", "length 128"}),
-    "512, cut SEP": ({"max_seq_length": 512, "after_cut": False}, {"length 512", "cut SEP"}),
+    "512, cut SEP": ({"max_seq_length": 512, "after_cut": False}, {"length 512 without SEP"}),
     "prefix, max": ({"prefix": "passage: ", "pooling": "max"}, {"prefix passage:", "max"}),
     "position 1, type 1": ({"position_offset": 1, "token_type": 1}, {"position 1", "token type 1"}),
     "cls, int8": ({"pooling": "cls", "rounding": "int8 per row"}, {"cls", "int8 per row"}),

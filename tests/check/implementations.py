@@ -264,7 +264,7 @@ def transformers_js(dtype: str) -> Make:
 
 
 TORCH = ("transformers", "torch")
-JS = frozenset({"length 512", "cut SEP"})
+JS = frozenset({"length 512 without SEP"})
 
 IMPLEMENTATIONS = {
     "sentence-transformers": Implementation(
@@ -291,7 +291,10 @@ def _fault(*findings: str, **options: Any) -> Implementation:
 
 REAL_FAULTS = {
     "[CLS] pooling": _fault("cls", pool=lambda output, _: output.last_hidden_state[:, 0]),
-    "max pooling": _fault("max", pool=lambda output, _: output.last_hidden_state.max(1).values, pad="batch"),
+    # the largest value over padding too, which the model leaves in
+    "max pooling": _fault(
+        "max", "padding counted", pool=lambda output, _: output.last_hidden_state.max(1).values
+    ),
     "pooler output": _fault("pooler", pool=lambda output, _: output.pooler_output),
     "512 tokens": _fault("length 512", length=512),
     "128 tokens": _fault("length 128", length=128),
@@ -301,7 +304,7 @@ REAL_FAULTS = {
     "positions from 2": _fault("position 2", offset=2),
     "case kept": _fault("case kept", tokenizer_options={"lowercase": False}),
     "accents kept": _fault("accents kept", tokenizer_options={"strip_accents": False}),
-    "no special tokens": _fault("no CLS and SEP", special=False),
+    "no special tokens": _fault("no CLS and SEP", "refused: empty", special=False),
     "mask dropped": _fault("padding both", has_mask=False),
     "padding counted": _fault("padding counted", pool=lambda output, _: output.last_hidden_state.mean(1)),
     "padded to 128, no mask": _fault(

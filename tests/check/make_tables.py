@@ -7,6 +7,7 @@ MINILM_NODE=FOLDER python -m tests.check.make_tables
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ import pytest
 from minilm import MiniLM
 from minilm.check.findings import Check
 from minilm.check.recipe import Recipe
+from minilm.check.rounding import ROUNDINGS
 from minilm.check.targets.function import FunctionTarget
 from minilm.check.variants import Variants
 from minilm.pooling import normalize
@@ -25,6 +27,10 @@ from tests.check.faults import FAULTS
 from tests.check.implementations import IMPLEMENTATIONS, REAL_FAULTS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "check.md"
+HEADS = {
+    "implementations": ["implementation", "versions", "verdict", "largest error"],
+    "faults": ["fault", "seeded into", "found", "missed", "found besides"],
+}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -74,8 +80,9 @@ def faults(variants: Variants, folder: Path) -> list[list[str]]:
             return normalize(variants.vectors(recipe, texts))
 
         check = check_target(FunctionTarget(name, encode), variants, quick=True)
-        precision = {check.precision} if changes.get("rounding") in expected else set()
-        rows.append(fault_row(name, "minilm", expected - {changes.get("rounding")} | precision, check))
+        roundings = expected & ROUNDINGS.keys()
+        precisions = {ROUNDINGS[rounding][0] for rounding in roundings}
+        rows.append(fault_row(name, "minilm", expected - roundings | precisions, check))
     return rows
 
 
@@ -83,13 +90,8 @@ def main() -> None:
     """Fill the tables."""
     warnings.simplefilter("ignore")
     variants, folder = Variants(MiniLM()), Path(tempfile.mkdtemp())
-    head = ["implementation", "versions", "verdict", "largest error"]
-    tables = {
-        "implementations": table(head, implementations(variants, folder)),
-        "faults": table(
-            ["fault", "seeded into", "found", "missed", "found besides"], faults(variants, folder)
-        ),
-    }
+    makers = {"implementations": implementations, "faults": faults}
+    tables = {name: table(HEADS[name], makers[name](variants, folder)) for name in sys.argv[1:] or makers}
     page = PAGE.read_text("utf-8")
     for name, text in tables.items():
         before, rest = page.split(f"<!-- table {name} -->\n")
