@@ -171,6 +171,8 @@ TEXT = (
         )
         for length in (128, 512, 256, 64, 100, 126, 130, 192, 200, 254, 258, 384, 500, 510, 511)
     ),
+    _one("cut on the left", "cuts long texts on the left", "keep the beginning", truncation_side="left"),
+    _one("cut SEP", "cuts off [SEP] with the end of a long text", "leave room for it", after_cut=False),
     *(
         _one(
             f"length {length} without SEP",
@@ -181,8 +183,6 @@ TEXT = (
         )
         for length in (128, 512, 256)
     ),
-    _one("cut on the left", "cuts long texts on the left", "keep the beginning", truncation_side="left"),
-    _one("cut SEP", "cuts off [SEP] with the end of a long text", "leave room for it", after_cut=False),
 )
 
 PADDING = {
