@@ -176,7 +176,7 @@ TEXT = (
     *(
         _one(
             f"length {length} without SEP",
-            f"cuts at {length} tokens, and [SEP] with the rest, as transformers.js does",
+            f"cuts at {length} tokens after [SEP] was added, which is lost",
             "cut before the special tokens are added, and set the length that you want on both sides",
             max_seq_length=length,
             after_cut=False,
