@@ -25,6 +25,7 @@ from minilm.pooling import normalize
 FLOAT32 = 1e-5  # the largest error of a component that float32 explains
 SMALLEST_PART = 0.7  # of d in r, for a hypothesis to hold; 1 but for what else differs
 SMALLEST_SCORE = 8.0  # standard errors between this part and 0
+KEPT_SCORE = 4.0  # the same, for one of two that both hold
 MOST_TEXTS = 24  # on which a hypothesis is tried: those that it changes, the plain ones first
 PAIR_TEXTS = 8
 SLOW_TEXTS = 3
@@ -124,7 +125,14 @@ class Search:
         found.recipe = trial.recipe
         found.steps += trial.steps
 
-    def _trial(self, old: Recipe, new: Recipe, steps: tuple[Hypothesis, ...], most: int) -> Trial | None:
+    def _trial(
+        self,
+        old: Recipe,
+        new: Recipe,
+        steps: tuple[Hypothesis, ...],
+        most: int,
+        score: float = SMALLEST_SCORE,
+    ) -> Trial | None:
         """Return what a recipe gains over another; None if it does not hold."""
         texts = self.texts[: self.plain] if old.network != new.network else self.texts
         places = self.variants.affected(old, new, texts)[:most]
@@ -133,7 +141,7 @@ class Search:
         current = self.unit_vectors(old, places)
         if np.abs(self.vectors[places] - current).max() <= FLOAT32:  # there is nothing to explain
             return None
-        return self.tried(self.vectors[places], current, self.unit_vectors(new, places), new, steps)
+        return self.tried(self.vectors[places], current, self.unit_vectors(new, places), new, steps, score)
 
     @staticmethod
     def tried(
@@ -142,6 +150,7 @@ class Search:
         new: FloatArray,
         recipe: Recipe,
         steps: tuple[Hypothesis, ...],
+        score: float = SMALLEST_SCORE,
     ) -> Trial | None:
         """Return what the vectors ``new`` gain over ``old``, if the hypothesis of them holds."""
         rest, way = target - old, new - old  # r and d above
@@ -152,7 +161,7 @@ class Search:
         noise = rest - part * way
         error = np.sqrt((noise * noise).mean() / length)
         is_nearer = np.linalg.norm(target - new, axis=1) < np.linalg.norm(rest, axis=1)
-        if part < SMALLEST_PART or part < SMALLEST_SCORE * error:
+        if part < SMALLEST_PART or part < score * error:
             return None
         if is_nearer.mean() < MATCHING_SHARE:
             return None
@@ -173,12 +182,15 @@ class Search:
                 found.recipe, found.steps[place] = best.recipe, best.steps[0]
 
     def _prune(self, found: Diagnosis) -> None:
-        """Drop a step without which the rest explains the vectors as well."""
+        """Drop a step, or put a simpler one in its place, where the rest explains the vectors as well."""
         for step in [*found.steps]:
             rest = [one for one in found.steps if one is not step]
-            recipe = _recipe_of(rest)
-            if not self._trial(recipe, found.recipe, (step,), MOST_TEXTS):
-                found.recipe, found.steps = recipe, rest
+            simpler = [one for one in NETWORK + TEXT if one.changes.items() < step.changes.items()]
+            for steps in (rest, *([*rest, one] for one in simpler)):
+                recipe = _recipe_of(steps)
+                if not self._trial(recipe, found.recipe, (step,), MOST_TEXTS, score=KEPT_SCORE):
+                    found.recipe, found.steps = recipe, steps
+                    break
 
 
 def _recipe_of(steps: Iterable[Hypothesis]) -> Recipe:

@@ -14,6 +14,7 @@ from minilm import MiniLM
 from minilm.cli.main import main
 from tests.check.services import Service, serving
 from tests.cli.running import failure
+from tests.serving import Server
 
 pytestmark = pytest.mark.filterwarnings("ignore::minilm.TruncationWarning")
 
@@ -91,6 +92,21 @@ def test_a_command_in_any_language(capsys: pytest.CaptureFixture[str]) -> None:
     )
     command = f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}"
     assert report(capsys, command, "--quick")["verdict"] == "same model, float32"
+
+
+@pytest.mark.parametrize("path", ["/v1", "/embed"])
+def test_our_own_server_is_the_same_model(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("uvicorn", reason="the extra serve is not installed")
+    server = Server("--api-key", "key")
+    try:
+        result = report(capsys, server.url + path, "--api-key", "key", "--quick")
+        assert failure(capsys, "check", server.url + path)[1].endswith("--api-key or --header gives it a key")
+    finally:
+        server.stop()
+    findings = result["findings"]
+    assert isinstance(findings, list)
+    assert {finding["name"].partition(":")[0] for finding in findings} <= {"refused"}
+    assert result["largest_error"] == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize(
