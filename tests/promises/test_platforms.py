@@ -296,10 +296,31 @@ def test_only_posix_lets_a_server_take_a_port_that_another_has_just_left(
 NO_CACHE = dict.fromkeys(("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME"), None)
 
 
+def link_weights(model: MiniLM, directory: Path) -> None:
+    """The pinned files, wherever this machine has them, under another directory."""
+    for name in hub.default_manifest().sha256:
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(model.checkpoint.directory.resolve() / name)
+
+
+@pytest.fixture
+def checkout(model: MiniLM, tmp_path: Path) -> Path:
+    """A source checkout with the weights in its store, which this one's need not be."""
+    root = tmp_path / "checkout"
+    shutil.copytree(ROOT / "minilm", root / "minilm", ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "pyproject.toml").write_text('[project]\nname = "minilm"\n')
+    manifest = ROOT / "weights" / "manifest.json"
+    link_weights(model, root / "weights" / hub.default_manifest().name)
+    shutil.copy(manifest if manifest.is_file() else ROOT / "minilm" / "manifest.json", root / "weights")
+    return root
+
+
 @pytest.mark.parametrize("home", [None, os.devnull, "/nowhere"])
-def test_no_home_is_needed_where_the_weights_are_in_the_store(model: MiniLM, home: str | None) -> None:
-    if model.checkpoint.source != "store weights/":
-        pytest.skip("the weights are not in the store")
+def test_no_home_is_needed_where_the_weights_are_in_the_store(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, home: str | None
+) -> None:
+    monkeypatch.chdir(checkout)
     result = minilm("compare", A, B, HOME=home, USERPROFILE=home, HF_HUB_OFFLINE="1", **NO_CACHE)
     assert (result.returncode, result.stdout, result.stderr) == (0, SCORE, b"")
 
@@ -336,25 +357,21 @@ def elsewhere_installed(tmp_path: Path) -> Path:
 def test_a_read_only_home_is_enough_or_named_with_what_to_do(
     model: MiniLM,
     read_only: tuple[Path, tuple[str, ...]],
+    checkout: Path,
     elsewhere_installed: Path,
     tmp_path: Path,
     place: str,
 ) -> None:
-    if place == "store" and model.checkpoint.source != "store weights/":
-        pytest.skip("the weights are not in the store")
     home, under = read_only
     hugging_face = {"home": home / ".cache" / "huggingface", "HF_HOME": tmp_path / "hf"}.get(place)
     if hugging_face:
         manifest = hub.default_manifest()
-        snapshots = f"hub/models--{manifest.repo_id.replace('/', '--')}/snapshots"
-        for name in manifest.sha256:
-            path = hugging_face / snapshots / manifest.revision / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.symlink_to(model.checkpoint.directory.resolve() / name)
+        snapshots = hugging_face / f"hub/models--{manifest.repo_id.replace('/', '--')}/snapshots"
+        link_weights(model, snapshots / manifest.revision)
     result = run(
         *(*under, sys.executable, "-m", "minilm", "compare", A, B),
         **{**NO_CACHE, "HF_HOME": str(hugging_face) if place == "HF_HOME" else None},
-        PYTHONPATH=str(ROOT if place == "store" else elsewhere_installed),
+        PYTHONPATH=str(checkout if place == "store" else elsewhere_installed),
         HOME=str(home),
         # nothing that is asked for should go further than this machine
         HF_HUB_OFFLINE=None,
