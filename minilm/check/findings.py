@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm._arrays import AnyArray, FloatArray
+from minilm._arrays import AnyArray, Float64Array, FloatArray
 from minilm.check.answers import LONG_NEIGHBOUR, Answers
 from minilm.check.diagnosis import FLOAT32, Diagnosis, Search
 from minilm.check.hypotheses import BATCH, Hypothesis
@@ -104,11 +104,10 @@ class Judge:
             findings,
         )
 
-    def _truth(self) -> AnyArray:
-        """Return the checkpoint's own vectors; a shorter vector is compared with their beginning."""
-        made: AnyArray = self.variants.vectors(Recipe(), self.texts)
-        made = normalize(made) if self.variants.model.normalize else made
-        return made[:, : self.answers.width].astype(np.float64)
+    def _truth(self) -> Float64Array:
+        """Return the checkpoint's own vectors, in float64; a shorter one is compared with their beginning."""
+        rows = self.variants.token_ids(Recipe().text, self.texts)
+        return self.variants.oracle.vectors(rows)[:, : self.answers.width]
 
     def _table(self, truth: AnyArray) -> list[ClassErrors]:
         place = {text: index for index, text in enumerate(self.texts)}

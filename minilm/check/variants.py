@@ -17,7 +17,6 @@ from minilm import encoder
 from minilm._arrays import AnyArray, Float32Array, FloatArray
 from minilm.check.recipe import NetworkRecipe, Recipe, TextRecipe
 from minilm.check.rounding import rounded
-from minilm.checkpoint.config import read_settings
 from minilm.checkpoint.weights import load_parameters, weight_files
 from minilm.config import ModelConfig
 from minilm.fast.blas import has_small_matrix_kernels
@@ -26,6 +25,7 @@ from minilm.fast.parameters import pack_parameters
 from minilm.heads import Embed
 from minilm.model import MiniLM
 from minilm.tokenizer import pad
+from minilm.trace.oracle import Oracle, weights_path
 
 PACK_TOKENS = 1024
 _POSITIONS = "embeddings.position_embeddings.weight"
@@ -42,10 +42,8 @@ class Variants:
     def __init__(self, model: MiniLM, against: Variants | None = None) -> None:
         self.model = model
         self.against = against  # another checkpoint that may explain the vectors
-        directory = model.checkpoint.directory
-        self._path = (
-            read_settings(directory, is_default=model.checkpoint.is_default).folder / "model.safetensors"
-        )
+        self.oracle = Oracle(model)
+        self._path = weights_path(model.checkpoint)
         self._vectors: defaultdict[NetworkRecipe, dict[tuple[int, ...], AnyArray]] = defaultdict(dict)
         self._engine = lru_cache(maxsize=3)(self._make_engine)  # 90 MB each
         self._ids: defaultdict[TextRecipe, dict[str, list[int]]] = defaultdict(dict)
