@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minilm._arrays import AnyArray
-from minilm._files import atomic_write
+from minilm._files import write_whole
 from minilm.check.targets.target import TargetError, checked_vectors
 
 VECTOR_NAMES = ("embedding", "vector", "embeddings")
@@ -23,8 +23,7 @@ def text_lines(texts: Sequence[str]) -> bytes:
 
 def write_texts(path: Path, texts: Sequence[str]) -> None:
     """Write the texts for a program that makes a file of vectors of them, such as ``minilm encode``."""
-    with atomic_write(path) as file:
-        file.write(text_lines(texts))
+    write_whole(path, text_lines(texts))
 
 
 def parse_vectors(data: bytes, name: str) -> list[Any]:
