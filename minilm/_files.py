@@ -29,7 +29,7 @@ def atomic_write(path: Path, temporary: Path | None = None) -> Iterator[BinaryIO
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file that a user names, as :func:`atomic_write` does; an OSError names ``path``.
 
-    A link is followed. A directory or a device is refused: renaming would put a file in the place of /dev/null.
+    A link is followed. A directory or a device is refused: a rename would replace /dev/null by a file.
     """
     target = path.resolve()
     if target.exists() and not target.is_file():

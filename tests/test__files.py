@@ -144,7 +144,11 @@ def test_a_file_of_the_user_is_written_whole_through_a_link_and_over_nothing_els
     assert (tmp_path / "real").read_bytes() == b"new"
     assert (tmp_path / "link").is_symlink()
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["link", "real"]
-    for path, message in ((tmp_path, "not a file"), (Path(os.devnull), "not a file"), (tmp_path / "a/b", "No such")):
+    for path, message in (
+        (tmp_path, "not a file"),
+        (Path(os.devnull), "not a file"),
+        (tmp_path / "a/b", "No such"),
+    ):
         with pytest.raises(OSError, match=message) as caught:
             write_whole(path, b"")
         assert caught.value.filename == str(path)

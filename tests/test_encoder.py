@@ -108,7 +108,9 @@ def test_what_is_recorded_leads_from_the_ids_to_the_output_and_changes_nothing()
     name = "encoder.layer.1"
     act = found[f"{name}.intermediate.intermediate_act_fn"]
     np.testing.assert_array_equal(act, activations.gelu(found[f"{name}.intermediate.dense"]))
-    np.testing.assert_array_equal(encoder.linear(act, parameters, f"{name}.output.dense"), found[f"{name}.output.dense"])
+    np.testing.assert_array_equal(
+        encoder.linear(act, parameters, f"{name}.output.dense"), found[f"{name}.output.dense"]
+    )
     scores, probs = (found[f"{name}.attention.self.attention_{part}"] for part in ("scores", "probs"))
     np.testing.assert_allclose(probs[0], encoder.softmax(scores[0]), rtol=1e-14)
     assert (scores[1, :, :, 4:] > -1e3).all()  # before the mask

@@ -58,9 +58,7 @@ class TensorFile(Mapping[str, FloatArray]):
     ) -> None:
         self._path, self._dtype, self._expected = paths[0], dtype, dict(expected)
         self._linear, self._nonzero = frozenset(linear), frozenset(nonzero)
-        places = {
-            name: path for path in paths for name in tensor_names(path)
-        }  # of the last part that has it
+        places = {name: path for path in paths for name in tensor_names(path)}  # of the last part that has it
         renamed = rename(places) if rename else dict(zip(places, places, strict=True))
         self._names: dict[str, tuple[Path, str]] = {}  # name to file and name in the file
         for in_file, path in places.items():

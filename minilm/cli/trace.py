@@ -68,7 +68,11 @@ def _check_usage(options: argparse.Namespace) -> None:
     for flag, value in (("--tolerance", options.tolerance), ("--partial", options.partial)):
         if value and not options.compare:
             raise UsageError(f"{flag} is for --compare")
-    if options.output and options.compare and Path(options.output).resolve() == Path(options.compare).resolve():
+    if (
+        options.output
+        and options.compare
+        and Path(options.output).resolve() == Path(options.compare).resolve()
+    ):
         raise UsageError("-o and --compare name the same file")
 
 

@@ -1,1 +1,1 @@
-"""Every intermediate of a model in float64, and what first differs in another implementation: ``minilm trace``."""
+"""Every intermediate of a model in float64, and the first that another implementation has otherwise."""

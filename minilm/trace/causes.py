@@ -86,7 +86,10 @@ class Causes:
         yield "weight and bias are left out", normalized
         yield "the bias is left out", normalized * weight
         n = x.shape[-1]
-        yield "the variance is divided by n - 1, not by n", normalized * math.sqrt((n - 1) / n) * weight + bias
+        yield (
+            "the variance is divided by n - 1, not by n",
+            normalized * math.sqrt((n - 1) / n) * weight + bias,
+        )
         root = np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + eps)
         yield "the mean is not subtracted", x / root * weight + bias
 
@@ -109,9 +112,10 @@ class Causes:
         yield "masked keys have weight", encoder.softmax(scores)
         yield "masked keys are counted in the sum", encoder.softmax(scores) * is_key
         masked = np.where(is_key, scores, np.finfo(scores.dtype).min)
-        yield "softmax runs over the queries, not over the keys", encoder.softmax(
-            masked.swapaxes(-1, -2)
-        ).swapaxes(-1, -2)
+        yield (
+            "softmax runs over the queries, not over the keys",
+            encoder.softmax(masked.swapaxes(-1, -2)).swapaxes(-1, -2),
+        )
         yield "softmax is left out", masked
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The first tensor, in the order of computation, that differs between a trace and another implementation's."""
+"""The first tensor, in the order of computation, that differs between a trace and another one."""
 
 from __future__ import annotations
 
@@ -69,9 +69,7 @@ class Comparer:
             theirs = theirs[None]  # the only text
         if theirs.shape != ours.shape:
             sizes = ", ".join(SIZES[letter] for letter in axes(name))
-            return Difference(
-                name, f"{title(name)}: the shape is {theirs.shape}, not {ours.shape} ({sizes})"
-            )
+            return Difference(name, f"{title(name)}: the shape is {theirs.shape}, not {ours.shape} ({sizes})")
         tolerance = TOLERANCES[tensor.precision] if self.tolerance is None else self.tolerance
         errors = self.errors(name, theirs, ours)
         if (largest := float(errors.max(initial=0))) <= tolerance:
@@ -126,4 +124,4 @@ class Comparer:
         if shape == "BHLL":
             keys = self._mask[:, None, None, :] | (not name.endswith("scores"))
             return self._mask[:, None, :, None] & keys
-        return self._mask[:, :, None] if "L" in shape else np.True_
+        return self._mask[:, :, None] if "L" in shape else np.ones(1, bool)

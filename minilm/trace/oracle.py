@@ -1,6 +1,6 @@
 """A loaded model in float64: the truth that other implementations are measured against.
 
-``encoder.py`` computes it. Its errors are those of float64, 1e-15, and those of the checkpoint's numbers, none.
+``encoder.py`` computes it, with errors near 1e-15.
 """
 
 from __future__ import annotations
@@ -87,4 +87,4 @@ class Oracle:
     def _embeddings(self, states: FloatArray) -> Float64Array:
         """Hidden states (N, L, E) without padding to embeddings (N, E)."""
         embed = self.model.head.embedder(normalize_first=self.model.normalize)
-        return np.asarray(embed(states), np.float64)  # type: ignore[arg-type] # the head keeps the dtype
+        return np.asarray(embed(states), np.float64)

@@ -131,7 +131,10 @@ def test_texts_are_cut_as_the_model_says_and_the_user_is_told(
         (["a", "-o", "x", "--partial"], "--partial is for --compare"),
         (["a", "-o", "x", "--compare", "./x"], "-o and --compare name the same file"),
         (["--compare", "x", "--tolerance", "0"], "--tolerance must be a positive number, not 0, or one of"),
-        (["--compare", "x", "--tolerance", "half"], "--tolerance must be a positive number, not half, or one"),
+        (
+            ["--compare", "x", "--tolerance", "half"],
+            "--tolerance must be a positive number, not half, or one",
+        ),
         (["a", "-o", "x", "--dtype", "float16"], "argument --dtype: invalid choice"),
     ],
 )

@@ -11,8 +11,6 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from minilm import MiniLM
 from minilm.check.texts import CLASSES
 from minilm.trace.comparison import TOLERANCES, Comparer
@@ -21,7 +19,12 @@ from minilm.trace.oracle import Oracle
 from tests.trace.original import load_bert, original_intermediates
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "porting.md"
-TEXTS = [*CLASSES["plain"][:9], *CLASSES["sentences"][:9], *CLASSES["scripts"][:4], *CLASSES["long texts"][:9:8]]
+TEXTS = [
+    *CLASSES["plain"][:9],
+    *CLASSES["sentences"][:9],
+    *CLASSES["scripts"][:4],
+    *CLASSES["long texts"][:9:8],
+]
 
 
 def part_of(name: str) -> str:
@@ -58,7 +61,9 @@ def main() -> None:
     head = [f"{precision}{column}" for precision in TOLERANCES for column in ("", ": tolerance")]
     lines = [["part", *head], ["---"] * (1 + len(head))]
     for part, errors in largest_errors(MiniLM(), TEXTS).items():
-        lines.append([part, *(f"{x:.1e}" for error in errors.values() for x in (error, tolerance_for(error)))])
+        lines.append(
+            [part, *(f"{x:.1e}" for error in errors.values() for x in (error, tolerance_for(error)))]
+        )
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     print(text)
     before, _, rest = PAGE.read_text("utf-8").partition("<!-- table tolerances -->\n")

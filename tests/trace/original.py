@@ -53,7 +53,9 @@ def original_intermediates(bert: Any, input_ids: Any, attention_mask: Any) -> di
     try:
         with torch.inference_mode():
             result = bert(
-                torch.from_numpy(input_ids), attention_mask=torch.from_numpy(attention_mask), output_attentions=True
+                torch.from_numpy(input_ids),
+                attention_mask=torch.from_numpy(attention_mask),
+                output_attentions=True,
             )
     finally:
         functional.softmax = softmax

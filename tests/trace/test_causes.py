@@ -28,7 +28,9 @@ def names(comparer: Comparer) -> list[str]:
     ]
 
 
-def test_a_cause_is_named_by_its_own_numbers_and_those_that_change_nothing_are_not(comparer: Comparer) -> None:
+def test_a_cause_is_named_by_its_own_numbers_and_those_that_change_nothing_are_not(
+    comparer: Comparer,
+) -> None:
     causes, said = comparer._causes, set()
     for name in names(comparer):
         for cause, tensor in causes.of(name):

@@ -32,7 +32,7 @@ def test_a_file_has_the_numbers_and_a_readme_with_names_and_shapes(tmp_path: Pat
     for name, x in load_file(path).items():
         np.testing.assert_array_equal(x, TENSORS[name])
         assert x.dtype == TENSORS[name].dtype
-    metadata = safe_open(path, "numpy").metadata()
+    metadata = safe_open(path, "numpy").metadata()  # type: ignore[no-untyped-call]
     assert metadata["README"] == readme(TENSORS, "m", "float64")
     assert "embeddings.LayerNorm BxLxE (1, 2, 2): embeddings, after layer norm\n" in metadata["README"]
     assert json.loads(metadata["texts"]) == ["a"]

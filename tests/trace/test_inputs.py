@@ -65,7 +65,10 @@ def test_padding_on_any_side_and_in_any_amount_is_the_same_text(small: MiniLM) -
             {"input_ids": [[2, 3]], "attention_mask": [[1]]},
             r"f: attention_mask has the shape \(1, 1\), not \(1, 2\), as input_ids",
         ),
-        ({"input_ids": [[2, 3]], "token_type_ids": [[0, 2]]}, "f: token_type_ids has 2; its numbers are 0 to 1"),
+        (
+            {"input_ids": [[2, 3]], "token_type_ids": [[0, 2]]},
+            "f: token_type_ids has 2; its numbers are 0 to 1",
+        ),
     ],
 )
 def test_other_inputs_are_refused_by_name(tensors: dict[str, Any], message: str, small: MiniLM) -> None:
@@ -80,7 +83,11 @@ def test_other_inputs_are_refused_by_name(tensors: dict[str, Any], message: str,
         ([[2, 5, 6]], 0, "the token ids of text 0 differ at token 3: nothing there, 3 ([SEP]) here"),
         ([[2, 5, 6, 3, 3]], 0, "the token ids of text 0 differ at token 4: 3 ([SEP]) there, nothing here"),
         ([[2, 5], [2, 5]], 0, "input_ids has 2 texts, not 1"),
-        ([[2, 5, 6, 3]], 1, "token_type_ids has other numbers than 0, the type of all tokens of a single text"),
+        (
+            [[2, 5, 6, 3]],
+            1,
+            "token_type_ids has other numbers than 0, the type of all tokens of a single text",
+        ),
         ([[2, 5, 6, 3]], 0, None),
     ],
 )

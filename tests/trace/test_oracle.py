@@ -76,7 +76,9 @@ def test_a_dense_module_keeps_float64(make_checkpoint: MakeCheckpoint) -> None:
     (directory / "2_Dense").mkdir()
     fields = {"in_features": 16, "out_features": 4, "bias": True}
     function = "torch.nn.modules.activation.Tanh"
-    (directory / "2_Dense" / "config.json").write_text(json.dumps({**fields, "activation_function": function}))
+    (directory / "2_Dense" / "config.json").write_text(
+        json.dumps({**fields, "activation_function": function})
+    )
     weight = np.random.default_rng(0).normal(size=(4, 16)).astype(np.float32)
     tensors = {"linear.weight": weight, "linear.bias": np.ones(4, np.float32)}
     save_file(tensors, directory / "2_Dense" / "model.safetensors")

@@ -7,7 +7,9 @@ from minilm.trace.report import comparison_text
 
 
 def test_a_difference_comes_first_and_what_was_left_aside_last() -> None:
-    one = Difference("a.b", "layer 3, attention probabilities: masked keys have weight", ("index (0,): 1 there",))
+    one = Difference(
+        "a.b", "layer 3, attention probabilities: masked keys have weight", ("index (0,): 1 there",)
+    )
     text = comparison_text(Comparison(["x", "y", "a.b"], ["m"], ["u1", "u2", "u3", "u4"], one), "f")
     assert text.splitlines() == [
         "layer 3, attention probabilities: masked keys have weight",
