@@ -46,7 +46,7 @@ def run_trace(options: argparse.Namespace) -> None:
     _check_usage(options)
     theirs = read_trace(Path(options.compare)) if options.compare else {}
     model = load_model(options)
-    inputs = _inputs(options, model, theirs)
+    inputs = _token_inputs(options, model, theirs)
     comparer = Comparer(Oracle(model), inputs, options.tolerance)
     if options.output:
         name, dtype = model.checkpoint.repo_id or model.checkpoint.directory.name, options.dtype or "float64"
@@ -76,7 +76,7 @@ def _check_usage(options: argparse.Namespace) -> None:
         raise UsageError("-o and --compare name the same file")
 
 
-def _inputs(options: argparse.Namespace, model: MiniLM, theirs: dict[str, Tensor]) -> Inputs:
+def _token_inputs(options: argparse.Namespace, model: MiniLM, theirs: dict[str, Tensor]) -> Inputs:
     """Return the token ids of the texts, with the padding that the other file has, if it has theirs."""
     other = inputs_of_file(model, theirs, options.compare) if theirs else None
     if not options.texts:
