@@ -11,11 +11,11 @@ import numpy as np
 from minilm._arrays import Float64Array
 from minilm.check.diagnosis import FLOAT32
 from minilm.check.targets.target import RefusedError, Target, TargetError
-from minilm.check.texts import of_length
+from minilm.check.texts import LENGTHS, of_length
 
 BATCH = 16  # texts per request
 NEIGHBOURS = 3  # texts that are asked for alone, and again beside a long one
-LONG_NEIGHBOUR = of_length(60)
+LONG_NEIGHBOUR = of_length(LENGTHS[0])  # one of the texts, also of the quick ones
 
 
 @dataclass

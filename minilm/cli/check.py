@@ -18,7 +18,7 @@ from minilm.check.targets.lines import FileTarget, write_texts
 from minilm.check.targets.target import Target
 from minilm.check.texts import chosen_texts
 from minilm.check.variants import Variants
-from minilm.cli.errors import Failure, UsageError, option_errors
+from minilm.cli.errors import Failure, UsageError, argument_errors, option_errors
 from minilm.cli.options import add_model_options, load_model, real_number, select
 from minilm.cli.terminal import printable, put, put_json, say
 from minilm.model import MiniLM
@@ -116,14 +116,15 @@ def open_target(options: argparse.Namespace, texts: list[str]) -> Target:
     """Return the target that an argument names."""
     name = options.target
     if is_http(name):
-        return HttpTarget(
-            name,
-            model=options.service_model,
-            api_key=options.api_key,
-            headers=options.header,
-            timeout=options.timeout,
-            say=say,
-        )
+        with argument_errors(UsageError, {"TARGET": "TARGET"}):
+            return HttpTarget(
+                name,
+                model=options.service_model,
+                api_key=options.api_key,
+                headers=options.header,
+                timeout=options.timeout,
+                say=say,
+            )
     for flag, value in (
         ("--model", options.service_model),
         ("--api-key", options.api_key),

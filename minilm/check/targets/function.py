@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from functools import reduce
 from importlib import import_module
 from pathlib import Path
@@ -25,8 +26,9 @@ class FunctionTarget:
     def embed(self, texts: Sequence[str]) -> AnyArray:
         """Call the function. What it raises counts as a refusal of these texts."""
         try:
-            answer = self.function([*texts])
-        except Exception as error:  # the function is not ours: it may raise anything
+            with redirect_stdout(sys.stderr):  # stdout is for the report
+                answer = self.function([*texts])
+        except (Exception, SystemExit) as error:  # the function is not ours: it may raise anything
             raise RefusedError(f"{self.name} raised {described(error)}") from error
         return checked_vectors(answer, len(texts), self.name)
 
@@ -37,8 +39,9 @@ def open_function(name: str) -> FunctionTarget:
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
     try:
-        function = reduce(getattr, attribute.split("."), import_module(module))
-    except Exception as error:  # a module runs code of its own when it is imported
+        with redirect_stdout(sys.stderr):
+            function = reduce(getattr, attribute.split("."), import_module(module))
+    except (Exception, SystemExit) as error:  # a module runs code of its own when it is imported
         raise TargetError(f"{name} cannot be imported: {described(error)}") from error
     if not callable(function):
         raise TargetError(

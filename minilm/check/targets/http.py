@@ -21,6 +21,7 @@ from minilm.errors import described, one_line
 MAX_REQUESTS = 300
 MAX_ANSWER_BYTES = 64 << 20
 LONGEST_WAIT = 120.0  # seconds that a service may ask to wait
+MOST_WAITS = 20  # for one answer
 BUSY = (429, 503)
 
 
@@ -29,6 +30,7 @@ class ServiceProtocol(NamedTuple):
 
     name: str
     path: str
+    ending: str  # of an address that names this route, whatever its beginning
     texts: str  # the field of the body that has them
     models: str  # where the service lists its models; "" if it has one
     vectors: Callable[[Any], Any]  # from the answer's JSON
@@ -46,9 +48,11 @@ def _of_list(answer: Any) -> list[Any]:  # noqa: ANN401 - JSON
 
 
 PROTOCOLS = (
-    ServiceProtocol("OpenAI", "/v1/embeddings", "input", "/v1/models", _of_openai),
-    ServiceProtocol("text-embeddings-inference", "/embed", "inputs", "", _of_list),
-    ServiceProtocol("Ollama", "/api/embed", "input", "/api/tags", lambda answer: answer["embeddings"]),
+    ServiceProtocol("OpenAI", "/v1/embeddings", "/embeddings", "input", "/v1/models", _of_openai),
+    ServiceProtocol("text-embeddings-inference", "/embed", "/embed", "inputs", "", _of_list),
+    ServiceProtocol(
+        "Ollama", "/api/embed", "/api/embed", "input", "/api/tags", lambda answer: answer["embeddings"]
+    ),
 )
 
 
@@ -92,13 +96,9 @@ class HttpTarget:
         say: Callable[[str], None] = lambda _: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.url, self.model, self.timeout, self._say, self._sleep = (
-            url.rstrip("/"),
-            model,
-            timeout,
-            say,
-            sleep,
-        )
+        self.url, self._query = _checked_url(url)
+        self.model, self.timeout = model, timeout
+        self._say, self._sleep = say, sleep
         self.requests = 0
         self._headers = {
             "Content-Type": "application/json",
@@ -149,10 +149,11 @@ class HttpTarget:
 
     def _address_of(self, protocol: ServiceProtocol) -> tuple[str, str]:
         """Return the address for a protocol and the service's root; "" if the user named another route."""
-        named = [other for other in PROTOCOLS if self.url.endswith(other.path)]
+        named = [other for other in PROTOCOLS if self.url.endswith(other.ending)]
         if named:
-            other = max(named, key=lambda one: len(one.path))
-            return (self.url, self.url.removesuffix(other.path)) if other is protocol else ("", "")
+            other = max(named, key=lambda one: len(one.ending))
+            root = self.url.removesuffix(other.path).removesuffix(other.ending)
+            return (self.url, root) if other is protocol else ("", "")
         root = self.url.removesuffix("/v1")
         return root + protocol.path, root
 
@@ -194,23 +195,21 @@ class HttpTarget:
             if self.requests == MAX_REQUESTS:
                 raise TargetError(f"{self.url}: {MAX_REQUESTS} requests were not enough; --quick needs fewer")
             self.requests += 1
-            answer = self._send(urllib.request.Request(address, body, self._headers))  # noqa: S310 - http only
+            answer = self._send(urllib.request.Request(address + self._query, body, self._headers))  # noqa: S310
             if answer.status not in BUSY or (answer.status == 503 and waits == 5):
                 return answer
             wait = _retry_after(answer, 2.0 ** min(waits, 6))
-            if wait > LONGEST_WAIT:
-                raise TargetError(f"{address}: HTTP {answer.status} asks to wait {wait:g} s: try again later")
+            if wait > LONGEST_WAIT or waits == MOST_WAITS:
+                asks = f"asks to wait {wait:g} s" + f" after {waits} waits" * bool(waits)
+                raise TargetError(f"{address}: HTTP {answer.status} {asks}: try again later")
             self._say(f"HTTP {answer.status}: waiting {wait:g} s, as the service asks")
             self._sleep(wait)
             waits += 1
 
     def _send(self, request: urllib.request.Request) -> Answer:
         try:
-            with self._opener.open(request, timeout=self.timeout) as response:
+            with self._opened(request) as response:
                 return Answer(response.status, response.headers, self._read(response))
-        except urllib.error.HTTPError as error:
-            with error:
-                return Answer(error.code, error.headers, self._read(error))
         except (OSError, HTTPException, ValueError) as error:
             reason = getattr(error, "reason", error)
             asked = f"{request.get_method()} {request.full_url}"
@@ -220,6 +219,12 @@ class HttpTarget:
                 ) from error
             reason = getattr(reason, "strerror", None) or described(reason) if reason else described(error)
             raise TargetError(f"{asked}: {reason}") from error
+
+    def _opened(self, request: urllib.request.Request) -> Any:  # noqa: ANN401 - a response of any status
+        try:
+            return self._opener.open(request, timeout=self.timeout)
+        except urllib.error.HTTPError as error:  # which is a response as well
+            return error
 
     def _read(self, response: IO[bytes]) -> bytes:
         """Read an answer of bounded size in bounded time, also one that comes byte by byte."""
@@ -246,6 +251,24 @@ def _retry_after(answer: Answer, default: float) -> float:
             return default
 
 
+def _checked_url(url: str) -> tuple[str, str]:
+    """Return an address without the slash at its end, and its query; refuse what cannot be asked."""
+    try:
+        parts = urlsplit(url)
+        is_complete = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        is_complete = False
+    if not is_complete or not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError(f"TARGET must be an address such as http://localhost:11434, not {url!r}")
+    if parts.username is not None:
+        raise ValueError("TARGET must have no user name or password; --header sends an Authorization")
+    if parts.fragment:
+        raise ValueError(f"TARGET must be an address without a fragment (#), not {url!r}")
+    return parts._replace(path=parts.path.rstrip("/"), query="").geturl(), f"?{parts.query}" * bool(
+        parts.query
+    )
+
+
 def is_http(target: str) -> bool:
     """Whether a target is an address of HTTP."""
-    return urlsplit(target).scheme in ("http", "https")
+    return target.lower().startswith(("http://", "https://"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,16 @@ def test_an_exception_refuses_these_texts() -> None:
 
     with pytest.raises(RefusedError, match="f raised ValueError: 2 are too many"):
         FunctionTarget("f", refuse).embed(["a", "b"])
+
+
+def test_what_a_function_prints_is_kept_from_the_report_and_its_exit_is_a_refusal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def talk(texts: list[str]) -> list[list[float]]:
+        print("loading")
+        return [[1.0]] * len(texts)
+
+    FunctionTarget("f", talk).embed(["a"])
+    assert capsys.readouterr() == ("", "loading\n")
+    with pytest.raises(RefusedError, match="f raised SystemExit: 3"):
+        FunctionTarget("f", lambda _: sys.exit(3)).embed(["a"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -91,9 +92,9 @@ def test_too_many_requests_are_waited_for_as_the_service_asks() -> None:
 def test_no_more_than_300_requests_are_sent() -> None:
     with serving(Service(two, "tei")) as service:
         target = HttpTarget(f"{service.url}/embed", sleep=lambda _: None)
-        service.first = [(429, {}, b"")] * MAX_REQUESTS
         with pytest.raises(TargetError, match="300 requests were not enough; --quick needs fewer"):
-            target.embed(["a"])
+            for _ in range(MAX_REQUESTS):
+                target.embed(["a"])
         assert len(service.requests) == MAX_REQUESTS == 300
 
 
@@ -169,3 +170,60 @@ def test_is_http() -> None:
     assert is_http("https://a/b")
     assert not is_http("ftp://a")
     assert not is_http("module:function")
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://", "TARGET must be an address such as http://localhost:11434, not 'http://'"),
+        ("http://[::1", "TARGET must be an address such as"),
+        ("http://host:x", "TARGET must be an address such as"),
+        ("http://a b", "TARGET must be an address such as"),
+        ("http://höst", "TARGET must be an address such as"),
+        ("http://user:secret@host", "TARGET must have no user name or password"),
+        ("http://host#part", "TARGET must be an address without a fragment"),
+    ],
+)
+def test_an_address_that_cannot_be_asked_is_refused(url: str, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        HttpTarget(url)
+    assert "secret" not in str(error.value)
+
+
+def test_a_route_of_any_beginning_and_a_query_are_kept() -> None:
+    class Deployment(Service):
+        def answer(self, path: str, body: Any) -> tuple[int, Any]:
+            route, _, query = path.partition("?")
+            assert query == "api-version=1"
+            return super().answer(route.replace("/deployments/a/embeddings", "/v1/embeddings"), body)
+
+    with serving(Deployment(two)) as service:
+        target = HttpTarget(f"{service.url}/deployments/a/embeddings?api-version=1")
+        assert target.embed(["ab"]).tolist() == [[2, 1]]
+        assert service.requests[-1][0] == "/deployments/a/embeddings?api-version=1"
+
+
+@pytest.mark.parametrize("fault", [TimeoutError(), ConnectionResetError(104, "Connection reset by peer")])
+def test_an_error_whose_body_does_not_come_is_one_clear_line(
+    fault: OSError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(Service(two, "tei")) as service:
+        target = HttpTarget(f"{service.url}/embed", timeout=3)
+        service.first = [(500, {}, b"")]
+
+        def fail(_: Any) -> None:
+            raise fault
+
+        monkeypatch.setattr(target, "_read", fail)
+        with pytest.raises(TargetError, match=r"POST .*/embed: (no answer within 3 s|Connection reset)"):
+            target.embed(["a"])
+
+
+def test_a_service_that_is_always_busy_is_given_up() -> None:
+    waited: list[float] = []
+    with serving(Service(two, "tei")) as service:
+        target = HttpTarget(f"{service.url}/embed", sleep=waited.append)
+        service.first = [(429, {"Retry-After": "1"}, b"")] * 30
+        with pytest.raises(TargetError, match="HTTP 429 asks to wait 1 s after 20 waits: try again later"):
+            target.embed(["a"])
+    assert waited == [1.0] * 20
