@@ -63,6 +63,7 @@ class Search:
         found = Diagnosis()
         self._accept(found, (NETWORK, TEXT))
         if not self.is_explained(found.recipe):
+            self._accept(found, (ROUNDED,))  # int8 has large errors, too, and is soon found
             for attempt in (self._pair, self._slow):
                 if self._error(found.recipe) > 0.05 and (trial := attempt(found.recipe)):
                     self._take(found, trial)

@@ -19,7 +19,7 @@ from minilm.check.recipe import NetworkRecipe, Recipe, TextRecipe
 from minilm.check.rounding import rounded
 from minilm.checkpoint.weights import load_parameters, weight_files
 from minilm.config import ModelConfig
-from minilm.fast.blas import has_small_matrix_kernels
+from minilm.fast.blas import call_with_blas_threads, has_small_matrix_kernels
 from minilm.fast.engine import Engine
 from minilm.fast.parameters import pack_parameters
 from minilm.heads import Embed
@@ -142,7 +142,8 @@ class Variants:
             return []
         embed = self._embed(network)
         if network.padding:
-            return [self._padded(network, row, embed) for row in rows]
+            # one thread: those of BLAS wait for one another, which is slow beside other programs
+            return call_with_blas_threads(1, lambda: [self._padded(network, row, embed) for row in rows])
         engine = self._engine(replace(network, pooling=None))
         longest = len(engine.parameters.position_embeddings)
         return engine.run([row[:longest] for row in rows], embed, pack_tokens=PACK_TOKENS)

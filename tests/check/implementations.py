@@ -121,6 +121,8 @@ def bert(
 
 def _onnx_folder(checkpoint: Path, folder: Path) -> Path:
     """Write the exported network, and onnxruntime's own int8 of it, where transformers.js looks."""
+    for package in ("onnx", "torch", "transformers"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
     from benchmarks.peers import ONNX_FILE, export_onnx
 
     export_onnx(checkpoint)
