@@ -9,6 +9,7 @@ import json
 import os
 import shlex
 import shutil
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -20,6 +21,7 @@ import pytest
 
 from minilm.check.targets.command import CommandTarget
 from minilm.check.targets.function import FunctionTarget
+from minilm.check.targets.http import HttpTarget
 from minilm.check.targets.target import Target
 
 Embed = Callable[[list[str]], Any]
@@ -265,6 +267,15 @@ def transformers_js(dtype: str) -> Make:
     return make
 
 
+def own_server(checkpoint: Path, _: Path) -> Target:
+    from tests.serving import Server
+
+    server = Server("--model", str(checkpoint))
+    target = HttpTarget(server.url)
+    weakref.finalize(target, server.stop)
+    return target
+
+
 TORCH = ("transformers", "torch")
 JS = frozenset({"length 512 without SEP"})
 
@@ -282,6 +293,7 @@ IMPLEMENTATIONS = {
     "CTranslate2": Implementation(ctranslate2("float32"), ("ctranslate2", "transformers"), "float32"),
     "CTranslate2, int8": Implementation(ctranslate2("int8"), ("ctranslate2", "transformers"), "int8"),
     "OpenVINO": Implementation(openvino, ("openvino",), "float32"),
+    "minilm serve": Implementation(own_server, ("minilm", "uvicorn"), "float32"),
     "transformers.js, fp32": Implementation(transformers_js("fp32"), ("transformers.js",), "float32", JS),
     "transformers.js, q8": Implementation(transformers_js("q8"), ("transformers.js",), "int8", JS),
 }
