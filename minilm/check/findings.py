@@ -159,7 +159,7 @@ class Judge:
         return Finding(step.name, step.finding, evidence, step.remedy, len(places))
 
     def _width(self) -> list[Finding]:
-        model, width = self.variants.model.get_embedding_dimension(), self.answers.width
+        model, width = self.variants.width, self.answers.width
         if width == model:
             return []
         says, evidence = (

@@ -49,6 +49,11 @@ class Variants:
         self._ids: defaultdict[TextRecipe, dict[str, list[int]]] = defaultdict(dict)
 
     @property
+    def width(self) -> int:
+        """Components of a vector."""
+        return self.model.head.width()
+
+    @property
     def longest(self) -> int:
         """Tokens that the position table has room for."""
         return self.model.config.max_position_embeddings
@@ -66,7 +71,10 @@ class Variants:
     def can(self, recipe: Recipe) -> bool:
         """Whether the recipe has a meaning for this checkpoint."""
         if recipe.network.checkpoint:
-            return self.against is not None and self.against.can(recipe.changed(checkpoint=""))
+            other = self.against
+            return (
+                other is not None and other.width == self.width and other.can(recipe.changed(checkpoint=""))
+            )
         text, network, config = recipe.text, recipe.network, self.model.config
         is_bert = self._fields["normalizer"] and self._fields["normalizer"]["type"] == "BertNormalizer"
         added = sum(map(len, self.model.pipeline.tokenizer.special_token_ids))

@@ -91,10 +91,12 @@ def run_check(options: argparse.Namespace) -> None:
             against = Variants(MiniLM(options.against, threads=model.threads, **source))
     variants = Variants(model, against)
     answers = ask(target, classes, lambda text: len(model.pipeline.tokenizer.texts([text]).input_ids[0]))
-    width = max(v.model.get_embedding_dimension() or 0 for v in (variants, against) if v)
-    if answers.width > width:
+    if answers.width > variants.width:
+        hint = f" but perhaps {options.against}: name it with --checkpoint"
+        is_against = against is not None and against.width == answers.width
         raise Failure(
-            f"{target.name}: asked for vectors of {width} components, got {answers.width}: not this model"
+            f"{target.name}: asked for vectors of {variants.width} components, got {answers.width}: "
+            f"not this model{hint * is_against}"
         )
     _report(Judge(variants, answers).run(), target.name, options)
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from minilm import MiniLM
+from minilm.check.texts import chosen_texts
 from minilm.cli.main import main
 from tests.check.services import Service, serving
+from tests.checkpoints import TINY, MakeCheckpoint, random_tensors, write_checkpoint
 from tests.cli.running import failure
 from tests.serving import Server
 
@@ -55,12 +59,18 @@ def test_minilms_own_vectors_are_the_same_model(capsys: pytest.CaptureFixture[st
     assert failure(capsys, "check", vectors)[1].startswith(f"{vectors} has 40 vectors for the 200 texts")
 
 
-def test_fail_above_is_for_ci(capsys: pytest.CaptureFixture[str], tmp_path: Path, model: MiniLM) -> None:
+def test_fail_above_is_for_ci(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, make_checkpoint: MakeCheckpoint
+) -> None:
+    small = str(make_checkpoint())
     assert main(["check", "--emit", str(tmp_path / "t.jsonl"), "--quick"]) == 0
     texts = [json.loads(line)["text"] for line in (tmp_path / "t.jsonl").read_text().splitlines()]
-    np.save(tmp_path / "v.npy", model.encode(texts, pooling="cls"))
+    np.save(tmp_path / "v.npy", MiniLM(small).encode(texts, pooling="cls"))
     capsys.readouterr()
-    assert main(["check", str(tmp_path / "v.npy"), "--quick", "--fail-above", "1e-5"]) == 1
+    assert (
+        main(["check", str(tmp_path / "v.npy"), "--quick", "--fail-above", "1e-5", "--checkpoint", small])
+        == 1
+    )
     captured = capsys.readouterr()
     assert captured.out.startswith("same model, float32, with 1 difference: takes the vector of [CLS]")
     assert "the largest error is" in captured.err
@@ -68,30 +78,35 @@ def test_fail_above_is_for_ci(capsys: pytest.CaptureFixture[str], tmp_path: Path
 
 
 def test_a_text_that_is_refused_is_a_finding_and_fails_the_limit(
-    capsys: pytest.CaptureFixture[str], model: MiniLM
+    capsys: pytest.CaptureFixture[str], make_checkpoint: MakeCheckpoint
 ) -> None:
+    small = str(make_checkpoint())
+
     class Strict(Service):
         def answer(self, path: str, body: dict[str, list[str]] | None) -> tuple[int, object]:
             if body and "" in body.get("inputs", []):
                 return 422, {"error": "`inputs` cannot be empty"}
             return super().answer(path, body)
 
-    with serving(Strict(model.encode, "tei")) as service:
-        result = report(capsys, service.url, "--quick")
-        assert main(["check", service.url, "--quick", "--fail-above", "1e-5"]) == 1
+    with serving(Strict(MiniLM(small).encode, "tei")) as service:
+        result = report(capsys, service.url, "--quick", "--checkpoint", small)
+        assert main(["check", service.url, "--quick", "--fail-above", "1e-5", "--checkpoint", small]) == 1
     assert result["refused"] == 1
     assert "refuses 1 of 1 texts of the class 'empty'" in str(result["verdict"])
     assert "1 texts were refused" in capsys.readouterr().err
 
 
-def test_a_command_in_any_language(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_in_any_language(
+    capsys: pytest.CaptureFixture[str], make_checkpoint: MakeCheckpoint
+) -> None:
+    small = str(make_checkpoint())
     code = (
         "import sys, json; from minilm import MiniLM; import warnings; warnings.simplefilter('ignore');"
-        "vectors = MiniLM().encode([json.loads(line)['text'] for line in sys.stdin]);"
+        "vectors = MiniLM(sys.argv[1]).encode([json.loads(line)['text'] for line in sys.stdin]);"
         "print('\\n'.join(json.dumps(v.tolist()) for v in vectors))"
     )
-    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}"
-    assert report(capsys, command, "--quick")["verdict"] == "same model, float32"
+    command = shlex.join([sys.executable, "-c", code, small])
+    assert report(capsys, command, "--quick", "--checkpoint", small)["verdict"] == "same model, float32"
 
 
 @pytest.mark.parametrize("path", ["/v1", "/embed"])
@@ -120,6 +135,7 @@ def test_our_own_server_is_the_same_model(path: str, capsys: pytest.CaptureFixtu
         (["a:b", "--api-key", "k"], "--api-key is for an HTTP service, which 'a:b' is not"),
         (["http://a", "--header", "no colon"], "--header must be \"Name: value\", not 'no colon'"),
         (["http://a", "--header", "A: b\r\nC: d"], '--header must be "Name: value"'),
+        (["http://[::1"], "TARGET must be an address such as http://localhost:11434, not 'http://[::1'"),
         (["http://a", "--timeout", "0"], "--timeout must be a positive number, not 0"),
     ],
 )
@@ -154,3 +170,25 @@ def test_vectors_of_another_width_are_not_this_model(capsys: pytest.CaptureFixtu
         code, said = failure(capsys, "check", service.url)
     assert code == 1
     assert said.endswith("asked for vectors of 384 components, got 768: not this model")
+
+
+def test_another_checkpoint_is_recognized_by_its_name(
+    capsys: pytest.CaptureFixture[str], make_checkpoint: MakeCheckpoint, tmp_path: Path
+) -> None:
+    one, other, wide = make_checkpoint("one"), make_checkpoint("other"), tmp_path / "wide"
+    save_file(random_tensors(TINY, seed=5), other / "model.safetensors")
+    write_checkpoint(wide, replace(TINY, hidden_size=32))
+    texts = [text for members in chosen_texts(quick=True).values() for text in members]
+    for directory in (other, wide):
+        np.save(tmp_path / f"{directory.name}.npy", MiniLM(directory).encode(texts))
+    options = ["--quick", "--checkpoint", str(one)]
+    result = report(capsys, str(tmp_path / "other.npy"), *options, "--against", str(other))
+    assert result["verdict"] == (
+        "same model, float32, with 1 difference: has the weights of the checkpoint given by --against"
+    )
+    for against in ([], ["--against", str(wide)]):
+        assert report(capsys, str(tmp_path / "other.npy"), *options, *against)["verdict"] == "not this model"
+    code, said = failure(capsys, "check", str(tmp_path / "wide.npy"), *options, "--against", str(wide))
+    assert code == 1
+    assert "asked for vectors of 16 components, got 32: not this model but perhaps" in said
+    assert said.endswith(f"{wide}: name it with --checkpoint")
