@@ -238,7 +238,7 @@ class Judge:
             if worst:
                 says = f"differs on {len(worst)} of {len(members)} texts of the class {name!r}, unexplained"
                 evidence = f"largest error {bad[worst[0]]:.1e}, on {worst[0][:40]!r}"
-                remedy = "compare the token ids of this text with `MiniLM().tokenize`"
+                remedy = "`minilm trace` with this text has its token ids and every step; compare yours"
                 findings.append(Finding(f"unexplained: {name}", says, evidence, remedy, len(worst)))
         return findings
 

@@ -32,7 +32,7 @@ def add_trace(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("texts", nargs="*", type=text_argument, metavar="TEXT", help="a text, or several for one batch")
     add("-o", "--output", metavar="FILE", help="write every intermediate to this safetensors file")
-    add("--dtype", choices=("float64", "float32"), help="of the numbers in it (default: float64)")
+    add("--dtype", choices=("float64", "float32"), help="dtype of the numbers in it (default: float64)")
     compare = "find the first tensor of this safetensors file that differs; without TEXT, on its input_ids"
     add("--compare", metavar="FILE", help=compare)
     largest = "largest difference, in relation to 1 + |x|; or float32, float16, bfloat16 (default: by dtype)"
