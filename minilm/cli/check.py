@@ -18,12 +18,15 @@ from minilm.check.targets.lines import FileTarget, write_texts
 from minilm.check.targets.target import Target
 from minilm.check.texts import chosen_texts
 from minilm.check.variants import Variants
-from minilm.cli.errors import Failure, UsageError, argument_errors, option_errors
+from minilm.cli.errors import Failure, UsageError, argument_errors, flag, option_errors
 from minilm.cli.options import add_model_options, load_model, real_number, select
 from minilm.cli.terminal import printable, put, put_json, say
 from minilm.model import MiniLM
 
+TIMEOUT = 60.0  # seconds
 TARGETS = "an http(s) address, module:function, a command, or a file of vectors (.npy or .jsonl)"
+
+FOR_HTTP = ("service_model", "api_key", "header")
 
 _FUNCTION = re.compile(r"[^\W\d]\w*(\.\w+)*:[^\W\d]\w*(\.\w+)*")
 
@@ -40,6 +43,20 @@ def header(argument: str) -> tuple[str, str]:
     return name, value.strip()
 
 
+def key(argument: str) -> str:
+    """Return a key that can be sent in a header, for argparse's ``type``; no message shows it."""
+    if not argument or not argument.isascii() or not argument.isprintable():
+        raise argparse.ArgumentTypeError("must be printable ASCII")
+    return argument
+
+
+def refuse(options: argparse.Namespace, what: str, *names: str) -> None:
+    """Raise a UsageError for an option that has no meaning together with ``what``."""
+    for name in names:
+        if getattr(options, name):
+            raise UsageError(f"{flag(name.removeprefix('service_'))} has no meaning for {what}")
+
+
 def add_check(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``minilm check``."""
     add = parser.add_argument
@@ -51,7 +68,7 @@ def add_check(parser: argparse.ArgumentParser) -> None:
     add("--fail-above", type=real_number, metavar="ERROR", help=limit)
     add("--against", metavar="CHECKPOINT", help="another checkpoint that may explain the vectors")
     add("--model", dest="service_model", metavar="NAME", help="the model to ask the service for")
-    add("--api-key", metavar="KEY", help="sent as Authorization: Bearer KEY")
+    add("--api-key", type=key, metavar="KEY", help="sent as Authorization: Bearer KEY")
     add(
         "--header",
         action="append",
@@ -63,9 +80,8 @@ def add_check(parser: argparse.ArgumentParser) -> None:
     add(
         "--timeout",
         type=real_number,
-        default=60.0,
         metavar="S",
-        help="time for an answer (default: %(default)g)",
+        help=f"time for an answer (default: {TIMEOUT:g})",
     )
     add_model_options(parser, flag="--checkpoint")
 
@@ -77,6 +93,7 @@ def run_check(options: argparse.Namespace) -> None:
     if options.emit is not None:
         if options.target is not None:
             raise UsageError("--emit takes no TARGET: check the file of vectors afterwards")
+        refuse(options, "--emit", "json", "fail_above", "against", "timeout", *FOR_HTTP)
         write_texts(Path(options.emit), texts)
         put(f"{options.emit}: {len(texts)} texts; make one vector per line, in this order, and check them")
         return
@@ -117,31 +134,32 @@ def _report(check: Check, target: str, options: argparse.Namespace) -> None:
 def open_target(options: argparse.Namespace, texts: list[str]) -> Target:
     """Return the target that an argument names."""
     name = options.target
+    timeout = options.timeout or TIMEOUT
     if is_http(name):
+        sent = [header_name.lower() for header_name, _ in options.header]
+        sent += ["authorization"] * (options.api_key is not None)
+        if len({*sent}) < len(sent):
+            raise UsageError("--header and --api-key must give each header once")
         with argument_errors(UsageError, {"TARGET": "TARGET"}):
             return HttpTarget(
                 name,
                 model=options.service_model,
                 api_key=options.api_key,
                 headers=options.header,
-                timeout=options.timeout,
+                timeout=timeout,
                 say=say,
             )
-    for flag, value in (
-        ("--model", options.service_model),
-        ("--api-key", options.api_key),
-        ("--header", options.header),
-    ):
-        if value:
-            raise UsageError(f"{flag} is for an HTTP service, which {name!r} is not")
+    refuse(options, f"{name!r}, which is no HTTP service", *FOR_HTTP)
     if Path(name).suffix in (".npy", ".jsonl", ".json", ".ndjson") and Path(name).is_file():
+        refuse(options, "a file", "timeout")
         return FileTarget(Path(name), texts)
     if _FUNCTION.fullmatch(name):
+        refuse(options, "a function", "timeout")
         return open_function(name)
     try:
         words = shlex.split(name)
     except ValueError as error:
         raise UsageError(f"TARGET {name!r} is no command: {error}") from error
     if words and shutil.which(words[0]):
-        return CommandTarget(name, options.timeout)
+        return CommandTarget(name, timeout)
     raise UsageError(f"TARGET must be {TARGETS}, not {name!r}")

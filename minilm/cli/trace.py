@@ -63,6 +63,8 @@ def _check_usage(options: argparse.Namespace) -> None:
         raise UsageError("name a file: -o FILE writes a trace, --compare FILE compares one")
     if not options.texts and not options.compare:
         raise UsageError("TEXT is missing")
+    if options.max_seq_length and not options.texts:
+        raise UsageError("--max-seq-length is for TEXT; the token ids of a file are taken as they are")
     if options.dtype and not options.output:
         raise UsageError("--dtype is for -o")
     for flag, value in (("--tolerance", options.tolerance), ("--partial", options.partial)):

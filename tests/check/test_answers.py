@@ -10,6 +10,7 @@ import pytest
 from minilm._arrays import AnyArray
 from minilm.check.answers import BATCH, NEIGHBOURS, ask
 from minilm.check.targets.target import RefusedError, TargetError
+from minilm.check.texts import chosen_texts
 
 CLASSES = {"plain": [f"{n:03}" for n in range(40)], "empty": [""]}
 
@@ -70,3 +71,12 @@ def test_vectors_of_several_lengths_are_refused() -> None:
 
     with pytest.raises(TargetError, match="asked for vectors of one length, got 2 for"):
         ask(Uneven(), CLASSES, len)
+
+
+def test_only_the_40_texts_are_sent_with_quick() -> None:
+    target, classes = Recorder(), chosen_texts(quick=True)
+    ask(target, classes, len)
+    texts = {text for members in classes.values() for text in members}
+    assert {text for call in target.calls for text in call} == texts
+    assert len(texts) == 40
+    assert "hello world" in texts  # which finds the protocol

@@ -127,6 +127,7 @@ def test_texts_are_cut_as_the_model_says_and_the_user_is_told(
         (["a"], "name a file: -o FILE writes a trace, --compare FILE compares one"),
         (["-o", "x"], "TEXT is missing"),
         (["a", "--compare", "x", "--dtype", "float32"], "--dtype is for -o"),
+        (["--compare", "x", "--max-seq-length", "9"], "--max-seq-length is for TEXT"),
         (["a", "-o", "x", "--tolerance", "1"], "--tolerance is for --compare"),
         (["a", "-o", "x", "--partial"], "--partial is for --compare"),
         (["a", "-o", "x", "--compare", "./x"], "-o and --compare name the same file"),
