@@ -134,4 +134,5 @@ def test_what_a_checkpoint_cannot_do_is_left_out(variants: Variants, make_checkp
             changes == {"lowercase": False} and small.can(recipe),
         )
     assert not variants.can(Recipe().changed(checkpoint="against"))
-    assert Variants(variants.model, small).can(Recipe().changed(checkpoint="against"))
+    assert Variants(variants.model, variants).can(Recipe().changed(checkpoint="against"))
+    assert not Variants(variants.model, small).can(Recipe().changed(checkpoint="against"))  # other widths
