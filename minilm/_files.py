@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -23,6 +24,24 @@ def atomic_write(path: Path, temporary: Path | None = None) -> Iterator[BinaryIO
         yield file
         sync(file)
     rename_durably(temporary, path)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that a user names, as :func:`atomic_write` does; an OSError names ``path``.
+
+    A link is followed. A directory or a device is refused: a rename would replace /dev/null by a file.
+    """
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, "not a file that can be written", str(path))
+    temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    try:
+        with atomic_write(target, temporary) as file:
+            file.write(data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def rename_durably(temporary: Path, path: Path) -> None:

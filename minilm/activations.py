@@ -53,7 +53,7 @@ def identity(x: FloatArray) -> FloatArray:
 @no_float_errors
 def erf(x: FloatArray) -> FloatArray:
     """The error function by math.erf, accurate to the last bits of float64, and slow; numpy has none."""
-    return np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype)
+    return np.fromiter(map(math.erf, x.flat), np.float64, x.size).reshape(x.shape).astype(x.dtype)
 
 
 ACTIVATIONS: dict[str, Activation] = {

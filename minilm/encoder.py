@@ -28,7 +28,7 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -38,10 +38,15 @@ from minilm.activations import activation_function
 from minilm.config import ModelConfig
 
 Parameters = Mapping[str, FloatArray]  # name in the checkpoint's file -> array; linear weights are (in, out)
+Record = Callable[[str, FloatArray], object]  # is called with every intermediate, by its name in transformers
+
+
+def ignore(name: str, x: FloatArray) -> None:
+    """Record nothing."""
 
 
 class EncoderOutput(NamedTuple):
-    """Every intermediate of one pass."""
+    """What one pass leaves between the layers."""
 
     last_hidden_state: FloatArray  # (B, L, E)
     hidden_states: tuple[FloatArray, ...]  # (B, L, E) each: the embeddings, then every layer's output
@@ -58,6 +63,7 @@ def encode(
     config: ModelConfig,
     *,
     token_type_ids: IntArray | None = None,
+    record: Record = ignore,
 ) -> FloatArray:
     """The last hidden state: one vector per token, the output of the last layer, shape (B, L, E).
 
@@ -73,15 +79,20 @@ def encode(
         The shape of the encoder.
     token_type_ids : ndarray of int, shape (B, L), optional
         Sentence A or B of a pair; all 0 by default.
+    record : callable, optional
+        Is called with the name and the array of each intermediate, in the order of computation. A name is
+        that of the module in transformers' BertModel whose output it is, or of the variable in its code.
 
     Raises
     ------
     ValueError
         If an id lies outside its embedding table or the sequences are longer than the position table.
     """
-    hidden_states = embed(input_ids, parameters, config, token_type_ids=token_type_ids)  # (B, L, E)
-    for i in range(config.num_hidden_layers):
-        hidden_states, _ = encoder_layer(hidden_states, attention_mask, parameters, config, layer=i)
+    hidden_states = embed(input_ids, parameters, config, token_type_ids=token_type_ids, record=record)
+    for i in range(config.num_hidden_layers):  # hidden_states stay (B, L, E)
+        hidden_states, _ = encoder_layer(
+            hidden_states, attention_mask, parameters, config, layer=i, record=record
+        )
     return hidden_states
 
 
@@ -111,6 +122,7 @@ def embed(
     config: ModelConfig,
     *,
     token_type_ids: IntArray | None = None,
+    record: Record = ignore,
 ) -> FloatArray:
     """Embeddings, the input of the first layer, shape (B, L, E): three learned vectors, added and normalized.
 
@@ -119,19 +131,22 @@ def embed(
     """
     if token_type_ids is None:
         token_type_ids = np.zeros_like(input_ids)  # (B, L)
-    position_ids = np.arange(input_ids.shape[1])  # (L,)
+    position_ids = np.arange(input_ids.shape[1])[None]  # (1, L)
     embeddings = (
-        _look_up(parameters["embeddings.word_embeddings.weight"], input_ids, "input_ids")  # (B, L, E)
-        + _look_up(parameters["embeddings.token_type_embeddings.weight"], token_type_ids, "token_type_ids")
-        + _look_up(parameters["embeddings.position_embeddings.weight"], position_ids, "positions")  # (L, E)
+        _look_up("word", input_ids, parameters, record)  # (B, L, E)
+        + _look_up("token_type", token_type_ids, parameters, record)  # (B, L, E)
+        + _look_up("position", position_ids, parameters, record)  # (1, L, E)
     )
-    return layer_norm(embeddings, parameters, "embeddings.LayerNorm", config.layer_norm_eps)
+    return layer_norm(embeddings, parameters, "embeddings.LayerNorm", config.layer_norm_eps, record)
 
 
-def _look_up(table: FloatArray, ids: IntArray, name: str) -> FloatArray:
+def _look_up(kind: str, ids: IntArray, parameters: Parameters, record: Record) -> FloatArray:
+    table = parameters[f"embeddings.{kind}_embeddings.weight"]
     # numpy would read a negative id as a row counted from the end
     if ids.size and (ids.min() < 0 or ids.max() >= len(table)):
+        name = {"word": "input_ids", "token_type": "token_type_ids", "position": "positions"}[kind]
         raise ValueError(f"{name} must lie in 0 to {len(table) - 1}, not {ids.min()} to {ids.max()}")
+    record(f"embeddings.{kind}_embeddings", table[ids])
     return table[ids]
 
 
@@ -143,6 +158,7 @@ def encoder_layer(
     config: ModelConfig,
     *,
     layer: int,
+    record: Record = ignore,
 ) -> tuple[FloatArray, FloatArray]:
     """Output (B, L, E) and attention probabilities (B, H, L, L) of one layer: [1]_, figure 1, box by box.
 
@@ -151,16 +167,20 @@ def encoder_layer(
     """
     name, eps = f"encoder.layer.{layer}", config.layer_norm_eps
     # Multi-Head Attention: tokens attend to one another, and W^O (section 3.2.2) mixes the heads' results
-    context, attention_probs = self_attention(hidden_states, attention_mask, parameters, config, layer=layer)
-    attention_output = linear(context, parameters, f"{name}.attention.output.dense")  # (B, L, E)
+    context, attention_probs = self_attention(
+        hidden_states, attention_mask, parameters, config, layer=layer, record=record
+    )
+    attention_output = linear(context, parameters, f"{name}.attention.output.dense", record)  # (B, L, E)
     hidden_states = layer_norm(
-        hidden_states + attention_output, parameters, f"{name}.attention.output.LayerNorm", eps
+        hidden_states + attention_output, parameters, f"{name}.attention.output.LayerNorm", eps, record
     )
     # Feed Forward, for each token alone. Equation 2, with GELU instead of ReLU ([3]_; [2]_, appendix A.2)
     activation = activation_function(config.hidden_act)
-    intermediate = activation(linear(hidden_states, parameters, f"{name}.intermediate.dense"))  # (B, L, I)
-    output = linear(intermediate, parameters, f"{name}.output.dense")  # (B, L, E)
-    return layer_norm(hidden_states + output, parameters, f"{name}.output.LayerNorm", eps), attention_probs
+    intermediate = activation(linear(hidden_states, parameters, f"{name}.intermediate.dense", record))
+    record(f"{name}.intermediate.intermediate_act_fn", intermediate)  # (B, L, I)
+    output = linear(intermediate, parameters, f"{name}.output.dense", record)  # (B, L, E)
+    hidden_states = layer_norm(hidden_states + output, parameters, f"{name}.output.LayerNorm", eps, record)
+    return hidden_states, attention_probs
 
 
 @no_float_errors
@@ -171,6 +191,7 @@ def self_attention(
     config: ModelConfig,
     *,
     layer: int,
+    record: Record = ignore,
 ) -> tuple[FloatArray, FloatArray]:
     """Context vectors of all heads side by side (B, L, E), and attention probabilities (B, H, L, L).
 
@@ -179,17 +200,21 @@ def self_attention(
     3.2.2.
     """
     name, heads = f"encoder.layer.{layer}.attention.self", config.num_attention_heads
-    q = _split_heads(linear(hidden_states, parameters, f"{name}.query"), heads)  # (B, H, L, D)
-    k = _split_heads(linear(hidden_states, parameters, f"{name}.key"), heads)  # (B, H, L, D)
-    v = _split_heads(linear(hidden_states, parameters, f"{name}.value"), heads)  # (B, H, L, D)
+    q = _split_heads(linear(hidden_states, parameters, f"{name}.query", record), heads)  # (B, H, L, D)
+    k = _split_heads(linear(hidden_states, parameters, f"{name}.key", record), heads)  # (B, H, L, D)
+    v = _split_heads(linear(hidden_states, parameters, f"{name}.value", record), heads)  # (B, H, L, D)
     # a sum of D products grows like sqrt(D), and the softmax of large scores is almost 0 or 1 (3.2.1)
     scores = q @ k.swapaxes(-1, -2) / math.sqrt(config.head_size)  # (B, H, L, L): query by key
+    record(f"{name}.attention_scores", scores)
     # no query sees the padding; with -inf, a text of nothing but padding would become NaN
     is_token = attention_mask[:, None, None, :] != 0  # (B, 1, 1, L): of the keys
     scores = np.where(is_token, scores, np.finfo(scores.dtype).min)  # (B, H, L, L)
     attention_probs = softmax(scores)  # (B, H, L, L)
+    record(f"{name}.attention_probs", attention_probs)
     context = attention_probs @ v  # (B, H, L, D)
-    return context.swapaxes(1, 2).reshape(hidden_states.shape), attention_probs  # (B, L, H, D) -> (B, L, E)
+    context = context.swapaxes(1, 2).reshape(hidden_states.shape)  # (B, L, H, D) -> (B, L, E)
+    record(f"{name}.context_layer", context)
+    return context, attention_probs
 
 
 def _split_heads(x: FloatArray, heads: int) -> FloatArray:
@@ -198,9 +223,11 @@ def _split_heads(x: FloatArray, heads: int) -> FloatArray:
 
 
 @no_float_errors
-def linear(x: FloatArray, parameters: Parameters, name: str) -> FloatArray:
+def linear(x: FloatArray, parameters: Parameters, name: str, record: Record = ignore) -> FloatArray:
     """``x W + b``: shape (..., in) to (..., out)."""
-    return x @ parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
+    y = x @ parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
+    record(name, y)
+    return y
 
 
 @no_float_errors
@@ -215,9 +242,14 @@ def softmax(x: FloatArray) -> FloatArray:
 
 
 @no_float_errors
-def layer_norm(x: FloatArray, parameters: Parameters, name: str, eps: float) -> FloatArray:
+def layer_norm(
+    x: FloatArray, parameters: Parameters, name: str, eps: float, record: Record = ignore
+) -> FloatArray:
     """Each vector at mean 0 and variance 1, scaled and shifted; eps avoids 0 / 0. [4]_, equations 3 and 4."""
+    record(f"{name}.input", x)
     centered = x - x.mean(axis=-1, keepdims=True)
     variance = np.mean(centered * centered, axis=-1, keepdims=True)  # (..., 1)
     normalized = centered / np.sqrt(variance + eps)
-    return normalized * parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
+    y = normalized * parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
+    record(name, y)
+    return y

@@ -55,7 +55,7 @@ class Dense(NamedTuple):
     def __call__(self, embeddings: Float32Array) -> Float32Array:
         """Embeddings (N, in) to (N, out)."""
         with np.errstate(all="ignore"):  # a result that is not finite is an error below
-            result = np.asarray(self.activation(embeddings @ self.weight + self.bias), np.float32)
+            result = np.asarray(self.activation(embeddings @ self.weight + self.bias), embeddings.dtype)
         if not np.isfinite(result).all():
             raise CheckpointError(f"{self.path} is damaged: its weights are finite, but its output is not")
         return result

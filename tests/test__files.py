@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from minilm._files import atomic_write, errors_named, json_bytes, rename_durably, sync, write_json
+from minilm._files import (
+    atomic_write,
+    errors_named,
+    json_bytes,
+    rename_durably,
+    sync,
+    write_json,
+    write_whole,
+)
 from minilm.errors import CheckpointError, CorpusError, described
 
 
@@ -127,3 +135,20 @@ def test_the_caller_says_which_exceptions_are_about_the_file() -> None:
         errors_named(CorpusError, "x", catch=OSError, when=lambda error: "damaged" in str(error)),
     ):
         raise OSError("damaged page")
+
+
+def test_a_file_of_the_user_is_written_whole_through_a_link_and_over_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("real")
+    write_whole(tmp_path / "link", b"new")
+    assert (tmp_path / "real").read_bytes() == b"new"
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["link", "real"]
+    for path, message in (
+        (tmp_path, "not a file"),
+        (Path(os.devnull), "not a file"),
+        (tmp_path / "a/b", "No such"),
+    ):
+        with pytest.raises(OSError, match=message) as caught:
+            write_whole(path, b"")
+        assert caught.value.filename == str(path)

@@ -92,6 +92,30 @@ def test_every_intermediate_is_returned_and_consistent() -> None:
         assert (probs[1, :, :, 4:] == 0).all()  # no token attends to padding
 
 
+def test_what_is_recorded_leads_from_the_ids_to_the_output_and_changes_nothing() -> None:
+    parameters, ids = random_parameters(TINY, seed=3), random_ids(TINY, (2, 6), seed=4)
+    mask = np.array([[1] * 6, [1] * 4 + [0] * 2])
+    found: dict[str, np.ndarray] = {}
+    output = encoder.encode(ids, mask, parameters, TINY, record=found.__setitem__)
+    np.testing.assert_array_equal(output, encoder.encode(ids, mask, parameters, TINY))
+    np.testing.assert_array_equal(output, [*found.values()][-1])
+    assert found["embeddings.position_embeddings"].shape == (1, 6, 16)
+    assert len(found) == 5 + 14 * TINY.num_hidden_layers
+    for name, x in found.items():
+        if name.endswith("LayerNorm"):
+            again = encoder.layer_norm(found[f"{name}.input"], parameters, name, TINY.layer_norm_eps)
+            np.testing.assert_array_equal(x, again)
+    name = "encoder.layer.1"
+    act = found[f"{name}.intermediate.intermediate_act_fn"]
+    np.testing.assert_array_equal(act, activations.gelu(found[f"{name}.intermediate.dense"]))
+    np.testing.assert_array_equal(
+        encoder.linear(act, parameters, f"{name}.output.dense"), found[f"{name}.output.dense"]
+    )
+    scores, probs = (found[f"{name}.attention.self.attention_{part}"] for part in ("scores", "probs"))
+    np.testing.assert_allclose(probs[0], encoder.softmax(scores[0]), rtol=1e-14)
+    assert (scores[1, :, :, 4:] > -1e3).all()  # before the mask
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_dtype_is_that_of_the_parameters(dtype: type) -> None:
     ids = random_ids(TINY, (1, 4), seed=5)

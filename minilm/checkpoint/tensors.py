@@ -58,9 +58,7 @@ class TensorFile(Mapping[str, FloatArray]):
     ) -> None:
         self._path, self._dtype, self._expected = paths[0], dtype, dict(expected)
         self._linear, self._nonzero = frozenset(linear), frozenset(nonzero)
-        places = {
-            name: path for path in paths for name in _tensor_names(path)
-        }  # of the last part that has it
+        places = {name: path for path in paths for name in tensor_names(path)}  # of the last part that has it
         renamed = rename(places) if rename else dict(zip(places, places, strict=True))
         self._names: dict[str, tuple[Path, str]] = {}  # name to file and name in the file
         for in_file, path in places.items():
@@ -126,7 +124,7 @@ class TensorFile(Mapping[str, FloatArray]):
             raise CheckpointError(f"{self._path} does not fit into memory") from error
 
 
-def _tensor_names(path: Path) -> list[str]:
+def tensor_names(path: Path) -> list[str]:
     """The names in a safetensors header: 8 bytes with its length, then JSON."""
     check_regular(path)
     try:
@@ -203,7 +201,7 @@ def _readable(name: str) -> str:
 
 
 def _read_bfloat16(path: Path, names: Mapping[str, str]) -> Iterator[tuple[str, Float32Array]]:
-    """Tensors of a dtype that numpy lacks: a bfloat16 is the upper half of a float32.
+    """Tensors in bfloat16.
 
     ``names`` maps the names in the file to those of the result.
     """
@@ -211,5 +209,10 @@ def _read_bfloat16(path: Path, names: Mapping[str, str]) -> Iterator[tuple[str, 
         return
     for name, tensor in deserialize(path.read_bytes()):  # type: ignore[no-untyped-call]
         if name in names:
-            upper_half = np.frombuffer(tensor["data"], dtype="<u2").astype(np.uint32)
-            yield names[name], (upper_half << 16).view(np.float32).reshape(tensor["shape"])
+            yield names[name], from_bfloat16(tensor["data"]).reshape(tensor["shape"])
+
+
+def from_bfloat16(data: bytes) -> Float32Array:
+    """Return numbers of a dtype that numpy lacks: a bfloat16 is the upper half of a float32."""
+    upper_half = np.frombuffer(data, dtype="<u2").astype(np.uint32)
+    return (upper_half << 16).view(np.float32)

@@ -25,6 +25,8 @@ COMMANDS = {
     "search": "the nearest rows of what encode wrote",
     "download": "fetch a model and check its files",
     "serve": "the page and the HTTP service",
+    "check": "whether another deployment is this model, and what differs",
+    "trace": "every intermediate of texts, and where another implementation first differs",
     "info": "versions, weights, and what numpy runs on",
 }
 

@@ -56,21 +56,21 @@ def true_or_false(argument: str) -> bool:
 real_number = option_type(float, lambda value: 0 < value < float("inf"), "be a positive number")
 
 
-def add_source_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Add the options that say where a checkpoint comes from; return their group."""
+def add_source_options(parser: argparse.ArgumentParser, *, flag: str = "--model") -> argparse._ArgumentGroup:
+    """Add the options that say where a checkpoint comes from; return their group. ``flag`` names it."""
     group = parser.add_argument_group("model")
     add = group.add_argument
     model = "a directory or a name on the Hugging Face Hub (default: %(default)s)"
-    add("--model", default=DEFAULT_MODEL, help=model)
+    add(flag, dest="model", metavar="MODEL", default=DEFAULT_MODEL, help=model)
     add("--revision", help="a branch, tag or commit on the Hub")
     add("--cache-folder", metavar="DIR", help="use this Hugging Face cache, not your own")
     add("--local-files-only", action="store_true", help="never use the network")
     return group
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options for loading a model."""
-    add = add_source_options(parser).add_argument
+def add_model_options(parser: argparse.ArgumentParser, *, flag: str = "--model") -> None:
+    """Add the options for loading a model, which ``flag`` names."""
+    add = add_source_options(parser, flag=flag).add_argument
     limit = "cut each text after N tokens (default: 256; at most 512)"
     add("--max-seq-length", type=whole_number, metavar="N", help=limit)
 

@@ -1,0 +1,1 @@
+"""The other implementation: an HTTP service, a Python function, a command, or a file of its vectors."""

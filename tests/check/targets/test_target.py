@@ -1,0 +1,42 @@
+"""What counts as vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minilm.check.targets.target import RefusedError, TargetError, checked_vectors
+
+
+@pytest.mark.parametrize(
+    "answer", [[[1, 2], [3, 4]], np.array([[1, 2], [3, 4]], np.float16), ((1, 2), (3, 4))]
+)
+def test_lists_and_arrays_are_vectors(answer: Any) -> None:
+    vectors = checked_vectors(answer, 2, "f")
+    assert vectors.dtype == np.float64
+    assert vectors.tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (None, "f: asked for 2 vectors, got None"),
+        (3, "f: asked for 2 vectors, got 3"),
+        ([[1, 2]], "f: asked for 2 vectors, got 1"),
+        ([[], []], r"got arrays of the shapes \(0,\)"),
+        ([1.0, 2.0], r"of one length, got arrays of the shapes \(\)"),
+        ([["x"], ["y"]], r"asked for 2 vectors, got \[\['x'\], \['y'\]\]"),
+        ([{"a": 1}, {"a": 2}], "asked for 2 vectors, got"),
+    ],
+)
+def test_anything_else_is_an_error_that_says_what_came(answer: Any, message: str) -> None:
+    with pytest.raises(TargetError, match=message):
+        checked_vectors(answer, 2, "f")
+
+
+@pytest.mark.parametrize(("value", "shown"), [(float("nan"), "NaN"), (float("inf"), "inf"), (None, "NaN")])
+def test_a_component_that_is_no_number_refuses_the_text(value: object, shown: str) -> None:
+    with pytest.raises(RefusedError, match=f"got {shown} in component 1 of vector 1"):
+        checked_vectors([[1, 2], [1, value]], 2, "f")

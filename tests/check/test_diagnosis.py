@@ -1,0 +1,56 @@
+"""Which hypotheses are found: on seeded faults, singly and in pairs, and none on what is right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minilm.check.diagnosis import Search
+from minilm.check.recipe import Recipe
+from minilm.check.texts import chosen_texts
+from minilm.check.variants import Variants
+from tests.check.faults import FAULTS, Changes
+
+TEXTS = [text for members in chosen_texts(quick=True).values() for text in members]
+PLAIN = len(chosen_texts(quick=True)["plain"])
+
+
+def names(variants: Variants, vectors: Any) -> set[str]:
+    found = Search(variants, TEXTS, vectors, PLAIN).run()
+    return {step.name for step in found.steps} | ({found.rounding} if found.rounding else set())
+
+
+@pytest.mark.parametrize(("changes", "expected"), FAULTS.values(), ids=FAULTS)
+def test_a_seeded_fault_is_named_and_nothing_else(
+    changes: Changes, expected: set[str], variants: Variants
+) -> None:
+    assert names(variants, variants.vectors(Recipe().changed(**changes), TEXTS)) == expected
+
+
+def test_nothing_is_found_in_right_vectors_nor_in_the_noise_of_float32(variants: Variants) -> None:
+    right = variants.model.encode([text for text in TEXTS if len(text) < 200])
+    vectors = variants.vectors(Recipe(), TEXTS)
+    assert right.shape[1] == vectors.shape[1]
+    assert names(variants, vectors) == set()
+    noise = np.random.default_rng(0).normal(0, 3e-7, vectors.shape)
+    assert names(variants, vectors + noise) == set()
+
+
+def test_noise_as_large_as_int8s_is_taken_for_no_hypothesis(variants: Variants) -> None:
+    vectors = variants.vectors(Recipe(), TEXTS)
+    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert names(variants, vectors + np.random.default_rng(1).normal(0, 3e-3, vectors.shape)) == set()
+
+
+def test_a_small_fault_is_found_below_larger_noise(variants: Variants) -> None:
+    vectors = variants.vectors(Recipe().changed(hidden_act="gelu_new"), TEXTS)
+    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    # tanh changes a component by 5e-5 (root mean square), and this noise by four times as much
+    assert names(variants, vectors + np.random.default_rng(2).normal(0, 2e-4, vectors.shape)) == {"gelu tanh"}
+
+
+def test_vectors_of_another_model_are_explained_by_nothing(variants: Variants) -> None:
+    other = np.random.default_rng(3).normal(size=(len(TEXTS), 384))
+    assert names(variants, other) == set()
