@@ -90,7 +90,7 @@ def test_bytes_that_a_codec_does_not_know_are_a_problem_of_their_row(tmp_path: P
     rows = list(Corpus([str(source)], dialect=Dialect(encoding="ascii")))
     assert [(row.text, row.problem) for row in rows] == [("a", None), (None, "not ascii"), ("b", None)]
     source.write_bytes(b"\xff\xfea\x00\n\x00\x00\xd8b\x00")  # half a pair of UTF-16
-    with pytest.raises(CorpusError, match=r"in\.txt: not utf-16: "):
+    with pytest.raises(CorpusError, match=r"in\.txt: not utf-16 \(see --encoding\): "):
         list(Corpus([str(source)], dialect=Dialect(encoding="utf-16")))
 
 
