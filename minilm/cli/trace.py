@@ -52,8 +52,9 @@ def run_trace(options: argparse.Namespace) -> None:
         name, dtype = model.checkpoint.repo_id or model.checkpoint.directory.name, options.dtype or "float64"
         output = Path(options.output)
         write_trace(output, comparer.ours, checkpoint=name, texts=options.texts, dtype=dtype)
-        texts, tokens = inputs.input_ids.shape
-        put(f"{options.output}: {len(comparer.ours)} tensors of {texts} texts with up to {tokens} tokens")
+        rows, tokens = inputs.input_ids.shape
+        texts = "1 text" if rows == 1 else f"{rows} texts"
+        put(f"{options.output}: {len(comparer.ours)} tensors of {texts} with up to {tokens} tokens")
     if options.compare:
         _compare(options, comparer, theirs)
 

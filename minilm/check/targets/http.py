@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
@@ -207,18 +210,27 @@ class HttpTarget:
             waits += 1
 
     def _send(self, request: urllib.request.Request) -> Answer:
+        """Return the answer; one that comes byte by byte, its headers too, has no more time than others."""
+        future: Future[Answer] = Future()
+        threading.Thread(target=self._send_for, args=(future, request), daemon=True).start()
         try:
-            with self._opened(request) as response:
-                return Answer(response.status, response.headers, self._read(response))
-        except (OSError, HTTPException, ValueError) as error:
+            return future.result(self.timeout)
+        except (OSError, HTTPException, ValueError, FutureTimeoutError) as error:
             reason = getattr(error, "reason", error)
             asked = f"{request.get_method()} {request.full_url}"
-            if isinstance(reason, TimeoutError | socket.timeout):
+            if isinstance(reason, TimeoutError | socket.timeout | FutureTimeoutError):
                 raise TargetError(
                     f"{asked}: no answer within {self.timeout:g} s; --timeout waits longer"
                 ) from error
             reason = getattr(reason, "strerror", None) or described(reason) if reason else described(error)
             raise TargetError(f"{asked}: {reason}") from error
+
+    def _send_for(self, future: Future[Answer], request: urllib.request.Request) -> None:
+        try:
+            with self._opened(request) as response:
+                future.set_result(Answer(response.status, response.headers, self._read(response)))
+        except Exception as error:  # raised where the answer is waited for
+            future.set_exception(error)
 
     def _opened(self, request: urllib.request.Request) -> Any:  # noqa: ANN401 - a response of any status
         try:
@@ -227,15 +239,13 @@ class HttpTarget:
             return error
 
     def _read(self, response: IO[bytes]) -> bytes:
-        """Read an answer of bounded size in bounded time, also one that comes byte by byte."""
-        deadline, parts, size = time.monotonic() + self.timeout, [], 0
+        """Read an answer of bounded size."""
+        parts, size = [], 0
         while part := response.read1(1 << 16):  # type: ignore[attr-defined] # of HTTPResponse
             parts.append(part)
             size += len(part)
             if size > MAX_ANSWER_BYTES:
                 raise TargetError(f"{self.url} answers more than {MAX_ANSWER_BYTES >> 20} MiB")
-            if time.monotonic() > deadline:
-                raise TimeoutError
         return b"".join(parts)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import threading
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -155,6 +158,29 @@ def test_a_service_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(target._opener, "open", never)
         with pytest.raises(TargetError, match=r"POST .*/embed: no answer within 3 s; --timeout waits longer"):
             target.embed(["a"])
+
+
+@pytest.mark.parametrize("begin", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_an_answer_that_comes_byte_by_byte_is_given_up(begin: bytes) -> None:
+    """Each byte comes in time, and the answer never ends."""
+    done = threading.Event()
+
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(begin)
+            while not done.wait(0.05):
+                connection.sendall(b"a")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        try:
+            with pytest.raises(TargetError, match=r"POST .*/embed: no answer within 1 s; --timeout waits"):
+                HttpTarget(f"http://127.0.0.1:{listener.getsockname()[1]}/embed", timeout=1)
+        finally:
+            done.set()
+            thread.join()
 
 
 def test_only_our_texts_are_sent() -> None:
