@@ -40,6 +40,7 @@ class Protocol(HttpToolsProtocol):
         self._unread_bytes = 0
         self._answered: RequestResponseCycle | None = None  # uvicorn knows only the last one that arrived
         self._due = 0  # requests that are not answered yet
+        self._fault: RequestError | None = None  # why a head was refused that httptools takes
         self._refusal: RequestError | None = None  # the connection's last answer
         # "head" limits a head, or the wait for the next request; "unread" limits an answer
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -66,7 +67,7 @@ class Protocol(HttpToolsProtocol):
         try:
             self._parse(data)
         except httptools.HttpParserError as error:
-            self._refuse(_refusal_of(error, self.parser.get_method()))
+            self._refuse(self._fault or _refusal_of(error, self.parser.get_method()))
             return
         if not self._is_in_head:
             return
@@ -106,13 +107,16 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The rest is the body."""
-        if self.parser.get_method() == b"CONNECT":
-            raise RequestError(405, "this server is not a proxy: CONNECT is not taken", headers={"allow": ""})
-        if self.parser.should_upgrade():
-            return  # see _parse
-        _check_head(self.parser.get_http_version(), self.headers)
-        self.url = _origin_form(self.url)
-        super().on_headers_complete()
+        try:
+            _check_method(self.parser.get_method())
+            if self.parser.should_upgrade():
+                return  # see _parse
+            _check_head(self.parser.get_http_version(), self.headers)
+            self.url = _origin_form(self.url)
+            super().on_headers_complete()
+        except RequestError as error:  # httptools raises another in its place
+            self._fault = error
+            raise
         self._due += 1
         self._is_in_head = False
         self._stop_timer("head")
@@ -205,12 +209,15 @@ class Protocol(HttpToolsProtocol):
 
 
 def _refusal_of(error: httptools.HttpParserError, method: bytes) -> RequestError:
-    """Return the answer to what httptools, or a check of the head, has refused."""
-    if isinstance(error.__context__, RequestError):
-        return error.__context__
+    """Return the answer to what httptools has refused."""
     if method == b"PRI":  # what a client of HTTP/2 sends first
         return RequestError(505, "this server speaks HTTP/1.1, not HTTP/2")
-    return RequestError(400, f"the request is not valid HTTP/1.1: {error.__context__ or error}")
+    return RequestError(400, f"the request is not valid HTTP/1.1: {error}")
+
+
+def _check_method(method: bytes) -> None:
+    if method == b"CONNECT":
+        raise RequestError(405, "this server is not a proxy: CONNECT is not taken", headers={"allow": ""})
 
 
 def _check_head(version: str, headers: list[tuple[bytes, bytes]]) -> None:
@@ -230,5 +237,8 @@ def _origin_form(url: bytes) -> bytes:
     """Return the path and query of an absolute URL; ``*``, the whole server, is the path ``/``."""
     if url.startswith(b"/"):
         return url
-    parsed = httptools.parse_url(b"/" if url == b"*" else url)
+    try:
+        parsed = httptools.parse_url(b"/" if url == b"*" else url)
+    except httptools.HttpParserInvalidURLError as error:
+        raise RequestError(400, f"the request is not valid HTTP/1.1: {error}") from None
     return (parsed.path or b"/") + (b"?" + parsed.query if parsed.query else b"")

@@ -143,6 +143,7 @@ def test_options_become_settings(
 ) -> None:
     given: list[ServerSettings] = []
     monkeypatch.setattr("minilm.server.run.serve", lambda _model, settings, *_others: given.append(settings))
+    monkeypatch.setattr("minilm.server.logs.set_up_logging", lambda *_: None)  # it is for the whole process
     assert main(["serve", "--port", "0", *options]) == 0
     [settings] = given
     assert (settings.served_model_names, settings.strict_model) == (names, is_strict)
