@@ -186,7 +186,8 @@ class Protocol(HttpToolsProtocol):
         """Read no more; the connection ends with ``error``, after the answers to earlier requests."""
         self._stop_timer("head")
         self._refusal = error
-        if not self._is_in_head and not self.cycle.response_complete:  # a body: this is its request's answer
+        is_in_body = not self._is_in_head and self.cycle.more_body and not self.cycle.response_complete
+        if is_in_body:  # this is its request's answer
             self._due -= 1
             if self.pipeline:
                 self.pipeline.popleft()
@@ -198,7 +199,8 @@ class Protocol(HttpToolsProtocol):
 
     def _answer_refusal(self) -> None:
         assert self._refusal is not None  # noqa: S101 - the callers have looked
-        has_begun = not self._is_in_head and self.cycle.response_started
+        cycle = None if self._is_in_head else self.cycle
+        has_begun = cycle and cycle.response_started and not cycle.response_complete
         if not has_begun and not self.transport.is_closing():
             answer = self._refusal.response()
             head = f"HTTP/1.1 {answer.status_code} {HTTPStatus(answer.status_code).phrase}\r\n".encode()
