@@ -188,7 +188,7 @@ def chroma(checkpoint: Path, folder: Path) -> Embed:
 
     model = _onnx_folder(checkpoint, folder)
 
-    class Local(ONNXMiniLM_L6_V2):
+    class Local(ONNXMiniLM_L6_V2):  # type: ignore[misc, unused-ignore] # where Chroma is not installed
         """Chroma's default function, with the files where it looks for them."""
 
         DOWNLOAD_PATH = model.parent
