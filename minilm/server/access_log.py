@@ -12,10 +12,10 @@ from urllib.parse import quote
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from minilm.server.request_record import RequestRecord, start_record
+from minilm.server.responses import CLIENT_LEFT
 
 logger = logging.getLogger(__name__)
 
-CLIENT_LEFT = 499  # in the log only: the client left before it had an answer; nginx has this number
 MOST_PATH = 256  # characters of a path in the log
 # What an id of a client may be; another one is replaced, because it could forge lines of a log.
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from minilm.server.content_encoding import body_coding, decode
 from minilm.server.keys import key_refusal
 from minilm.server.metrics import Metrics
-from minilm.server.responses import RequestError, failed_response
+from minilm.server.responses import CLIENT_LEFT, RequestError, failed_response
 from minilm.server.routes.page import PAGE_FILES
 from minilm.server.settings import ServerSettings
 
@@ -29,7 +29,6 @@ _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
-CLIENT_LEFT = 499  # in the metrics: the client left before the answer began; nginx has this number
 # The page and the state of the server; every other path needs the key, if there is one.
 OPEN_PATHS = frozenset({*PAGE_FILES, "/health", "/ping", "/metrics", "/openapi.json"})
 

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from minilm.server.error_forms import error_form
 from minilm.server.validation import explain
 
+CLIENT_LEFT = 499  # in metrics and logs only: the client left before it had an answer; nginx has this number
 MOST_TRUNCATED = 200  # in a header: proxies have 4 KiB for all headers
 
 logger = logging.getLogger(__name__)
@@ -69,11 +70,7 @@ async def refused_response(request: Request, error: HTTPException) -> Response:
         is_deep = isinstance(error.__cause__, RecursionError)
         message = f"the body is not valid JSON: {'it is nested too deeply' if is_deep else error.__cause__}"
         return RequestError(400, message, code="invalid_json").response(path)
-    headers = error.headers
-    if error.status_code == 405 and path in (documented := request.app.openapi()["paths"]):
-        # the framework names the methods of one route, but a path may have two
-        headers = {"Allow": ", ".join(sorted(method.upper() for method in documented[path]))}
-    return RequestError(error.status_code, str(error.detail), headers=headers).response(path)
+    return RequestError(error.status_code, str(error.detail), headers=error.headers).response(path)
 
 
 async def invalid_response(request: Request, error: RequestValidationError) -> Response:
