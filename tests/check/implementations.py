@@ -59,6 +59,23 @@ def _version(package: str) -> str:
     return str(json.loads(file.read_text())["version"])
 
 
+def _tokenizing(checkpoint: Path) -> Callable[[list[str]], dict[str, Any]]:
+    """A function that gives a network's inputs for a batch, cut at 256 tokens and padded."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+    tokenizer.enable_truncation(256)
+    tokenizer.enable_padding()
+
+    def inputs_of(texts: list[str]) -> dict[str, Any]:
+        encodings = tokenizer.encode_batch(texts)
+        ids = np.array([encoding.ids for encoding in encodings], np.int64)
+        mask = np.array([encoding.attention_mask for encoding in encodings], np.int64)
+        return {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+
+    return inputs_of
+
+
 def _pooled(states: Any, mask: Any) -> np.ndarray[Any, Any]:
     """Mean over the tokens, scaled to length 1: what a user writes below an encoder."""
     mask = np.asarray(mask)[:, :, None]
@@ -154,20 +171,14 @@ def _onnx_folder(checkpoint: Path, folder: Path) -> Path:
 def onnxruntime(file: str) -> Make:
     def make(checkpoint: Path, folder: Path) -> Embed:
         import onnxruntime as ort
-        from tokenizers import Tokenizer
 
         path = _onnx_folder(checkpoint, folder) / "onnx" / file
         session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
-        tokenizer.enable_truncation(256)
-        tokenizer.enable_padding()
+        inputs_of = _tokenizing(checkpoint)
 
         def embed(texts: list[str]) -> Any:
-            encodings = tokenizer.encode_batch(texts)
-            ids = np.array([encoding.ids for encoding in encodings], np.int64)
-            mask = np.array([encoding.attention_mask for encoding in encodings], np.int64)
-            inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-            return _pooled(session.run(None, inputs)[0], mask)
+            inputs = inputs_of(texts)
+            return _pooled(session.run(None, inputs)[0], inputs["attention_mask"])
 
         return embed
 
@@ -235,21 +246,15 @@ def ctranslate2(compute_type: str) -> Make:
 
 def openvino(checkpoint: Path, folder: Path) -> Embed:
     import openvino as ov
-    from tokenizers import Tokenizer
 
     core = ov.Core()
     path = _onnx_folder(checkpoint, folder) / "model.onnx"
     compiled = core.compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
-    tokenizer.enable_truncation(256)
-    tokenizer.enable_padding()
+    inputs_of = _tokenizing(checkpoint)
 
     def embed(texts: list[str]) -> Any:
-        encodings = tokenizer.encode_batch(texts)
-        ids = np.array([encoding.ids for encoding in encodings], np.int64)
-        mask = np.array([encoding.attention_mask for encoding in encodings], np.int64)
-        inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        return _pooled(compiled(inputs)[0], mask)
+        inputs = inputs_of(texts)
+        return _pooled(compiled(inputs)[0], inputs["attention_mask"])
 
     return embed
 
