@@ -121,6 +121,8 @@ class Runner:
     def _shell(self, code: str) -> str:
         if "curl " in code and not shutil.which("curl"):
             pytest.skip("curl is not installed")
+        if code.startswith("llm "):
+            pytest.importorskip("llm", reason="llm is not installed")
         if "--engine ray" in code:
             pytest.importorskip("ray", reason="ray is not installed; the extra ray brings it")
         done = subprocess.run(
