@@ -113,7 +113,7 @@ class Runner:
         printed = io.StringIO()
         try:
             with contextlib.redirect_stdout(printed):
-                exec(compile(code, "example", "exec"), self._namespace)
+                exec(compile(code, "example", "exec", dont_inherit=True), self._namespace)
         except ModuleNotFoundError as error:
             pytest.skip(f"{error.name} is not installed; an extra brings it")
         return printed.getvalue()
