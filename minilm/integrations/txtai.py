@@ -12,9 +12,9 @@ from minilm.model import MiniLM
 class TxtaiVectors(Vectors):
     """Embeddings of an index and of its queries, with the checkpoint's prompts for them, if it has any.
 
-    It reads the same settings as txtai's backend for sentence-transformers. ``path`` is a directory or a name
-    on the Hub, and ``vectors`` holds arguments of :class:`minilm.MiniLM`. ``encodebatch`` is the batch size, and
-    ``encodeargs`` holds further arguments of :meth:`minilm.MiniLM.encode`. It runs on the CPU, also with ``gpu``.
+    It reads the settings of txtai's sentence-transformers backend: ``path`` is a directory or a name on the
+    Hub, and ``vectors`` holds arguments of :class:`minilm.MiniLM`. ``encodebatch`` is the batch size, and
+    ``encodeargs`` holds arguments of :meth:`minilm.MiniLM.encode`. It runs on the CPU, also with ``gpu``.
     """
 
     def loadmodel(self, path: str | None) -> MiniLM:
