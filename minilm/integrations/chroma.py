@@ -75,8 +75,8 @@ def open_collection(client: ClientAPI, name: str, model: ModelOrName = DEFAULT_M
     known = {"default": {"model_name": DEFAULT_MODEL}, "sentence_transformer": stored.get("config", {})}
     if stored.get("name") not in known:
         raise MiniLMError(
-            f"the collection {name!r} was made with the embedding function {stored.get('name')!r}; minilm can "
-            f"take the place of {' and '.join(known)}"
+            f"the collection {name!r} was made with the embedding function {stored.get('name')!r}: minilm "
+            f"can take the place of {' and '.join(known)}"
         )
     config = known[stored["name"]]
     loaded = as_model(model)
@@ -86,7 +86,7 @@ def open_collection(client: ClientAPI, name: str, model: ModelOrName = DEFAULT_M
             "pass its checkpoint as model"
         )
     if config.get("kwargs") or (config.get("normalize_embeddings") and not loaded.normalize):
-        raise MiniLMError(f"the collection {name!r} was made with options that minilm lacks: {config}")
+        raise MiniLMError(f"the collection {name!r} has options that minilm lacks: {config}")
     ours: Any = MiniLMEmbeddingFunction(model)
     ours.name = lambda: stored["name"]  # Chroma compares it with the stored one
     return client.get_collection(name, embedding_function=ours)

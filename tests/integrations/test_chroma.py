@@ -73,8 +73,8 @@ def test_a_collection_of_the_default_function_is_opened(client: Any, model: Mini
             {"model_name": "all-mpnet-base-v2"},
             "made with 'all-mpnet-base-v2', not with",
         ),
-        ("sentence_transformer", {"kwargs": {"truncate_dim": 8}}, "options that minilm lacks"),
-        ("openai", {}, "made with the embedding function 'openai'; minilm can take the place of default and"),
+        ("sentence_transformer", {"kwargs": {"truncate_dim": 8}}, "has options that minilm lacks"),
+        ("openai", {}, "made with the embedding function 'openai': minilm can take the place of default and"),
     ],
 )
 def test_only_a_collection_of_the_same_model_is_opened(
