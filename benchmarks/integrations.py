@@ -6,7 +6,8 @@ It prints the table and writes results/integrations.json, from which benchmarks/
 fails if an adapter's vectors are further from sentence-transformers than float32 explains.
 
 The megabytes are those of the installed packages: what the project needs with sentence-transformers, less
-what it needs with minilm. It needs the extras "golden", "integrations" and "peers".
+what it needs with minilm. It needs the extras "golden", "integrations" and "peers", and llm, which pip installs beside
+beside them only with --no-deps. ``--quick`` goes without the packages that are not installed, and names them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import cache
-from importlib.metadata import distribution, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -192,6 +193,14 @@ def needed(package: str, without: str = "") -> frozenset[str]:
     return frozenset(name for name, _ in found)
 
 
+def is_installed(package: str) -> bool:
+    """Whether a package is there, whatever its extras."""
+    try:
+        return bool(version(Requirement(package).name))
+    except PackageNotFoundError:
+        return False
+
+
 @cache
 def size(name: str) -> int:
     """The bytes of an installed package."""
@@ -210,7 +219,13 @@ def main() -> None:
     directory = str(minilm.MiniLM().checkpoint.directory)
     theirs = SentenceTransformer(directory, device="cpu").encode(texts)
     results: dict[str, dict[str, Any]] = {}
+    absent = [one.project for one in ADAPTERS if not is_installed(one.package)]
+    if absent and not arguments.quick:
+        sys.exit(f"not installed: {', '.join(absent)}")
     for adapter in ADAPTERS:
+        if adapter.project in absent:
+            print(f"{adapter.project} is not installed")
+            continue
         ours = np.asarray(adapter.load()(list(texts)), np.float64)
         with_original = needed(adapter.package) | needed(ORIGINAL)
         with_minilm = needed("minilm") | needed(
