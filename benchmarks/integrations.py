@@ -6,8 +6,8 @@ It prints the table and writes results/integrations.json, from which benchmarks/
 fails if an adapter's vectors are further from sentence-transformers than float32 explains.
 
 The megabytes are those of the installed packages: what the project needs with sentence-transformers, less
-what it needs with minilm. It needs the extras "golden", "integrations" and "peers", and llm, which pip installs beside
-beside them only with --no-deps. ``--quick`` goes without the packages that are not installed, and names them.
+what it needs with minilm. It needs the extras "golden", "integrations" and "peers", and llm, which pip installs
+beside them only with --no-deps. ``--quick`` names the packages that are not installed, and goes without them.
 """
 
 from __future__ import annotations
