@@ -7,7 +7,7 @@ fails if an adapter's vectors are further from sentence-transformers than float3
 
 The megabytes are those of the installed packages: what the project needs with sentence-transformers, less
 what it needs with minilm. It needs the extras "golden", "integrations" and "peers", and llm, which pip installs
-beside them only with --no-deps. ``--quick`` names the packages that are not installed, and goes without them.
+beside them only with --no-deps. ``--quick`` names the packages that are absent, and goes without them.
 """
 
 from __future__ import annotations
