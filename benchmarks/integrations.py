@@ -6,7 +6,7 @@ It prints the table and writes results/integrations.json, from which benchmarks/
 fails if an adapter's vectors are further from sentence-transformers than float32 explains.
 
 The megabytes are those of the installed packages: what the project needs with sentence-transformers, less
-what it needs with minilm. It needs the extras "golden", "integrations" and "peers", and llm, which pip installs
+what it needs with minilm. It needs the extras "golden", "integrations" and "peers", and llm, which pip puts
 beside them only with --no-deps. ``--quick`` names the packages that are absent, and goes without them.
 """
 
