@@ -19,9 +19,10 @@ format:  ## format the code, and fix what ruff can fix
 	ruff format .
 	ruff check --fix .
 
-parity:  ## compare with the original, and fill the tables of docs/parity.md; needs the extra "golden"
+parity:  ## compare with the original, and fill its tables in docs/; needs the extras "golden", "integrations" and "peers"
 	python -m benchmarks.exactness
 	MINILM_DIFFERENCES=benchmarks/results/parity.json pytest -q tests/parity
+	python -m benchmarks.integrations
 	python -m benchmarks.report
 
 golden:  ## generate the golden outputs; needs the extra "golden"

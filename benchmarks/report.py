@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.harness import RESULTS, Spread
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "docs/performance.md", "docs/parity.md")
+PAGES = ("README.md", "docs/performance.md", "docs/parity.md", "docs/integrations.md")
 MARKED = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Cells = Sequence[str]
@@ -184,6 +184,30 @@ def exactness() -> str:
     errors = results("exactness")["results"]
     rows = [[what, f"{e['largest']:.1e}", f"{e['mean']:.1e}"] for what, e in errors.items()]
     return table(["error in any of 384 components", "largest", "mean"], rows)
+
+
+# ---- docs/integrations.md
+
+
+def adapters(found: Mapping[str, Any]) -> tuple[Cells, list[Cells]]:
+    """The header and the rows: how a project's users plug minilm in, and what that saves."""
+    header = ["project", "what you write", "works by", "largest difference", "megabytes saved"]
+    rows: list[Cells] = [
+        [
+            f"[{project}](#{project.lower()}) {row['version']}",
+            row["place"],
+            row["works_by"],
+            f"{row['difference']:.1e}",
+            "it needs torch anyway" if row["needs_torch"] else f"{row['megabytes']:,.0f}",
+        ]
+        for project, row in found.items()
+    ]
+    return header, rows
+
+
+def integrations() -> str:
+    """The table of adapters."""
+    return table(*adapters(results("integrations")["results"]))
 
 
 # ---- docs/parity.md
@@ -362,6 +386,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "clients": load,
     "errors": exactness,
     "errors-measured": with_measured("exactness", exactness),
+    "integrations": with_measured("integrations", integrations),
     "differences": differences,
     "differences-of": differences_of,
     "throughput": throughput("throughput"),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import re
 import sys
-import warnings
+from abc import ABCMeta
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
@@ -14,6 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
+
+from minilm._arrays import Device
+from minilm.errors import warn_caller
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -281,15 +283,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def warn_caller(message: str, category: type[Warning]) -> None:
-    """Warn at the line of the caller's that called minilm, through its functions and numpy's decorators."""
-    packages = str(Path(__file__).parent), str(Path(np.__file__).parent)
-    frame, level = inspect.currentframe(), 1
-    while frame is not None and frame.f_code.co_filename.startswith(packages):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, category, stacklevel=level)
-
-
 # Attributes of sentence-transformers' models that minilm does not have, by the reason
 _ABSENT = {
     "minilm does not train": "fit old_fit train parameters named_parameters state_dict load_state_dict "
@@ -335,10 +328,17 @@ def _no_attribute(owner: Any, name: str) -> str:  # noqa: ANN401 - any object
     return f"{type(owner).__name__} has no attribute {name!r}{hint}"
 
 
-class Device(str):
-    """The name of a device, with the attribute ``type`` of ``torch.device``."""
+class NamesItsLikeness(ABCMeta):
+    """The type of a class that names sentence_transformers in its text.
 
-    type = "cpu"
+    KeyBERT and BERTopic look there for the kind of a model. In the place of an unknown kind they load another
+    model, without a word. Of this kind they demand sentence_transformers' own class, which is an error.
+    """
+
+    def __repr__(cls) -> str:
+        return (
+            f"<class '{cls.__module__}.{cls.__qualname__}', after sentence_transformers.SentenceTransformer>"
+        )
 
 
 class TorchMethods(KnownAttributes):

@@ -95,3 +95,9 @@ class GrowingArray:
     def _resize(self, rows: int) -> None:
         # No caller has a reference yet. The check would fail under debuggers and coverage tools.
         self._array.resize((rows, self._array.shape[1]), refcheck=False)
+
+
+class Device(str):
+    """The name of a device, with the attribute ``type`` of ``torch.device``."""
+
+    type = "cpu"

@@ -24,7 +24,6 @@ from minilm._arguments import (
     positive_int,
     renamed,
     unexpected_argument,
-    warn_caller,
     whole_number,
     without_effect,
 )
@@ -34,7 +33,7 @@ from minilm._options import PipelineOptions
 from minilm._pipeline import Counts, PairPipeline
 from minilm.checkpoint.heads import activation_name
 from minilm.encoder import softmax
-from minilm.errors import TruncationWarning
+from minilm.errors import TruncationWarning, warn_caller
 from minilm.fast.cores import available_cores
 from minilm.fast.engine import TOKENS_PER_TEXT, Engine
 from minilm.heads import ClassificationHead, activated, check_activation

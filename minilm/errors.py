@@ -6,6 +6,8 @@ of texts or vectors derives from :class:`MiniLMError`, so that one ``except`` ca
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -36,6 +38,14 @@ class TruncationWarning(UserWarning):
 
 class CheckpointWarning(UserWarning):
     """A checkpoint has something that minilm does not know, and leaves aside; the message names it."""
+
+
+def warn_caller(message: str, category: type[Warning]) -> None:
+    """Warn at the line of the caller's that called minilm, through its functions and numpy's decorators."""
+    frame, level = inspect.currentframe(), 1
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("minilm", "numpy"):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def import_extra(module: str, *, feature: str, extra: str = "", package: str = "") -> Any:  # noqa: ANN401 - a module

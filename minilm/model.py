@@ -15,12 +15,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from minilm._arguments import check_call, constructor_options, encode_others, positive_int, warn_caller
+from minilm._arguments import (
+    NamesItsLikeness,
+    check_call,
+    constructor_options,
+    encode_others,
+    positive_int,
+)
 from minilm._arrays import Float32Array, Int64Array, as_tensors, is_tensor, no_float_errors
 from minilm._loading import load, read_embedder
 from minilm._options import EmbedderOptions, encode_signature
 from minilm._pipeline import Counts, Pipeline, all_rows
-from minilm.errors import TruncationWarning
+from minilm.errors import TruncationWarning, warn_caller
 from minilm.explanation import Explanation
 from minilm.fast.blas import blas_info, kernel_advice
 from minilm.fast.cores import available_cores
@@ -45,7 +51,7 @@ DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 logger = logging.getLogger(__name__)
 
 
-class MiniLM(EmbedderOptions):
+class MiniLM(EmbedderOptions, metaclass=NamesItsLikeness):
     """A sentence encoder: text in, one vector per text out.
 
     A BERT encoder, by default a small one that learned from a larger one [2]_. Its vectors, one per token,

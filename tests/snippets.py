@@ -113,7 +113,7 @@ class Runner:
         printed = io.StringIO()
         try:
             with contextlib.redirect_stdout(printed):
-                exec(compile(code, "example", "exec"), self._namespace)
+                exec(compile(code, "example", "exec", dont_inherit=True), self._namespace)
         except ModuleNotFoundError as error:
             pytest.skip(f"{error.name} is not installed; an extra brings it")
         return printed.getvalue()
@@ -121,6 +121,8 @@ class Runner:
     def _shell(self, code: str) -> str:
         if "curl " in code and not shutil.which("curl"):
             pytest.skip("curl is not installed")
+        if code.startswith("llm "):
+            pytest.importorskip("llm", reason="llm is not installed")
         if "--engine ray" in code:
             pytest.importorskip("ray", reason="ray is not installed; the extra ray brings it")
         done = subprocess.run(

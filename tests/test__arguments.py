@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from minilm._arguments import (
     KnownAttributes,
+    NamesItsLikeness,
     Pool,
     TorchMethods,
     TorchOnly,
@@ -23,7 +25,6 @@ from minilm._arguments import (
     refuse_torch_only,
     renamed,
     unknown_name,
-    warn_caller,
     whole_number,
     without_effect,
 )
@@ -178,12 +179,6 @@ def test_a_whole_number_may_be_zero() -> None:
             whole_number("top_k", value)
 
 
-def test_a_warning_points_at_the_line_that_called_minilm() -> None:
-    with pytest.warns(UserWarning, match="look here") as caught:
-        warn_caller("look here", UserWarning)
-    assert caught[0].filename == __file__
-
-
 class Known(KnownAttributes):
     """A class as one of minilm's own is."""
 
@@ -237,3 +232,9 @@ def test_the_methods_of_torch_ask_for_what_is_done_anyway(tmp_path: Path) -> Non
     assert (tmp_path / "new").is_dir()
     assert model.get_model_kwargs() == []
     assert [model.supports(one) for one in ("text", "image", ("image", "text"))] == [True, False, False]
+
+
+def test_a_class_names_its_likeness_beside_its_own_name() -> None:
+    named = NamesItsLikeness("Mine", (), {"__module__": "here"})
+    assert str(named) == "<class 'here.Mine', after sentence_transformers.SentenceTransformer>"
+    assert isinstance(NamesItsLikeness("Both", (named, ABC), {}), type)  # beside an abstract class

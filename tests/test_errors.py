@@ -7,7 +7,7 @@ import json
 import pytest
 
 from minilm import errors
-from minilm.errors import MiniLMError, MissingExtraError, described, import_extra, one_line
+from minilm.errors import MiniLMError, MissingExtraError, described, import_extra, one_line, warn_caller
 
 
 def test_every_exception_is_of_one_family() -> None:
@@ -43,3 +43,9 @@ def test_an_error_is_described_by_its_type_and_its_words_if_it_has_any() -> None
     assert described(KeyError("vector")) == "KeyError: 'vector'"
     assert described(AssertionError()) == "AssertionError"
     assert described(OSError(2, "No such\nfile")) == "FileNotFoundError: [Errno 2] No such file"
+
+
+def test_a_warning_points_at_the_line_that_called_minilm() -> None:
+    with pytest.warns(UserWarning, match="look here") as caught:
+        warn_caller("look here", UserWarning)
+    assert caught[0].filename == __file__

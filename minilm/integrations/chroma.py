@@ -1,14 +1,19 @@
-"""Chroma: an ``EmbeddingFunction`` that a collection finds by itself when it is reopened."""
+"""Chroma: an ``EmbeddingFunction`` that a collection finds by itself, and collections that others made."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chromadb.api.types import Documents, EmbeddingFunction, Embeddings, Space
 from chromadb.utils.embedding_functions import register_embedding_function
 
+from minilm.errors import MiniLMError
 from minilm.hub import DEFAULT_MODEL
 from minilm.integrations.models import ModelOrName, as_model, name_of
+
+if TYPE_CHECKING:
+    from chromadb import Collection
+    from chromadb.api import ClientAPI
 
 
 @register_embedding_function
@@ -53,3 +58,40 @@ class MiniLMEmbeddingFunction(EmbeddingFunction[Documents]):
     def build_from_config(config: dict[str, Any]) -> MiniLMEmbeddingFunction:
         """Return the function of a collection that stored ``config``."""
         return MiniLMEmbeddingFunction(config["model"])
+
+
+def open_collection(client: ClientAPI, name: str, model: ModelOrName = DEFAULT_MODEL) -> Collection:
+    """Return a collection of Chroma's default or sentence-transformers function, with minilm in its place.
+
+    The collection keeps the name of its own function, so that programs without minilm can open it as before.
+
+    Raises
+    ------
+    MiniLMError
+        If the collection was made with another checkpoint, or with options that change its vectors.
+    """
+    # Chroma's default function, which this gives, loads nothing until it embeds
+    stored = client.get_collection(name).configuration_json["embedding_function"] or {}
+    known = {"default": {"model_name": DEFAULT_MODEL}, "sentence_transformer": stored.get("config", {})}
+    if stored.get("name") not in known:
+        raise MiniLMError(
+            f"the collection {name!r} was made with the embedding function {stored.get('name')!r}: minilm "
+            f"can take the place of {' and '.join(known)}"
+        )
+    config = known[stored["name"]]
+    loaded = as_model(model)
+    if _short(config["model_name"]) != _short(name_of(loaded)):
+        raise MiniLMError(
+            f"the collection {name!r} was made with {config['model_name']!r}, not with {name_of(loaded)!r}: "
+            "pass its checkpoint as model"
+        )
+    if config.get("kwargs") or (config.get("normalize_embeddings") and not loaded.normalize):
+        raise MiniLMError(f"the collection {name!r} has options that minilm lacks: {config}")
+    ours: Any = MiniLMEmbeddingFunction(model)
+    ours.name = lambda: stored["name"]  # Chroma compares it with the stored one
+    return client.get_collection(name, embedding_function=ours)
+
+
+def _short(name: str) -> str:
+    """Return a name on the Hub without its owner, which sentence-transformers lets people leave out."""
+    return name.rpartition("/")[2]

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 import pytest
 
 from minilm import MiniLM
+
+# KeyBERT and DSPy import litellm, which would fetch a list of prices
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 
 @pytest.fixture(scope="module")
 def prompted(model: MiniLM) -> MiniLM:
     """A model with other prompts for queries than for documents."""
     return MiniLM(model.checkpoint.directory, prompts={"query": "query: ", "document": "passage: "})
+
+
+@pytest.fixture(scope="module")
+def original(model: MiniLM) -> Any:
+    """sentence-transformers' own model, of the same files."""
+    package = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
+    return package.SentenceTransformer(str(model.checkpoint.directory), device="cpu")

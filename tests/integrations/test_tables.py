@@ -1,4 +1,4 @@
-"""What ``minilm encode --keep`` writes, read by pandas, polars and duckdb."""
+"""Tables of other libraries: what ``minilm encode --keep`` writes, and fingerprints of datasets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from minilm import MiniLM
 from tests.corpus.running import run
 
 
@@ -38,3 +39,23 @@ def test_pandas_polars_and_duckdb_read_the_same_table(
     assert frame["n"].tolist()[::2] == [1.0, 0.5]
     assert frame["text"].tolist() == ["a", "b", "c"]
     assert [list(vector) for vector in frame["embedding"]] == [row["embedding"] for row in expected]
+
+
+def test_datasets_keeps_what_a_model_computed_for_that_model_only(model: MiniLM) -> None:
+    """``Dataset.map`` takes a result from its cache if the fingerprint of its function is the same."""
+    fingerprint = pytest.importorskip("datasets.fingerprint", reason="datasets is not installed")
+
+    def fingerprint_of(one: MiniLM) -> str:
+        found: str = fingerprint.Hasher.hash(lambda rows: {"embedding": one.encode(rows["text"])})
+        return found
+
+    before = fingerprint_of(model)
+    model.encode("a text")
+    assert fingerprint_of(model) == before
+    assert fingerprint_of(MiniLM()) == before
+    others = [
+        MiniLM(truncate_dim=8),
+        MiniLM(max_seq_length=8),
+        MiniLM(prompts={"query": "query: "}, default_prompt_name="query"),
+    ]
+    assert len({before, *map(fingerprint_of, others)}) == 4

@@ -92,6 +92,8 @@ def test_the_blocks_of_a_section_print_what_they_say(
     # otherwise Spark takes the first python3 of the PATH
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("LLM_USER_PATH", str(tmp_path))  # the database of llm
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # it would fetch a list of prices
     monkeypatch.chdir(tmp_path / "reader")
     for block in to_run(section):
         printed = run.run(block)
