@@ -89,7 +89,7 @@ class PipelineOptions(TorchMethods):
 
     def _checked_length(self, argument: str, value: object) -> int:
         """Return a length that the model can have, or raise an error that names the argument."""
-        least, most = self._shortest_input, self.config.max_position_embeddings
+        least, most = self._shortest_input, self.config.longest_input
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
             raise TypeError(f"{argument} must be an int, not {type(value).__name__}")
         if not least <= value <= most:

@@ -308,7 +308,7 @@ class MiniLM(EmbedderOptions):
         Parameters
         ----------
         input_ids : sequence of n sequences of int
-            Each with 1 to ``config.max_position_embeddings`` ids below ``config.vocab_size``.
+            Each with 1 to ``config.longest_input`` ids below ``config.vocab_size``.
         normalize : bool, optional
             Scale each embedding to length 1; None is as :attr:`normalize` says.
         pooling, batch_size

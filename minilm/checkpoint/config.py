@@ -11,12 +11,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from minilm.checkpoint.files import SENTENCE_BERT_CONFIGS, Fields, check_keys, is_there, quoted, read_json
+from minilm.checkpoint.files import (
+    LARGEST_INT,
+    SENTENCE_BERT_CONFIGS,
+    Fields,
+    check_keys,
+    is_there,
+    quoted,
+    read_json,
+)
 from minilm.checkpoint.keys import (
-    CONFIG,
     DROPOUT,
     MODEL_KWARGS,
     MODULE,
@@ -26,6 +34,7 @@ from minilm.checkpoint.keys import (
     TEXT_KWARGS,
     TOKENIZER,
     TRANSFORMER,
+    config_keys,
 )
 from minilm.checkpoint.keys import POOLING as POOLING_KEYS
 from minilm.config import ModelConfig
@@ -33,6 +42,7 @@ from minilm.errors import CheckpointError, one_line
 from minilm.fast.parameters import HIDDEN_ACTS
 from minilm.pooling import POOLING, Pooling
 from minilm.similarity import SIMILARITY
+from minilm.variants import VARIANTS, Variant
 
 # The flags of older 1_Pooling/config.json files. sentence-transformers concatenates several poolings in this
 # order. Newer files hold the names themselves ("pooling_mode").
@@ -177,8 +187,9 @@ def read_settings(directory: Path, *, is_cross_encoder: bool = False, is_default
     transformer = _transformer_fields(folder) if modules else Fields.of(folder / SENTENCE_BERT_CONFIGS[0], {})
     _check_task(transformer, is_cross_encoder=is_cross_encoder)
     # the default model's files hold known keys only, unless they are damaged
-    keys = CONFIG._replace(refuses_unknown=True) if is_default else CONFIG
-    bert = Fields(folder / "config.json", keys, extra=_arguments(transformer, "config"))
+    bert = Fields(folder / "config.json", extra=_arguments(transformer, "config"))
+    keys = config_keys(bert.values.get("model_type"))
+    check_keys(bert.path, bert.values, keys._replace(refuses_unknown=is_default))
     tokenizer = Fields.of(folder / "tokenizer_config.json", {})
     arguments = _arguments(transformer, "processor", "tokenizer_args")
     if "tokenizer_class" in arguments:
@@ -249,43 +260,62 @@ def read_config(directory: str | Path, *, is_cross_encoder: bool = False) -> Mod
 
 
 def model_config(settings: Settings, *, is_cross_encoder: bool = False) -> ModelConfig:
-    """The configuration that a checkpoint's settings describe. What is missing has BertConfig's default."""
+    """The configuration that a checkpoint's settings describe. What is missing has transformers' default."""
     bert, modules = settings.bert, settings.modules
     if "model_type" not in bert.values:
         raise bert.error('model_type is missing; add "model_type": "bert" if it is a BERT encoder')
+    model_type = bert.values["model_type"]
+    variant = VARIANTS[model_type]
+    for ours, theirs in variant.fields.items():
+        if ours in bert.values:
+            raise bert.error(
+                f"{ours} is not supported in a {model_type} encoder's config.json: name it {theirs}"
+            )
     labels = bert.values.get("id2label") or {}
     if bert.values.get("problem_type") == "single_label_classification" and len(labels) == 1:
         raise bert.error("problem_type 'single_label_classification' needs more than one label in id2label")
-    hidden_act = bert.one_of("hidden_act", HIDDEN_ACTS, default="gelu")
-    hidden_size = bert.positive_int("hidden_size", default=768)
+
+    def size(name: str, default: int, most: int = LARGEST_INT) -> int:
+        default = variant.defaults.get(name, default)
+        return bert.positive_int(variant.fields.get(name, name), most=most, default=default)
+
+    hidden_size = size("hidden_size", 768)
     pooling: tuple[Pooling, ...] = () if is_cross_encoder else ("mean",)
     if modules and not is_cross_encoder:
         pooling = _read_pooling(settings.directory / modules.pooling / "config.json", hidden_size)
-    positions = bert.positive_int("max_position_embeddings", default=512)
-    if positions < 3:  # [CLS], a token and [SEP]
-        raise bert.error(
-            f"max_position_embeddings {positions} leaves no room for a token between [CLS] and [SEP]"
-        )
+    has_types = variant.has_token_types
     config = ModelConfig(
-        vocab_size=bert.positive_int("vocab_size", default=30522),
+        vocab_size=size("vocab_size", 30522),
         hidden_size=hidden_size,
-        num_hidden_layers=bert.positive_int("num_hidden_layers", most=_MAX_LAYERS, default=12),
-        num_attention_heads=bert.positive_int("num_attention_heads", default=12),
-        intermediate_size=bert.positive_int("intermediate_size", default=3072),
-        max_position_embeddings=positions,
-        type_vocab_size=bert.positive_int("type_vocab_size", default=2),
-        layer_norm_eps=bert.positive_float("layer_norm_eps", default=1e-12),
-        hidden_act=hidden_act,
-        max_seq_length=_max_seq_length(settings, positions),
+        num_hidden_layers=size("num_hidden_layers", 12, most=_MAX_LAYERS),
+        num_attention_heads=size("num_attention_heads", 12),
+        intermediate_size=size("intermediate_size", 3072),
+        max_position_embeddings=size("max_position_embeddings", 512),
+        type_vocab_size=size("type_vocab_size", 2) if has_types else 2,  # a pair's, of zeros
+        layer_norm_eps=variant.layer_norm_eps or bert.positive_float("layer_norm_eps", default=1e-12),
+        hidden_act=bert.one_of(variant.fields.get("hidden_act", "hidden_act"), HIDDEN_ACTS, default="gelu"),
         pooling=pooling,
         dense=modules.dense if modules else (),
         normalize=modules.normalize if modules else False,
         do_lower_case=settings.transformer.boolean("do_lower_case", default=False),
+        model_type=model_type,
+        padding_idx=_padding_idx(bert, variant),
     )
+    if config.longest_input < 3:  # [CLS], a token and [SEP]
+        raise bert.error(
+            f"max_position_embeddings {config.max_position_embeddings} leaves no room for a token between "
+            "[CLS] and [SEP]"
+        )
     if hidden_size % config.num_attention_heads:
         heads = f"num_attention_heads {config.num_attention_heads}"
         raise bert.error(f"hidden_size {hidden_size} cannot be divided among {heads}")
-    return config
+    return replace(config, max_seq_length=_max_seq_length(settings, config.longest_input))
+
+
+def _padding_idx(bert: Fields, variant: Variant) -> int | None:
+    if not variant.counts_padding or variant.padding_idx is not None:
+        return variant.padding_idx
+    return bert.positive_int("pad_token_id", least=0, default=1)
 
 
 def _read_pooling(path: Path, hidden_size: int) -> tuple[Pooling, ...]:
@@ -311,7 +341,7 @@ def _read_pooling(path: Path, hidden_size: int) -> tuple[Pooling, ...]:
     return tuple(modes)
 
 
-def _max_seq_length(settings: Settings, max_position_embeddings: int) -> int:
+def _max_seq_length(settings: Settings, longest_input: int) -> int:
     """The maximum number of tokens per text, with special tokens, as sentence-transformers chooses it."""
     tokenizer, given = settings.tokenizer, settings.transformer
     places = (
@@ -325,8 +355,8 @@ def _max_seq_length(settings: Settings, max_position_embeddings: int) -> int:
         if fields.values.get(name) is not None:
             # transformers writes 10**30 for "no limit"; the position table is a limit all the same
             value = fields.positive_int(name, least=3, most=None)
-            return min(value, max_position_embeddings)
-    return max_position_embeddings
+            return min(value, longest_input)
+    return longest_input
 
 
 class PromptFields(NamedTuple):

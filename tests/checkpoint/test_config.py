@@ -36,7 +36,22 @@ def test_a_checkpoint_reads_back_as_it_was_written(make_checkpoint: MakeCheckpoi
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "roberta"}, "model_type 'roberta' is not supported, only 'bert'"),
+        (
+            {"model_type": "modernbert"},
+            "model_type 'modernbert' is not supported, only 'bert' or 'roberta' or",
+        ),
+        ({"model_type": "camembert"}, "model_type 'camembert' is not supported"),
+        ({"model_type": ["bert"]}, "model_type ['bert'] is not supported"),
+        ({"model_type": "distilbert"}, "hidden_size is not supported in a distilbert encoder's"),
+        (
+            {"model_type": "mpnet", "relative_attention_num_buckets": 64},
+            "relative_attention_num_buckets 64 is",
+        ),
+        (
+            {"model_type": "roberta", "pad_token_id": None},
+            "pad_token_id must be a whole number of at least 0",
+        ),
+        ({"model_type": "roberta", "pad_token_id": 21}, "max_position_embeddings 24 leaves no room"),
         ({"hidden_act": "silu"}, "hidden_act 'silu' is not supported, only 'gelu'"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type 'relative_key' is not"),
         ({"is_decoder": True}, "is_decoder True is not supported"),
