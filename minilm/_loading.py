@@ -19,7 +19,8 @@ from minilm.checkpoint.heads import (
     read_score_activation,
     read_steps,
 )
-from minilm.checkpoint.tokenizer import TokenizerClass, open_tokenizer, tokenizer_class, tokenizer_file
+from minilm.checkpoint.tokenizer import open_tokenizer, tokenizer_file
+from minilm.checkpoint.tokenizer_classes import TokenizerClass, tokenizer_class
 from minilm.checkpoint.weights import ParameterFile
 from minilm.config import ModelConfig
 from minilm.errors import CheckpointError
@@ -125,7 +126,7 @@ def read_cross_encoder(directory: Path, is_default: bool = False) -> CrossEncode
     num_labels = read_num_labels(settings)
     path = settings.folder / "model.safetensors"
     tensors = ParameterFile(path, config, head=classifier_shapes(config, num_labels))
-    head = read_classifier(tensors)
+    head = read_classifier(tensors, config)
     kind = tokenizer_class(settings.tokenizer, settings.bert)
     parameters, tokenizer = _read_encoder(settings, config, tensors, kind)
     [(*_, last_type)] = tokenizer.pairs([("", "a")]).token_type_ids or []

@@ -17,6 +17,7 @@ import numpy as np
 
 from minilm._arguments import unknown_name
 from minilm._arrays import AnyArray, Float32Array, as_array, as_tensor, no_float_errors
+from minilm.activations import Activation
 from minilm.encoder import layer_norm
 from minilm.errors import CheckpointError
 from minilm.explanation import Explanation, explain_score
@@ -142,21 +143,23 @@ class EmbeddingHead:
 
 @dataclass(frozen=True, eq=False)
 class ClassificationHead:
-    """From hidden states to the logits of BertForSequenceClassification.
+    """From hidden states to the logits of BertForSequenceClassification, or of a neighbour's class.
 
     The pooler, a linear layer and tanh over the vector of ``[CLS]``, is in BERT's code and not in its paper
     (Devlin et al. 2019, https://arxiv.org/abs/1810.04805). The linear layer after it is W of its section 4.1.
+    The neighbours have the same two layers under other names; DistilBERT has ReLU in the place of tanh.
     """
 
     pooler_weight: Float32Array  # (E, E)
     pooler_bias: Float32Array  # (E,)
     weight: Float32Array  # (E, labels)
     bias: Float32Array  # (labels,)
+    activation: Activation = np.tanh  # between the two
 
     @no_float_errors
     def logits(self, hidden_states: Float32Array) -> Float32Array:
         """Hidden states (N, L, E) to logits (N, labels)."""
-        pooled = np.tanh(hidden_states[:, 0] @ self.pooler_weight + self.pooler_bias)  # (N, E)
+        pooled = self.activation(hidden_states[:, 0] @ self.pooler_weight + self.pooler_bias)  # (N, E)
         return np.asarray(pooled @ self.weight + self.bias)  # (N, labels)
 
 

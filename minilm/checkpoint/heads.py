@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from minilm.activations import TORCH_ACTIVATIONS, Activation, identity, sigmoid
+from minilm.activations import TORCH_ACTIVATIONS, Activation, identity, relu, sigmoid
 from minilm.checkpoint.config import Modules, Settings
 from minilm.checkpoint.files import Fields, is_there, quoted
 from minilm.checkpoint.keys import DENSE, LAYER_NORM
@@ -72,21 +72,41 @@ def _check_weights(path: Path) -> None:
         raise CheckpointError(f"{path} is missing; minilm opens safetensors only, no pickles")
 
 
+class _Classifier(NamedTuple):
+    """The names of a classifier's two linear layers, and what lies between them."""
+
+    pooler: str = "classifier.dense"
+    output: str = "classifier.out_proj"
+    activation: Activation = np.tanh
+
+
+_CLASSIFIERS = {
+    "bert": _Classifier("pooler.dense", "classifier"),
+    "distilbert": _Classifier("pre_classifier", "classifier", relu),
+}
+_ROBERTAS = _Classifier()  # XLM-R and MPNet have it as well
+
+
 def classifier_shapes(config: ModelConfig, num_labels: int) -> dict[str, tuple[int, ...]]:
-    """Tensors of BertForSequenceClassification after the encoder, with their shapes in the file."""
-    hidden_size = config.hidden_size
+    """Tensors of the family's class for classification, after the encoder, with their shapes in the file."""
+    hidden_size, names = config.hidden_size, _CLASSIFIERS.get(config.model_type, _ROBERTAS)
     return {
-        "pooler.dense.weight": (hidden_size, hidden_size),
-        "pooler.dense.bias": (hidden_size,),
-        "classifier.weight": (num_labels, hidden_size),
-        "classifier.bias": (num_labels,),
+        f"{names.pooler}.weight": (hidden_size, hidden_size),
+        f"{names.pooler}.bias": (hidden_size,),
+        f"{names.output}.weight": (num_labels, hidden_size),
+        f"{names.output}.bias": (num_labels,),
     }
 
 
-def read_classifier(tensors: Mapping[str, np.ndarray]) -> ClassificationHead:
+def read_classifier(tensors: Mapping[str, np.ndarray], config: ModelConfig) -> ClassificationHead:
     """Read the head of a cross-encoder, from a file that was opened with :func:`classifier_shapes`."""
-    names = ("pooler.dense.weight", "pooler.dense.bias", "classifier.weight", "classifier.bias")
-    return ClassificationHead(*(np.asarray(tensors[name], np.float32) for name in names))
+    names = _CLASSIFIERS.get(config.model_type, _ROBERTAS)
+    pooler, pooler_bias, weight, bias = (
+        np.asarray(tensors[f"{layer}.{part}"], np.float32)
+        for layer in (names.pooler, names.output)
+        for part in ("weight", "bias")
+    )
+    return ClassificationHead(pooler, pooler_bias, weight, bias, names.activation)
 
 
 def read_num_labels(settings: Settings) -> int:

@@ -143,7 +143,7 @@ TOKENIZER = Keys(  # tokenizer_config.json
         "add_prefix_space added_tokens_decoder additional_special_tokens do_lower_case "
         "extra_special_tokens max_len model_input_names model_specific_special_tokens "
         "model_max_length strip_accents "
-        "tokenize_chinese_chars tokenizer_class truncation_side"
+        "tokenize_chinese_chars tokenizer_class trim_offsets truncation_side"
     ),
     # Decoding, padding by the right amount, the Python tokenizers of older versions, chats, and paths.
     without_effect=_names(

@@ -19,47 +19,18 @@ from minilm.fast.engine import Engine
 from minilm.fast.parameters import pack_parameters
 from minilm.variants import VARIANTS, relative_position_bucket
 from tests.parity.differences import note
+from tests.parity.neighbours import CLASSES, FAMILIES, SHAPE, save_network
 
 torch = pytest.importorskip("torch", reason="torch is not installed; pip install '.[golden]' brings it")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed; see '.[golden]'")
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of what torch and its companions warn is their affair
 
-FAMILIES = [family for family in VARIANTS if family != "bert"]
-CLASSES = {"roberta": "Roberta", "xlm-roberta": "XLMRoberta", "mpnet": "MPNet", "distilbert": "DistilBert"}
-WIDTH, LAYERS, HEADS, VOCABULARY, POSITIONS = 24, 3, 4, 61, 160
-SHAPE = {
-    "vocab_size": VOCABULARY,
-    "hidden_size": WIDTH,
-    "num_hidden_layers": LAYERS,
-    "num_attention_heads": HEADS,
-    "intermediate_size": 40,
-    "max_position_embeddings": POSITIONS,
-}
+LAYERS, VOCABULARY, POSITIONS = SHAPE["num_hidden_layers"], 61, SHAPE["max_position_embeddings"]
 # Rounding in float64, in another order: 1e-14 was seen.
 DOUBLE_BOUND = 1e-11
 # Rounding in float32, in another order, of components that reach 5: 4e-6 was seen.
 SINGLE_BOUND = 1e-5
-
-
-def save(family: str, directory: Path, *, seed: int = 0, model: str = "Model", **changes: Any) -> Any:
-    """A random network of the family in float64, saved as transformers saves it in float32."""
-    torch.manual_seed(seed)
-    fields = {**SHAPE, "initializer_range": 0.3, **changes}
-    if family in ("roberta", "xlm-roberta"):
-        fields = {"type_vocab_size": 1, **fields}
-    fields = {VARIANTS[family].fields.get(name, name): value for name, value in fields.items()}
-    name = CLASSES[family]
-    network = getattr(transformers, f"{name}{model}")(
-        getattr(transformers, f"{name}Config")(**fields, attn_implementation="eager")
-    )
-    for parameter in network.parameters():
-        if parameter.ndim == 1:  # biases and norms start at 0 and 1: make them count
-            parameter.data += torch.randn_like(parameter) * 0.3
-        else:  # the row of the padding starts at 0, and a trained one need not be
-            parameter.data += torch.randn_like(parameter) * 0.01
-    network.save_pretrained(directory)
-    return network.double().eval()
 
 
 def some_ids(seed: int = 0, texts: int = 5, length: int = 37) -> tuple[IntArray, IntArray]:
@@ -78,7 +49,7 @@ def read(directory: Path) -> tuple[ModelConfig, Parameters]:
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_layer_agrees_in_float64(family: str, seed: int, tmp_path: Path) -> None:
-    network = save(family, tmp_path, seed=seed)
+    network = save_network(family, tmp_path, seed=seed)
     ids, mask = some_ids(seed)
     with torch.inference_mode():
         theirs = network(
@@ -100,7 +71,7 @@ def test_every_layer_agrees_in_float64(family: str, seed: int, tmp_path: Path) -
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_fast_encoder_agrees(family: str, threads: int, tmp_path: Path) -> None:
-    network = save(family, tmp_path, intermediate_size=900)  # in three sums
+    network = save_network(family, tmp_path, intermediate_size=900)  # in three sums
     config, parameters = read(tmp_path)
     random = np.random.default_rng(1)
     # a long one alone, which two threads share, and packs of texts of equal and of other lengths
@@ -117,7 +88,7 @@ def test_the_fast_encoder_agrees(family: str, threads: int, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("padding_idx", [0, 2, 9])
 def test_positions_begin_after_the_paddings_id(padding_idx: int, tmp_path: Path) -> None:
-    network = save("roberta", tmp_path, pad_token_id=padding_idx)
+    network = save_network("roberta", tmp_path, pad_token_id=padding_idx)
     ids, mask = some_ids()
     with torch.inference_mode():
         theirs = network(torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)).last_hidden_state
@@ -129,7 +100,7 @@ def test_positions_begin_after_the_paddings_id(padding_idx: int, tmp_path: Path)
 
 def test_the_longest_input_is_the_longest_that_the_original_takes(tmp_path: Path) -> None:
     for family in FAMILIES:
-        network = save(family, tmp_path / family)
+        network = save_network(family, tmp_path / family)
         config = read_config(tmp_path / family)
         assert config.max_seq_length == config.longest_input
         ids = torch.full((1, config.longest_input), 7)
