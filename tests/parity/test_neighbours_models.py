@@ -145,7 +145,7 @@ def test_a_file_of_another_family_is_refused(family: str, checkpoint: Path, tmp_
     shape = {"dim": 24, "n_layers": 3, "n_heads": 4, "hidden_dim": 40} if other == "distilbert" else {}
     kept = {"vocab_size": fields["vocab_size"], "max_position_embeddings": 160}
     path.write_text(json.dumps({"model_type": other, **kept, **shape}))
-    with pytest.raises(CheckpointError, match="missing: (transformer|encoder)"):
+    with pytest.raises(CheckpointError, match=r"missing: (transformer|encoder)"):
         MiniLM(tmp_path)
 
 
