@@ -28,6 +28,10 @@ from minilm.tokenizer import TokenizedTexts, Tokenizer
 WINDOW_TEXTS = 4096
 WINDOW_CHARACTERS = 1 << 20
 
+# The names of prompts that encode_query and encode_document look for, in order.
+QUERY_PROMPTS = ("query",)
+DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)

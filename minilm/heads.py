@@ -9,16 +9,16 @@ Shapes: N texts of equal length, L tokens per text, E hidden width, or the width
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 
 from minilm._arguments import unknown_name
-from minilm._arrays import AnyArray, Float32Array, as_array, as_tensor, no_float_errors
+from minilm._arrays import AnyArray, Float32Array, FloatArray, as_array, as_tensor, no_float_errors
 from minilm.activations import Activation
-from minilm.encoder import layer_norm
+from minilm.encoder import layer_norm, linear
 from minilm.errors import CheckpointError
 from minilm.explanation import Explanation, explain_score
 from minilm.pooling import POOLING, Pooling, normalize
@@ -161,6 +161,40 @@ class ClassificationHead:
         """Hidden states (N, L, E) to logits (N, labels)."""
         pooled = self.activation(hidden_states[:, 0] @ self.pooler_weight + self.pooler_bias)  # (N, E)
         return np.asarray(pooled @ self.weight + self.bias)  # (N, labels)
+
+
+@dataclass(frozen=True, eq=False)
+class SpladeHead:
+    """From hidden states to a weight for each word of the vocabulary: SPLADE.
+
+    The head that BERT was trained with guesses a masked word: it gives each token a score for each word of
+    the vocabulary. The weight of a word is log(1 + relu(score)), and the largest of all tokens counts
+    (Formal et al. 2021, "SPLADE v2", https://arxiv.org/abs/2109.10086, equation 6; the sum is equation 1).
+    Most weights are 0.
+    """
+
+    parameters: Mapping[str, Float32Array]  # "dense" (E, E) and "norm" (E,), each a weight and a bias
+    decoder: Float32Array  # (E, V), the word embeddings once more
+    bias: Float32Array  # (V,)
+    activation: Activation
+    eps: float
+    pooling: str = "max"  # or "sum"
+    logarithms: int = 1
+
+    @no_float_errors
+    def weights(self, hidden_states: Float32Array) -> Float32Array:
+        """Hidden states (N, L, E) to weights (N, V)."""
+        x = self.activation(linear(hidden_states, self.parameters, "dense"))  # (N, L, E)
+        x = layer_norm(x, self.parameters, "norm", self.eps)  # (N, L, E)
+        return np.stack([self._pooled(tokens) for tokens in x])  # one text at a time: V is large
+
+    def _pooled(self, tokens: FloatArray) -> Float32Array:
+        """Vectors of one text's tokens (L, E) to weights (V,)."""
+        scores = np.maximum(tokens @ self.decoder + self.bias, 0)  # (L, V)
+        scores = scores.max(axis=0, keepdims=True) if self.pooling == "max" else scores  # log1p grows
+        for _ in range(self.logarithms):
+            scores = np.log1p(scores)
+        return np.asarray(scores.sum(axis=0), np.float32)
 
 
 def check_activation(activation_fn: Callable[..., Any]) -> Callable[..., Any]:

@@ -19,7 +19,7 @@ from minilm._arguments import check_call, constructor_options, encode_others, po
 from minilm._arrays import Float32Array, Int64Array, as_tensors, is_tensor, no_float_errors
 from minilm._loading import load, read_embedder
 from minilm._options import EmbedderOptions, encode_signature
-from minilm._pipeline import Counts, Pipeline, all_rows
+from minilm._pipeline import DOCUMENT_PROMPTS, QUERY_PROMPTS, Counts, Pipeline, all_rows
 from minilm.errors import TruncationWarning
 from minilm.explanation import Explanation
 from minilm.fast.blas import blas_info, kernel_advice
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from minilm._arguments import TorchOnly
     from minilm._options import MiniLMOptions
 
-# The names of prompts that encode_query and encode_document look for, in order.
-QUERY_PROMPTS = ("query",)
-DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
 logger = logging.getLogger(__name__)
 

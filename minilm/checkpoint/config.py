@@ -9,7 +9,6 @@ so that no checkpoint ever runs wrongly.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,10 +24,7 @@ from minilm.checkpoint.files import (
     read_json,
 )
 from minilm.checkpoint.keys import (
-    DROPOUT,
     MODEL_KWARGS,
-    MODULE,
-    NORMALIZE,
     PROCESSING_KWARGS,
     SENTENCE_TRANSFORMERS,
     TEXT_KWARGS,
@@ -37,6 +33,7 @@ from minilm.checkpoint.keys import (
     config_keys,
 )
 from minilm.checkpoint.keys import POOLING as POOLING_KEYS
+from minilm.checkpoint.modules import Kind, Modules, read_modules
 from minilm.config import ModelConfig
 from minilm.errors import CheckpointError, one_line
 from minilm.fast.parameters import HIDDEN_ACTS
@@ -60,84 +57,19 @@ _POOLING_KEYS = POOLING_KEYS._replace(obeyed=POOLING_KEYS.obeyed | _POOLING_FLAG
 # weights are opened.
 _MAX_LAYERS = 1000
 
-# Only classes of this package are known; another one would be code that comes with the checkpoint.
-_PACKAGE = "sentence_transformers."
-
-
-class Modules(NamedTuple):
-    """The modules as ``modules.json`` lists them, without Dropout, which does nothing at inference."""
-
-    transformer: str = ""  # the Transformer's folder: "" is the top of the directory
-    pooling: str = ""  # the folder of the Pooling module; "" if there is none
-    steps: tuple[tuple[str, str], ...] = ()  # type and folder: Dense, LayerNorm, and Normalize before them
-    normalize: bool = False  # whether the last module is Normalize
-    others: tuple[tuple[str, str], ...] = ()  # type and folder of all after Pooling
-
-    @property
-    def dense(self) -> tuple[str, ...]:
-        """The folders of the Dense and LayerNorm modules, which have weights."""
-        return tuple(folder for name, folder in self.steps if name != "Normalize")
-
-
-def read_modules(directory: Path) -> Modules | None:
-    """Read ``modules.json``; None if the directory has none, as a plain BERT directory."""
-    path = directory / "modules.json"
-    if not is_there(path):
-        return None
-    entries = read_json(path, list)
-    for entry in entries:
-        _check_entry(path, entry)
-    names = [entry["type"].rpartition(".")[2] for entry in entries]
-    folders = [entry["path"] for entry in entries]
-    for what, values in (("name", [entry["name"] for entry in entries]), ("folder", folders)):
-        if len({*values}) < len(values):
-            raise CheckpointError(f"{path}: two modules have the same {what} in {quoted(values)}")
-    if not re.fullmatch(r"Transformer( Pooling)?( (Dense|LayerNorm|Normalize|Dropout))*", " ".join(names)):
-        raise CheckpointError(
-            f"{path}: modules {quoted(names)} are not supported, only Transformer, Pooling, and after them "
-            "any number of Dense, LayerNorm, Normalize and Dropout"
-        )
-    if "" in folders[1:]:
-        raise CheckpointError(f"{path}: only the Transformer's path may be '', in {quoted(folders)}")
-    has_pooling = "Pooling" in names
-    others = list(zip(names, folders, strict=True))[1 + has_pooling :]
-    for name, folder in others:
-        if name in ("Normalize", "Dropout"):  # nothing in their files may change what they do
-            keys = NORMALIZE if name == "Normalize" else DROPOUT
-            Fields(directory / folder / "config.json", keys, optional=True)
-    steps = [step for step in others if step[0] != "Dropout"]
-    last = next((i for i in reversed(range(len(steps))) if steps[i][0] != "Normalize"), -1)
-    return Modules(
-        folders[0],
-        folders[1] if has_pooling else "",
-        tuple(steps[: last + 1]),
-        normalize=len(steps) > last + 1,
-        others=tuple(others),
-    )
-
-
-def _check_entry(path: Path, entry: Any) -> None:  # noqa: ANN401 - any JSON value
-    fields = ("type", "path", "name")
-    if not isinstance(entry, dict) or not all(isinstance(entry.get(field), str) for field in fields):
-        raise CheckpointError(f"{path}: a module must have a type, a path and a name, not be {quoted(entry)}")
-    check_keys(path, entry, MODULE)
-    if not entry["type"].startswith(_PACKAGE):
-        reason = f"only types that begin with {_PACKAGE} are, because others are code of the checkpoint"
-        raise CheckpointError(f"{path}: the type {quoted(entry['type'])} is not supported, {reason}")
-    # a path such as "../x" would leave the checkpoint
-    if not re.fullmatch(r"|(?!\.)[\w.-]{1,99}", entry["path"], re.ASCII):
-        raise CheckpointError(
-            f"{path}: a module's path must be a plain folder name, not {quoted(entry['path'])}"
-        )
-
-
 # Beside a tokenizer_config.json without added_tokens_decoder, these files name tokens as well.
 OLDER_TOKENIZER_FILES = ("added_tokens.json", "special_tokens_map.json")
 
-# What the Transformer module does, and what its output is called, for each of the two kinds of model.
-_TASKS = {
-    False: ("feature-extraction", "last_hidden_state", "token_embeddings"),
-    True: ("sequence-classification", "logits", "scores"),
+# What the Transformer module does, and what its output is called, for each kind of model.
+_TASKS: dict[Kind, tuple[str, str, str]] = {
+    "SentenceTransformer": ("feature-extraction", "last_hidden_state", "token_embeddings"),
+    "CrossEncoder": ("sequence-classification", "logits", "scores"),
+    "SparseEncoder": ("fill-mask", "logits", "token_embeddings"),
+}
+_MODULES_OF: dict[Kind, str] = {
+    "SentenceTransformer": "a Pooling after the Transformer",
+    "CrossEncoder": "a Transformer only",
+    "SparseEncoder": "a SpladePooling after the Transformer",
 }
 
 
@@ -155,7 +87,9 @@ class Settings(NamedTuple):
     text_kwargs: Mapping[str, Any]  # arguments of each call of the tokenizer
 
 
-def read_settings(directory: Path, *, is_cross_encoder: bool = False, is_default: bool = False) -> Settings:
+def read_settings(
+    directory: Path, *, kind: Kind = "SentenceTransformer", is_default: bool = False
+) -> Settings:
     """Read the JSON files of a checkpoint; a CheckpointError names what is not supported.
 
     As in sentence-transformers, a directory without ``modules.json`` is a plain BERT directory. Then only
@@ -167,17 +101,18 @@ def read_settings(directory: Path, *, is_cross_encoder: bool = False, is_default
     own = Fields.of(path, {})
     if is_there(listing) and not is_default:
         own = Fields(path, SENTENCE_TRANSFORMERS, optional=True)
-    kind = "CrossEncoder" if is_cross_encoder else "SentenceTransformer"
     if (found := own.values.get("model_type", "SentenceTransformer")) != kind:
-        if not is_cross_encoder:
+        if kind != "CrossEncoder" and is_there(listing):
             raise own.error(f"model_type {quoted(found)} is not supported, only {kind!r} is")
         modules, own = None, Fields.of(path, {})
     else:
         modules = read_modules(directory)
-    if modules and (bool(modules.pooling) == is_cross_encoder or (is_cross_encoder and modules.others)):
-        reason = "a Transformer only" if is_cross_encoder else "a Pooling after the Transformer"
-        names = quoted(["Transformer", *(["Pooling"] if modules.pooling else []), *dict(modules.others)])
-        raise CheckpointError(f"{listing}: modules {names} are not supported: a {kind} has {reason}")
+    if modules and (modules.kind != kind or (kind == "CrossEncoder" and modules.others)):
+        pooling = {"SparseEncoder": ["SpladePooling"], "SentenceTransformer": ["Pooling"], "CrossEncoder": []}
+        names = quoted(["Transformer", *pooling[modules.kind], *dict(modules.others)])
+        raise CheckpointError(
+            f"{listing}: modules {names} are not supported: a {kind} has {_MODULES_OF[kind]}"
+        )
     folder = directory / (modules.transformer if modules else "")
     if not is_default and is_there(folder / "adapter_config.json"):
         raise CheckpointError(
@@ -185,7 +120,7 @@ def read_settings(directory: Path, *, is_cross_encoder: bool = False, is_default
             "model with merge_and_unload(), and save that"
         )
     transformer = _transformer_fields(folder) if modules else Fields.of(folder / SENTENCE_BERT_CONFIGS[0], {})
-    _check_task(transformer, is_cross_encoder=is_cross_encoder)
+    _check_task(transformer, kind, "fill-mask" if modules and modules.is_mlm else "feature-extraction")
     # the default model's files hold known keys only, unless they are damaged
     bert = Fields(folder / "config.json", extra=_arguments(transformer, "config"))
     keys = config_keys(bert.values.get("model_type"))
@@ -220,11 +155,11 @@ def _arguments(fields: Fields, kind: str, older: str = "") -> dict[str, Any]:
     return {key: value for key, value in arguments.items() if key not in places}
 
 
-def _check_task(fields: Fields, *, is_cross_encoder: bool) -> None:
+def _check_task(fields: Fields, kind: Kind, default: str) -> None:
     """Refuse a Transformer module that does anything but what minilm does for this kind of model."""
     check_keys(fields.path, _arguments(fields, "model"), MODEL_KWARGS, "model_kwargs.")
-    task, output, name = _TASKS[is_cross_encoder]
-    given = fields.values.get("transformer_task", "feature-extraction")
+    task, output, name = _TASKS[kind]
+    given = fields.values.get("transformer_task", default)
     if fields.values and given != task:
         raise fields.error(f"transformer_task {quoted(given)} is not supported, only {task!r} is")
     if "modality_config" in fields.values:
@@ -248,18 +183,16 @@ def _text_kwargs(fields: Fields) -> dict[str, Any]:
     return merged
 
 
-def read_config(directory: str | Path, *, is_cross_encoder: bool = False) -> ModelConfig:
+def read_config(directory: str | Path, *, kind: Kind = "SentenceTransformer") -> ModelConfig:
     """Read the configuration of the checkpoint in ``directory``; a CheckpointError names what is refused.
 
     As in sentence-transformers, a plain BERT directory without ``modules.json`` is pooled by the mean and is
-    not normalized. A cross-encoder has no ``pooling``.
+    not normalized. Other kinds of model have no ``pooling``.
     """
-    return model_config(
-        read_settings(Path(directory), is_cross_encoder=is_cross_encoder), is_cross_encoder=is_cross_encoder
-    )
+    return model_config(read_settings(Path(directory), kind=kind), kind=kind)
 
 
-def model_config(settings: Settings, *, is_cross_encoder: bool = False) -> ModelConfig:
+def model_config(settings: Settings, *, kind: Kind = "SentenceTransformer") -> ModelConfig:
     """The configuration that a checkpoint's settings describe. What is missing has transformers' default."""
     bert, modules = settings.bert, settings.modules
     if "model_type" not in bert.values:
@@ -280,8 +213,9 @@ def model_config(settings: Settings, *, is_cross_encoder: bool = False) -> Model
         return bert.positive_int(variant.fields.get(name, name), most=most, default=default)
 
     hidden_size = size("hidden_size", 768)
-    pooling: tuple[Pooling, ...] = () if is_cross_encoder else ("mean",)
-    if modules and not is_cross_encoder:
+    is_embedder = kind == "SentenceTransformer"
+    pooling: tuple[Pooling, ...] = ("mean",) if is_embedder else ()
+    if modules and is_embedder:
         pooling = _read_pooling(settings.directory / modules.pooling / "config.json", hidden_size)
     has_types = variant.has_token_types
     config = ModelConfig(
@@ -368,7 +302,9 @@ class PromptFields(NamedTuple):
     truncate_dim: int | None = None
 
 
-def read_prompts(fields: Fields, known: Iterable[str] = ("query", "document")) -> PromptFields:
+def read_prompts(
+    fields: Fields, known: Iterable[str] = ("query", "document"), similarity_fn_name: str = "cosine"
+) -> PromptFields:
     """Read ``config_sentence_transformers.json``; a missing file or a null field means the defaults.
 
     As in sentence-transformers, the prompts ``known`` of a sentence encoder exist in any case, if only as "".
@@ -387,6 +323,6 @@ def read_prompts(fields: Fields, known: Iterable[str] = ("query", "document")) -
     return PromptFields(
         prompts,
         fields.one_of("default_prompt_name", prompts, default="") if has_default else None,
-        fields.one_of("similarity_fn_name", SIMILARITY, default="cosine"),
+        fields.one_of("similarity_fn_name", SIMILARITY, default=similarity_fn_name),
         fields.positive_int("truncate_dim") if "truncate_dim" in fields.values else None,
     )

@@ -132,7 +132,9 @@ TEXT_KWARGS = Keys(
 )
 
 SENTENCE_TRANSFORMERS = Keys(  # config_sentence_transformers.json
-    obeyed=_names("activation_fn default_prompt_name model_type prompts similarity_fn_name truncate_dim"),
+    obeyed=_names(
+        "activation_fn default_prompt_name max_active_dims model_type prompts similarity_fn_name truncate_dim"
+    ),
     without_effect=_names("__version__ keep_in_fp32_modules"),
     only={"requirements": (None,)},
     not_null=_names("__version__ model_type prompts"),
@@ -171,6 +173,11 @@ MODULE = Keys(  # an entry of modules.json
 POOLING = Keys(
     obeyed=_names("embedding_dimension pooling_mode word_embedding_dimension"),
     only={"include_prompt": (True,)},
+    refuses_unknown=True,
+)
+SPLADE_POOLING = Keys(
+    obeyed=_names("activation_function pooling_strategy"),
+    without_effect=_names("embedding_dimension word_embedding_dimension"),
     refuses_unknown=True,
 )
 _SENTENCE_EMBEDDING = ("sentence_embedding",)

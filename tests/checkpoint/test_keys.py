@@ -183,6 +183,7 @@ FILES = {
     "TOKENIZER": "`tokenizer_config.json`",
     "MODULE": "an entry of `modules.json`",
     "POOLING": "`1_Pooling/config.json`",
+    "SPLADE_POOLING": "`config.json` of SpladePooling",
     "DENSE": "`config.json` of Dense",
     "NORMALIZE": "`config.json` of Normalize",
     "LAYER_NORM": "`config.json` of LayerNorm",

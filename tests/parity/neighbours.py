@@ -12,7 +12,13 @@ from minilm.variants import VARIANTS
 from tests.parity.texts import PLAIN
 
 FAMILIES = [family for family in VARIANTS if family != "bert"]
-CLASSES = {"roberta": "Roberta", "xlm-roberta": "XLMRoberta", "mpnet": "MPNet", "distilbert": "DistilBert"}
+CLASSES = {
+    "bert": "Bert",
+    "roberta": "Roberta",
+    "xlm-roberta": "XLMRoberta",
+    "mpnet": "MPNet",
+    "distilbert": "DistilBert",
+}
 LIMIT = 64  # tokens per text
 SHAPE: dict[str, Any] = {
     "hidden_size": 24,
@@ -88,7 +94,7 @@ def save_tokenizer(family: str, directory: Path) -> int:
         words.train_from_iterator(
             PLAIN, trainers.WordPieceTrainer(vocab_size=300, special_tokens=special, show_progress=False)
         )
-        kind = "MPNetTokenizer" if family == "mpnet" else "DistilBertTokenizer"
+        kind = "MPNetTokenizer" if family == "mpnet" else "BertTokenizer"
         made = getattr(transformers, kind)(vocab=words.get_vocab(), model_max_length=LIMIT)
     made.save_pretrained(directory)
     return len(made)

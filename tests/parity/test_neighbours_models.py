@@ -16,9 +16,18 @@ import numpy as np
 import pytest
 
 from minilm import CheckpointError, CrossEncoder, MiniLM
+from minilm.variants import VARIANTS
 from tests.hostile import HostileTexts
 from tests.parity.differences import note
-from tests.parity.neighbours import CLASSES, FAMILIES, LIMIT, save_encoder, save_network, save_tokenizer
+from tests.parity.neighbours import (
+    CLASSES,
+    FAMILIES,
+    LIMIT,
+    SHAPE,
+    save_encoder,
+    save_network,
+    save_tokenizer,
+)
 from tests.parity.texts import TEXTS
 
 torch = pytest.importorskip("torch", reason="torch is not installed; pip install '.[golden]' brings it")
@@ -142,12 +151,12 @@ def test_a_file_of_another_family_is_refused(family: str, checkpoint: Path, tmp_
     path = tmp_path / "config.json"
     fields = json.loads(path.read_text())
     other = "distilbert" if family != "distilbert" else "mpnet"
-    shape = {"dim": 24, "n_layers": 3, "n_heads": 4, "hidden_dim": 40} if other == "distilbert" else {}
-    kept = {"vocab_size": fields["vocab_size"], "max_position_embeddings": 160}
-    path.write_text(json.dumps({"model_type": other, **kept, **shape}))
+    names = VARIANTS[other].fields
+    shape = {names.get(name, name): value for name, value in SHAPE.items()}
+    path.write_text(json.dumps({"model_type": other, "vocab_size": fields["vocab_size"], **shape}))
     with pytest.raises(CheckpointError, match=r"missing: (transformer|encoder)"):
         MiniLM(tmp_path)
 
 
 def test_every_family_is_tried() -> None:
-    assert CLASSES.keys() == {*FAMILIES}
+    assert CLASSES.keys() == {"bert", *FAMILIES}
