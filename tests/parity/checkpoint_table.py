@@ -689,11 +689,11 @@ TOKENIZER_CONFIG = [
             "NonsenseTokenizer",
             "BertJapaneseTokenizer",
             "XLMRobertaTokenizer",
-            "MPNetTokenizer",
             "RobertaTokenizer",
             "T5TokenizerFast",
         )
     ),
+    V("tokenizer_class MPNetTokenizer", tok(tokenizer_class="MPNetTokenizer")),
     V("tokenizer_class null", tok(tokenizer_class=None)),
 ]
 
