@@ -73,19 +73,13 @@ def save_tokenizer(family: str, directory: Path) -> int:
             vocab=saved["vocab"], merges=[tuple(pair) for pair in saved["merges"]], model_max_length=LIMIT
         )
     elif family == "xlm-roberta":
-        unigram = Tokenizer(models.Unigram())
-        unigram.normalizer = normalizers.NFKC()
-        unigram.pre_tokenizer = pre_tokenizers.Metaspace()
-        unigram.train_from_iterator(
-            PLAIN,
-            trainers.UnigramTrainer(
-                vocab_size=300, special_tokens=ANGLED, unk_token="<unk>", show_progress=False
-            ),
-        )
-        pieces = json.loads(unigram.to_str())["model"]["vocab"]
-        made = transformers.XLMRobertaTokenizer(
-            vocab=[tuple(piece) for piece in pieces], model_max_length=LIMIT
-        )
+        # not trained: the library's training gives other pieces in every run
+        letters = sorted({letter for text in PLAIN for letter in text if not letter.isspace()})
+        words = sorted({word for text in PLAIN for word in text.split()})
+        pieces = [*((token, 0.0) for token in ANGLED), ("\u2581", -4.0)]
+        pieces += [(letter, -6.0 - i / 100) for i, letter in enumerate(letters)]
+        pieces += [(f"\u2581{word}", -3.0 - i / 100) for i, word in enumerate(words)]
+        made = transformers.XLMRobertaTokenizer(vocab=pieces, model_max_length=LIMIT)
     else:
         special = [*ANGLED[:3], "[UNK]", "<mask>"] if family == "mpnet" else SQUARE
         words = Tokenizer(models.WordPiece(unk_token="[UNK]"))

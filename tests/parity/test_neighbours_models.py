@@ -138,8 +138,8 @@ def test_a_classifier_gives_the_originals_scores(family: str, labels: int, tmp_p
     assert ours.num_labels == original.num_labels == labels
     mine, theirs = ours.predict(PAIRS), original.predict(PAIRS)
     assert mine.shape == theirs.shape
-    # logits of random classifiers reach 10
-    np.testing.assert_allclose(mine, theirs, rtol=0, atol=BOUND * max(1, np.abs(theirs).max()))
+    # a logit adds 24 products with hidden states that reach 5, each with an error near 1e-6
+    np.testing.assert_allclose(mine, theirs, rtol=0, atol=5 * BOUND * max(1, np.abs(theirs).max()))
     note(f"CrossEncoder.predict, {family}", mine, theirs)
     logits = original.predict(PAIRS, activation_fn=torch.nn.Identity())
     assert np.ptp(logits) > 0.01  # the pairs differ
