@@ -75,10 +75,10 @@ def save_tokenizer(family: str, directory: Path) -> int:
     elif family == "xlm-roberta":
         # not trained: the library's training gives other pieces in every run
         letters = sorted({letter for text in PLAIN for letter in text if not letter.isspace()})
-        words = sorted({word for text in PLAIN for word in text.split()})
+        vocabulary = sorted({word for text in PLAIN for word in text.split()})
         pieces = [*((token, 0.0) for token in ANGLED), ("\u2581", -4.0)]
         pieces += [(letter, -6.0 - i / 100) for i, letter in enumerate(letters)]
-        pieces += [(f"\u2581{word}", -3.0 - i / 100) for i, word in enumerate(words)]
+        pieces += [(f"\u2581{word}", -3.0 - i / 100) for i, word in enumerate(vocabulary)]
         made = transformers.XLMRobertaTokenizer(vocab=pieces, model_max_length=LIMIT)
     else:
         special = [*ANGLED[:3], "[UNK]", "<mask>"] if family == "mpnet" else SQUARE
