@@ -193,7 +193,14 @@ class _Padded:
         return embeddings
 
     def _attend(
-        self, qkv: Float32Array, texts: int, heads: int, *, queries: slice = slice(None), out: Float32Array
+        self,
+        qkv: Float32Array,
+        texts: int,
+        heads: int,
+        _bias: None,
+        *,
+        queries: slice = slice(None),
+        out: Float32Array,
     ) -> None:
         q, k, v = _split_qkv(qkv, texts, heads, queries)
         scores = np.empty((k.shape[2], texts, heads, q.shape[2]), np.float32)
@@ -248,7 +255,13 @@ def _multiply_in_three(x: Float32Array, weight: Weight, *, out: Float32Array) ->
 
 
 def _attend_unscaled(
-    qkv: Float32Array, texts: int, heads: int, *, queries: slice = slice(None), out: Float32Array
+    qkv: Float32Array,
+    texts: int,
+    heads: int,
+    _bias: None,
+    *,
+    queries: slice = slice(None),
+    out: Float32Array,
 ) -> None:
     q, k, v = _split_qkv(qkv, texts, heads, queries)
     scores = np.empty((k.shape[2], texts, heads, q.shape[2]), np.float32)
@@ -261,7 +274,13 @@ def _attend_unscaled(
 
 
 def _attend_last_axis(
-    qkv: Float32Array, texts: int, heads: int, *, queries: slice = slice(None), out: Float32Array
+    qkv: Float32Array,
+    texts: int,
+    heads: int,
+    _bias: None,
+    *,
+    queries: slice = slice(None),
+    out: Float32Array,
 ) -> None:
     """(3) Scores stored (text, head, query, key)."""
     q, k, v = _split_qkv(qkv, texts, heads, queries)

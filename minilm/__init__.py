@@ -21,6 +21,7 @@ from minilm.explanation import Explanation
 from minilm.model import MiniLM
 from minilm.search import semantic_search
 from minilm.similarity import cos_sim, dot_score
+from minilm.sparse_encoder import SparseEmbeddings, SparseEncoder
 
 __version__ = "0.1.0"
 
@@ -34,6 +35,8 @@ __all__ = [
     "MiniLM",
     "MiniLMError",
     "ModelConfig",
+    "SparseEmbeddings",
+    "SparseEncoder",
     "TruncationWarning",
     "__version__",
     "cos_sim",

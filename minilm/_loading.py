@@ -14,19 +14,24 @@ from minilm.activations import Activation
 from minilm.checkpoint.config import PromptFields, Settings, model_config, read_prompts, read_settings
 from minilm.checkpoint.heads import (
     classifier_shapes,
+    masked_lm_shapes,
     read_classifier,
     read_num_labels,
     read_score_activation,
+    read_splade,
+    read_splade_pooling,
     read_steps,
 )
-from minilm.checkpoint.tokenizer import TokenizerClass, open_tokenizer, tokenizer_class, tokenizer_file
-from minilm.checkpoint.weights import ParameterFile
+from minilm.checkpoint.tensors import tensor_names
+from minilm.checkpoint.tokenizer import open_tokenizer, tokenizer_file
+from minilm.checkpoint.tokenizer_classes import TokenizerClass, tokenizer_class
+from minilm.checkpoint.weights import ParameterFile, weight_files
 from minilm.config import ModelConfig
 from minilm.errors import CheckpointError
 from minilm.fast.blas import has_small_matrix_kernels
 from minilm.fast.cores import join_threads, start_threads
 from minilm.fast.parameters import PackedParameters, pack_parameters
-from minilm.heads import ClassificationHead, EmbeddingHead
+from minilm.heads import ClassificationHead, EmbeddingHead, SpladeHead
 from minilm.hub import REQUIRED_FILES, Checkpoint, find_checkpoint, likely_directory
 from minilm.tokenizer import Tokenizer
 
@@ -57,7 +62,18 @@ class CrossEncoderParts(NamedTuple):
     prompts: PromptFields
 
 
-T = TypeVar("T", EmbedderParts, CrossEncoderParts)
+class SparseEncoderParts(NamedTuple):
+    """What a sparse encoder's checkpoint consists of."""
+
+    config: ModelConfig
+    parameters: PackedParameters
+    tokenizer: Tokenizer
+    head: SpladeHead
+    prompts: PromptFields
+    max_active_dims: int | None
+
+
+T = TypeVar("T", EmbedderParts, CrossEncoderParts, SparseEncoderParts)
 
 
 @no_float_errors
@@ -68,7 +84,7 @@ def load(
 ) -> tuple[Checkpoint, T]:
     """Find a checkpoint as :func:`minilm.hub.find_checkpoint` does, and read it.
 
-    ``read`` is :func:`read_embedder` or :func:`read_cross_encoder`.
+    ``read`` is one of the functions below.
     """
     # a cross-encoder that is named without an owner is one of theirs
     organization = "cross-encoder" if read is read_cross_encoder else "sentence-transformers"
@@ -120,12 +136,12 @@ def read_embedder(directory: Path, is_default: bool = False) -> EmbedderParts:
 
 def read_cross_encoder(directory: Path, is_default: bool = False) -> CrossEncoderParts:
     """Read the parts of a cross-encoder."""
-    settings = read_settings(directory, is_cross_encoder=True, is_default=is_default)
-    config = model_config(settings, is_cross_encoder=True)
+    settings = read_settings(directory, kind="CrossEncoder", is_default=is_default)
+    config = model_config(settings, kind="CrossEncoder")
     num_labels = read_num_labels(settings)
     path = settings.folder / "model.safetensors"
     tensors = ParameterFile(path, config, head=classifier_shapes(config, num_labels))
-    head = read_classifier(tensors)
+    head = read_classifier(tensors, config)
     kind = tokenizer_class(settings.tokenizer, settings.bert)
     parameters, tokenizer = _read_encoder(settings, config, tensors, kind)
     [(*_, last_type)] = tokenizer.pairs([("", "a")]).token_type_ids or []
@@ -137,6 +153,22 @@ def read_cross_encoder(directory: Path, is_default: bool = False) -> CrossEncode
     activation_fn = read_score_activation(settings, num_labels)
     prompts = read_prompts(settings.sentence_transformers, known=())
     return CrossEncoderParts(config, parameters, tokenizer, head, activation_fn, prompts)
+
+
+def read_sparse_encoder(directory: Path, is_default: bool = False) -> SparseEncoderParts:
+    """Read the parts of a sparse encoder."""
+    settings = read_settings(directory, kind="SparseEncoder", is_default=is_default)
+    config, pooling = model_config(settings, kind="SparseEncoder"), read_splade_pooling(settings)
+    path = settings.folder / "model.safetensors"
+    present = {name for file in weight_files(path) for name in tensor_names(file)}
+    tensors = ParameterFile(path, config, head=masked_lm_shapes(config, present))
+    head = read_splade(tensors, config, pooling)
+    kind = tokenizer_class(settings.tokenizer, settings.bert)
+    parameters, tokenizer = _read_encoder(settings, config, tensors, kind)
+    own = settings.sentence_transformers
+    prompts = read_prompts(own, similarity_fn_name="dot")
+    most = own.positive_int("max_active_dims") if "max_active_dims" in own.values else None
+    return SparseEncoderParts(config, parameters, tokenizer, head, prompts, most)
 
 
 def _read_encoder(

@@ -23,6 +23,7 @@ from minilm._arguments import (
 )
 from minilm._arrays import Float32Array, Int64Array, IntArray
 from minilm._pipeline import Counts, Pipeline
+from minilm.checkpoint.modules import Kind
 from minilm.checkpoint.save import write_settings
 from minilm.config import ModelConfig
 from minilm.heads import EmbeddingHead, Features
@@ -89,7 +90,7 @@ class PipelineOptions(TorchMethods):
 
     def _checked_length(self, argument: str, value: object) -> int:
         """Return a length that the model can have, or raise an error that names the argument."""
-        least, most = self._shortest_input, self.config.max_position_embeddings
+        least, most = self._shortest_input, self.config.longest_input
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
             raise TypeError(f"{argument} must be an int, not {type(value).__name__}")
         if not least <= value <= most:
@@ -121,12 +122,12 @@ class PipelineOptions(TorchMethods):
             directory,
             settings,
             max_seq_length=self.max_seq_length,
-            is_cross_encoder=self._is_cross_encoder,
+            kind=self._kind,
             truncation_side=self.tokenizer.new_truncation_side,
         )
 
     save = save_pretrained
-    _is_cross_encoder: ClassVar[bool] = True
+    _kind: ClassVar[Kind] = "CrossEncoder"
 
     def _settings(self) -> dict[str, Any]:
         """Return the settings that may be set, under their names in config_sentence_transformers.json."""
@@ -228,7 +229,7 @@ class EmbedderOptions(PipelineOptions):
             "truncate_dim": self.truncate_dim,
         }
 
-    _is_cross_encoder = False
+    _kind = "SentenceTransformer"
 
     @property
     def truncate_dim(self) -> int | None:

@@ -28,6 +28,10 @@ from minilm.tokenizer import TokenizedTexts, Tokenizer
 WINDOW_TEXTS = 4096
 WINDOW_CHARACTERS = 1 << 20
 
+# The names of prompts that encode_query and encode_document look for, in order.
+QUERY_PROMPTS = ("query",)
+DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
@@ -173,7 +177,7 @@ class Pipeline(KnownAttributes):
     def check_token_ids(self, input_ids: Sequence[Sequence[int]]) -> None:
         """Raise a ValueError for a text with no tokens, too many, or an id that is not in the vocabulary."""
         parameters = self.engine.parameters
-        longest, vocab_size = len(parameters.position_embeddings), len(parameters.word_embeddings)
+        longest, vocab_size = parameters.longest_input, len(parameters.word_embeddings)
         for index, ids in enumerate(input_ids):
             if not np.issubdtype(np.asarray(ids if len(ids) else [0]).dtype, np.integer):
                 raise ValueError(f"input_ids[{index}] has {ids!r:.80}, which are no whole numbers")

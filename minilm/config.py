@@ -12,7 +12,7 @@ from minilm.pooling import Pooling
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The shape of a BERT encoder, and the steps that turn its output into one embedding.
+    """The shape of BERT or a neighbour of it, and the steps that turn its output into one embedding.
 
     The names are those of Hugging Face's ``config.json``. The fields after ``hidden_act`` come from the
     files of sentence-transformers beside it.
@@ -42,6 +42,13 @@ class ModelConfig:
     dense: tuple[str, ...] = ()  # folders of the Dense modules between pooling and normalization
     normalize: bool = True
     do_lower_case: bool = False  # lower-case texts before the tokenizer reads them
+    model_type: str = "bert"  # the family: see variants.py
+    padding_idx: int | None = None  # positions are counted from the next one on; None: from 0
+
+    @property
+    def longest_input(self) -> int:
+        """The most tokens that one text may have: the rows of the position table that tokens take."""
+        return self.max_position_embeddings - (0 if self.padding_idx is None else self.padding_idx + 1)
 
     @property
     def head_size(self) -> int:

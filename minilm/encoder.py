@@ -8,8 +8,9 @@ This is the left half of figure 1 in [1]_, as [2]_ changed and trained it. all-M
 Its 12 layers learned to attend as a larger model does ([5]_, section 3). Every second layer was kept, and
 these six were trained on pairs of sentences ([6]_, section 3). Dropout is for training only and is left out.
 With float32 parameters the results are those of other implementations. With float64 parameters they are the
-truth for measuring the errors of float32. ``MiniLM`` runs ``fast/packed.py``, which has the same formulas at
-speed: a change here is needed there as well.
+truth for measuring the errors of float32. What BERT's neighbours have instead is in ``variants.py``.
+``MiniLM`` runs ``fast/packed.py``, which has the same formulas at speed: a change here is needed there as
+well.
 
 Shapes, and their sizes in all-MiniLM-L6-v2: B texts, L tokens per text (shorter texts are padded; a mask
 marks the padding), E = 384 hidden width, H = 12 heads, D = E / H = 32 head width, I = 1536 intermediate
@@ -36,6 +37,7 @@ import numpy as np
 from minilm._arrays import FloatArray, IntArray, no_float_errors
 from minilm.activations import activation_function
 from minilm.config import ModelConfig
+from minilm.variants import attention_bias, position_ids
 
 Parameters = Mapping[str, FloatArray]  # name in the checkpoint's file -> array; linear weights are (in, out)
 Record = Callable[[str, FloatArray], object]  # is called with every intermediate, by its name in transformers
@@ -131,11 +133,11 @@ def embed(
     """
     if token_type_ids is None:
         token_type_ids = np.zeros_like(input_ids)  # (B, L)
-    position_ids = np.arange(input_ids.shape[1])[None]  # (1, L)
+    positions = position_ids(input_ids, config.padding_idx)  # (1, L): 0, 1, 2, ...
     embeddings = (
         _look_up("word", input_ids, parameters, record)  # (B, L, E)
         + _look_up("token_type", token_type_ids, parameters, record)  # (B, L, E)
-        + _look_up("position", position_ids, parameters, record)  # (1, L, E)
+        + _look_up("position", positions, parameters, record)  # (1, L, E)
     )
     return layer_norm(embeddings, parameters, "embeddings.LayerNorm", config.layer_norm_eps, record)
 
@@ -205,6 +207,7 @@ def self_attention(
     v = _split_heads(linear(hidden_states, parameters, f"{name}.value", record), heads)  # (B, H, L, D)
     # a sum of D products grows like sqrt(D), and the softmax of large scores is almost 0 or 1 (3.2.1)
     scores = q @ k.swapaxes(-1, -2) / math.sqrt(config.head_size)  # (B, H, L, L): query by key
+    scores = scores + attention_bias(parameters, scores.shape[-1])  # 0 in BERT
     record(f"{name}.attention_scores", scores)
     # no query sees the padding; with -inf, a text of nothing but padding would become NaN
     is_token = attention_mask[:, None, None, :] != 0  # (B, 1, 1, L): of the keys

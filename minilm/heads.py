@@ -9,15 +9,16 @@ Shapes: N texts of equal length, L tokens per text, E hidden width, or the width
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 
 from minilm._arguments import unknown_name
-from minilm._arrays import AnyArray, Float32Array, as_array, as_tensor, no_float_errors
-from minilm.encoder import layer_norm
+from minilm._arrays import AnyArray, Float32Array, FloatArray, as_array, as_tensor, no_float_errors
+from minilm.activations import Activation
+from minilm.encoder import layer_norm, linear
 from minilm.errors import CheckpointError
 from minilm.explanation import Explanation, explain_score
 from minilm.pooling import POOLING, Pooling, normalize
@@ -142,22 +143,58 @@ class EmbeddingHead:
 
 @dataclass(frozen=True, eq=False)
 class ClassificationHead:
-    """From hidden states to the logits of BertForSequenceClassification.
+    """From hidden states to the logits of BertForSequenceClassification, or of a neighbour's class.
 
     The pooler, a linear layer and tanh over the vector of ``[CLS]``, is in BERT's code and not in its paper
     (Devlin et al. 2019, https://arxiv.org/abs/1810.04805). The linear layer after it is W of its section 4.1.
+    The neighbours have the same two layers under other names; DistilBERT has ReLU in the place of tanh.
     """
 
     pooler_weight: Float32Array  # (E, E)
     pooler_bias: Float32Array  # (E,)
     weight: Float32Array  # (E, labels)
     bias: Float32Array  # (labels,)
+    activation: Activation = np.tanh  # between the two
 
     @no_float_errors
     def logits(self, hidden_states: Float32Array) -> Float32Array:
         """Hidden states (N, L, E) to logits (N, labels)."""
-        pooled = np.tanh(hidden_states[:, 0] @ self.pooler_weight + self.pooler_bias)  # (N, E)
+        pooled = self.activation(hidden_states[:, 0] @ self.pooler_weight + self.pooler_bias)  # (N, E)
         return np.asarray(pooled @ self.weight + self.bias)  # (N, labels)
+
+
+@dataclass(frozen=True, eq=False)
+class SpladeHead:
+    """From hidden states to a weight for each word of the vocabulary: SPLADE.
+
+    The head that BERT was trained with guesses a masked word: it gives each token a score for each word of
+    the vocabulary. The weight of a word is log(1 + relu(score)), and the largest of all tokens counts
+    (Formal et al. 2021, "SPLADE v2", https://arxiv.org/abs/2109.10086, equation 6; the sum is equation 1).
+    Most weights are 0.
+    """
+
+    parameters: Mapping[str, Float32Array]  # "dense" (E, E) and "norm" (E,), each a weight and a bias
+    decoder: Float32Array  # (E, V), the word embeddings once more
+    bias: Float32Array  # (V,)
+    activation: Activation
+    eps: float
+    pooling: str = "max"  # or "sum"
+    logarithms: int = 1
+
+    @no_float_errors
+    def weights(self, hidden_states: Float32Array) -> Float32Array:
+        """Hidden states (N, L, E) to weights (N, V)."""
+        x = self.activation(linear(hidden_states, self.parameters, "dense"))  # (N, L, E)
+        x = layer_norm(x, self.parameters, "norm", self.eps)  # (N, L, E)
+        return np.stack([self._pooled(tokens) for tokens in x])  # one text at a time: V is large
+
+    def _pooled(self, tokens: FloatArray) -> Float32Array:
+        """Vectors of one text's tokens (L, E) to weights (V,)."""
+        scores = np.maximum(tokens @ self.decoder + self.bias, 0)  # (L, V)
+        scores = scores.max(axis=0, keepdims=True) if self.pooling == "max" else scores  # log1p grows
+        for _ in range(self.logarithms):
+            scores = np.log1p(scores)
+        return np.asarray(scores.sum(axis=0), np.float32)
 
 
 def check_activation(activation_fn: Callable[..., Any]) -> Callable[..., Any]:

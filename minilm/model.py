@@ -25,7 +25,7 @@ from minilm._arguments import (
 from minilm._arrays import Float32Array, Int64Array, as_tensors, is_tensor, no_float_errors
 from minilm._loading import load, read_embedder
 from minilm._options import EmbedderOptions, encode_signature
-from minilm._pipeline import Counts, Pipeline, all_rows
+from minilm._pipeline import DOCUMENT_PROMPTS, QUERY_PROMPTS, Counts, Pipeline, all_rows
 from minilm.errors import TruncationWarning, warn_caller
 from minilm.explanation import Explanation
 from minilm.fast.blas import blas_info, kernel_advice
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
     from minilm._arguments import TorchOnly
     from minilm._options import MiniLMOptions
 
-# The names of prompts that encode_query and encode_document look for, in order.
-QUERY_PROMPTS = ("query",)
-DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
 logger = logging.getLogger(__name__)
 
@@ -314,7 +311,7 @@ class MiniLM(EmbedderOptions, metaclass=NamesItsLikeness):
         Parameters
         ----------
         input_ids : sequence of n sequences of int
-            Each with 1 to ``config.max_position_embeddings`` ids below ``config.vocab_size``.
+            Each with 1 to ``config.longest_input`` ids below ``config.vocab_size``.
         normalize : bool, optional
             Scale each embedding to length 1; None is as :attr:`normalize` says.
         pooling, batch_size

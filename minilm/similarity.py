@@ -10,6 +10,7 @@ References
 ----------
 .. [1] Reimers and Gurevych 2019, "Sentence-BERT", https://arxiv.org/abs/1908.10084
 .. [2] Li and Li 2023, "AnglE-optimized Text Embeddings", https://arxiv.org/abs/2309.12871
+.. [3] Khattab and Zaharia 2020, "ColBERT", https://arxiv.org/abs/2004.12832
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from enum import Enum
 from functools import wraps
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -207,6 +209,72 @@ SIMILARITY: dict[str, tuple[Similarity, Similarity]] = {
     "euclidean": (euclidean_sim, pairwise_euclidean_sim),
     "manhattan": (manhattan_sim, pairwise_manhattan_sim),
 }
+
+
+@no_float_errors
+def maxsim(a: Any, b: Any, *, length_normalize: bool = False) -> Any:  # noqa: ANN401 - arrays or tensors
+    """MaxSim of every query in ``a`` with every document in ``b``, as in ColBERT ([3]_, equation 3).
+
+    Each token of the query takes its largest dot product with a token of the document, and these are added.
+
+    Parameters
+    ----------
+    a, b : array_like of float, shape (tokens, E), or a sequence of n and of m of them
+        Token vectors, such as those of ``MiniLM.encode(output_value="token_embeddings")``.
+    length_normalize : bool
+        Divide each score by the number of the query's tokens.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, m)
+
+    Raises
+    ------
+    ValueError
+        If the widths differ, or a query or a document has no token.
+
+    Examples
+    --------
+    >>> maxsim([[1, 0], [0, 1]], [[[2, 0], [0, 3]], [[1, 1]]])
+    array([[5., 2.]], dtype=float32)
+    """
+    queries, documents = _token_matrices("a", a), _token_matrices("b", b)
+    scores = [[_maxsim(query, document) for document in documents] for query in queries]
+    result = np.array(scores, np.float32).reshape(len(queries), len(documents))
+    if length_normalize:
+        result /= np.array([[len(query)] for query in queries], np.float32).reshape(-1, 1)
+    return as_tensor(result) if is_tensor(a) or is_tensor(b) else result
+
+
+@no_float_errors
+def maxsim_pairwise(a: Any, b: Any, *, length_normalize: bool = False) -> Any:  # noqa: ANN401 - as above
+    """MaxSim (n,) of the query and the document at the same position: see :func:`maxsim`."""
+    queries, documents = _token_matrices("a", a), _token_matrices("b", b)
+    if len(queries) != len(documents):
+        raise ValueError(
+            f"a has {len(queries)} queries and b has {len(documents)} documents, which make no pairs"
+        )
+    result = np.array([_maxsim(*pair) for pair in zip(queries, documents, strict=True)], np.float32)
+    if length_normalize:
+        result /= np.array([len(query) for query in queries], np.float32)
+    return as_tensor(result) if is_tensor(a) or is_tensor(b) else result
+
+
+def _maxsim(query: FloatArray, document: FloatArray) -> FloatArray:
+    query, document = same_width(query, document)
+    return (query @ document.T).max(axis=1).astype(np.float32).sum()
+
+
+def _token_matrices(name: str, x: Any) -> list[FloatArray]:  # noqa: ANN401 - as above
+    """One matrix (tokens, E) per text; a single matrix is one text."""
+    texts = [*x]
+    if texts and np.ndim(as_array(texts[0])) == 1:  # rows of one matrix
+        texts = [x]
+    matrices = [as_floats(text) for text in texts]
+    for index, matrix in enumerate(matrices):
+        if matrix.ndim != 2 or not len(matrix):
+            raise ValueError(f"{name}[{index}] must have the shape (tokens, E), not {matrix.shape}")
+    return matrices
 
 
 class SimilarityFunction(Enum):

@@ -112,7 +112,7 @@ def test_what_is_asked_wrongly(make_checkpoint: MakeCheckpoint) -> None:
             r"classifier\.weight has shape \(1, 16\), config\.json says \(2, 16\)",
         ),
         ({"sbert_ce_default_activation_function": "torch.nn.SELU"}, "'torch.nn.SELU' is not supported"),
-        ({"model_type": "roberta"}, "model_type 'roberta' is not supported"),
+        ({"model_type": "modernbert"}, "model_type 'modernbert' is not supported"),
     ],
 )
 def test_other_checkpoints_are_refused(

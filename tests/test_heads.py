@@ -15,6 +15,7 @@ from minilm.heads import (
     Dense,
     EmbeddingHead,
     LayerNormStep,
+    SpladeHead,
     activated,
     check_activation,
     check_output,
@@ -129,6 +130,33 @@ def test_logits_by_hand() -> None:
     # [CLS] is (2, 8): tanh(0.2 + 0.3) and tanh(2 - 2) = 0
     expected = [[math.tanh(0.5) + 0.5, 2 * math.tanh(0.5) - 0.5]]
     np.testing.assert_allclose(head.logits(STATES), expected, rtol=0, atol=2e-7)
+
+
+def test_the_activation_function_of_a_classifier_may_be_relu() -> None:
+    eye = np.eye(2, dtype=np.float32)
+    head = ClassificationHead(eye, np.array([-3.0, 1.0], np.float32), eye, np.zeros(2, np.float32), relu)
+    # [CLS] is (2, 8): max(2 - 3, 0) and max(8 + 1, 0)
+    assert head.logits(STATES).tolist() == [[0.0, 9.0]]
+
+
+def splade_head(**options: Any) -> SpladeHead:
+    eye, zeros = np.eye(2, dtype=np.float32), np.zeros(2, np.float32)
+    norm = {"norm.weight": np.ones(2, np.float32), "norm.bias": zeros}
+    decoder = np.array([[3.0, -1.0, 2.0], [1.0, 1.0, 1.0]], np.float32)
+    parameters = {"dense.weight": eye, "dense.bias": zeros, **norm}
+    return SpladeHead(parameters, decoder, np.array([0.0, 0.0, -5.0], np.float32), relu, 0.0, **options)
+
+
+def test_splade_by_hand() -> None:
+    # normalized, the tokens are (-1, 1) and (1, -1): scores -2, 2, -6 and 2, -2, -4
+    states = np.array([[[1.0, 3.0], [9.0, 4.0]]], np.float32)
+    once = math.log(3)
+    np.testing.assert_allclose(splade_head().weights(states), [[once, once, 0]], rtol=1e-6)
+    np.testing.assert_allclose(splade_head(pooling="sum").weights(states), [[once, once, 0]], rtol=1e-6)
+    both = np.concatenate([states, states], axis=1)
+    np.testing.assert_allclose(splade_head(pooling="sum").weights(both), [[2 * once, 2 * once, 0]], rtol=1e-6)
+    twice = math.log(1 + once)
+    np.testing.assert_allclose(splade_head(logarithms=2).weights(states), [[twice, twice, 0]], rtol=1e-6)
 
 
 def test_features_are_all_of_one_text() -> None:

@@ -9,7 +9,14 @@ import pandas as pd
 import pytest
 
 from minilm import cos_sim, dot_score
-from minilm.similarity import SIMILARITY, SimilarityFunction, pairwise_angle_sim, pairwise_dot_score
+from minilm.similarity import (
+    SIMILARITY,
+    SimilarityFunction,
+    maxsim,
+    maxsim_pairwise,
+    pairwise_angle_sim,
+    pairwise_dot_score,
+)
 
 # made by sentence_transformers.util.pairwise_angle_sim of 6.2.0, in float64, to 10 digits
 ANGLES = [1.1627553483, 1.0, 0.943456353]
@@ -89,3 +96,22 @@ def test_a_missing_embedding_is_named() -> None:
         cos_sim([np.ones(2), None], np.ones(2))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"of a table pass one column, df\['embedding'\]"):
         cos_sim(pd.DataFrame({"embedding": [np.ones(2)]}), np.ones(2))
+
+
+def test_each_token_of_a_query_takes_its_best_token_of_the_document() -> None:
+    query, document = [[1.0, 0.0], [0.0, 1.0]], [[2.0, -1.0], [0.0, 3.0], [-5.0, -5.0]]
+    assert maxsim(query, [document]).tolist() == [[5.0]]
+    assert maxsim([query, query[:1]], [document, query]).tolist() == [[5.0, 2.0], [2.0, 1.0]]
+    assert maxsim([query], [document], length_normalize=True).tolist() == [[2.5]]
+    assert maxsim_pairwise([query, query[:1]], [document, query]).tolist() == [5.0, 1.0]
+    assert maxsim([], [document]).shape == (0, 1)
+
+
+def test_maxsim_names_what_has_no_token_or_no_partner() -> None:
+    one = [[1.0, 0.0]]
+    with pytest.raises(ValueError, match=r"b\[1\] must have the shape \(tokens, E\), not \(0,"):
+        maxsim([one], [one, np.empty((0, 2))])
+    with pytest.raises(ValueError, match="a has 1 queries and b has 2 documents"):
+        maxsim_pairwise([one], [one, one])
+    with pytest.raises(ValueError, match="width"):
+        maxsim([one], [[[1.0, 2.0, 3.0]]])

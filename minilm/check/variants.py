@@ -56,7 +56,7 @@ class Variants:
     @property
     def longest(self) -> int:
         """Tokens that the position table has room for."""
-        return self.model.config.max_position_embeddings
+        return self.model.config.longest_input
 
     def vectors(self, recipe: Recipe, texts: Sequence[str]) -> Float32Array:
         """Vectors (n, E) by a recipe, not yet normalized. Each is computed once."""
@@ -153,7 +153,7 @@ class Variants:
             # one thread: those of BLAS wait for one another, which is slow beside other programs
             return call_with_blas_threads(1, lambda: [self._padded(network, row, embed) for row in rows])
         engine = self._engine(replace(network, pooling=None))
-        longest = len(engine.parameters.position_embeddings)
+        longest = engine.parameters.longest_input
         return engine.run([row[:longest] for row in rows], embed, pack_tokens=PACK_TOKENS)
 
     def _padded(self, network: NetworkRecipe, row: list[int], embed: Embed) -> AnyArray:

@@ -9,30 +9,37 @@ so that no checkpoint ever runs wrongly.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from minilm.checkpoint.files import SENTENCE_BERT_CONFIGS, Fields, check_keys, is_there, quoted, read_json
+from minilm.checkpoint.files import (
+    LARGEST_INT,
+    SENTENCE_BERT_CONFIGS,
+    Fields,
+    check_keys,
+    is_there,
+    quoted,
+    read_json,
+)
 from minilm.checkpoint.keys import (
-    CONFIG,
-    DROPOUT,
     MODEL_KWARGS,
-    MODULE,
-    NORMALIZE,
     PROCESSING_KWARGS,
     SENTENCE_TRANSFORMERS,
     TEXT_KWARGS,
     TOKENIZER,
     TRANSFORMER,
+    config_keys,
 )
 from minilm.checkpoint.keys import POOLING as POOLING_KEYS
+from minilm.checkpoint.modules import Kind, Modules, read_modules
 from minilm.config import ModelConfig
 from minilm.errors import CheckpointError, one_line
 from minilm.fast.parameters import HIDDEN_ACTS
 from minilm.pooling import POOLING, Pooling
 from minilm.similarity import SIMILARITY
+from minilm.variants import VARIANTS, Variant
 
 # The flags of older 1_Pooling/config.json files. sentence-transformers concatenates several poolings in this
 # order. Newer files hold the names themselves ("pooling_mode").
@@ -50,84 +57,19 @@ _POOLING_KEYS = POOLING_KEYS._replace(obeyed=POOLING_KEYS.obeyed | _POOLING_FLAG
 # weights are opened.
 _MAX_LAYERS = 1000
 
-# Only classes of this package are known; another one would be code that comes with the checkpoint.
-_PACKAGE = "sentence_transformers."
-
-
-class Modules(NamedTuple):
-    """The modules as ``modules.json`` lists them, without Dropout, which does nothing at inference."""
-
-    transformer: str = ""  # the Transformer's folder: "" is the top of the directory
-    pooling: str = ""  # the folder of the Pooling module; "" if there is none
-    steps: tuple[tuple[str, str], ...] = ()  # type and folder: Dense, LayerNorm, and Normalize before them
-    normalize: bool = False  # whether the last module is Normalize
-    others: tuple[tuple[str, str], ...] = ()  # type and folder of all after Pooling
-
-    @property
-    def dense(self) -> tuple[str, ...]:
-        """The folders of the Dense and LayerNorm modules, which have weights."""
-        return tuple(folder for name, folder in self.steps if name != "Normalize")
-
-
-def read_modules(directory: Path) -> Modules | None:
-    """Read ``modules.json``; None if the directory has none, as a plain BERT directory."""
-    path = directory / "modules.json"
-    if not is_there(path):
-        return None
-    entries = read_json(path, list)
-    for entry in entries:
-        _check_entry(path, entry)
-    names = [entry["type"].rpartition(".")[2] for entry in entries]
-    folders = [entry["path"] for entry in entries]
-    for what, values in (("name", [entry["name"] for entry in entries]), ("folder", folders)):
-        if len({*values}) < len(values):
-            raise CheckpointError(f"{path}: two modules have the same {what} in {quoted(values)}")
-    if not re.fullmatch(r"Transformer( Pooling)?( (Dense|LayerNorm|Normalize|Dropout))*", " ".join(names)):
-        raise CheckpointError(
-            f"{path}: modules {quoted(names)} are not supported, only Transformer, Pooling, and after them "
-            "any number of Dense, LayerNorm, Normalize and Dropout"
-        )
-    if "" in folders[1:]:
-        raise CheckpointError(f"{path}: only the Transformer's path may be '', in {quoted(folders)}")
-    has_pooling = "Pooling" in names
-    others = list(zip(names, folders, strict=True))[1 + has_pooling :]
-    for name, folder in others:
-        if name in ("Normalize", "Dropout"):  # nothing in their files may change what they do
-            keys = NORMALIZE if name == "Normalize" else DROPOUT
-            Fields(directory / folder / "config.json", keys, optional=True)
-    steps = [step for step in others if step[0] != "Dropout"]
-    last = next((i for i in reversed(range(len(steps))) if steps[i][0] != "Normalize"), -1)
-    return Modules(
-        folders[0],
-        folders[1] if has_pooling else "",
-        tuple(steps[: last + 1]),
-        normalize=len(steps) > last + 1,
-        others=tuple(others),
-    )
-
-
-def _check_entry(path: Path, entry: Any) -> None:  # noqa: ANN401 - any JSON value
-    fields = ("type", "path", "name")
-    if not isinstance(entry, dict) or not all(isinstance(entry.get(field), str) for field in fields):
-        raise CheckpointError(f"{path}: a module must have a type, a path and a name, not be {quoted(entry)}")
-    check_keys(path, entry, MODULE)
-    if not entry["type"].startswith(_PACKAGE):
-        reason = f"only types that begin with {_PACKAGE} are, because others are code of the checkpoint"
-        raise CheckpointError(f"{path}: the type {quoted(entry['type'])} is not supported, {reason}")
-    # a path such as "../x" would leave the checkpoint
-    if not re.fullmatch(r"|(?!\.)[\w.-]{1,99}", entry["path"], re.ASCII):
-        raise CheckpointError(
-            f"{path}: a module's path must be a plain folder name, not {quoted(entry['path'])}"
-        )
-
-
 # Beside a tokenizer_config.json without added_tokens_decoder, these files name tokens as well.
 OLDER_TOKENIZER_FILES = ("added_tokens.json", "special_tokens_map.json")
 
-# What the Transformer module does, and what its output is called, for each of the two kinds of model.
-_TASKS = {
-    False: ("feature-extraction", "last_hidden_state", "token_embeddings"),
-    True: ("sequence-classification", "logits", "scores"),
+# What the Transformer module does, and what its output is called, for each kind of model.
+_TASKS: dict[Kind, tuple[str, str, str]] = {
+    "SentenceTransformer": ("feature-extraction", "last_hidden_state", "token_embeddings"),
+    "CrossEncoder": ("sequence-classification", "logits", "scores"),
+    "SparseEncoder": ("fill-mask", "logits", "token_embeddings"),
+}
+_MODULES_OF: dict[Kind, str] = {
+    "SentenceTransformer": "a Pooling after the Transformer",
+    "CrossEncoder": "a Transformer only",
+    "SparseEncoder": "a SpladePooling after the Transformer",
 }
 
 
@@ -145,7 +87,9 @@ class Settings(NamedTuple):
     text_kwargs: Mapping[str, Any]  # arguments of each call of the tokenizer
 
 
-def read_settings(directory: Path, *, is_cross_encoder: bool = False, is_default: bool = False) -> Settings:
+def read_settings(
+    directory: Path, *, kind: Kind = "SentenceTransformer", is_default: bool = False
+) -> Settings:
     """Read the JSON files of a checkpoint; a CheckpointError names what is not supported.
 
     As in sentence-transformers, a directory without ``modules.json`` is a plain BERT directory. Then only
@@ -157,17 +101,18 @@ def read_settings(directory: Path, *, is_cross_encoder: bool = False, is_default
     own = Fields.of(path, {})
     if is_there(listing) and not is_default:
         own = Fields(path, SENTENCE_TRANSFORMERS, optional=True)
-    kind = "CrossEncoder" if is_cross_encoder else "SentenceTransformer"
     if (found := own.values.get("model_type", "SentenceTransformer")) != kind:
-        if not is_cross_encoder:
+        if kind != "CrossEncoder" and is_there(listing):
             raise own.error(f"model_type {quoted(found)} is not supported, only {kind!r} is")
         modules, own = None, Fields.of(path, {})
     else:
         modules = read_modules(directory)
-    if modules and (bool(modules.pooling) == is_cross_encoder or (is_cross_encoder and modules.others)):
-        reason = "a Transformer only" if is_cross_encoder else "a Pooling after the Transformer"
-        names = quoted(["Transformer", *(["Pooling"] if modules.pooling else []), *dict(modules.others)])
-        raise CheckpointError(f"{listing}: modules {names} are not supported: a {kind} has {reason}")
+    if modules and (modules.kind != kind or (kind == "CrossEncoder" and modules.others)):
+        pooling = {"SparseEncoder": ["SpladePooling"], "SentenceTransformer": ["Pooling"], "CrossEncoder": []}
+        names = quoted(["Transformer", *pooling[modules.kind], *dict(modules.others)])
+        raise CheckpointError(
+            f"{listing}: modules {names} are not supported: a {kind} has {_MODULES_OF[kind]}"
+        )
     folder = directory / (modules.transformer if modules else "")
     if not is_default and is_there(folder / "adapter_config.json"):
         raise CheckpointError(
@@ -175,10 +120,11 @@ def read_settings(directory: Path, *, is_cross_encoder: bool = False, is_default
             "model with merge_and_unload(), and save that"
         )
     transformer = _transformer_fields(folder) if modules else Fields.of(folder / SENTENCE_BERT_CONFIGS[0], {})
-    _check_task(transformer, is_cross_encoder=is_cross_encoder)
+    _check_task(transformer, kind, "fill-mask" if modules and modules.is_mlm else "feature-extraction")
     # the default model's files hold known keys only, unless they are damaged
-    keys = CONFIG._replace(refuses_unknown=True) if is_default else CONFIG
-    bert = Fields(folder / "config.json", keys, extra=_arguments(transformer, "config"))
+    bert = Fields(folder / "config.json", extra=_arguments(transformer, "config"))
+    keys = config_keys(bert.values.get("model_type"))
+    check_keys(bert.path, bert.values, keys._replace(refuses_unknown=is_default))
     tokenizer = Fields.of(folder / "tokenizer_config.json", {})
     arguments = _arguments(transformer, "processor", "tokenizer_args")
     if "tokenizer_class" in arguments:
@@ -209,11 +155,11 @@ def _arguments(fields: Fields, kind: str, older: str = "") -> dict[str, Any]:
     return {key: value for key, value in arguments.items() if key not in places}
 
 
-def _check_task(fields: Fields, *, is_cross_encoder: bool) -> None:
+def _check_task(fields: Fields, kind: Kind, default: str) -> None:
     """Refuse a Transformer module that does anything but what minilm does for this kind of model."""
     check_keys(fields.path, _arguments(fields, "model"), MODEL_KWARGS, "model_kwargs.")
-    task, output, name = _TASKS[is_cross_encoder]
-    given = fields.values.get("transformer_task", "feature-extraction")
+    task, output, name = _TASKS[kind]
+    given = fields.values.get("transformer_task", default)
     if fields.values and given != task:
         raise fields.error(f"transformer_task {quoted(given)} is not supported, only {task!r} is")
     if "modality_config" in fields.values:
@@ -237,55 +183,73 @@ def _text_kwargs(fields: Fields) -> dict[str, Any]:
     return merged
 
 
-def read_config(directory: str | Path, *, is_cross_encoder: bool = False) -> ModelConfig:
+def read_config(directory: str | Path, *, kind: Kind = "SentenceTransformer") -> ModelConfig:
     """Read the configuration of the checkpoint in ``directory``; a CheckpointError names what is refused.
 
     As in sentence-transformers, a plain BERT directory without ``modules.json`` is pooled by the mean and is
-    not normalized. A cross-encoder has no ``pooling``.
+    not normalized. Other kinds of model have no ``pooling``.
     """
-    return model_config(
-        read_settings(Path(directory), is_cross_encoder=is_cross_encoder), is_cross_encoder=is_cross_encoder
-    )
+    return model_config(read_settings(Path(directory), kind=kind), kind=kind)
 
 
-def model_config(settings: Settings, *, is_cross_encoder: bool = False) -> ModelConfig:
-    """The configuration that a checkpoint's settings describe. What is missing has BertConfig's default."""
+def model_config(settings: Settings, *, kind: Kind = "SentenceTransformer") -> ModelConfig:
+    """The configuration that a checkpoint's settings describe. What is missing has transformers' default."""
     bert, modules = settings.bert, settings.modules
     if "model_type" not in bert.values:
         raise bert.error('model_type is missing; add "model_type": "bert" if it is a BERT encoder')
+    model_type = bert.values["model_type"]
+    variant = VARIANTS[model_type]
+    for ours, theirs in variant.fields.items():
+        if ours in bert.values:
+            raise bert.error(
+                f"{ours} is not supported in a {model_type} encoder's config.json: name it {theirs}"
+            )
     labels = bert.values.get("id2label") or {}
     if bert.values.get("problem_type") == "single_label_classification" and len(labels) == 1:
         raise bert.error("problem_type 'single_label_classification' needs more than one label in id2label")
-    hidden_act = bert.one_of("hidden_act", HIDDEN_ACTS, default="gelu")
-    hidden_size = bert.positive_int("hidden_size", default=768)
-    pooling: tuple[Pooling, ...] = () if is_cross_encoder else ("mean",)
-    if modules and not is_cross_encoder:
+
+    def size(name: str, default: int, most: int = LARGEST_INT) -> int:
+        default = variant.defaults.get(name, default)
+        return bert.positive_int(variant.fields.get(name, name), most=most, default=default)
+
+    hidden_size = size("hidden_size", 768)
+    is_embedder = kind == "SentenceTransformer"
+    pooling: tuple[Pooling, ...] = ("mean",) if is_embedder else ()
+    if modules and is_embedder:
         pooling = _read_pooling(settings.directory / modules.pooling / "config.json", hidden_size)
-    positions = bert.positive_int("max_position_embeddings", default=512)
-    if positions < 3:  # [CLS], a token and [SEP]
-        raise bert.error(
-            f"max_position_embeddings {positions} leaves no room for a token between [CLS] and [SEP]"
-        )
+    has_types = variant.has_token_types
     config = ModelConfig(
-        vocab_size=bert.positive_int("vocab_size", default=30522),
+        vocab_size=size("vocab_size", 30522),
         hidden_size=hidden_size,
-        num_hidden_layers=bert.positive_int("num_hidden_layers", most=_MAX_LAYERS, default=12),
-        num_attention_heads=bert.positive_int("num_attention_heads", default=12),
-        intermediate_size=bert.positive_int("intermediate_size", default=3072),
-        max_position_embeddings=positions,
-        type_vocab_size=bert.positive_int("type_vocab_size", default=2),
-        layer_norm_eps=bert.positive_float("layer_norm_eps", default=1e-12),
-        hidden_act=hidden_act,
-        max_seq_length=_max_seq_length(settings, positions),
+        num_hidden_layers=size("num_hidden_layers", 12, most=_MAX_LAYERS),
+        num_attention_heads=size("num_attention_heads", 12),
+        intermediate_size=size("intermediate_size", 3072),
+        max_position_embeddings=size("max_position_embeddings", 512),
+        type_vocab_size=size("type_vocab_size", 2) if has_types else 2,  # a pair's, of zeros
+        layer_norm_eps=variant.layer_norm_eps or bert.positive_float("layer_norm_eps", default=1e-12),
+        hidden_act=bert.one_of(variant.fields.get("hidden_act", "hidden_act"), HIDDEN_ACTS, default="gelu"),
         pooling=pooling,
         dense=modules.dense if modules else (),
         normalize=modules.normalize if modules else False,
         do_lower_case=settings.transformer.boolean("do_lower_case", default=False),
+        model_type=model_type,
+        padding_idx=_padding_idx(bert, variant),
     )
+    if config.longest_input < 3:  # [CLS], a token and [SEP]
+        raise bert.error(
+            f"max_position_embeddings {config.max_position_embeddings} leaves no room for a token between "
+            "[CLS] and [SEP]"
+        )
     if hidden_size % config.num_attention_heads:
         heads = f"num_attention_heads {config.num_attention_heads}"
         raise bert.error(f"hidden_size {hidden_size} cannot be divided among {heads}")
-    return config
+    return replace(config, max_seq_length=_max_seq_length(settings, config.longest_input))
+
+
+def _padding_idx(bert: Fields, variant: Variant) -> int | None:
+    if not variant.counts_padding or variant.padding_idx is not None:
+        return variant.padding_idx
+    return bert.positive_int("pad_token_id", least=0, default=1)
 
 
 def _read_pooling(path: Path, hidden_size: int) -> tuple[Pooling, ...]:
@@ -311,7 +275,7 @@ def _read_pooling(path: Path, hidden_size: int) -> tuple[Pooling, ...]:
     return tuple(modes)
 
 
-def _max_seq_length(settings: Settings, max_position_embeddings: int) -> int:
+def _max_seq_length(settings: Settings, longest_input: int) -> int:
     """The maximum number of tokens per text, with special tokens, as sentence-transformers chooses it."""
     tokenizer, given = settings.tokenizer, settings.transformer
     places = (
@@ -325,8 +289,8 @@ def _max_seq_length(settings: Settings, max_position_embeddings: int) -> int:
         if fields.values.get(name) is not None:
             # transformers writes 10**30 for "no limit"; the position table is a limit all the same
             value = fields.positive_int(name, least=3, most=None)
-            return min(value, max_position_embeddings)
-    return max_position_embeddings
+            return min(value, longest_input)
+    return longest_input
 
 
 class PromptFields(NamedTuple):
@@ -338,7 +302,9 @@ class PromptFields(NamedTuple):
     truncate_dim: int | None = None
 
 
-def read_prompts(fields: Fields, known: Iterable[str] = ("query", "document")) -> PromptFields:
+def read_prompts(
+    fields: Fields, known: Iterable[str] = ("query", "document"), similarity_fn_name: str = "cosine"
+) -> PromptFields:
     """Read ``config_sentence_transformers.json``; a missing file or a null field means the defaults.
 
     As in sentence-transformers, the prompts ``known`` of a sentence encoder exist in any case, if only as "".
@@ -357,6 +323,6 @@ def read_prompts(fields: Fields, known: Iterable[str] = ("query", "document")) -
     return PromptFields(
         prompts,
         fields.one_of("default_prompt_name", prompts, default="") if has_default else None,
-        fields.one_of("similarity_fn_name", SIMILARITY, default="cosine"),
+        fields.one_of("similarity_fn_name", SIMILARITY, default=similarity_fn_name),
         fields.positive_int("truncate_dim") if "truncate_dim" in fields.values else None,
     )

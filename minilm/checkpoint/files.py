@@ -50,9 +50,11 @@ OTHER_FILES = ("special_tokens_map.json", "added_tokens.json", "adapter_config.j
 # The files of a module, by its class; those of the Transformer are above. Other classes may have both files.
 _MODULE_FILES: dict[str, tuple[str, ...]] = {
     "Pooling": ("config.json",),
+    "SpladePooling": ("config.json",),
     "Dropout": ("config.json",),
     "Normalize": (),
     "Transformer": (),
+    "MLMTransformer": (),
 }
 _BOTH = ("config.json", "model.safetensors")
 _PICKLES = ("pytorch_model.bin", "model.ckpt", "pytorch_model.bin.index.json")
@@ -230,7 +232,7 @@ def collect_files(fetch: Fetch) -> dict[str, Path]:
     files.take("config.json", certain=False)  # the first file decides from which commit the others come
     has_modules = files.take("modules.json")
     modules = _read_folders(files.paths["modules.json"]) if has_modules else [("Transformer", "")]
-    folder = next((folder for kind, folder in modules if kind == "Transformer"), "")
+    folder = next((folder for kind, folder in modules if kind.endswith("Transformer")), "")
     config, tokenizer, weights = (_join(folder, name) for name in REQUIRED_FILES)
     files.need(config)
     files.need(tokenizer, _join(folder, "vocab.txt"))

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from minilm.activations import TORCH_ACTIVATIONS, Activation, identity, sigmoid
-from minilm.checkpoint.config import Modules, Settings
+from minilm.activations import TORCH_ACTIVATIONS, Activation, activation_function, identity, relu, sigmoid
+from minilm.checkpoint.config import Settings
 from minilm.checkpoint.files import Fields, is_there, quoted
-from minilm.checkpoint.keys import DENSE, LAYER_NORM
+from minilm.checkpoint.keys import DENSE, LAYER_NORM, SPLADE_POOLING
+from minilm.checkpoint.modules import Modules
 from minilm.checkpoint.tensors import TensorFile
 from minilm.config import ModelConfig
 from minilm.encoder import softmax
 from minilm.errors import CheckpointError
-from minilm.heads import ClassificationHead, Dense, LayerNormStep, Step
+from minilm.heads import ClassificationHead, Dense, LayerNormStep, SpladeHead, Step
 from minilm.pooling import normalize
 
 SCORE_ACTIVATIONS: dict[str, Activation] = {**TORCH_ACTIVATIONS, "Softmax": softmax}
 """The activation functions that may make a cross-encoder's scores, by the names of torch's classes."""
 
 _TORCH = "torch.nn."
+
+# How often SpladePooling takes log(1 + x).
+_LOGARITHMS = {"relu": 1, "log1p_relu": 2}
 
 
 def read_steps(directory: Path, modules: Modules, width: int) -> tuple[Step, ...]:
@@ -72,21 +76,132 @@ def _check_weights(path: Path) -> None:
         raise CheckpointError(f"{path} is missing; minilm opens safetensors only, no pickles")
 
 
+class _Classifier(NamedTuple):
+    """The names of a classifier's two linear layers, and what lies between them."""
+
+    pooler: str = "classifier.dense"
+    output: str = "classifier.out_proj"
+    activation: Activation = np.tanh
+
+
+_CLASSIFIERS = {
+    "bert": _Classifier("pooler.dense", "classifier"),
+    "distilbert": _Classifier("pre_classifier", "classifier", relu),
+}
+_ROBERTAS = _Classifier()  # XLM-R and MPNet have it as well
+
+
 def classifier_shapes(config: ModelConfig, num_labels: int) -> dict[str, tuple[int, ...]]:
-    """Tensors of BertForSequenceClassification after the encoder, with their shapes in the file."""
-    hidden_size = config.hidden_size
+    """Tensors of the family's class for classification, after the encoder, with their shapes in the file."""
+    hidden_size, names = config.hidden_size, _CLASSIFIERS.get(config.model_type, _ROBERTAS)
     return {
-        "pooler.dense.weight": (hidden_size, hidden_size),
-        "pooler.dense.bias": (hidden_size,),
-        "classifier.weight": (num_labels, hidden_size),
-        "classifier.bias": (num_labels,),
+        f"{names.pooler}.weight": (hidden_size, hidden_size),
+        f"{names.pooler}.bias": (hidden_size,),
+        f"{names.output}.weight": (num_labels, hidden_size),
+        f"{names.output}.bias": (num_labels,),
     }
 
 
-def read_classifier(tensors: Mapping[str, np.ndarray]) -> ClassificationHead:
+def read_classifier(tensors: Mapping[str, np.ndarray], config: ModelConfig) -> ClassificationHead:
     """Read the head of a cross-encoder, from a file that was opened with :func:`classifier_shapes`."""
-    names = ("pooler.dense.weight", "pooler.dense.bias", "classifier.weight", "classifier.bias")
-    return ClassificationHead(*(np.asarray(tensors[name], np.float32) for name in names))
+    names = _CLASSIFIERS.get(config.model_type, _ROBERTAS)
+    pooler, pooler_bias, weight, bias = (
+        np.asarray(tensors[f"{layer}.{part}"], np.float32)
+        for layer in (names.pooler, names.output)
+        for part in ("weight", "bias")
+    )
+    return ClassificationHead(pooler, pooler_bias, weight, bias, names.activation)
+
+
+class _MaskedLM(NamedTuple):
+    """The names of the head that guesses masked words."""
+
+    dense: str = "lm_head.dense"
+    norm: str = "lm_head.layer_norm"
+    bias: str = "lm_head.bias"
+    decoder: str = (
+        "lm_head.decoder"  # its weight is the table of word embeddings, and need not be in the file
+    )
+    hidden_act: str | None = "gelu"  # None: as in the encoder
+
+
+_BERT_TRANSFORM = "cls.predictions.transform"
+_MASKED_LMS = {
+    "bert": _MaskedLM(
+        f"{_BERT_TRANSFORM}.dense",
+        f"{_BERT_TRANSFORM}.LayerNorm",
+        "cls.predictions.bias",
+        "cls.predictions.decoder",
+        None,
+    ),
+    "distilbert": _MaskedLM(
+        "vocab_transform", "vocab_layer_norm", "vocab_projector.bias", "vocab_projector", None
+    ),
+}
+_ROBERTA_LM = _MaskedLM()  # XLM-R and MPNet have it as well
+
+
+def masked_lm_shapes(config: ModelConfig, present: Collection[str]) -> dict[str, tuple[int, ...]]:
+    """Tensors of the family's class for masked words, after the encoder, with their shapes in the file.
+
+    The weight and the bias of the decoder are among them if they are ``present``.
+    """
+    names, width, words = (
+        _MASKED_LMS.get(config.model_type, _ROBERTA_LM),
+        config.hidden_size,
+        config.vocab_size,
+    )
+    shapes: dict[str, tuple[int, ...]] = {
+        f"{names.dense}.weight": (width, width),
+        f"{names.dense}.bias": (width,),
+        f"{names.norm}.weight": (width,),
+        f"{names.norm}.bias": (width,),
+        names.bias: (words,),
+    }
+    more = {f"{names.decoder}.weight": (words, width), f"{names.decoder}.bias": (words,)}
+    return shapes | {name: shape for name, shape in more.items() if name in present}
+
+
+def read_splade(tensors: Mapping[str, np.ndarray], config: ModelConfig, pooling: Fields) -> SpladeHead:
+    """Read the head of a sparse encoder, from a file that was opened with :func:`masked_lm_shapes`."""
+    names = _MASKED_LMS.get(config.model_type, _ROBERTA_LM)
+    words = np.asarray(tensors["embeddings.word_embeddings.weight"], np.float32)  # (V, E)
+    for name, tied in ((f"{names.decoder}.weight", words.T), (f"{names.decoder}.bias", tensors[names.bias])):
+        if name in tensors and not np.array_equal(tensors[name], tied):
+            raise CheckpointError(
+                f"{name} differs from the tensor that it is tied to, which is not supported: save the model "
+                "with tie_word_embeddings"
+            )
+    parameters = {
+        f"{ours}.{part}": np.asarray(tensors[f"{theirs}.{part}"], np.float32)
+        for ours, theirs in (("dense", names.dense), ("norm", names.norm))
+        for part in ("weight", "bias")
+    }
+    return SpladeHead(
+        parameters,
+        np.ascontiguousarray(words.T),
+        np.asarray(tensors[names.bias], np.float32),
+        activation_function(names.hidden_act or config.hidden_act),
+        config.layer_norm_eps,
+        pooling.one_of("pooling_strategy", ("max", "sum"), default="max"),
+        _LOGARITHMS[pooling.one_of("activation_function", _LOGARITHMS, default="relu")],
+    )
+
+
+def read_splade_pooling(settings: Settings) -> Fields:
+    """Read the SpladePooling module; a plain directory of a model for masked words has its defaults."""
+    if settings.bert.values.get("tie_word_embeddings", True) is not True:
+        raise settings.bert.error("tie_word_embeddings must be true for a SparseEncoder")
+    if settings.modules:
+        path = settings.directory / settings.modules.pooling / "config.json"
+        return Fields(path, SPLADE_POOLING, optional=True)
+    names = settings.bert.optional("architectures", list) or []
+    if not any(str(name).endswith("ForMaskedLM") for name in names):
+        raise settings.bert.error(
+            f"architectures {quoted(names)} is not supported: a SparseEncoder needs a model for masked "
+            "words, such as BertForMaskedLM"
+        )
+    return Fields.of(settings.bert.path, {})
 
 
 def read_num_labels(settings: Settings) -> int:

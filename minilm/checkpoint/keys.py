@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from minilm.variants import BUCKETS, VARIANTS
+
 
 class Keys(NamedTuple):
     """What minilm does with each key of one file."""
@@ -53,13 +55,43 @@ CONFIG = Keys(
         "transformers_version trust_remote_code typical_p use_bfloat16 use_cache"
     ),
     only={
-        "model_type": ("bert",),
+        "model_type": tuple(VARIANTS),
         "position_embedding_type": ("absolute", None),
         "is_decoder": (False,),
         "add_cross_attention": (False,),
         "quantization_config": (None,),
     },
 )
+
+# What has another effect than in BERT's config.json.
+ROBERTA = Keys(_names("pad_token_id"))
+MPNET = Keys(
+    frozenset(),
+    without_effect=_names("type_vocab_size"),
+    only={"relative_attention_num_buckets": (BUCKETS,)},  # the original computes 32, whatever the table has
+)
+DISTILBERT = Keys(
+    frozenset(VARIANTS["distilbert"].fields.values()),
+    without_effect=_names(
+        "attention_dropout dropout layer_norm_eps qa_dropout seq_classif_dropout sinusoidal_pos_embds "
+        "tie_weights_ type_vocab_size"
+    ),
+)
+_FAMILIES = {"roberta": ROBERTA, "xlm-roberta": ROBERTA, "mpnet": MPNET, "distilbert": DISTILBERT}
+
+
+def config_keys(model_type: object) -> Keys:
+    """The keys of a family's ``config.json``: BERT's, but for those that have another effect."""
+    own = _FAMILIES.get(model_type) if isinstance(model_type, str) else None
+    if own is None:
+        return CONFIG
+    named = own.obeyed | own.without_effect | own.only.keys()
+    return CONFIG._replace(
+        obeyed=CONFIG.obeyed - named | own.obeyed,
+        without_effect=CONFIG.without_effect - named | own.without_effect,
+        only={**CONFIG.only, **own.only},
+    )
+
 
 TRANSFORMER = Keys(  # sentence_bert_config.json, or one of its older names
     obeyed=_names(
@@ -100,7 +132,9 @@ TEXT_KWARGS = Keys(
 )
 
 SENTENCE_TRANSFORMERS = Keys(  # config_sentence_transformers.json
-    obeyed=_names("activation_fn default_prompt_name model_type prompts similarity_fn_name truncate_dim"),
+    obeyed=_names(
+        "activation_fn default_prompt_name max_active_dims model_type prompts similarity_fn_name truncate_dim"
+    ),
     without_effect=_names("__version__ keep_in_fp32_modules"),
     only={"requirements": (None,)},
     not_null=_names("__version__ model_type prompts"),
@@ -111,7 +145,7 @@ TOKENIZER = Keys(  # tokenizer_config.json
         "add_prefix_space added_tokens_decoder additional_special_tokens do_lower_case "
         "extra_special_tokens max_len model_input_names model_specific_special_tokens "
         "model_max_length strip_accents "
-        "tokenize_chinese_chars tokenizer_class truncation_side"
+        "tokenize_chinese_chars tokenizer_class trim_offsets truncation_side"
     ),
     # Decoding, padding by the right amount, the Python tokenizers of older versions, chats, and paths.
     without_effect=_names(
@@ -139,6 +173,11 @@ MODULE = Keys(  # an entry of modules.json
 POOLING = Keys(
     obeyed=_names("embedding_dimension pooling_mode word_embedding_dimension"),
     only={"include_prompt": (True,)},
+    refuses_unknown=True,
+)
+SPLADE_POOLING = Keys(
+    obeyed=_names("activation_function pooling_strategy"),
+    without_effect=_names("embedding_dimension word_embedding_dimension"),
     refuses_unknown=True,
 )
 _SENTENCE_EMBEDDING = ("sentence_embedding",)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from minilm._files import write_json
-from minilm.checkpoint.config import read_settings
+from minilm.checkpoint.config import model_config, read_settings
 from minilm.checkpoint.files import Fields, is_there
+from minilm.checkpoint.modules import Kind
 
 _TRANSFORMER = {
     "idx": 0,
@@ -22,10 +23,21 @@ _POOLING = {
     "path": "1_Pooling",
     "type": "sentence_transformers.sentence_transformer.modules.pooling.Pooling",
 }
-_CLASSIFIER = {
-    "transformer_task": "sequence-classification",
-    "modality_config": {"text": {"method": "forward", "method_output_name": "logits"}},
-    "module_output_name": "scores",
+_SPLADE_POOLING = {
+    "idx": 1,
+    "name": "1",
+    "path": "1_SpladePooling",
+    "type": "sentence_transformers.sparse_encoder.modules.splade_pooling.SpladePooling",
+}
+_POOLINGS: dict[Kind, dict[str, Any]] = {"SentenceTransformer": _POOLING, "SparseEncoder": _SPLADE_POOLING}
+_LOGITS = {"modality_config": {"text": {"method": "forward", "method_output_name": "logits"}}}
+_TRANSFORMERS: dict[Kind, dict[str, Any]] = {
+    "CrossEncoder": {
+        "transformer_task": "sequence-classification",
+        **_LOGITS,
+        "module_output_name": "scores",
+    },
+    "SparseEncoder": {"transformer_task": "fill-mask", **_LOGITS, "module_output_name": "token_embeddings"},
 }
 
 
@@ -34,7 +46,7 @@ def write_settings(
     settings: Mapping[str, Any],
     *,
     max_seq_length: int,
-    is_cross_encoder: bool,
+    kind: Kind,
     truncation_side: str | None = None,
 ) -> None:
     """Write prompts and the like into ``config_sentence_transformers.json``, and the length into its file.
@@ -43,24 +55,24 @@ def write_settings(
     files say. sentence-transformers reads these settings only beside a ``modules.json``, so a plain BERT
     directory gets one.
     """
-    before = read_settings(directory, is_cross_encoder=is_cross_encoder)
+    before = read_settings(directory, kind=kind)
     transformer = _raw(before.transformer.path)
     if before.modules is None:
-        transformer = dict(_CLASSIFIER) if is_cross_encoder else {}
-        write_json(
-            directory / "modules.json", [_TRANSFORMER] if is_cross_encoder else [_TRANSFORMER, _POOLING]
-        )
-        if not is_cross_encoder:
-            width = before.bert.positive_int("hidden_size", default=768)
-            (directory / "1_Pooling").mkdir(exist_ok=True)
-            write_json(
-                directory / "1_Pooling" / "config.json",
-                {"embedding_dimension": width, "pooling_mode": "mean"},
-            )
-    kind = {"model_type": "CrossEncoder"} if is_cross_encoder else {}
+        transformer = dict(_TRANSFORMERS.get(kind, {}))
+        pooling = _POOLINGS.get(kind)
+        write_json(directory / "modules.json", [_TRANSFORMER, *([pooling] if pooling else [])])
+        if pooling:
+            folder = directory / pooling["path"]
+            folder.mkdir(exist_ok=True)
+            width = model_config(before).hidden_size
+            fields: dict[str, Any] = {"embedding_dimension": width, "pooling_mode": "mean"}
+            if kind == "SparseEncoder":
+                fields = {"pooling_strategy": "max", "activation_function": "relu"}
+            write_json(folder / "config.json", fields)
+    model_type = {} if kind == "SentenceTransformer" else {"model_type": kind}
     path = before.sentence_transformers.path
     old = {} if before.modules is None else before.sentence_transformers.values
-    fields = {"__version__": {}, **kind, **old, **settings}
+    fields = {"__version__": {}, **model_type, **old, **settings}
     write_json(path, {name: value for name, value in fields.items() if value is not None})
     calls = transformer.get("processing_kwargs") or {}
     arguments = [transformer.get(name) or {} for name in ("processor_kwargs", "tokenizer_args")]
@@ -72,7 +84,7 @@ def write_settings(
         _drop("truncation_side", *arguments)
     tokenizer = _raw(before.tokenizer.path)
     previous = dict(tokenizer)
-    if is_cross_encoder:
+    if kind == "CrossEncoder":
         tokenizer["model_max_length"] = max_seq_length
     else:
         transformer["max_seq_length"] = max_seq_length

@@ -12,16 +12,16 @@ others the library panics in Rust, with several lines on stderr.
 from __future__ import annotations
 
 import json
-from base64 import b64decode
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from tokenizers import AddedToken, normalizers, pre_tokenizers, processors
+from tokenizers import AddedToken, normalizers
 from tokenizers import Tokenizer as Backend
-from tokenizers.models import Unigram, WordPiece
+from tokenizers.models import WordPiece
 
 from minilm.checkpoint.files import Fields, check_regular, is_there, quoted, refuse_pointer
+from minilm.checkpoint.tokenizer_classes import TOKENIZER_CLASSES, TokenizerClass
 from minilm.errors import CheckpointError, one_line
 from minilm.tokenizer import Tokenizer, is_panic
 
@@ -32,54 +32,6 @@ _PROBES = ("a", "\N{RUNIC LETTER FEHU FEOH FE F}\N{SNOWMAN}")
 MAX_BYTES = 64 << 20
 
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
-
-
-class TokenizerClass(NamedTuple):
-    """A tokenizer class of transformers: which model it builds, and its defaults."""
-
-    model: type | None  # None: tokenizer.json is used as it is
-    special_tokens: Mapping[str, str] = {}
-    has_token_types: bool = False
-
-
-_BERT = TokenizerClass(
-    WordPiece,
-    {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "sep", "pad", "cls", "mask")},
-    has_token_types=True,
-)
-_XLM_ROBERTA = TokenizerClass(
-    Unigram,
-    dict.fromkeys(("bos_token", "cls_token"), "<s>")
-    | dict.fromkeys(("eos_token", "sep_token"), "</s>")
-    | {"unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>"},
-)
-TOKENIZER_CLASSES = {
-    "BertTokenizer": _BERT,
-    "ElectraTokenizer": _BERT,
-    "MobileBertTokenizer": _BERT,
-    "ConvBertTokenizer": _BERT,
-    "DistilBertTokenizer": _BERT._replace(has_token_types=False),
-    "XLMRobertaTokenizer": _XLM_ROBERTA,
-    "PreTrainedTokenizerFast": TokenizerClass(None),
-    "TokenizersBackend": TokenizerClass(None),
-}
-"""The tokenizer classes that are supported, also with "Fast" at the end of their names."""
-
-
-def tokenizer_class(settings: Fields, bert: Fields) -> TokenizerClass:
-    """The class that ``tokenizer_config.json`` names, or else ``config.json``; BertTokenizer by default."""
-    for fields in (settings, bert):
-        if (name := fields.values.get("tokenizer_class")) is not None:
-            known = TOKENIZER_CLASSES.get(name) if isinstance(name, str) else None
-            known = known or TOKENIZER_CLASSES.get(str(name).removesuffix("Fast"))
-            if known is None:
-                remedy = 'if tokenizer.json is complete, "PreTrainedTokenizerFast" takes it as it is'
-                choices = ", ".join(TOKENIZER_CLASSES)
-                raise fields.error(
-                    f"tokenizer_class {quoted(name)} is not supported, only {choices} are; {remedy}"
-                )
-            return known
-    return _BERT
 
 
 def read_backend(path: Path, settings: Fields, kind: TokenizerClass) -> Backend:
@@ -108,12 +60,9 @@ def read_backend(path: Path, settings: Fields, kind: TokenizerClass) -> Backend:
     in_vocabulary = all(backend.model.token_to_id(token.content) is not None for token in wanted)
     if not in_vocabulary or _states(wanted) != before:
         backend = _open_backend(path, with_added_tokens=False)
-    if kind.model is WordPiece:
-        _set_bert_parts(backend, settings, names["unk_token"])
-    else:
-        _set_xlm_roberta_parts(backend, settings, names["unk_token"])
+    kind.set_parts(backend, settings, names)
     backend.add_tokens(wanted)
-    backend.post_processor = _template(backend, kind, names)
+    backend.post_processor = kind.frame(backend, settings, names)
     return backend
 
 
@@ -247,47 +196,6 @@ def _content(token: object, settings: Fields) -> str:
 
 def _states(tokens: Any) -> dict[str, Any]:  # noqa: ANN401 - an iterable of AddedToken
     return {token.content: token.__getstate__() for token in tokens}
-
-
-def _set_bert_parts(backend: Backend, settings: Fields, unk_token: str) -> None:
-    accents = "strip_accents"
-    backend.normalizer = normalizers.BertNormalizer(
-        clean_text=True,
-        handle_chinese_chars=settings.boolean("tokenize_chinese_chars", default=True),
-        strip_accents=settings.boolean(accents, default=True) if accents in settings.values else None,
-        lowercase=settings.boolean("do_lower_case", default=True),
-    )
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    model = backend.model
-    model.unk_token, model.continuing_subword_prefix, model.max_input_chars_per_word = unk_token, "##", 100
-
-
-def _set_xlm_roberta_parts(backend: Backend, settings: Fields, unk_token: str) -> None:
-    if backend.model.token_to_id(unk_token) != 3:
-        raise settings.error(f"unk_token {quoted(unk_token)} must have the id 3 for XLMRobertaTokenizer")
-    fields = json.loads(backend.normalizer.__getstate__()) if backend.normalizer else {}
-    steps = fields.get("normalizers", [fields])
-    charsmap = next(
-        (step["precompiled_charsmap"] for step in steps if step.get("type") == "Precompiled"), None
-    )
-    backend.normalizer = None if charsmap is None else normalizers.Precompiled(b64decode(charsmap))
-    scheme = "always" if settings.boolean("add_prefix_space", default=True) else "never"
-    metaspace = pre_tokenizers.Metaspace(replacement="\u2581", prepend_scheme=scheme)
-    backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), metaspace])
-
-
-def _template(
-    backend: Backend, kind: TokenizerClass, names: Mapping[str, str]
-) -> processors.TemplateProcessing:
-    """Return the post-processor: the special tokens around a text, and around the two texts of a pair."""
-    if kind.model is WordPiece:
-        first, last = names["cls_token"], names["sep_token"]
-        single, pair = [f"{first}:0", "$A:0", f"{last}:0"], ["$B:1", f"{last}:1"]
-    else:
-        first, last = names["bos_token"], names["eos_token"]
-        single, pair = [first, "$A", last], [last, "$B", last]
-    ids = [(token, backend.token_to_id(token)) for token in {first: 0, last: 0}]
-    return processors.TemplateProcessing(single=single, pair=[*single, *pair], special_tokens=ids)
 
 
 def open_tokenizer(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,22 +21,26 @@ from minilm.checkpoint.files import WEIGHTS_INDEX, is_there, quoted, read_json
 from minilm.checkpoint.tensors import TensorFile
 from minilm.config import ModelConfig
 from minilm.errors import CheckpointError, CheckpointWarning
+from minilm.variants import BUCKETS, RELATIVE_BIAS, TYPE_EMBEDDINGS, VARIANTS
 
 Parameters = Mapping[str, FloatArray]
 
 
 # No embedding depends on these tensors. Older versions of transformers saved the positions 0, 1, 2, ... The
-# pooler is a layer over [CLS] that only classifiers use. The others are heads of BERT's further classes.
-_UNUSED = re.compile(r"embeddings\.position_ids|(pooler|cls|classifier|qa_outputs|dropout)\..*")
+# pooler is a layer over [CLS] that only classifiers use. The others are heads of further classes.
+_UNUSED = re.compile(
+    r"embeddings\.position_ids|(pooler|cls|lm_head|(pre_)?classifier|qa_outputs|dropout)\..*"
+    r"|vocab_(transform|layer_norm|projector)\..*"
+)
 
-# The encoder's name in a model with a head, and where its tensors begin.
-_PREFIX, _FIRST = "bert.", "embeddings.word_embeddings.weight"
+_FIRST = "embeddings.word_embeddings.weight"  # where the encoder's tensors begin
+_TABLES = ("embeddings.", RELATIVE_BIAS)  # of two dimensions, and not a linear weight
 
 
 def load_parameters(
     path: str | Path, config: ModelConfig, *, dtype: npt.DTypeLike = np.float32
 ) -> dict[str, FloatArray]:
-    """Read a BERT encoder's parameters from a safetensors file: tensor name to array.
+    """Read an encoder's parameters, under BERT's names, from a safetensors file: tensor name to array.
 
     The file may hold float16, bfloat16, float32 and float64 tensors. The arrays have ``dtype``, float32 or
     float64, and linear weights have shape (in, out). A CheckpointError names what does not fit ``config``.
@@ -45,10 +49,11 @@ def load_parameters(
 
 
 class ParameterFile(TensorFile):
-    """A checked file of BERT parameters, which a caller can convert one by one.
+    """A checked file of an encoder's parameters, under BERT's names, which a caller can convert one by one.
 
     ``head`` has the names and shapes of further required tensors. Two dimensions mean a linear weight. If
-    the file is missing, the parts that ``model.safetensors.index.json`` names are read.
+    the file is missing, the parts that ``model.safetensors.index.json`` names are read. A family without
+    token types has a table of zeros for them.
     """
 
     def __init__(
@@ -59,14 +64,17 @@ class ParameterFile(TensorFile):
         dtype: npt.DTypeLike = np.float32,
         head: Mapping[str, tuple[int, ...]] | None = None,
     ) -> None:
-        expected = expected_shapes(config) | dict(head or {})
-        self._source = Path(path)
+        variant, shapes = VARIANTS[config.model_type], expected_shapes(config)
+        self._in_file = {name: variant.name_in_file(name) for name in shapes} | {n: n for n in head or ()}
+        self._prefix, self._source = f"{variant.prefix}.", Path(path)
+        self._zeros = (
+            {} if variant.has_token_types else {TYPE_EMBEDDINGS: (config.type_vocab_size, config.hidden_size)}
+        )
+        expected = {self._in_file[name]: shape for name, shape in {**shapes, **(head or {})}.items()}
         super().__init__(
             weight_files(self._source),
             expected,
-            linear=[
-                n for n, shape in expected.items() if len(shape) == 2 and not n.startswith("embeddings.")
-            ],
+            linear=[n for n, shape in expected.items() if len(shape) == 2 and not n.startswith(_TABLES)],
             # token types may be zero: many models never read a second text
             nonzero=[n for n in expected if n.endswith(".weight") and "token_type" not in n],
             dtype=dtype,
@@ -75,15 +83,26 @@ class ParameterFile(TensorFile):
             is_strict=False,
         )
 
+    def __getitem__(self, name: str) -> FloatArray:
+        if name in self._zeros:
+            return np.zeros(self._zeros[name], self._dtype)
+        return super().__getitem__(self._in_file[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._in_file, *self._zeros])
+
+    def __len__(self) -> int:
+        return len(self._in_file) + len(self._zeros)
+
     def _rename(self, names: Collection[str]) -> dict[str, str]:
-        """Map names in the file to BERT's: without a prefix, and with today's names of a layer norm."""
+        """Map names in the file to the family's: without a prefix, and with today's names of a layer norm."""
         prefixes = {name.removesuffix(_FIRST) for name in names if name.endswith(_FIRST)}
-        outer = min(prefixes, default="").removesuffix(_PREFIX) if len(prefixes) == 1 else ""
+        outer = min(prefixes, default="").removesuffix(self._prefix) if len(prefixes) == 1 else ""
         if outer:
             reason = "which sentence-transformers would not find"
             message = f"{self._source}: the tensors' names begin with {quoted(outer)}, {reason}"
             warnings.warn(message, CheckpointWarning, stacklevel=2)
-        short = {name: name.removeprefix(outer).removeprefix(_PREFIX) for name in names}
+        short = {name: name.removeprefix(outer).removeprefix(self._prefix) for name in names}
         for older, newer in (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")):
             short = {name: value.replace(older, newer) for name, value in short.items()}
         return short
@@ -104,12 +123,14 @@ def weight_files(path: Path) -> tuple[Path, ...]:
 
 
 def expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Name and shape in the file of every tensor that the encoder needs; linear weights have (out, in)."""
+    """BERT's name and shape of every tensor that the file must have; linear weights are (out, in) there."""
+    variant = VARIANTS[config.model_type]
     hidden, intermediate = config.hidden_size, config.intermediate_size
     shapes: dict[str, tuple[int, ...]] = {
         "embeddings.word_embeddings.weight": (config.vocab_size, hidden),
         "embeddings.position_embeddings.weight": (config.max_position_embeddings, hidden),
-        "embeddings.token_type_embeddings.weight": (config.type_vocab_size, hidden),
+        **({TYPE_EMBEDDINGS: (config.type_vocab_size, hidden)} if variant.has_token_types else {}),
+        **({RELATIVE_BIAS: (BUCKETS, config.num_attention_heads)} if variant.has_relative_bias else {}),
         "embeddings.LayerNorm.weight": (hidden,),
         "embeddings.LayerNorm.bias": (hidden,),
     }

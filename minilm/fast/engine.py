@@ -30,7 +30,7 @@ from minilm.fast.parameters import PackedParameters
 TokenIds = Sequence[Sequence[int]]
 
 # From the hidden states (N, L, E) of N texts of equal length to a result for each of them.
-Finish = Callable[[Float32Array], AnyArray | list[Float32Array]]
+Finish = Callable[[Float32Array], AnyArray | Sequence[AnyArray]]
 
 # A pack holds as many tokens as batch_size texts of this many: 1024 by default. From 512 on the speed is the
 # same, and a thread's buffers take 15 KiB per token.
@@ -109,9 +109,10 @@ class Engine(KnownAttributes):
             run_jobs(packs, make_worker, threads=self.threads)
         return results
 
-    def _finished(self, finish: Finish, hidden_states: Float32Array) -> AnyArray | list[Float32Array]:
+    def _finished(self, finish: Finish, hidden_states: Float32Array) -> AnyArray | Sequence[AnyArray]:
         finished = finish(hidden_states)
-        if not np.isfinite(finished).all():
+        parts = [finished] if isinstance(finished, np.ndarray) else finished  # those of a list vary in shape
+        if not all(np.isfinite(part).all() for part in parts):
             raise CheckpointError(f"{self.path} is damaged: its weights are finite, but its output is not")
         return finished
 

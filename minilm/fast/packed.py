@@ -49,9 +49,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from minilm._arrays import Float32Array, IntArray
 from minilm.fast.parameters import LayerNorm, Linear, PackedLayer, PackedParameters, Weight
+from minilm.variants import position_ids
 
 # (4) Rows that GELU works on at a time. From 32 to 1,024 rows the speed is the same (notebook 05, step 5),
 # and few rows need small buffers.
@@ -112,13 +114,14 @@ def encode_pack(
     """
     tokens = len(input_ids)
     query_key_value, context = workspace.query_key_value[:tokens], workspace.context[:tokens]
-    position_ids = np.concatenate([np.tile(np.arange(group.length), group.texts) for group in groups])
-    hidden_states = _embed(input_ids, position_ids, token_type_ids, parameters, workspace)
+    positions = np.concatenate([_positions(input_ids, group, parameters) for group in groups])  # (T,)
+    biases = [_attention_bias(parameters, group.length) for group in groups]
+    hidden_states = _embed(input_ids, positions, token_type_ids, parameters, workspace)
     for layer in parameters.layers:
         _linear(hidden_states, layer.query_key_value, out=query_key_value)  # (T, 3E)
-        for group in groups:
+        for group, bias in zip(groups, biases, strict=True):
             texts = slice(group.start, group.stop)
-            _attend(query_key_value[texts], group.texts, parameters.heads, out=context[texts])
+            _attend(query_key_value[texts], group.texts, parameters.heads, bias, out=context[texts])
         _after_attention(layer, tokens, parameters, workspace)
     return hidden_states
 
@@ -142,20 +145,37 @@ def encode_share(
     tokens = rows.stop - rows.start
     if token_type_ids is not None:
         token_type_ids = token_type_ids[rows]
-    position_ids = np.arange(rows.start, rows.stop)
-    hidden_states = _embed(input_ids[rows], position_ids, token_type_ids, parameters, workspace)
+    positions = _positions(input_ids, Group(0, 1, len(input_ids)), parameters)[rows]
+    bias = _attention_bias(parameters, len(input_ids))
+    hidden_states = _embed(input_ids[rows], positions, token_type_ids, parameters, workspace)
     for layer in parameters.layers:
         _linear(hidden_states, layer.query_key_value, out=query_key_value[rows])  # (rows, 3E)
         wait()
-        _attend(query_key_value, 1, parameters.heads, queries=rows, out=workspace.context[:tokens])
+        _attend(query_key_value, 1, parameters.heads, bias, queries=rows, out=workspace.context[:tokens])
         _after_attention(layer, tokens, parameters, workspace)
         wait()
     return hidden_states
 
 
+def _positions(input_ids: IntArray, group: Group, parameters: PackedParameters) -> IntArray:
+    """Return the row of the position table for each token of a group, (N x L,)."""
+    ids = input_ids[group.start : group.stop].reshape(group.texts, group.length)  # (N, L)
+    return np.broadcast_to(position_ids(ids, parameters.padding_idx), ids.shape).ravel()
+
+
+def _attention_bias(parameters: PackedParameters, length: int) -> Float32Array | None:
+    """Return what is added to the scores of texts of L tokens, (key, 1, H, query), a view; None for 0."""
+    if parameters.attention_bias is None:
+        return None
+    longest = parameters.longest_input
+    distances = parameters.attention_bias[:, longest - length : longest + length - 1]  # (H, 2L - 1)
+    # row k, read backwards, begins at the distance from the first query to key k
+    return sliding_window_view(distances, length, axis=1)[:, :, ::-1].swapaxes(0, 1)[:, None]
+
+
 def _embed(
     input_ids: IntArray,
-    position_ids: IntArray,
+    positions: IntArray,
     token_type_ids: IntArray | None,
     parameters: PackedParameters,
     workspace: Workspace,
@@ -164,7 +184,7 @@ def _embed(
     total, hidden_states = workspace.sum[: len(input_ids)], workspace.hidden_states[: len(input_ids)]
     # the mode "raise" would buffer; the ids are in range
     np.take(parameters.word_embeddings, input_ids, axis=0, out=total, mode="clip")
-    total += parameters.position_embeddings[position_ids]
+    total += parameters.position_embeddings[positions]
     if token_type_ids is not None:
         total += parameters.token_type_differences[token_type_ids]
     _layer_norm(total, parameters.embeddings_norm, parameters.eps, out=hidden_states)
@@ -221,7 +241,13 @@ def _multiply(x: Float32Array, weight: Weight, *, out: Float32Array) -> None:
 
 
 def _attend(
-    query_key_value: Float32Array, texts: int, heads: int, *, queries: slice = slice(None), out: Float32Array
+    query_key_value: Float32Array,
+    texts: int,
+    heads: int,
+    bias: Float32Array | None,
+    *,
+    queries: slice = slice(None),
+    out: Float32Array,
 ) -> None:
     """Write the context vectors of N texts to ``out``: (N x L, 3E) to (N x queries, E).
 
@@ -236,6 +262,8 @@ def _attend(
 
     scores = np.empty((k.shape[2], texts, heads, q.shape[2]), np.float32)  # (3): (key, N, H, query)
     np.matmul(k, q.swapaxes(-1, -2), out=scores.transpose(1, 2, 0, 3))  # (N, H, key, query)
+    if bias is not None:
+        scores += bias[..., queries]
     scores -= scores.max(axis=0)  # subtracted for the reason given in encoder.softmax
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=0)

@@ -17,6 +17,7 @@ import numpy as np
 from minilm._arrays import Float32Array, FloatArray
 from minilm.activations import ACTIVATIONS, Activation, gelu, gelu_tanh, relu
 from minilm.config import ModelConfig
+from minilm.variants import RELATIVE_BIAS, TYPE_EMBEDDINGS, relative_position_bucket
 
 # (5) Columns of a panel: OpenBLAS's small-matrix kernels work best on 64. And the most multiply-adds of one
 # block and one panel that go to them (its file kernel/x86_64/sgemm_small_kernel_permit_skylakex.c).
@@ -92,6 +93,10 @@ class PackedParameters(NamedTuple):
     intermediate_size: int
     eps: float
     gelu: tuple[np.float32, ...] | None  # P's coefficients (4); None: the activation function is ReLU
+    padding_idx: int | None  # positions are counted from the next one on; None: from 0
+    longest_input: int  # P, the most tokens that one text may have
+    # (H, 2P - 1): what is added to the score of a key that lies 1 - P, ..., P - 1 tokens after the query
+    attention_bias: Float32Array | None
 
 
 def pack_parameters(
@@ -107,10 +112,12 @@ def pack_parameters(
         known = ", ".join(HIDDEN_ACTS)
         raise ValueError(f"hidden_act {config.hidden_act!r} is not supported, only {known} are")
     coefficients = _COEFFICIENTS[activation]
-    token_types = _single(parameters, "embeddings.token_type_embeddings.weight")
+    token_types = _single(parameters, TYPE_EMBEDDINGS)
+    positions = _single(parameters, "embeddings.position_embeddings.weight")
+    longest = len(positions) - config.max_position_embeddings + config.longest_input
     return PackedParameters(
         word_embeddings=_single(parameters, "embeddings.word_embeddings.weight"),
-        position_embeddings=_single(parameters, "embeddings.position_embeddings.weight") + token_types[0],
+        position_embeddings=positions + token_types[0],
         token_type_differences=token_types - token_types[0],
         embeddings_norm=_norm(parameters, "embeddings.LayerNorm"),
         layers=[
@@ -121,7 +128,18 @@ def pack_parameters(
         intermediate_size=config.intermediate_size,
         eps=config.layer_norm_eps,
         gelu=None if coefficients is None else tuple(np.float32(value) for value in coefficients),
+        padding_idx=config.padding_idx,
+        longest_input=longest,
+        attention_bias=_bias_by_distance(parameters, longest),
     )
+
+
+def _bias_by_distance(parameters: Mapping[str, FloatArray], longest: int) -> Float32Array | None:
+    """Return MPNet's bias for every distance between two tokens, (H, 2P - 1); None for the others."""
+    if RELATIVE_BIAS not in parameters:
+        return None
+    buckets = relative_position_bucket(np.arange(1 - longest, longest))  # (2P - 1,)
+    return np.ascontiguousarray(_single(parameters, RELATIVE_BIAS)[buckets].T)
 
 
 def _single(parameters: Mapping[str, FloatArray], name: str) -> Float32Array:

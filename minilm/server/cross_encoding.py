@@ -49,9 +49,7 @@ class CrossEncoding:
         self.model = model
         self.names = ModelNames(model.checkpoint)
         checkpoint = model.checkpoint
-        settings = read_settings(
-            checkpoint.directory, is_cross_encoder=True, is_default=checkpoint.is_default
-        )
+        settings = read_settings(checkpoint.directory, kind="CrossEncoder", is_default=checkpoint.is_default)
         self.labels = read_labels(settings, model.num_labels)
         self.probability: Activation = read_probability(settings, model.num_labels)
         self._service = service

@@ -62,7 +62,7 @@ class Causes:
         if "token_type" in name and len(table) > 1:
             yield "every token has type 1", np.broadcast_to(table[1], self.ours[name].shape)
         if "position" in name:
-            for first in (1, 2):
+            for first in (0, 1, 2):
                 if first + length <= len(table):
                     yield f"positions are counted from {first}", table[first : first + length][None]
 

@@ -9,14 +9,7 @@ from typing import Any
 import pytest
 
 from minilm import CheckpointError
-from minilm.checkpoint.config import (
-    Modules,
-    PromptFields,
-    read_config,
-    read_modules,
-    read_prompts,
-    read_settings,
-)
+from minilm.checkpoint.config import PromptFields, read_config, read_prompts, read_settings
 from minilm.checkpoint.files import SENTENCE_BERT_CONFIGS, Fields
 from minilm.checkpoint.keys import SENTENCE_TRANSFORMERS
 from minilm.errors import CheckpointWarning
@@ -29,6 +22,10 @@ def edit(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps({key: value for key, value in fields.items() if value is not ...}))
 
 
+def write(path: Path, **fields: Any) -> None:
+    path.write_text(json.dumps(fields))
+
+
 def test_a_checkpoint_reads_back_as_it_was_written(make_checkpoint: MakeCheckpoint) -> None:
     assert read_config(make_checkpoint()) == TINY
 
@@ -36,7 +33,22 @@ def test_a_checkpoint_reads_back_as_it_was_written(make_checkpoint: MakeCheckpoi
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "roberta"}, "model_type 'roberta' is not supported, only 'bert'"),
+        (
+            {"model_type": "modernbert"},
+            "model_type 'modernbert' is not supported, only 'bert' or 'roberta' or",
+        ),
+        ({"model_type": "camembert"}, "model_type 'camembert' is not supported"),
+        ({"model_type": ["bert"]}, "model_type ['bert'] is not supported"),
+        ({"model_type": "distilbert"}, "hidden_size is not supported in a distilbert encoder's"),
+        (
+            {"model_type": "mpnet", "relative_attention_num_buckets": 64},
+            "relative_attention_num_buckets 64 is",
+        ),
+        (
+            {"model_type": "roberta", "pad_token_id": None},
+            "pad_token_id must be a whole number of at least 0",
+        ),
+        ({"model_type": "roberta", "pad_token_id": 21}, "max_position_embeddings 24 leaves no room"),
         ({"hidden_act": "silu"}, "hidden_act 'silu' is not supported, only 'gelu'"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type 'relative_key' is not"),
         ({"is_decoder": True}, "is_decoder True is not supported"),
@@ -116,7 +128,7 @@ def test_other_poolings_are_refused_by_name(
 def test_a_cross_encoder_has_no_pooling_and_its_modules_are_not_read(make_checkpoint: MakeCheckpoint) -> None:
     directory = make_checkpoint()
     (directory / "modules.json").write_text("not JSON")
-    config = read_config(directory, is_cross_encoder=True)
+    config = read_config(directory, kind="CrossEncoder")
     assert (config.pooling, config.dense, config.normalize) == ((), (), False)
 
 
@@ -216,92 +228,6 @@ def test_the_length_that_is_nearest_to_the_tokenizer_counts(
     assert read_config(directory).max_seq_length == expected
 
 
-def write_types(directory: Path, *types: str, folders: dict[int, str] | None = None) -> Path:
-    modules = [
-        {"name": str(i), "path": f"{i}_{name}" if i else "", "type": f"sentence_transformers.models.{name}"}
-        for i, name in enumerate(types)
-    ]
-    for index, folder in (folders or {}).items():
-        modules[index]["path"] = folder
-    (directory / "modules.json").write_text(json.dumps(modules))
-    return directory
-
-
-def test_a_directory_without_the_file_has_no_modules(tmp_path: Path) -> None:
-    assert read_modules(tmp_path) is None
-
-
-def test_the_last_normalize_is_a_setting_and_an_earlier_one_a_step(tmp_path: Path) -> None:
-    types = ("Transformer", "Pooling", "Normalize", "Dense", "Dropout", "LayerNorm", "Normalize", "Normalize")
-    modules = read_modules(write_types(tmp_path, *types))
-    assert modules is not None
-    assert modules.steps == (("Normalize", "2_Normalize"), ("Dense", "3_Dense"), ("LayerNorm", "5_LayerNorm"))
-    assert (modules.pooling, modules.dense, modules.normalize) == (
-        "1_Pooling",
-        ("3_Dense", "5_LayerNorm"),
-        True,
-    )
-
-
-def test_dropout_does_nothing(tmp_path: Path) -> None:
-    modules = read_modules(write_types(tmp_path, "Transformer", "Pooling", "Dropout"))
-    assert modules == Modules("", "1_Pooling", (), False, (("Dropout", "2_Dropout"),))
-
-
-def test_the_transformer_may_have_a_folder(tmp_path: Path) -> None:
-    modules = read_modules(write_types(tmp_path, "Transformer", "Pooling", folders={0: "0_Transformer"}))
-    assert modules == Modules("0_Transformer", "1_Pooling")
-
-
-@pytest.mark.parametrize(
-    "types",
-    [
-        ("Transformer", "Pooling", "LSTM"),
-        ("Transformer", "Normalize", "Pooling"),
-        ("Transformer", "Pooling", "Pooling"),
-        ("Pooling", "Transformer"),
-        (),
-    ],
-)
-def test_other_modules_are_refused_by_name(tmp_path: Path, types: tuple[str, ...]) -> None:
-    with pytest.raises(CheckpointError) as error:
-        read_modules(write_types(tmp_path, *types))
-    assert f"modules {list(types)} are not supported, only Transformer, Pooling" in str(error.value)
-
-
-@pytest.mark.parametrize("folder", ["../elsewhere", "/etc", "..", "a/b", ".hidden", "x" * 100])
-def test_modules_lie_in_the_checkpoint(tmp_path: Path, folder: str) -> None:
-    write_types(tmp_path, "Transformer", "Pooling", folders={1: folder})
-    with pytest.raises(CheckpointError, match="must be a plain folder name, not '"):
-        read_modules(tmp_path)
-
-
-def test_code_of_the_checkpoint_is_refused(tmp_path: Path) -> None:
-    write_types(tmp_path, "Transformer", "Pooling")
-    text = (
-        (tmp_path / "modules.json")
-        .read_text()
-        .replace("sentence_transformers.models.Pooling", "mine.Pooling")
-    )
-    (tmp_path / "modules.json").write_text(text)
-    with pytest.raises(CheckpointError, match=r"the type 'mine\.Pooling' is not supported"):
-        read_modules(tmp_path)
-
-
-def test_two_modules_may_not_share_a_name_or_a_folder(tmp_path: Path) -> None:
-    write_types(tmp_path, "Transformer", "Pooling", "Dense", folders={2: "1_Pooling"})
-    with pytest.raises(CheckpointError, match="two modules have the same folder"):
-        read_modules(tmp_path)
-    write_types(tmp_path, "Transformer", "Pooling")
-    (tmp_path / "modules.json").write_text((tmp_path / "modules.json").read_text().replace('"1"', '"0"'))
-    with pytest.raises(CheckpointError, match="two modules have the same name"):
-        read_modules(tmp_path)
-
-
-def write(path: Path, **fields: Any) -> None:
-    path.write_text(json.dumps(fields))
-
-
 @pytest.mark.parametrize("name", SENTENCE_BERT_CONFIGS)
 def test_the_first_of_seven_names_that_is_not_empty_counts(
     make_checkpoint: MakeCheckpoint, name: str
@@ -328,12 +254,12 @@ def test_without_modules_only_the_encoders_files_count(make_checkpoint: MakeChec
 def test_a_cross_encoders_settings_count_if_they_say_that_it_is_one(make_checkpoint: MakeCheckpoint) -> None:
     directory = make_checkpoint()
     write_version_6(directory, activation_fn="torch.nn.Tanh")
-    settings = read_settings(directory, is_cross_encoder=True)
+    settings = read_settings(directory, kind="CrossEncoder")
     assert settings.sentence_transformers.values["activation_fn"] == "torch.nn.Tanh"
     with pytest.raises(CheckpointError, match="model_type 'CrossEncoder' is not supported, only 'SentenceTr"):
         read_settings(directory)
     write_version_6(directory, model_type="SentenceTransformer")
-    assert read_settings(directory, is_cross_encoder=True).modules is None
+    assert read_settings(directory, kind="CrossEncoder").modules is None
 
 
 def test_arguments_replace_what_the_other_files_say(make_checkpoint: MakeCheckpoint) -> None:

@@ -105,7 +105,7 @@ def test_labels_and_their_function_are_those_of_transformers(
     make_checkpoint: MakeCheckpoint, fields: dict[str, Any], labels: int, names: list[str], function: Any
 ) -> None:
     directory = write_cross_encoder(make_checkpoint, labels=labels, **fields)
-    settings = read_settings(directory, is_cross_encoder=True)
+    settings = read_settings(directory, kind="CrossEncoder")
     assert read_labels(settings, labels) == names
     assert read_probability(settings, labels) is function
 
@@ -113,4 +113,4 @@ def test_labels_and_their_function_are_those_of_transformers(
 def test_a_label_that_is_no_text_is_refused(make_checkpoint: MakeCheckpoint) -> None:
     directory = write_cross_encoder(make_checkpoint, labels=2, id2label={"0": "no", "1": 5})
     with pytest.raises(CheckpointError, match="id2label must name labels by texts"):
-        read_labels(read_settings(directory, is_cross_encoder=True), 2)
+        read_labels(read_settings(directory, kind="CrossEncoder"), 2)

@@ -159,8 +159,22 @@ def test_common_checkpoints_hold_known_keys(tmp_path: Path, table: Keys, values:
         check_keys(tmp_path / "x.json", values, table)
 
 
+@pytest.mark.parametrize("family", ["roberta", "xlm-roberta", "mpnet", "distilbert"])
+def test_a_familys_table_is_berts_but_for_its_own_keys(family: str) -> None:
+    table = keys.config_keys(family)
+    assert not table.obeyed & table.without_effect
+    assert not (table.obeyed | table.without_effect) & table.only.keys()
+    own = keys.DISTILBERT if family == "distilbert" else keys.MPNET if family == "mpnet" else keys.ROBERTA
+    assert own.obeyed <= table.obeyed
+    assert own.without_effect <= table.without_effect
+    assert keys.CONFIG.only.items() <= table.only.items()
+
+
 FILES = {
     "CONFIG": "`config.json`",
+    "ROBERTA": "in that of RoBERTa and XLM-R",
+    "MPNET": "in that of MPNet",
+    "DISTILBERT": "in that of DistilBERT",
     "TRANSFORMER": "`sentence_bert_config.json`, and its older names",
     "MODEL_KWARGS": "`model_kwargs`, `model_args` in it",
     "PROCESSING_KWARGS": "`processing_kwargs` in it",
@@ -169,6 +183,7 @@ FILES = {
     "TOKENIZER": "`tokenizer_config.json`",
     "MODULE": "an entry of `modules.json`",
     "POOLING": "`1_Pooling/config.json`",
+    "SPLADE_POOLING": "`config.json` of SpladePooling",
     "DENSE": "`config.json` of Dense",
     "NORMALIZE": "`config.json` of Normalize",
     "LAYER_NORM": "`config.json` of LayerNorm",

@@ -21,7 +21,7 @@ def test_settings_join_what_the_files_say(make_checkpoint: MakeCheckpoint) -> No
     transformer = directory / "sentence_roberta_config.json"
     (directory / "sentence_bert_config.json").rename(transformer)
     settings = {"prompts": {"query": "q: "}, "default_prompt_name": None}
-    write_settings(directory, settings, max_seq_length=7, is_cross_encoder=False)
+    write_settings(directory, settings, max_seq_length=7, kind="SentenceTransformer")
     assert json.loads(path.read_text()) == {"__version__": {"pytorch": "2"}, "prompts": {"query": "q: "}}
     assert json.loads(transformer.read_text()) == {"max_seq_length": 7, "do_lower_case": False}
     assert not (directory / "sentence_bert_config.json").exists()

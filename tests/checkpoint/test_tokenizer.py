@@ -11,13 +11,8 @@ from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizer
 
 from minilm import CheckpointError
 from minilm.checkpoint.files import Fields
-from minilm.checkpoint.tokenizer import (
-    TOKENIZER_CLASSES,
-    open_tokenizer,
-    read_backend,
-    tokenizer_class,
-    tokenizer_file,
-)
+from minilm.checkpoint.tokenizer import open_tokenizer, read_backend, tokenizer_file
+from minilm.checkpoint.tokenizer_classes import TOKENIZER_CLASSES
 from tests.checkpoints import tiny_tokenizer
 
 
@@ -137,17 +132,3 @@ def test_xlm_robertas_tokenizer_splits_at_spaces(tmp_path: Path) -> None:
         ids(tmp_path, "a")
     with pytest.raises(CheckpointError, match="unk_token 'a' must have the id 3"):
         ids(tmp_path, "a", kind=kind, unk_token="a")
-
-
-@pytest.mark.parametrize("name", ["BertTokenizer", "BertTokenizerFast", "ElectraTokenizer", None])
-def test_the_class_may_be_named_in_either_file(tmp_path: Path, name: str | None) -> None:
-    named, empty = Fields.of(tmp_path, {"tokenizer_class": name}), Fields.of(tmp_path, {})
-    assert tokenizer_class(named, empty) is tokenizer_class(empty, named) is BERT
-
-
-def test_another_class_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    named = Fields.of(tmp_path / "tokenizer_config.json", {"tokenizer_class": "RobertaTokenizer"})
-    with pytest.raises(
-        CheckpointError, match=r"tokenizer_class 'RobertaTokenizer' is not supported.*PreTrained"
-    ):
-        tokenizer_class(named, named)

@@ -101,7 +101,7 @@ CONFIG = [
     V("config pad_token_id null", bert(pad_token_id=None)),
     V("config classifier_dropout null", bert(classifier_dropout=None)),
     V("config architectures null", bert(architectures=None)),
-    V("config model_type roberta", bert(model_type="roberta"), "model_type"),
+    V("config model_type modernbert", bert(model_type="modernbert"), "model_type"),
     *(
         V(f"hidden_act {act}", bert(hidden_act=act))
         for act in ("gelu", "gelu_new", "gelu_fast", "gelu_python", "gelu_pytorch_tanh", "relu")
@@ -689,11 +689,11 @@ TOKENIZER_CONFIG = [
             "NonsenseTokenizer",
             "BertJapaneseTokenizer",
             "XLMRobertaTokenizer",
-            "MPNetTokenizer",
             "RobertaTokenizer",
             "T5TokenizerFast",
         )
     ),
+    V("tokenizer_class MPNetTokenizer", tok(tokenizer_class="MPNetTokenizer")),
     V("tokenizer_class null", tok(tokenizer_class=None)),
 ]
 
@@ -1357,7 +1357,7 @@ FURTHER = [
     V("config_args heads", sbert(config_args={"num_attention_heads": 8})),
     V("config_args positions", sbert(config_args={"max_position_embeddings": 20}), "position_embeddings"),
     V("config_args output_hidden_states", sbert(config_args={"output_hidden_states": True})),
-    V("config_args model_type", sbert(config_args={"model_type": "roberta"}), "model_type"),
+    V("config_args model_type", sbert(config_args={"model_type": "modernbert"}), "model_type"),
     V("model_args attention", sbert(model_args={"attn_implementation": "sdpa"})),
     V("model_args null", sbert(model_args=None), "model_args"),
     V("config_kwargs null", sbert(config_kwargs=None), "config_kwargs"),

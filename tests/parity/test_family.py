@@ -203,12 +203,12 @@ def test_a_plain_bert_directory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("configuration", "model"),
     [
-        ("RobertaConfig", "RobertaModel"),
-        ("MPNetConfig", "MPNetModel"),
-        ("DistilBertConfig", "DistilBertModel"),
-        ("ModernBertConfig", "ModernBertModel"),
-        ("GPT2Config", "GPT2Model"),
-        ("XLMRobertaConfig", "XLMRobertaModel"),
+        ("ModernBertConfig", "ModernBertModel"),  # rotary positions
+        ("NomicBertConfig", "NomicBertModel"),
+        ("GPT2Config", "GPT2Model"),  # a decoder
+        ("AlbertConfig", "AlbertModel"),
+        ("CamembertConfig", "CamembertModel"),
+        ("ElectraConfig", "ElectraModel"),
     ],
 )
 def test_other_architectures_are_refused_by_name(tmp_path: Path, configuration: str, model: str) -> None:

@@ -13,7 +13,8 @@ from tokenizers import processors
 
 from minilm import CheckpointError, MiniLM
 from minilm.checkpoint.files import Fields
-from minilm.checkpoint.tokenizer import TOKENIZER_CLASSES, open_tokenizer
+from minilm.checkpoint.tokenizer import open_tokenizer
+from minilm.checkpoint.tokenizer_classes import TOKENIZER_CLASSES
 from minilm.text.pairs import kept_of_pair, pair_frame
 from minilm.tokenizer import Tokenizer
 from tests.checkpoints import tiny_tokenizer
