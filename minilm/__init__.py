@@ -21,6 +21,7 @@ from minilm.explanation import Explanation
 from minilm.model import MiniLM
 from minilm.search import semantic_search
 from minilm.similarity import cos_sim, dot_score
+from minilm.text.pieces import Piece, split
 
 __version__ = "0.1.0"
 
@@ -34,9 +35,11 @@ __all__ = [
     "MiniLM",
     "MiniLMError",
     "ModelConfig",
+    "Piece",
     "TruncationWarning",
     "__version__",
     "cos_sim",
     "dot_score",
     "semantic_search",
+    "split",
 ]
