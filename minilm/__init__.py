@@ -9,6 +9,7 @@
 
 from minilm.config import ModelConfig
 from minilm.cross_encoder import CrossEncoder
+from minilm.documents.documents import Documents
 from minilm.errors import (
     CheckpointError,
     CheckpointNotFoundError,
@@ -31,6 +32,7 @@ __all__ = [
     "CheckpointWarning",
     "CorpusError",
     "CrossEncoder",
+    "Documents",
     "Explanation",
     "MiniLM",
     "MiniLMError",
