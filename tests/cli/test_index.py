@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,3 +110,26 @@ def test_options_of_the_other_kind_of_index_are_refused(
     code, said = failure(capsys, "search", "n.lance", "a", "--where", "path LIKE")
     assert (code, said[:37]) == (2, "--where 'path LIKE' is not understood")
     assert failure(capsys, "search", "none.lance", "a") == (1, "none.lance: No such file or directory")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_watching_command_follows_changes_until_a_signal(notes: Path, number: signal.Signals) -> None:
+    pytest.importorskip("watchfiles", reason="watchfiles is not installed")
+    command = [sys.executable, "-m", "minilm", "index", "notes", "--db", "notes/n.lance", "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "2 added, 0 changed, 0 removed, 0 unchanged; 2 pieces encoded\n"
+        (notes / "new.md").write_text("A new note.\n")
+        assert process.stdout.readline() == "1 added, 0 changed, 0 removed, 2 unchanged; 1 pieces encoded\n"
+        process.send_signal(number)
+        assert process.wait() == 128 + number
+        assert process.stderr.read() == "minilm: interrupted\n"
+
+
+def test_a_url_cannot_be_watched(capsys: pytest.CaptureFixture[str]) -> None:
+    assert failure(capsys, "index", "memory://notes", "--db", "n.lance", "--watch") == (
+        1,
+        "memory://notes cannot be watched: --watch is for files of this machine",
+    )
