@@ -17,7 +17,7 @@ from minilm.corpus.index import Index, IndexHit
 from minilm.corpus.rows import Corpus
 from minilm.cross_encoder import CrossEncoder
 from minilm.documents.documents import Documents
-from minilm.documents.search import DocumentHit
+from minilm.documents.search import DocumentHit, hit_fields
 from minilm.documents.table import is_document_table, open_table, recipe_of
 from minilm.hub import DEFAULT_MODEL, default_manifest, different_files, is_repository_name, sha256_of_files
 from minilm.model import MiniLM
@@ -102,7 +102,7 @@ def _search_documents(options: argparse.Namespace, queries: list[str]) -> None:
 
 def _put_documents(query: str, hits: list[DocumentHit], *, as_json: bool, is_only_query: bool) -> None:
     if as_json:
-        put_json({"query": query, "hits": [_hit_fields(hit) for hit in hits]})
+        put_json({"query": query, "hits": [hit_fields(hit) for hit in hits]})
         return
     if not is_only_query:
         put(f"# {printable(query)}")
@@ -117,12 +117,6 @@ def _put_documents(query: str, hits: list[DocumentHit], *, as_json: bool, is_onl
             parts = [printable(part) for part in text.split("\0")]
             marked = (f"{before}{part}{after}" if place % 2 else part for place, part in enumerate(parts))
             put("        " + "".join(marked))
-
-
-def _hit_fields(hit: DocumentHit) -> dict[str, Any]:
-    """Return a hit as JSON has it."""
-    pieces = [{**piece._asdict(), "snippet": piece.snippet._asdict()} for piece in hit.pieces]
-    return {**hit._asdict(), "pieces": pieces}
 
 
 def _queries_of_file(path: str | None) -> list[str]:

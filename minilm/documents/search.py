@@ -107,3 +107,12 @@ def _grouped(rows: Sequence[dict[str, Any]], query: str, model: MiniLM) -> list[
         document = DocumentHit(row["document"], row["path"], row["score"], metadata, [])
         hits.setdefault(row["document"], document).pieces.append(piece)
     return list(hits.values())
+
+
+def hit_fields(hit: DocumentHit) -> dict[str, Any]:
+    """Return a document that was found as JSON has it: docs/documents.md describes the fields."""
+    pieces = []
+    for piece in hit.pieces:
+        snippet = {"text": piece.snippet.text, "marks": [list(mark) for mark in piece.snippet.marks]}
+        pieces.append({**piece._asdict(), "snippet": snippet})
+    return {**hit._asdict(), "pieces": pieces}

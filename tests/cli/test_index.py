@@ -133,3 +133,13 @@ def test_a_url_cannot_be_watched(capsys: pytest.CaptureFixture[str]) -> None:
         1,
         "memory://notes cannot be watched: --watch is for files of this machine",
     )
+
+
+def test_a_server_of_documents_has_one_worker_and_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("fastapi", reason="fastapi is not installed")
+    serve = ["serve", "--port", "0", "--db", "none.lance"]
+    assert failure(capsys, *serve) == (1, "none.lance: No such file or directory")
+    assert failure(capsys, *serve, "--workers", "2") == (
+        2,
+        "--db needs --workers 1: LanceDB does not outlive a fork",
+    )
