@@ -53,6 +53,7 @@ fuzz:  ## coverage-guided fuzzing, one minute per target; needs the extra "fuzz"
 
 long:  ## repeat hundreds of times what CI tries a few times; see "Long runs" in docs/testing.md
 	MINILM_KILLS=200 pytest -q -k killed tests/corpus/test_job.py
+	MINILM_KILLS=100 pytest -q -k killed tests/documents/test_update.py
 	MINILM_KILLS=100 MINILM_PAIRS=50 pytest -q -k "killed or two_processes" tests/hub/test_faults.py
 	MINILM_FAULT_CALLS=1800 pytest -q -k eight_threads tests/promises/test_faults.py
 	MINILM_LEAK_CALLS=10000 MINILM_LEAK_REQUESTS=100000 pytest -q tests/promises/test_leaks.py

@@ -9,6 +9,7 @@
 
 from minilm.config import ModelConfig
 from minilm.cross_encoder import CrossEncoder
+from minilm.documents.documents import Documents
 from minilm.errors import (
     CheckpointError,
     CheckpointNotFoundError,
@@ -22,6 +23,7 @@ from minilm.model import MiniLM
 from minilm.search import semantic_search
 from minilm.similarity import cos_sim, dot_score
 from minilm.sparse_encoder import SparseEmbeddings, SparseEncoder
+from minilm.text.pieces import Piece, split
 
 __version__ = "0.1.0"
 
@@ -31,10 +33,12 @@ __all__ = [
     "CheckpointWarning",
     "CorpusError",
     "CrossEncoder",
+    "Documents",
     "Explanation",
     "MiniLM",
     "MiniLMError",
     "ModelConfig",
+    "Piece",
     "SparseEmbeddings",
     "SparseEncoder",
     "TruncationWarning",
@@ -42,4 +46,5 @@ __all__ = [
     "cos_sim",
     "dot_score",
     "semantic_search",
+    "split",
 ]

@@ -31,6 +31,7 @@ from minilm.hub import Checkpoint, copy_checkpoint
 from minilm.pooling import Pooling
 from minilm.similarity import SIMILARITY, SimilarityFunction
 from minilm.text.inputs import as_texts
+from minilm.text.long_texts import encode_long_texts, splits_long_texts
 from minilm.tokenizer import Tokenizer, pad
 
 if TYPE_CHECKING:
@@ -181,6 +182,8 @@ class EmbedderOptions(PipelineOptions):
         given = {"prompt_name": None, "prompt": None, **places, **options}
         if given["prompt_name"] is None and given["prompt"] is None:
             given["prompt_name"] = next((name for name in names if name in self.prompts), None)
+        if task == "document" and splits_long_texts(given):
+            return encode_long_texts(self, given)
         return self.encode(**given, task=task)
 
     @contextmanager
@@ -217,9 +220,7 @@ class EmbedderOptions(PipelineOptions):
     def set_pooling_include_prompt(self, include_prompt: bool) -> None:
         """Take True only: the tokens of a prompt are pooled as well."""
         if include_prompt is not True:
-            raise ValueError(
-                f"include_prompt={include_prompt!r} is not supported: prompts are pooled as well"
-            )
+            raise ValueError(f"include_prompt={include_prompt!r} is not supported: prompts are pooled too")
 
     def _settings(self) -> dict[str, Any]:
         if self.normalize != self.config.normalize:
@@ -247,8 +248,7 @@ class EmbedderOptions(PipelineOptions):
 
     def get_embedding_dimension(self, pooling: Pooling | Sequence[Pooling] | None = None) -> int:
         """Components of an embedding as encode returns it, after the cut at ``truncate_dim``."""
-        width = self.head.width(pooling)
-        return min(width, self.truncate_dim or width)
+        return min(width := self.head.width(pooling), self.truncate_dim or width)
 
     get_sentence_embedding_dimension = get_embedding_dimension  # the former name, still in wide use
 
@@ -289,6 +289,7 @@ class EncodeOptions(TorchOnlyCall, total=False):
     convert_to_numpy: Literal[True]
     convert_to_tensor: Literal[False]
     task: str | None
+    long_texts: Literal["cut", "split"]  # of encode_document only
 
 
 class EncodeMethod(Protocol):

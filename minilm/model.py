@@ -294,7 +294,9 @@ class MiniLM(EmbedderOptions, metaclass=NamesItsLikeness):
     def encode_document(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as encode
         """Like :meth:`encode`, for documents: with the prompt "document", "passage" or "corpus".
 
-        "document" always exists, and may be empty: for one that is called "passage" give its name.
+        "document" always exists, and may be empty: for one that is called "passage" give its name. With
+        ``long_texts="split"``, a text that would be cut gets the mean of its pieces' vectors, weighted by
+        their tokens. With "cut", the default, the rest of it is not encoded.
         """
         return self._encode_for("document", DOCUMENT_PROMPTS, arguments, options)
 

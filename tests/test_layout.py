@@ -15,7 +15,19 @@ import minilm
 
 PACKAGE = Path(minilm.__file__).parent
 TESTS = Path(__file__).parent
-WINGS = {"check", "checkpoint", "cli", "corpus", "fast", "hub", "integrations", "server", "text", "trace"}
+WINGS = {
+    "check",
+    "checkpoint",
+    "cli",
+    "corpus",
+    "documents",
+    "fast",
+    "hub",
+    "integrations",
+    "server",
+    "text",
+    "trace",
+}
 MAX_FILES = 26
 MAX_LINES = 400
 MAX_FUNCTION_LINES = 60
@@ -53,7 +65,7 @@ def imported_names(tree: ast.Module) -> Iterator[str]:
             yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
-def test_the_package_has_ten_wings_and_few_files_beside_them() -> None:
+def test_the_package_has_eleven_wings_and_few_files_beside_them() -> None:
     folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert folders == WINGS
     # an installed package has a manifest.json as well

@@ -22,7 +22,8 @@ from minilm.cli.terminal import finish_stdout, hold_standard_streams, output_str
 COMMANDS = {
     "compare": "the similarity of two texts",
     "encode": "one vector per text of a corpus",
-    "search": "the nearest rows of what encode wrote",
+    "index": "documents in pieces, in a table that follows them",
+    "search": "the nearest rows of what encode wrote, or pieces of what index wrote",
     "download": "fetch a model and check its files",
     "serve": "the page and the HTTP service",
     "check": "whether another deployment is this model, and what differs",

@@ -24,8 +24,10 @@ from minilm.cli.options import (
 )
 from minilm.cli.terminal import say
 from minilm.cross_encoder import CrossEncoder
+from minilm.documents.documents import Documents
 from minilm.errors import import_extra
 from minilm.fast.cores import available_cores
+from minilm.model import MiniLM
 
 if TYPE_CHECKING:  # it needs the extra
     from minilm.server.settings import ServerSettings
@@ -43,6 +45,7 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     add("--uds", metavar="PATH", help="listen on this Unix socket, not on an address and a port")
     add("--uds-mode", type=_mode_bits, metavar="MODE", help="mode bits of that socket (default: 660)")
     add("--reranker", metavar="MODEL", help="a cross-encoder for /rerank: a directory or a name on the Hub")
+    add("--db", metavar="DB", help="a table of minilm index for /search")
     add("--classifier", metavar="MODEL", help="a classifier for /predict (default: the reranker, if any)")
     add("--default-prompt-name", metavar="NAME", help="put this prompt of the checkpoint before every text")
     served = "name of the model in /v1/models and in answers; several are all listed (default: its own)"
@@ -89,8 +92,19 @@ def run_serve(options: argparse.Namespace) -> None:
             if reranker and reranker.num_labels != 1:
                 raise Failure(f"--reranker: a reranker has one label; {reranker!r} has {reranker.num_labels}")
             classifier = _load_cross_encoder(options, options.classifier, model.threads)
+            documents = _load_documents(options, model)
             set_up_logging(options.log_level, options.access_log)
-            serve(model, settings, listener, say, reranker, classifier)
+            serve(model, settings, listener, say, reranker, classifier, documents)
+
+
+def _load_documents(options: argparse.Namespace, model: MiniLM) -> Documents | None:
+    if options.db is None:
+        return None
+    if options.workers > 1:
+        raise UsageError("--db needs --workers 1: LanceDB does not outlive a fork")
+    documents = Documents(options.db, model)
+    documents.search("the first search opens the table, and checks the model", k=1)
+    return documents
 
 
 def _settings(options: argparse.Namespace) -> ServerSettings:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from minilm import __version__
 from minilm.cross_encoder import CrossEncoder
+from minilm.documents.documents import Documents
 from minilm.model import MiniLM
 from minilm.server.access_log import AccessLog
 from minilm.server.content_encoding import Compress
@@ -31,6 +32,7 @@ from minilm.server.routes.openai import openai_routes
 from minilm.server.routes.operations import operations_routes
 from minilm.server.routes.page import page_routes
 from minilm.server.routes.rerank import rerank_routes
+from minilm.server.routes.search import search_routes
 from minilm.server.routes.text_embeddings_inference import text_embeddings_inference_routes
 from minilm.server.routes.tokenization import tokenization_routes
 from minilm.server.service import Service
@@ -42,6 +44,7 @@ def create_app(
     settings: ServerSettings | None = None,
     reranker: CrossEncoder | None = None,
     classifier: CrossEncoder | None = None,
+    documents: Documents | None = None,
 ) -> FastAPI:
     """The application, for uvicorn or any other ASGI server.
 
@@ -54,6 +57,8 @@ def create_app(
         With one, texts can be ranked: ``/rerank``, ``/v1/rerank`` and ``/v2/rerank``.
     classifier : CrossEncoder, optional
         What ``/predict`` asks; by default the reranker.
+    documents : Documents, optional
+        With them, ``/search`` finds their pieces.
 
     Raises
     ------
@@ -108,6 +113,8 @@ def create_app(
     app.include_router(tokenization_routes(service))
     app.include_router(information_routes(service))
     app.include_router(ollama_routes(service))
+    if documents is not None:
+        app.include_router(search_routes(service, documents))
     app.include_router(page_routes(service))
     app.include_router(operations_routes(service))
     return app

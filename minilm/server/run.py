@@ -13,6 +13,7 @@ from types import FrameType
 import uvicorn
 
 from minilm.cross_encoder import CrossEncoder
+from minilm.documents.documents import Documents
 from minilm.model import MiniLM
 from minilm.server.app import create_app
 from minilm.server.protocol import Protocol
@@ -73,6 +74,7 @@ def serve(
     announce: Announce,
     reranker: CrossEncoder | None = None,
     classifier: CrossEncoder | None = None,
+    documents: Documents | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. Requests that were accepted by then are answered first.
 
@@ -84,7 +86,7 @@ def serve(
 
     def run(parent: int | None = None) -> int | None:
         config = uvicorn.Config(
-            create_app(model, settings, reranker, classifier),
+            create_app(model, settings, reranker, classifier, documents),
             http=Protocol,
             access_log=False,  # access_log.py has it
             log_config=None,  # logs.py sets it up

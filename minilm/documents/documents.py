@@ -1,0 +1,185 @@
+"""Documents: a table of pieces of documents that follows them, from Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from minilm._arguments import positive_int, unknown_name
+from minilm.hub import DEFAULT_MODEL
+from minilm.model import MiniLM
+from minilm.text.inputs import check_text
+from minilm.text.pieces import split
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from minilm.cross_encoder import CrossEncoder
+    from minilm.documents.search import DocumentHit
+    from minilm.documents.update import OnSkip, UpdateReport
+
+
+class Documents:
+    r"""Documents in pieces, with a vector each, in a table of LanceDB.
+
+    Parameters
+    ----------
+    db : str or PathLike
+        The folder of the table, such as "notes.lance", or a URL that LanceDB opens (s3://, gs://).
+    model : MiniLM or str
+        The model, or the name of one; it is loaded when it is needed. The table refuses any model but the one
+        that it was made with.
+    tokens : int
+        The most tokens of a piece: see :func:`minilm.split`.
+    overlap : int
+        The most tokens that a piece repeats from the previous one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from minilm import Documents
+    >>> with tempfile.TemporaryDirectory() as folder, Documents(Path(folder, "notes.lance")) as documents:
+    ...     note = Path(folder, "note.md")
+    ...     _ = note.write_text("# Desk\n\nPasswords are reset at the front desk.")
+    ...     report = documents.update([note])
+    ...     hits = documents.search("I forgot my password", k=1)
+    >>> report.added, hits[0].pieces[0].line, hits[0].pieces[0].heading
+    (1, 1, 'Desk')
+    """
+
+    def __init__(
+        self,
+        db: str | os.PathLike[str],
+        model: MiniLM | str | os.PathLike[str] = DEFAULT_MODEL,
+        *,
+        tokens: int = 128,
+        overlap: int = 0,
+    ) -> None:
+        self.db = os.fspath(db)
+        self._given = model
+        self._loaded: MiniLM | None = None
+        self.tokens = positive_int("tokens", tokens)
+        self.overlap = overlap
+
+    def __repr__(self) -> str:
+        return f"Documents({self.db!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the model, if it was loaded here. No call leaves the table open."""
+        self._loaded = None
+
+    @property
+    def model(self) -> MiniLM:
+        """The model, loaded at the first use."""
+        if isinstance(self._given, MiniLM):
+            return self._given
+        self._loaded = self._loaded or MiniLM(self._given)
+        return self._loaded
+
+    def update(
+        self,
+        paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        *,
+        column: str | None = None,
+        id_column: str | None = None,
+        on_error: OnSkip = "skip",
+        **more: Any,  # noqa: ANN401 - advance, for a progress bar
+    ) -> UpdateReport:
+        """Make the table hold the documents of some paths as they are now, in one transaction.
+
+        Only new and changed documents are encoded, by the sha256 of their content. A document that these
+        paths gave earlier and do not give now is removed. Documents of other paths stay.
+
+        Parameters
+        ----------
+        paths : path or sequence of paths
+            Folders, patterns, files and URLs. A folder stands for its files of text, Markdown,
+            reStructuredText, HTML, PDF and source code, at any depth. A table (.csv, .tsv, .jsonl, .parquet)
+            stands for its rows.
+        column, id_column : str, optional
+            The columns of a table with a document's text and id. Without, the id is the row's number.
+        on_error : {"skip", "raise"}
+            What happens with a file that cannot be read or is no text.
+
+        Returns
+        -------
+        UpdateReport
+            How many documents were ``added``, ``changed``, ``removed`` and ``unchanged``, how many ``pieces``
+            were encoded, and what was ``skipped``, with the reason.
+
+        Raises
+        ------
+        CorpusError
+            If the table was made with another model or other pieces, or by another program.
+        FileNotFoundError
+            If there is no such path.
+        """
+        from minilm.documents.find import TableColumns
+        from minilm.documents.table import TableRecipe
+        from minilm.documents.update import update_table
+
+        if on_error not in ("skip", "raise"):
+            raise unknown_name("on_error", on_error, ("skip", "raise"))
+        several = [paths] if isinstance(paths, (str, os.PathLike)) else paths
+        names = [check_text("a path", os.fspath(path)) for path in several]
+        columns = TableColumns(column, id_column)
+        split("", self.model, self.tokens, self.overlap)  # raises for sizes that cannot be
+        recipe = TableRecipe.of(self.model, self.tokens, self.overlap)
+        return update_table(self.db, names, self.model, recipe, columns=columns, on_error=on_error, **more)
+
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        where: str | None = None,
+        hybrid: bool = False,
+        reranker: CrossEncoder | None = None,
+    ) -> list[DocumentHit]:
+        """Find the pieces that are nearest to a query, grouped by document.
+
+        Parameters
+        ----------
+        query : str
+            What to search for.
+        k : int
+            How many pieces.
+        where : str, optional
+            A condition in SQL on the columns of a piece, such as ``"path LIKE 'docs/%'"``.
+        hybrid : bool
+            Look for the words of the query too, by full-text search, and join both by reciprocal rank.
+        reranker : CrossEncoder, optional
+            Sort five times as many pieces by its scores, and keep the best.
+
+        Returns
+        -------
+        list of DocumentHit
+            The document with the best piece first. Each has its pieces, the best first.
+
+        Raises
+        ------
+        ValueError
+            If LanceDB does not understand ``where``, or the reranker has several labels.
+        """
+        from minilm.documents.search import search_table
+
+        return search_table(
+            self.db,
+            check_text("query", query),
+            self.model,
+            positive_int("k", k),
+            where=where,
+            hybrid=hybrid,
+            reranker=reranker,
+        )

@@ -1,0 +1,62 @@
+"""Where the headings of a document stand, so that a piece can say which section it is from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import NamedTuple
+
+from minilm.errors import import_extra
+
+# A title and a line of one punctuation mark under it, which is the heading of reStructuredText.
+_UNDERLINED = re.compile(r"^(\S.*)\n(([=\-~^\"'`#*+.:_])\3{2,})[ \t]*$", re.MULTILINE)
+
+
+class Heading(NamedTuple):
+    """A heading: the place of its first character, its level from 1, and its text."""
+
+    start: int
+    level: int
+    title: str
+
+
+def markdown_headings(text: str) -> list[Heading]:
+    """Return the headings of Markdown, as CommonMark has them; one in a block of code is none."""
+    markdown_it = import_extra("markdown_it", feature="an index of Markdown", extra="index")
+    tokens = markdown_it.MarkdownIt().parse(text)
+    # CommonMark ends lines at these three only, and str.splitlines at more
+    starts = [0, *(match.end() for match in re.finditer(r"\r\n|\r|\n", text))]
+    return [
+        Heading(starts[opening.map[0]], int(opening.tag[1:]), content.content)
+        for opening, content in pairwise(tokens)
+        if opening.type == "heading_open"
+    ]
+
+
+def underlined_headings(text: str) -> list[Heading]:
+    """Return the headings of reStructuredText; a mark's level is its place in the order of appearance."""
+    levels: dict[str, int] = {}
+    return [
+        Heading(match.start(), levels.setdefault(match[3], len(levels) + 1), match[1].strip())
+        for match in _UNDERLINED.finditer(text)
+        if len(match[2]) >= len(match[1].strip())
+    ]
+
+
+def page_headings(pages: Sequence[str], separator: str) -> list[Heading]:
+    """Return a heading per page of a text that joins them by a separator."""
+    starts = accumulate((len(page) + len(separator) for page in pages), initial=0)
+    return [Heading(start, 1, f"page {number}") for number, start in enumerate(starts, 1)][: len(pages)]
+
+
+def heading_paths(headings: Sequence[Heading], starts: Sequence[int]) -> list[str]:
+    """Return the path of headings, such as ``Guide > Options``, above each of some places in order."""
+    paths, open_headings, following = [], list[Heading](), 0
+    for start in starts:
+        while following < len(headings) and headings[following].start <= start:
+            new = headings[following]
+            open_headings = [*(above for above in open_headings if above.level < new.level), new]
+            following += 1
+        paths.append(" > ".join(heading.title for heading in open_headings))
+    return paths

@@ -1,0 +1,118 @@
+"""Search a table of pieces: the nearest pieces, grouped by document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from minilm.cross_encoder import CrossEncoder
+from minilm.documents.snippet import Snippet, snippet_of
+from minilm.documents.table import Lance, TableRecipe, lance_errors, open_table, recipe_of
+from minilm.errors import import_extra, one_line
+from minilm.model import MiniLM
+
+_COLUMNS = ["document", "path", "piece", "start", "end", "line", "end_line", "heading", "metadata", "text"]
+
+# Pieces that are looked at per piece that is returned, by a reranker or behind an approximate index
+CANDIDATES = 5
+
+
+class PieceHit(NamedTuple):
+    """A piece that was found, and its place in the document."""
+
+    score: float  # cosine with the query; of a hybrid search its reciprocal ranks, of a reranker its score
+    piece: int
+    start: int
+    end: int
+    line: int | None  # None if the text has no lines of a file: HTML, PDF, a row of a table
+    end_line: int | None
+    heading: str
+    text: str
+    snippet: Snippet
+
+
+class DocumentHit(NamedTuple):
+    """A document that was found, with the pieces of it that were, the best first."""
+
+    document: str
+    path: str
+    score: float  # of its best piece
+    metadata: dict[str, Any]  # the other columns of a row of a table
+    pieces: list[PieceHit]
+
+
+def search_table(
+    place: str,
+    query: str,
+    model: MiniLM,
+    k: int,
+    *,
+    where: str | None = None,
+    hybrid: bool = False,
+    reranker: CrossEncoder | None = None,
+) -> list[DocumentHit]:
+    """Return the best ``k`` pieces of a table, grouped by document; see ``Documents.search``."""
+    if reranker is not None and reranker.num_labels != 1:
+        raise ValueError(f"reranker must have one label, and {reranker!r} has {reranker.num_labels}")
+    table = open_table(place)
+    made_with = recipe_of(table, place)
+    made_with.check_model(TableRecipe.of(model, made_with.tokens, made_with.overlap), place)
+    vector = model.encode_query(query).tolist()
+    with lance_errors(place):
+        search = _hybrid_search(table, query, vector) if hybrid else _vector_search(table, vector)
+        search = search.limit(k if reranker is None else k * CANDIDATES)
+        rows = _rows_found(search if where is None else search.where(where, prefilter=True), where)
+    if reranker is not None and rows:
+        scores = reranker.predict([(query, row["text"]) for row in rows])
+        rows = [{**row, "score": float(score)} for row, score in zip(rows, scores, strict=True)]
+        rows = sorted(rows, key=lambda row: -row["score"])[:k]
+    return _grouped(rows, query, model)
+
+
+def _vector_search(table: Lance, vector: Sequence[float]) -> Lance:
+    search = table.search(vector, vector_column_name="vector").distance_type("cosine")
+    # of an approximate index, more candidates are compared by their whole vectors
+    return search.refine_factor(CANDIDATES).select([*_COLUMNS, "_distance"])
+
+
+def _hybrid_search(table: Lance, query: str, vector: Sequence[float]) -> Lance:
+    """Join the nearest pieces and those with the words of the query by their reciprocal ranks."""
+    rerankers = import_extra("lancedb.rerankers", feature="a hybrid search", extra="index")
+    search = table.search(query_type="hybrid", vector_column_name="vector", fts_columns="text")
+    return search.vector(vector).text(query).distance_type("cosine").rerank(rerankers.RRFReranker())
+
+
+def _rows_found(search: Lance, where: str | None) -> list[dict[str, Any]]:
+    """Return the rows that a search gives, each with its score."""
+    try:
+        rows: list[dict[str, Any]] = search.to_list()
+    except ValueError as error:
+        if where is None:
+            raise
+        raise ValueError(f"where {where!r} is not understood: {one_line(error)}") from None
+    return [
+        {**row, "score": row["_relevance_score"] if "_relevance_score" in row else 1 - row["_distance"]}
+        for row in rows
+    ]
+
+
+def _grouped(rows: Sequence[dict[str, Any]], query: str, model: MiniLM) -> list[DocumentHit]:
+    """Group rows by document, in the order in which they come."""
+    hits: dict[str, DocumentHit] = {}
+    for row in rows:
+        fields = {name: row[name] for name in PieceHit._fields if name != "snippet"}
+        piece = PieceHit(**fields, snippet=snippet_of(query, row["text"], model))
+        metadata = json.loads(row["metadata"] or "{}")
+        document = DocumentHit(row["document"], row["path"], row["score"], metadata, [])
+        hits.setdefault(row["document"], document).pieces.append(piece)
+    return list(hits.values())
+
+
+def hit_fields(hit: DocumentHit) -> dict[str, Any]:
+    """Return a document that was found as JSON has it: docs/documents.md describes the fields."""
+    pieces = []
+    for piece in hit.pieces:
+        snippet = {"text": piece.snippet.text, "marks": [list(mark) for mark in piece.snippet.marks]}
+        pieces.append({**piece._asdict(), "snippet": snippet})
+    return {**hit._asdict(), "pieces": pieces}

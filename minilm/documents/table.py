@@ -1,0 +1,183 @@
+"""The table of pieces in LanceDB: its columns, what it says of the model, and who may open it.
+
+LanceDB writes new files and then a new version of the table, by one rename. So a reader, and whoever comes
+after a crash, sees all of a change or nothing of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from minilm._files import errors_named
+from minilm.corpus.formats.columns import Arrow
+from minilm.corpus.paths import is_url
+from minilm.errors import CorpusError, import_extra, one_line
+from minilm.hub import different_files, sha256_of_files
+from minilm.hub.staging import locked
+from minilm.model import MiniLM
+
+TABLE = "pieces"
+_METADATA = b"minilm"  # the key of the schema's metadata under which the recipe stands
+_FORMAT = 1
+
+Lance = Any  # a table of LanceDB, which has no types for it
+
+
+@dataclass(frozen=True)
+class TableRecipe:
+    """What the pieces and vectors of a table were made with."""
+
+    model: str
+    revision: str | None
+    files: dict[str, str] = field(repr=False)  # sha256 by name
+    normalize: bool
+    prompt: str
+    tokens: int
+    overlap: int
+    format: int = _FORMAT
+
+    @classmethod
+    def of(cls, model: MiniLM, tokens: int, overlap: int) -> TableRecipe:
+        """Return the recipe for a model and sizes of pieces."""
+        checkpoint = model.checkpoint
+        name = next((name for name in ("document", "passage", "corpus") if name in model.prompts), None)
+        return cls(
+            model=checkpoint.repo_id or str(checkpoint.directory),
+            revision=checkpoint.revision,
+            files=sha256_of_files(checkpoint),
+            normalize=model.normalize,
+            prompt=model.resolve_prompt(prompt_name=name),
+            tokens=tokens,
+            overlap=overlap,
+        )
+
+    def check_model(self, other: TableRecipe, place: str) -> None:
+        """Raise a CorpusError unless the vectors of another recipe can be compared with those of this one."""
+        if changed := different_files(self.files, other.files):
+            raise CorpusError(
+                f"{place} was made with {self.model} ({self.revision or 'no revision'}), of which "
+                f"{changed[0]} is not that of {other.model}: give --model {self.model}, or another --db"
+            )
+        for name in ("normalize", "prompt"):
+            self._check(other, name, place)
+
+    def check_pieces(self, other: TableRecipe, place: str) -> None:
+        """Raise a CorpusError unless another recipe cuts documents as this one does."""
+        for name in ("tokens", "overlap"):
+            self._check(other, name, place)
+
+    def _check(self, other: TableRecipe, name: str, place: str) -> None:
+        mine, others = getattr(self, name), getattr(other, name)
+        if mine != others:
+            raise CorpusError(
+                f"{place} was made with {name} {mine!r}, not {others!r}: leave it so, or use another --db"
+            )
+
+
+def is_document_table(place: str) -> bool:
+    """Whether a place is, by its name or what it holds, one of ``minilm index`` and not a file of vectors."""
+    return place.rstrip("/").endswith(".lance") or (
+        not is_url(place) and (Path(place).expanduser() / f"{TABLE}.lance").is_dir()
+    )
+
+
+def schema_of(recipe: TableRecipe, width: int) -> Arrow:
+    """Return the columns of a table: one row per piece, as docs/documents.md lists them."""
+    arrow = import_extra("pyarrow", feature="an index of documents", extra="index")
+    text, number = arrow.string(), arrow.int64()
+    columns = {
+        "id": text,  # the document and the number of the piece
+        "document": text,
+        "path": text,
+        "source": text,
+        "sha256": text,  # of the document
+        "piece": number,  # from 0, in its document
+        "start": number,
+        "end": number,
+        "line": number,  # of the first character, from 1; null if the file has no lines of its own
+        "end_line": number,
+        "heading": text,
+        "metadata": text,
+        "text": text,
+        "vector": arrow.list_(arrow.float32(), width),
+    }
+    return arrow.schema(list(columns.items()), metadata={_METADATA: json.dumps(asdict(recipe))})
+
+
+def recipe_of(table: Lance, place: str) -> TableRecipe:
+    """Return the recipe of a table; raise a CorpusError that says what a table of another program lacks."""
+    try:
+        fields = json.loads((table.schema.metadata or {})[_METADATA])
+        if fields["format"] != _FORMAT:
+            raise CorpusError(f"{place} is of format {fields['format']}, not {_FORMAT}: minilm index it anew")
+        recipe = TableRecipe(**fields)
+    except KeyError:
+        raise CorpusError(
+            f"{place} was not written by minilm index: its table {TABLE!r} has no metadata 'minilm'"
+        ) from None
+    except (TypeError, ValueError) as error:
+        raise CorpusError(f"{place}: the metadata of its table is damaged ({one_line(error)})") from error
+    if missing := [name for name in schema_of(recipe, 1).names if name not in table.schema.names]:
+        raise CorpusError(f"{place} lacks the column {missing[0]!r}: minilm index it anew")
+    return recipe
+
+
+def open_table(place: str, *, recipe: TableRecipe | None = None, width: int = 0) -> Lance:
+    """Open the table of a place; with a recipe, create it if there is none.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such place, and no recipe.
+    CorpusError
+        If the place holds something else.
+    """
+    lancedb = import_extra("lancedb", feature="an index of documents", extra="index")
+    if not is_url(place):
+        path = Path(place)
+        if path.exists() and not path.is_dir():
+            raise CorpusError(f"{place} is a file, not the folder of an index: give another --db")
+        if recipe is None and not path.exists():
+            raise FileNotFoundError(2, "No such file or directory", place)
+    with lance_errors(place):
+        connection = lancedb.connect(place)
+        names = connection.list_tables().tables
+        if TABLE in names:
+            return connection.open_table(TABLE)
+    strangers = names or ([] if is_url(place) else _strangers(Path(place)))
+    if strangers or recipe is None:
+        held = f"; it has {', '.join(sorted(strangers)[:3])}" if strangers else ""
+        raise CorpusError(f"{place} was not written by minilm index: there is no table {TABLE!r}{held}")
+    return connection.create_table(TABLE, schema=schema_of(recipe, width))
+
+
+def lance_errors(place: str) -> AbstractContextManager[None]:
+    """Turn what LanceDB raises about its files into a CorpusError that names the place."""
+    return errors_named(CorpusError, f"{place}: LanceDB cannot use it", catch=(RuntimeError, OSError))
+
+
+@contextmanager
+def write_lock(place: str) -> Iterator[None]:
+    """Wait until no other process of this machine writes to a place; a remote place has no lock."""
+    if is_url(place):
+        yield
+        return
+    path = Path(place)
+    if path.exists() and (not path.is_dir() or (_strangers(path) and not (path / f"{TABLE}.lance").exists())):
+        open_table(place)  # raises: nothing is put beside files of others
+    with locked(path):
+        yield
+
+
+def _strangers(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if not path.name.startswith((".minilm.lock", TABLE))]
+
+
+def sql_text(value: str) -> str:
+    """Return a text as a literal of SQL."""
+    return "'" + value.replace("'", "''") + "'"

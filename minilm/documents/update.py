@@ -1,0 +1,227 @@
+"""Bring a table up to date: encode new and changed documents, remove vanished ones, in one transaction."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from re import finditer
+from typing import Any, Literal
+
+from minilm.corpus.formats.columns import Arrow
+from minilm.corpus.paths import absolute
+from minilm.documents.find import Candidate, Problem, TableColumns, find_documents, is_below, text_of
+from minilm.documents.headings import heading_paths
+from minilm.documents.readers import Unreadable
+from minilm.documents.table import (
+    Lance,
+    TableRecipe,
+    lance_errors,
+    open_table,
+    recipe_of,
+    schema_of,
+    sql_text,
+    write_lock,
+)
+from minilm.errors import CorpusError, import_extra
+from minilm.model import MiniLM
+from minilm.text.pieces import split
+
+# Pieces that are encoded at a time: enough of similar length for every core, and 6 MB of vectors.
+_WINDOW = 4096
+# How long the files of an earlier version stay for those who still read it.
+_OLD_VERSIONS = timedelta(hours=1)
+# A full scan of so many vectors takes as long as a user notices; above it LanceDB keeps an approximate index.
+APPROXIMATE_ABOVE = 100_000
+
+OnSkip = Literal["skip", "raise"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class UpdateReport:
+    """What an update did: numbers of documents, pieces that were encoded, and what was left out and why."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    pieces: int = 0
+    skipped: list[Problem] = field(default_factory=list)
+
+
+def update_table(
+    place: str,
+    paths: Sequence[str],
+    model: MiniLM,
+    recipe: TableRecipe,
+    *,
+    columns: TableColumns,
+    on_error: OnSkip = "skip",
+    advance: Callable[[int], object] | None = None,
+) -> UpdateReport:
+    """Make the table at a place hold the documents of some paths; see ``Documents.update``."""
+    report = UpdateReport()
+    with write_lock(place), tempfile.TemporaryDirectory(prefix="minilm-") as folder:
+        table = open_table(place, recipe=recipe, width=model.get_embedding_dimension())
+        made_with = recipe_of(table, place)
+        made_with.check_model(recipe, place)
+        made_with.check_pieces(recipe, place)
+        known = _known(table)
+        seen: set[str] = set()
+        stale: list[str] = []  # documents of which the table has other pieces than the new ones
+        fresh = _fresh(find_documents(paths, columns), known, seen, stale, report, on_error)
+        schema = schema_of(made_with, model.get_embedding_dimension())
+        spool = _encoded(fresh, model, recipe, schema, Path(folder) / "pieces.arrow", report, advance)
+        vanished = _vanished(paths, known, seen)
+        report.removed = len(vanished)
+        if report.pieces or stale or vanished:
+            with lance_errors(place):
+                _merge(table, spool, [*stale, *vanished])
+                _tidy(table)
+    return report
+
+
+def _known(table: Lance) -> dict[str, tuple[str, str]]:
+    """Return the sha256 and the source of each document in a table."""
+    columns = ["document", "sha256", "source"]
+    rows = table.search().where("piece = 0").select(columns).limit(None).to_arrow().to_pydict()
+    values = zip(rows["sha256"], rows["source"], strict=True)
+    return dict(zip(rows["document"], values, strict=True))
+
+
+def _fresh(
+    found: Iterator[Candidate | Problem],
+    known: dict[str, tuple[str, str]],
+    seen: set[str],
+    stale: list[str],
+    report: UpdateReport,
+    on_error: OnSkip,
+) -> Iterator[tuple[Candidate, Any]]:
+    """Yield the documents that are new or changed, with their texts."""
+    for item in found:
+        try:
+            if isinstance(item, tuple):
+                raise Unreadable(item[1])
+            seen.add(item.document)
+            before, _ = known.get(item.document, ("", ""))
+            if before == item.sha256:
+                report.unchanged += 1
+                continue
+            document = text_of(item)
+        except Unreadable as error:
+            path = item[0] if isinstance(item, tuple) else item.path
+            if on_error == "raise":
+                raise CorpusError(f"{path}: {error} (--on-error skip goes on)") from None
+            if isinstance(item, tuple):
+                seen.add(absolute(path))  # what cannot be read now keeps the pieces that it has
+            elif before:
+                stale.append(item.document)
+            report.skipped.append((path, str(error)))
+            continue
+        if before:
+            stale.append(item.document)
+        report.changed += bool(before)
+        report.added += not before
+        yield item, document
+
+
+def _vanished(paths: Sequence[str], known: dict[str, tuple[str, str]], seen: set[str]) -> list[str]:
+    """Return the documents that these paths gave earlier, or would give, and do not give now."""
+    given = [absolute(str(Path(path).expanduser())) if "://" not in path else path for path in paths]
+    return [
+        document
+        for document, (_, source) in known.items()
+        if document not in seen and (source in given or any(is_below(document, path) for path in given))
+    ]
+
+
+def _encoded(
+    documents: Iterator[tuple[Candidate, Any]],
+    model: MiniLM,
+    recipe: TableRecipe,
+    schema: Arrow,
+    spool: Path,
+    report: UpdateReport,
+    advance: Callable[[int], object] | None,
+) -> Path:
+    """Write the pieces of documents and their vectors to a file: a million have no room in memory."""
+    arrow = import_extra("pyarrow", feature="an index of documents", extra="index")
+    with arrow.OSFile(str(spool), "wb") as sink, arrow.ipc.new_file(sink, schema) as writer:
+        for rows in _windows(_piece_rows(documents, model, recipe)):
+            vectors = model.encode_document([row["text"] for row in rows], show_progress_bar=False)
+            own = {name: [row[name] for row in rows] for name in schema.names if name != "vector"}
+            flat = arrow.array(vectors.reshape(-1))
+            own["vector"] = arrow.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
+            writer.write_table(arrow.table(own, schema=schema))
+            report.pieces += len(rows)
+            if advance is not None:
+                advance(len(rows))
+    return spool
+
+
+def _piece_rows(
+    documents: Iterator[tuple[Candidate, Any]], model: MiniLM, recipe: TableRecipe
+) -> Iterator[dict[str, Any]]:
+    for found, document in documents:
+        pieces = split(document.text, model, recipe.tokens, recipe.overlap, markup=document.markup)
+        headings = heading_paths(document.headings, [piece.start for piece in pieces])
+        breaks = [match.end() for match in finditer(r"\r\n|\r|\n", document.text)]
+        for number, (piece, heading) in enumerate(zip(pieces, headings, strict=True)):
+            lines = (bisect_right(breaks, place) + 1 for place in (piece.start, piece.end - 1))
+            line, end_line = lines if document.has_lines else (None, None)
+            yield {
+                "id": f"{found.document}#{number}",
+                "document": found.document,
+                "path": found.path,
+                "source": found.source,
+                "sha256": found.sha256,
+                "piece": number,
+                "start": piece.start,
+                "end": piece.end,
+                "line": line,
+                "end_line": end_line,
+                "heading": heading,
+                "metadata": found.metadata,
+                "text": piece.text,
+            }
+
+
+def _windows(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    window: list[dict[str, Any]] = []
+    for row in rows:
+        window.append(row)
+        if len(window) == _WINDOW:
+            yield window
+            window = []
+    if window:
+        yield window
+
+
+def _merge(table: Lance, spool: Path, documents: Sequence[str]) -> None:
+    """Put the pieces of a file in the place of those that these documents have, in one transaction."""
+    arrow = import_extra("pyarrow", feature="an index of documents", extra="index")
+    with arrow.memory_map(str(spool)) as source:
+        pieces = arrow.ipc.open_file(source).read_all()
+        merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
+        if documents:
+            merge = merge.when_not_matched_by_source_delete(
+                f"document IN ({', '.join(map(sql_text, documents))})"
+            )
+        merge.execute(pieces)
+
+
+def _tidy(table: Lance) -> None:
+    """Index what is new, and drop the files of old versions. A crash here leaves the table as it is."""
+    kinds = import_extra("lancedb.index", feature="an index of documents", extra="index")
+    indexed = {column for index in table.list_indices() for column in index.columns}
+    if "text" not in indexed:
+        table.create_index("text", config=kinds.FTS())
+    if "vector" not in indexed and table.count_rows() > APPROXIMATE_ABOVE:
+        table.create_index("vector", config=kinds.HnswSq(distance_type="cosine"))
+    table.optimize(cleanup_older_than=_OLD_VERSIONS)

@@ -1,0 +1,33 @@
+"""A search of the documents that the server was started with: ``/search``."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Response
+
+from minilm.documents.documents import Documents
+from minilm.documents.search import hit_fields
+from minilm.server.inputs import Places
+from minilm.server.responses import RequestError, json_response
+from minilm.server.schemas.search import SearchAnswer, SearchRequest
+from minilm.server.service import Service
+
+
+def search_routes(service: Service, documents: Documents) -> APIRouter:
+    """Return the route that searches documents."""
+    router = APIRouter(tags=["documents"])
+
+    @router.post("/search", response_model=SearchAnswer)
+    async def search(request: SearchRequest) -> Response:
+        """The pieces of documents that are nearest to a query, grouped by document."""
+        service.check_limits([request.query], Places("query"))
+        try:
+            hits = await asyncio.to_thread(
+                documents.search, request.query, request.k, where=request.where, hybrid=request.hybrid
+            )
+        except ValueError as error:
+            raise RequestError(422, str(error), param="where") from None
+        return json_response({"query": request.query, "hits": [hit_fields(hit) for hit in hits]})
+
+    return router

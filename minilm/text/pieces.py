@@ -1,0 +1,120 @@
+"""A long text in pieces that the model can read whole: along headings, paragraphs, sentences and words.
+
+semantic-text-splitter cuts, and counts tokens by the checkpoint's own tokenizer. Between two pieces there is
+nothing but white space, so the pieces hold every token of the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple, get_args
+
+from minilm._arguments import positive_int, unknown_name, whole_number
+from minilm.errors import import_extra
+from minilm.text.calls import TokenizerCalls
+from minilm.text.inputs import check_text
+
+# A text is cut a part at a time: the splitter's memory is many times the size of what it is given.
+_PART = 1 << 20
+
+Markup = Literal["text", "markdown"]
+_SPLITTERS: dict[str, str] = {"text": "TextSplitter", "markdown": "MarkdownSplitter"}
+
+
+class Piece(NamedTuple):
+    """A piece of a text: ``text[start:end]``, and how many tokens it has, special ones not counted."""
+
+    start: int
+    end: int
+    text: str
+    tokens: int
+
+
+def split(
+    text: str,
+    model: Any,  # noqa: ANN401 - a MiniLM or a CrossEncoder, which stand above this module
+    tokens: int = 128,
+    overlap: int = 0,
+    *,
+    markup: Markup = "text",
+) -> list[Piece]:
+    """Pieces of a text that the model can read whole, in the order of the text.
+
+    Parameters
+    ----------
+    text : str
+        A text of any length.
+    model : MiniLM, CrossEncoder or Tokenizer
+        Its tokenizer counts the tokens.
+    tokens : int
+        The most tokens of a piece, ``[CLS]`` and ``[SEP]`` included, as ``max_seq_length`` counts them.
+        all-MiniLM-L6-v2 was trained on 128.
+    overlap : int
+        The most tokens that a piece repeats from the end of the previous one.
+    markup : {"text", "markdown"}
+        What a piece ends at, if it can: for "markdown" first of all at headings, lists and code blocks.
+
+    Returns
+    -------
+    list of Piece
+        Each has ``start``, ``end`` (characters of ``text``), ``text`` and ``tokens``. White space around a
+        piece is left out, so a text of white space has no pieces. A piece ends inside a word only if the word
+        alone has more than ``tokens``.
+
+    Raises
+    ------
+    MissingExtraError
+        If semantic-text-splitter is not installed, which the extra "index" brings.
+    ValueError
+        If ``tokens`` is more than the model reads, or leaves no room for a token that is not repeated.
+
+    Examples
+    --------
+    >>> from minilm import MiniLM, split
+    >>> text = "Passwords are reset at the front desk. The canteen opens at noon."
+    >>> [(piece.start, piece.end, piece.tokens) for piece in split(text, MiniLM(), tokens=12)]
+    [(0, 38, 9), (39, 65, 6)]
+    """
+    tokenizer: TokenizerCalls = getattr(model, "tokenizer", model)
+    if not isinstance(tokenizer, TokenizerCalls):
+        raise TypeError(f"model must be a MiniLM, a CrossEncoder or a Tokenizer, not {type(model).__name__}")
+    if markup not in get_args(Markup):
+        raise unknown_name("markup", markup, get_args(Markup))
+    room = _room(tokenizer, tokens)
+    if whole_number("overlap", overlap) >= room:
+        raise ValueError(f"overlap must be below the {room} tokens of a piece, not {overlap}")
+    module = import_extra("semantic_text_splitter", feature="minilm.split", extra="index")
+    backend = tokenizer.backend_of_length(None)
+    splitter = getattr(module, _SPLITTERS[markup]).from_huggingface_tokenizer(backend, room, overlap)
+    pieces = []
+    for offset, part in _parts(check_text("text", text)):
+        found = splitter.chunk_indices(part)
+        counted = backend.encode_batch_fast([piece for _, piece in found], add_special_tokens=False)
+        pieces += [
+            Piece(offset + start, offset + start + len(piece), piece, len(encoding.ids))
+            for (start, piece), encoding in zip(found, counted, strict=True)
+        ]
+    return pieces
+
+
+def _room(tokenizer: TokenizerCalls, tokens: int) -> int:
+    """Return how many tokens of a text a piece may have, beside those that the tokenizer adds."""
+    longest = tokenizer.max_seq_length
+    added = tokenizer.backend.num_special_tokens_to_add(is_pair=False)
+    if not added < positive_int("tokens", tokens) <= longest:
+        raise ValueError(
+            f"tokens must lie in {added + 1} to {longest} (max_seq_length) for this model, not {tokens}"
+        )
+    return tokens - added
+
+
+def _parts(text: str) -> Iterator[tuple[int, str]]:
+    """Yield a text in parts, each with its place: cut before a heading, else behind a paragraph or line."""
+    start = 0
+    while len(text) - start > _PART:
+        stop = start + _PART
+        ends = (text.rfind(mark, start + _PART // 2, stop) for mark in ("\n#", "\n\n", "\n", " "))
+        end = next((end + 1 for end in ends if end >= 0), stop)
+        yield start, text[start:end]
+        start = end
+    yield start, text[start:]

@@ -1,0 +1,105 @@
+"""Which documents a folder, a pattern, a file and a table stand for."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from minilm.documents.find import Candidate, TableColumns, find_documents, is_below, text_of
+from minilm.documents.readers import Unreadable
+from minilm.errors import CorpusError
+
+
+def write(folder: Path, **texts: str) -> None:
+    """Write files, whose names have _ in place of the last dot, and __ in place of a slash."""
+    for name, text in texts.items():
+        path = folder / ".".join(name.replace("__", "/").rsplit("_", 1))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+
+
+def found_paths(paths: list[str], columns: TableColumns | None = None) -> list[object]:
+    found = find_documents(paths, columns or TableColumns())
+    return [item.path if isinstance(item, Candidate) else item for item in found]
+
+
+def test_a_folder_stands_for_its_files_of_known_kinds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(
+        tmp_path,
+        docs__b10_md="b",
+        docs__b2_md="b",
+        docs__in__a_txt="a",
+        docs__x_png="x",
+        docs__t_csv="text\na",
+    )
+    write(tmp_path / "docs" / ".git", config_txt="hidden")
+    monkeypatch.chdir(tmp_path)
+    assert found_paths(["docs"]) == ["docs/b2.md", "docs/b10.md", "docs/in/a.txt"]
+    assert found_paths(["docs/", "docs/b2.md"])[0] == "docs/b2.md"  # once
+    assert len(found_paths(["docs", "docs/b2.md"])) == 3
+    assert found_paths(["docs/*.md"]) == ["docs/b2.md", "docs/b10.md"]
+
+
+def test_a_file_that_is_named_is_taken_whatever_its_suffix(tmp_path: Path) -> None:
+    (tmp_path / "LICENSE").write_text("free")
+    [found] = find_documents([str(tmp_path / "LICENSE")], TableColumns())
+    assert isinstance(found, Candidate)
+    assert text_of(found).text == "free"
+    assert found.document == str(tmp_path.resolve() / "LICENSE")
+
+
+def test_the_rows_of_a_table_are_documents(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("key,body,year\na,First text,1999\nb,Second text,2001\n")
+    first, second = find_documents([str(path)], TableColumns("body", "key"))
+    assert isinstance(first, Candidate)
+    assert isinstance(second, Candidate)
+    assert first.document == f"{path.resolve()}#a"
+    assert json.loads(second.metadata) == {"key": "b", "year": "2001"}
+    assert text_of(second).text == "Second text"
+    assert first.sha256 != second.sha256
+    with pytest.raises(CorpusError, match=r"no column 'nope' \(--id NAME\)"):
+        found_paths([str(path)], TableColumns("body", "nope"))
+
+
+def test_the_rows_of_parquet_are_documents(tmp_path: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    import pyarrow as pa
+
+    pq.write_table(pa.table({"text": ["one", None, "three"], "n": [1, 2, 3]}), tmp_path / "t.parquet")
+    one, null, three = find_documents([str(tmp_path / "t.parquet")], TableColumns(id="n"))
+    assert isinstance(one, Candidate)
+    assert isinstance(three, Candidate)
+    assert (one.metadata, three.document[-2:]) == ('{"n": 1}', "#3")
+    assert null == (f"{tmp_path / 't.parquet'}#2", "null")
+
+
+def test_what_gives_no_document_is_named_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "empty.md").write_text("\n \n")
+    (tmp_path / "loop.md").symlink_to(tmp_path / "loop.md")
+    empty, loop = find_documents([str(tmp_path)], TableColumns())
+    assert isinstance(empty, Candidate)
+    with pytest.raises(Unreadable, match="it has no text"):
+        text_of(empty)
+    assert loop == (str(tmp_path / "loop.md"), os.strerror(40))
+    with pytest.raises(FileNotFoundError):
+        found_paths([str(tmp_path / "none")])
+    with pytest.raises(CorpusError, match="no file matches"):
+        found_paths([str(tmp_path / "*.rst")])
+
+
+def test_a_url_is_read_through_fsspec() -> None:
+    import fsspec
+
+    with fsspec.open("memory://notes/a.md", "w") as file:
+        file.write("# From memory")
+    [found] = find_documents(["memory://notes/*.md"], TableColumns())
+    assert isinstance(found, Candidate)
+    assert text_of(found).headings[0].title == "From memory"
+    assert found.document.endswith("notes/a.md")
+    assert is_below(found.document, found.document.rpartition("/")[0])

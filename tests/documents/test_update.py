@@ -1,0 +1,238 @@
+"""Updates: what is encoded, removed and kept, in one transaction, also where a process is killed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minilm import Documents, MiniLM, split
+from minilm.documents import update
+from minilm.errors import CorpusError
+
+lancedb = pytest.importorskip("lancedb", reason="lancedb is not installed")
+pytest.importorskip("semantic_text_splitter", reason="semantic-text-splitter is not installed")
+
+KILLS = int(os.environ.get("MINILM_KILLS", "4"))
+GUIDE = "# Guide\n\nHow to begin.\n\n## Passwords\n\nPasswords are reset at the front desk.\n\n"
+
+
+@pytest.fixture
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with three documents, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "notes"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "guide.md").write_text(GUIDE)
+    (folder / "deep" / "lunch.txt").write_text("The canteen opens at noon.\r\nOn Fridays there is fish.\r\n")
+    (folder / "long.txt").write_text("\n".join(f"Line {n} of the minutes was read." for n in range(60)))
+    return folder
+
+
+def rows_of(place: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = lancedb.connect(place).open_table("pieces").to_arrow().to_pylist()
+    return sorted(rows, key=lambda row: (row["document"], row["piece"]))
+
+
+def check_holds(place: Path, folder: Path, model: MiniLM) -> None:
+    """The table has the pieces of each file of the folder, each with its place and vector, and no others."""
+    rows = rows_of(place)
+    assert len({row["id"] for row in rows}) == len(rows)
+    files = {str(path.resolve()): path for path in folder.rglob("*") if path.is_file()}
+    assert {row["document"] for row in rows} == set(files)
+    for document, path in files.items():
+        own = [row for row in rows if row["document"] == document]
+        text = path.read_bytes().decode()
+        assert {row["sha256"] for row in own} == {hashlib.sha256(path.read_bytes()).hexdigest()}
+        markup: Any = "markdown" if path.suffix == ".md" else "text"
+        expected = split(text, model, 128, markup=markup)
+        assert [(row["start"], row["end"], row["text"]) for row in own] == [piece[:3] for piece in expected]
+        vectors = model.encode([piece.text for piece in expected])
+        np.testing.assert_allclose([row["vector"] for row in own], vectors, atol=1e-6)  # rounding by batch
+
+
+def test_an_index_has_every_piece_with_its_place(notes: Path, model: MiniLM) -> None:
+    report = Documents("n.lance", model).update("notes")
+    assert (report.added, report.changed, report.removed, report.unchanged, report.skipped) == (
+        3,
+        0,
+        0,
+        0,
+        [],
+    )
+    check_holds(Path("n.lance"), notes, model)
+    rows = rows_of(Path("n.lance"))
+    assert report.pieces == len(rows)
+    [lunch] = [row for row in rows if row["path"] == "notes/deep/lunch.txt"]
+    assert (lunch["line"], lunch["end_line"]) == (1, 2)
+    long = [row for row in rows if row["path"] == "notes/long.txt"]
+    for row in long:  # line n has the words "Line n-1"
+        assert row["text"].startswith(f"Line {row['line'] - 1} ")
+    assert {row["heading"] for row in rows if row["path"] == "notes/guide.md"} <= {
+        "Guide",
+        "Guide > Passwords",
+    }
+
+
+def test_only_what_is_new_or_changed_is_encoded(
+    notes: Path, model: MiniLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = Documents("n.lance", model)
+    documents.update("notes")
+    version = lancedb.connect("n.lance").open_table("pieces").version
+    encoded: list[str] = []
+    encode: Any = MiniLM.encode_document
+
+    def recorded(self: MiniLM, texts: list[str], **options: Any) -> Any:
+        encoded.extend(texts)
+        return encode(self, texts, **options)
+
+    monkeypatch.setattr(MiniLM, "encode_document", recorded)
+    assert documents.update("notes").unchanged == 3
+    assert lancedb.connect("n.lance").open_table("pieces").version == version
+    (notes / "guide.md").write_text(GUIDE + "## Doors\n\nThe doors close at ten.\n")
+    (notes / "new.txt").write_text("A new note.")
+    (notes / "deep" / "lunch.txt").unlink()
+    os.utime(notes / "long.txt")  # another time, and the same content
+    report = documents.update(["notes"])
+    assert (report.added, report.changed, report.removed, report.unchanged) == (1, 1, 1, 1)
+    assert {text for text in encoded if "minutes" in text or "canteen" in text} == set()
+    check_holds(notes.parent / "n.lance", notes, model)
+
+
+def test_documents_of_other_paths_stay(notes: Path, model: MiniLM) -> None:
+    (notes.parent / "other.md").write_text("Another note.")
+    documents = Documents("n.lance", model)
+    documents.update(["notes", "other.md"])
+    (notes / "guide.md").unlink()
+    assert documents.update("notes/deep").removed == 0
+    assert documents.update("notes/*.txt").removed == 0  # the pattern never gave guide.md
+    assert documents.update("notes").removed == 1
+    assert {row["path"] for row in rows_of(Path("n.lance"))} == {
+        "notes/deep/lunch.txt",
+        "notes/long.txt",
+        "other.md",
+    }
+
+
+def test_a_document_that_a_pattern_no_longer_gives_is_removed(notes: Path, model: MiniLM) -> None:
+    documents = Documents("n.lance", model)
+    documents.update("notes/*.*")
+    (notes / "guide.md").rename(notes.parent / "moved.md")
+    report = documents.update("notes/*.*")
+    assert (report.removed, report.unchanged) == (1, 1)
+
+
+def test_what_is_no_text_is_listed_or_stops(notes: Path, model: MiniLM) -> None:
+    (notes / "guide.md").write_bytes(b"\x00\x01")
+    (notes / "empty.md").touch()
+    documents = Documents("n.lance", model)
+    with pytest.raises(CorpusError, match=r"notes/(empty|guide).md: it .* \(--on-error skip goes on\)"):
+        documents.update("notes", on_error="raise")
+    report = documents.update("notes")
+    assert report.skipped == [
+        ("notes/empty.md", "it has no text"),
+        ("notes/guide.md", "it is binary: it has a NUL byte"),
+    ]
+    assert report.added == 2
+
+
+def test_a_row_of_a_table_keeps_its_other_columns(notes: Path, model: MiniLM) -> None:
+    table = notes.parent / "t.csv"
+    table.write_text("key,text\na,First text\nb,Second text\n")
+    documents = Documents("n.lance", model)
+    assert documents.update("t.csv", id_column="key").added == 2
+    table.write_text("key,text\nb,Second text\nc,Third text\n")
+    report = documents.update("t.csv", id_column="key")
+    assert (report.added, report.removed, report.unchanged) == (1, 1, 1)
+    [hit] = documents.search("the third", k=1)
+    assert (hit.metadata, hit.pieces[0].text, hit.pieces[0].line) == ({"key": "c"}, "Third text", None)
+
+
+SLOW = """
+import sys
+from minilm import Documents, MiniLM
+print("ready", flush=True)
+Documents("n.lance", MiniLM(threads=1)).update("notes")
+print("done", flush=True)
+"""
+
+
+def started(folder: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "RUST_LOG": "error"}
+    command = [sys.executable, "-c", SLOW]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_killed_update_leaves_the_table_as_it_was_or_as_it_should_be(notes: Path, model: MiniLM) -> None:
+    """Kills at random moments; more of them by MINILM_KILLS, as ``make long`` does."""
+    documents = Documents("n.lance", model)
+    documents.update("notes")
+    before, chance = rows_of(Path("n.lance")), random.Random(23)
+    for number in range(KILLS):
+        (notes / "guide.md").write_text(GUIDE * (2 + number % 3))
+        (notes / f"more{number}.txt").write_text("Some more text.\n\n" * 100)
+        if number:
+            (notes / f"more{number - 1}.txt").unlink()
+        process = started(notes.parent)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(chance.uniform(0, 3))  # any moment will do: the result is checked at each
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        if rows_of(Path("n.lance")) != before:
+            check_holds(Path("n.lance"), notes, model)
+        documents.update("notes")
+        check_holds(Path("n.lance"), notes, model)
+        before = rows_of(Path("n.lance"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_kill_before_the_commit_changes_nothing(notes: Path, model: MiniLM, monkeypatch: Any) -> None:
+    """The vectors are there, the transaction is not: the next update does it."""
+    documents = Documents("n.lance", model)
+    documents.update("notes")
+    before = rows_of(Path("n.lance"))
+    (notes / "guide.md").write_text(GUIDE * 2)
+    if (child := os.fork()) == 0:
+        monkeypatch.setattr(update, "_merge", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        documents.update("notes")
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert rows_of(Path("n.lance")) == before
+    assert documents.update("notes").changed == 1
+    check_holds(Path("n.lance"), notes, model)
+
+
+def test_two_writers_at_once_lose_nothing(notes: Path, model: MiniLM) -> None:
+    writers = [started(notes.parent) for _ in range(2)]
+    for writer in writers:
+        assert writer.communicate()[0] == "ready\ndone\n"
+        assert writer.returncode == 0
+    check_holds(Path("n.lance"), notes, model)
+
+
+def test_many_pieces_get_an_approximate_index(
+    notes: Path, model: MiniLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(update, "APPROXIMATE_ABOVE", 255)
+    table = notes.parent / "t.csv"
+    table.write_text("text\n" + "\n".join(f"Note {n} is about room {n * 7 % 300}." for n in range(300)))
+    documents = Documents("n.lance", model)
+    documents.update("t.csv")
+    indices = lancedb.connect("n.lance").open_table("pieces").list_indices()
+    assert {tuple(index.columns) for index in indices} == {("text",), ("vector",)}
+    assert (
+        documents.search("Note 17 is about room 119.", k=1)[0].pieces[0].text == "Note 17 is about room 119."
+    )
