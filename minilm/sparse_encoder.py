@@ -21,13 +21,12 @@ from minilm._arguments import (
     constructor_options,
     encode_others,
     positive_int,
-    warn_caller,
 )
 from minilm._arrays import Float32Array, Float64Array, IntArray, as_array, no_float_errors
 from minilm._loading import load, read_sparse_encoder
 from minilm._options import PipelineOptions
 from minilm._pipeline import DOCUMENT_PROMPTS, QUERY_PROMPTS, Counts, Pipeline
-from minilm.errors import TruncationWarning
+from minilm.errors import TruncationWarning, warn_caller
 from minilm.fast.cores import available_cores
 from minilm.fast.engine import Engine
 from minilm.heads import SpladeHead
