@@ -1,32 +1,30 @@
-"""Options of a model that may be set after it was loaded, and the types of its arguments."""
+"""Options of a model that may be set after it was loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from minilm._arguments import (
     ENCODE_ARGUMENTS,
     Pool,
-    Source,
     TorchMethods,
-    TorchOnly,
-    TorchOnlyCall,
     by_place,
     positive_int,
     renamed,
     unknown_name,
 )
-from minilm._arrays import Float32Array, Int64Array, IntArray
+from minilm._arrays import Int64Array
 from minilm._pipeline import Counts, Pipeline
+from minilm._signatures import EncodeMethod
 from minilm.checkpoint.modules import Kind
 from minilm.checkpoint.save import write_settings
 from minilm.config import ModelConfig
-from minilm.heads import EmbeddingHead, Features
+from minilm.heads import EmbeddingHead
 from minilm.hub import Checkpoint, copy_checkpoint
 from minilm.pooling import Pooling
 from minilm.similarity import SIMILARITY, SimilarityFunction
@@ -35,7 +33,7 @@ from minilm.text.long_texts import encode_long_texts, splits_long_texts
 from minilm.tokenizer import Tokenizer, pad
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    pass
 
 
 class PipelineOptions(TorchMethods):
@@ -248,7 +246,8 @@ class EmbedderOptions(PipelineOptions):
 
     def get_embedding_dimension(self, pooling: Pooling | Sequence[Pooling] | None = None) -> int:
         """Components of an embedding as encode returns it, after the cut at ``truncate_dim``."""
-        return min(width := self.head.width(pooling), self.truncate_dim or width)
+        width = self.head.width(pooling)
+        return min(width, self.truncate_dim or width)
 
     get_sentence_embedding_dimension = get_embedding_dimension  # the former name, still in wide use
 
@@ -264,138 +263,3 @@ class EmbedderOptions(PipelineOptions):
         if not isinstance(value, str) or value not in SIMILARITY:
             raise unknown_name("similarity_fn_name", value, SIMILARITY)
         self._similarity_fn_name = value
-
-
-class MiniLMOptions(Source, TorchOnly, total=False):
-    """Arguments of the constructor of :class:`minilm.MiniLM`, except its first."""
-
-    max_seq_length: int | None
-    threads: int | None
-    prompts: Mapping[str, str] | None
-    default_prompt_name: str | None
-    similarity_fn_name: str | SimilarityFunction | None
-    truncate_dim: int | None
-
-
-Quantized = Literal["int8", "uint8", "binary", "ubinary"]  # the precisions that are not floats
-
-
-class EncodeOptions(TorchOnlyCall, total=False):
-    """Arguments of :meth:`minilm.MiniLM.encode` that do not decide what type it returns."""
-
-    normalize_embeddings: bool
-    truncate_dim: int | None
-    pooling: Pooling | Sequence[Pooling] | None
-    convert_to_numpy: Literal[True]
-    convert_to_tensor: Literal[False]
-    task: str | None
-    long_texts: Literal["cut", "split"]  # of encode_document only
-
-
-class EncodeMethod(Protocol):
-    """What the encode methods of :class:`minilm.MiniLM` take and return."""
-
-    @overload
-    def __call__(
-        self,
-        inputs: str,
-        prompt_name: str | None = ...,
-        prompt: str | None = ...,
-        batch_size: int = ...,
-        show_progress_bar: bool | None = ...,
-        *,
-        output_value: Literal["sentence_embedding", "token_embeddings"] = ...,
-        precision: Literal["float32"] | None = ...,
-        **options: Unpack[EncodeOptions],
-    ) -> Float32Array: ...
-    @overload
-    def __call__(
-        self,
-        inputs: Iterable[Any],
-        prompt_name: str | None = ...,
-        prompt: str | None = ...,
-        batch_size: int = ...,
-        show_progress_bar: bool | None = ...,
-        *,
-        output_value: Literal["sentence_embedding"] = ...,
-        precision: Literal["float32"] | None = ...,
-        **options: Unpack[EncodeOptions],
-    ) -> Float32Array: ...
-    @overload
-    def __call__(
-        self,
-        inputs: Iterable[Any],
-        prompt_name: str | None = ...,
-        prompt: str | None = ...,
-        batch_size: int = ...,
-        show_progress_bar: bool | None = ...,
-        *,
-        output_value: Literal["token_embeddings"],
-        precision: Literal["float32"] | None = ...,
-        **options: Unpack[EncodeOptions],
-    ) -> list[Float32Array]: ...
-    @overload
-    def __call__(
-        self,
-        inputs: str,
-        prompt_name: str | None = ...,
-        prompt: str | None = ...,
-        batch_size: int = ...,
-        show_progress_bar: bool | None = ...,
-        *,
-        output_value: None,
-        precision: Literal["float32"] | None = ...,
-        **options: Unpack[EncodeOptions],
-    ) -> Features: ...
-    @overload
-    def __call__(
-        self,
-        inputs: Iterable[Any],
-        prompt_name: str | None = ...,
-        prompt: str | None = ...,
-        batch_size: int = ...,
-        show_progress_bar: bool | None = ...,
-        *,
-        output_value: None,
-        precision: Literal["float32"] | None = ...,
-        **options: Unpack[EncodeOptions],
-    ) -> list[Features]: ...
-    @overload
-    def __call__(
-        self,
-        inputs: str | Iterable[Any],
-        prompt_name: str | None = ...,
-        prompt: str | None = ...,
-        batch_size: int = ...,
-        show_progress_bar: bool | None = ...,
-        *,
-        output_value: Literal["sentence_embedding"] = ...,
-        precision: Quantized,
-        **options: Unpack[EncodeOptions],
-    ) -> IntArray: ...
-    @overload
-    def __call__(
-        self,
-        inputs: str | Iterable[Any],
-        prompt_name: str | None = ...,
-        prompt: str | None = ...,
-        batch_size: int = ...,
-        show_progress_bar: bool | None = ...,
-        *,
-        output_value: Literal["token_embeddings"],
-        precision: Quantized,
-        **options: Unpack[EncodeOptions],
-    ) -> IntArray | list[IntArray]: ...
-    @overload
-    def __call__(
-        self, inputs: Iterable[Any], *arguments: object, convert_to_tensor: Literal[True], **options: object
-    ) -> Any: ...  # noqa: ANN401 - a tensor of torch
-    @overload
-    def __call__(
-        self, inputs: Iterable[Any], *arguments: object, convert_to_numpy: Literal[False], **options: object
-    ) -> Any: ...  # noqa: ANN401 - tensors of torch
-
-
-def encode_signature(method: Callable[..., Any]) -> EncodeMethod:
-    """Give a method of a model the types of :class:`EncodeMethod`; at run time it stays as it is."""
-    return cast(EncodeMethod, method)

@@ -24,8 +24,9 @@ from minilm._arguments import (
 )
 from minilm._arrays import Float32Array, Int64Array, as_tensors, is_tensor, no_float_errors
 from minilm._loading import load, read_embedder
-from minilm._options import EmbedderOptions, encode_signature
+from minilm._options import EmbedderOptions
 from minilm._pipeline import DOCUMENT_PROMPTS, QUERY_PROMPTS, Counts, Pipeline, all_rows
+from minilm._signatures import encode_signature
 from minilm.errors import TruncationWarning, warn_caller
 from minilm.explanation import Explanation
 from minilm.fast.blas import blas_info, kernel_advice
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from minilm._arguments import TorchOnly
-    from minilm._options import MiniLMOptions
+    from minilm._signatures import MiniLMOptions
 
 
 logger = logging.getLogger(__name__)

@@ -28,7 +28,7 @@ WINGS = {
     "text",
     "trace",
 }
-MAX_FILES = 26
+MAX_FILES = 27
 MAX_LINES = 400
 MAX_FUNCTION_LINES = 60
 MAX_SENTENCE_WORDS = 35
