@@ -170,13 +170,13 @@ def endurance() -> str:
 
 
 def workers() -> str:
-    """What each process of a server with several workers holds."""
-    found = results("workers")["results"]
+    """What each process holds, where several use one model."""
     cells = [
-        [name, *(f"{row[kind]:.0f}" if kind in row else "" for kind in ("rss", "private", "pss"))]
+        [start, name, *(f"{row[kind]:.0f}" if kind in row else "" for kind in ("rss", "private", "pss"))]
+        for start, found in results("workers")["results"].items()
         for name, row in found.items()
     ]
-    return table(["process", "RSS, MiB", "private, MiB", "PSS, MiB"], cells)
+    return table(["started by", "process", "RSS, MiB", "private, MiB", "PSS, MiB"], cells)
 
 
 def exactness() -> str:

@@ -1,6 +1,8 @@
-"""The memory of ``minilm serve --workers``, process by process.
+"""The memory of processes that use one model: of ``minilm serve --workers``, and of multiprocessing.
 
     python -m benchmarks.workers [--workers 2] [--quick]
+
+Those of multiprocessing get a loaded model as an argument, and are forked or started anew (spawn).
 
 RSS counts what is shared in every process; private is what only one process has; PSS shares out the rest, so
 that its sum is what all of them take.
@@ -14,8 +16,10 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from benchmarks.harness import begin, options, print_table, short_texts, write
+from minilm import MiniLM
 
 KINDS = {"rss": ["Rss"], "private": ["Private_Clean", "Private_Dirty"], "pss": ["Pss"]}
 
@@ -30,21 +34,76 @@ def main() -> None:
     arguments = begin(parser)
     if arguments.quick:
         arguments.requests = 40
-    command = [sys.executable, "-m", "minilm", "serve", "--port", "0", "--workers", str(arguments.workers)]
+    found = {"minilm serve": of_the_server(arguments.workers, arguments.requests)}
+    for method in ("fork", "spawn"):
+        found[f"multiprocessing, {method}"] = of_multiprocessing(method, arguments.workers)
+    rows = []
+    for start, of in found.items():
+        of["together"] = {"pss": sum(row["pss"] for row in of.values())}
+        for name, row in of.items():
+            rows.append([start, name, *(f"{row[kind]:.0f}" if kind in row else "" for kind in KINDS)])
+    print_table(["started by", "process", "RSS, MiB", "private, MiB", "PSS, MiB"], rows)
+    write("workers", arguments, found)
+
+
+def of_the_server(workers: int, requests: int) -> dict[str, dict[str, float]]:
+    """What each process of a server holds after some requests."""
+    command = [sys.executable, "-m", "minilm", "serve", "--port", "0", "--workers", str(workers)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         try:
             assert server.stderr
-            url = re.findall(r"http://\S+", server.stderr.readline())[0]
-            ask(url, arguments.requests)
-            found = {name: memory(process) for name, process in processes(server.pid).items()}
+            ask(re.findall(r"http://\S+", server.stderr.readline())[0], requests)
+            return {name: memory(process) for name, process in processes(server.pid).items()}
         finally:
             server.terminate()
-    found["together"] = {"pss": sum(row["pss"] for row in found.values())}
-    rows = [
-        [name, *(f"{row[kind]:.0f}" if kind in row else "" for kind in KINDS)] for name, row in found.items()
-    ]
-    print_table(["process", "RSS, MiB", "private, MiB", "PSS, MiB"], rows)
-    write("workers", arguments, found)
+
+
+def of_multiprocessing(method: str, workers: int) -> dict[str, dict[str, float]]:
+    """What each process holds while all of them, and their parent, have encoded the same texts."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, method, str(workers)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        assert parent.stdin
+        assert parent.stdout
+        names = ["parent", *(f"worker {n}" for n in range(1, workers + 1))]
+        found = {name: memory(int(parent.stdout.readline())) for name in names}
+        parent.stdin.close()  # tells it to end
+    return found
+
+
+# Prints the ids of its processes when all have encoded, and keeps them until its input ends.
+PARENT = """
+import multiprocessing, os, sys
+from benchmarks.harness import short_texts
+from benchmarks.workers import work
+from minilm import MiniLM
+
+model = MiniLM()
+model.encode(short_texts()[:800])
+context = multiprocessing.get_context(sys.argv[1])
+done, end = context.Semaphore(0), context.Event()
+started = [context.Process(target=work, args=(model, done, end)) for _ in range(int(sys.argv[2]))]
+for process in started:
+    process.start()
+for process in started:
+    done.acquire()
+model.encode(short_texts()[:800])
+print(os.getpid(), *(process.pid for process in started), sep="\\n", flush=True)
+sys.stdin.read()
+end.set()
+for process in started:
+    process.join()
+"""
+
+
+def work(model: MiniLM, done: Any, end: Any) -> None:  # noqa: ANN401 - multiprocessing has no types for these
+    """Encode, say so, and wait: what a worker process does."""
+    model.encode(short_texts()[:800])
+    done.release()
+    end.wait()
 
 
 def ask(url: str, requests: int) -> None:

@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from minilm.fast.blas import call_with_blas_threads
 from minilm.fast.cores import run_jobs, run_together
 from minilm.fast.packed import Group, Workspace
 from minilm.fast.parameters import PackedParameters
+from minilm.fast.shared import SharedParameters, starts_a_process
 
 TokenIds = Sequence[Sequence[int]]
 
@@ -63,6 +65,16 @@ class Engine(KnownAttributes):
     parameters: PackedParameters
     threads: int  # cores to use
     path: str | Path = "the checkpoint"  # the file of the parameters, for error messages
+    shared: SharedParameters | None = None  # once a process was started anew
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give a process that multiprocessing starts anew this one's parameters, not a copy of its own."""
+        if starts_a_process():
+            with suppress(OSError):  # without a file in memory: a copy
+                self.shared = self.shared or SharedParameters(self.parameters)
+                self.parameters = self.shared.parameters
+                return {**vars(self), "parameters": self.shared, "shared": None}
+        return {**vars(self), "shared": None}
 
     def run(
         self,

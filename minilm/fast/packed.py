@@ -51,7 +51,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from minilm._arrays import Float32Array, IntArray
+from minilm._arrays import Float32Array, IntArray, Room
 from minilm.fast.parameters import LayerNorm, Linear, PackedLayer, PackedParameters, Weight
 from minilm.variants import position_ids
 
@@ -79,14 +79,15 @@ class Workspace:
 
     def __init__(self, tokens: int, parameters: PackedParameters) -> None:
         hidden, intermediate = parameters.position_embeddings.shape[1], parameters.intermediate_size
-        self.query_key_value = np.empty((tokens, 3 * hidden), np.float32)  # (T, 3E)
-        self.hidden_states = np.empty((tokens, hidden), np.float32)  # (T, E)
-        self.context = np.empty((tokens, hidden), np.float32)  # (T, E)
-        self.sum = np.empty((tokens, hidden), np.float32)  # (T, E): the input of a layer norm
-        self.part = np.empty((tokens, hidden), np.float32)  # (T, E): one of the parts of (6)
-        self.intermediate = np.empty((tokens, intermediate), np.float32)  # (T, I)
-        self.square = np.empty((GELU_ROWS, intermediate), np.float32)  # x^2 (4)
-        self.gate = np.empty((GELU_ROWS, intermediate), np.float32)  # 1 + tanh(x P(x^2)) (4)
+        room = Room(tokens * (7 * hidden + intermediate) + 2 * GELU_ROWS * intermediate)
+        self.query_key_value = room.take(tokens, 3 * hidden)  # (T, 3E)
+        self.hidden_states = room.take(tokens, hidden)  # (T, E)
+        self.context = room.take(tokens, hidden)  # (T, E)
+        self.sum = room.take(tokens, hidden)  # (T, E): the input of a layer norm
+        self.part = room.take(tokens, hidden)  # (T, E): one of the parts of (6)
+        self.intermediate = room.take(tokens, intermediate)  # (T, I)
+        self.square = room.take(GELU_ROWS, intermediate)  # x^2 (4)
+        self.gate = room.take(GELU_ROWS, intermediate)  # 1 + tanh(x P(x^2)) (4)
 
 
 def encode_pack(

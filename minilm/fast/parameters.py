@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minilm._arrays import Float32Array, FloatArray
+from minilm._arrays import Float32Array, FloatArray, Room
 from minilm.activations import ACTIVATIONS, Activation, gelu, gelu_tanh, relu
 from minilm.config import ModelConfig
 from minilm.variants import RELATIVE_BIAS, TYPE_EMBEDDINGS, relative_position_bucket
@@ -115,13 +115,15 @@ def pack_parameters(
     token_types = _single(parameters, TYPE_EMBEDDINGS)
     positions = _single(parameters, "embeddings.position_embeddings.weight")
     longest = len(positions) - config.max_position_embeddings + config.longest_input
+    per_layer = 4 * config.hidden_size**2 + 2 * config.hidden_size * config.intermediate_size
+    room = Room(config.num_hidden_layers * per_layer)  # for the weights of all layers
     return PackedParameters(
         word_embeddings=_single(parameters, "embeddings.word_embeddings.weight"),
         position_embeddings=positions + token_types[0],
         token_type_differences=token_types - token_types[0],
         embeddings_norm=_norm(parameters, "embeddings.LayerNorm"),
         layers=[
-            _pack_layer(parameters, f"encoder.layer.{i}", config, in_panels)
+            _pack_layer(parameters, f"encoder.layer.{i}", config, in_panels, room)
             for i in range(config.num_hidden_layers)
         ],
         heads=config.num_attention_heads,
@@ -151,7 +153,7 @@ def _norm(parameters: Mapping[str, FloatArray], name: str) -> LayerNorm:
 
 
 def _pack_layer(
-    parameters: Mapping[str, FloatArray], layer: str, config: ModelConfig, in_panels: bool
+    parameters: Mapping[str, FloatArray], layer: str, config: ModelConfig, in_panels: bool, room: Room
 ) -> PackedLayer:
     def linear(*names: str, scale: float = 1) -> Linear:
         """Fuse layers of the same input into one; ``scale`` multiplies the first (2)."""
@@ -159,7 +161,7 @@ def _pack_layer(
         biases = [_single(parameters, f"{layer}.{name}.bias") for name in names]
         if scale != 1:
             weights[0], biases[0] = weights[0] * np.float32(scale), biases[0] * np.float32(scale)
-        return Linear(_pack_weights(weights, in_panels), np.concatenate(biases))
+        return Linear(_pack_weights(weights, in_panels, room), np.concatenate(biases))
 
     output = _single(parameters, f"{layer}.output.dense.weight")
     if ACTIVATIONS[config.hidden_act] is not relu:
@@ -175,20 +177,20 @@ def _pack_layer(
         attention_output=linear("attention.output.dense"),
         attention_norm=_norm(parameters, f"{layer}.attention.output.LayerNorm"),
         intermediate=linear("intermediate.dense"),
-        output=[_pack_weights([part], in_panels) for part in np.array_split(output, parts)],
+        output=[_pack_weights([part], in_panels, room) for part in np.array_split(output, parts)],
         output_bias=_single(parameters, f"{layer}.output.dense.bias"),
         output_norm=_norm(parameters, f"{layer}.output.LayerNorm"),
     )
 
 
-def _pack_weights(weights: Sequence[Float32Array], in_panels: bool) -> Weight:
+def _pack_weights(weights: Sequence[Float32Array], in_panels: bool, room: Room) -> Weight:
     """Weights (in, out) side by side as one, in panels (5) if they are wanted and the widths allow them."""
     inputs, widths = len(weights[0]), [weight.shape[1] for weight in weights]
     # in multiples of 8 rows and not above 32
     columns, block_rows = PANEL_COLUMNS, min(SMALL_PRODUCT // (inputs * PANEL_COLUMNS), 32) // 8 * 8
     if not in_panels or not block_rows or any(width % columns for width in widths):
         columns, block_rows = widths[0], sys.maxsize  # whole weights, all rows at a time: ordinary products
-    panels = np.empty((sum(widths) // columns, inputs, columns), np.float32)  # (C, in, out / C)
+    panels = room.take(sum(widths) // columns, inputs, columns)  # (C, in, out / C)
     start = 0
     for weight, width in zip(weights, widths, strict=True):
         stop = start + width // columns
