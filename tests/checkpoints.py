@@ -12,7 +12,8 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from minilm import ModelConfig
-from minilm.checkpoint.weights import Parameters, expected_shapes
+from minilm._arrays import Parameters
+from minilm.checkpoint.weights import expected_shapes
 
 TINY = ModelConfig(
     vocab_size=40,

@@ -23,9 +23,6 @@ from minilm.config import ModelConfig
 from minilm.errors import CheckpointError, CheckpointWarning
 from minilm.variants import BUCKETS, RELATIVE_BIAS, TYPE_EMBEDDINGS, VARIANTS
 
-Parameters = Mapping[str, FloatArray]
-
-
 # No embedding depends on these tensors. Older versions of transformers saved the positions 0, 1, 2, ... The
 # pooler is a layer over [CLS] that only classifiers use. The others are heads of further classes.
 _UNUSED = re.compile(

@@ -14,7 +14,7 @@ import numpy as np
 
 from minilm import encoder
 from minilm._arrays import FloatArray, Int64Array, no_float_errors
-from minilm.activations import gelu, gelu_tanh, relu, sigmoid
+from minilm.activations import gelu, gelu_tanh, relu, sigmoid, softmax
 from minilm.pooling import POOLING, normalize
 from minilm.trace.names import kind_of
 from minilm.trace.oracle import Intermediates, Oracle
@@ -109,12 +109,12 @@ class Causes:
     def _softmax(self, name: str) -> Iterator[Cause]:
         scores = self.ours[name.replace("probs", "scores")]
         is_key = self.ours["attention_mask"][:, None, None, :] != 0
-        yield "masked keys have weight", encoder.softmax(scores)
-        yield "masked keys are counted in the sum", encoder.softmax(scores) * is_key
+        yield "masked keys have weight", softmax(scores)
+        yield "masked keys are counted in the sum", softmax(scores) * is_key
         masked = np.where(is_key, scores, np.finfo(scores.dtype).min)
         yield (
             "softmax runs over the queries, not over the keys",
-            encoder.softmax(masked.swapaxes(-1, -2)).swapaxes(-1, -2),
+            softmax(masked.swapaxes(-1, -2)).swapaxes(-1, -2),
         )
         yield "softmax is left out", masked
 

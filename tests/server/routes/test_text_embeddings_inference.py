@@ -15,7 +15,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from minilm import CrossEncoder, MiniLM, encoder
-from minilm.checkpoint.weights import Parameters
+from minilm._arrays import Parameters
 from minilm.server.app import create_app
 from minilm.server.settings import ServerSettings
 from tests.checkpoints import MakeCheckpoint, write_cross_encoder
