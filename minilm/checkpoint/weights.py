@@ -62,7 +62,7 @@ class ParameterFile(TensorFile):
         head: Mapping[str, tuple[int, ...]] | None = None,
     ) -> None:
         variant, shapes = VARIANTS[config.model_type], expected_shapes(config)
-        self._in_file = {name: variant.name_in_file(name) for name in shapes} | {n: n for n in head or ()}
+        self._in_file = {name: variant.own_name(name) for name in shapes} | {n: n for n in head or ()}
         self._prefix, self._source = f"{variant.prefix}.", Path(path)
         self._zeros = (
             {} if variant.has_token_types else {TYPE_EMBEDDINGS: (config.type_vocab_size, config.hidden_size)}
