@@ -127,6 +127,28 @@ def write_cross_encoder(make_checkpoint: MakeCheckpoint, *, labels: int = 1, **f
     return directory
 
 
+def write_sparse_encoder(make_checkpoint: MakeCheckpoint) -> Path:
+    """A plain directory of BertForMaskedLM."""
+    directory = make_checkpoint()
+    random = np.random.default_rng(0)
+    width, words = TINY.hidden_size, TINY.vocab_size
+    head = {
+        "transform.dense.weight": random.normal(0, 0.3, (width, width)),
+        "transform.dense.bias": random.normal(0, 0.3, width),
+        "transform.LayerNorm.weight": np.ones(width),
+        "transform.LayerNorm.bias": np.zeros(width),
+        "bias": random.normal(0, 0.3, words),
+    }
+    tensors = {f"bert.{name}": tensor for name, tensor in load_file(directory / "model.safetensors").items()}
+    tensors |= {f"cls.predictions.{name}": tensor.astype(np.float32) for name, tensor in head.items()}
+    save_file(tensors, directory / "model.safetensors")
+    (directory / "modules.json").unlink()
+    config = directory / "config.json"
+    fields = {**json.loads(config.read_text()), "architectures": ["BertForMaskedLM"]}
+    config.write_text(json.dumps(fields))
+    return directory
+
+
 DENSE_WEIGHT = np.array([[1.0, 2.0, 0.0], [0.0, -1.0, 1.0]], np.float32)  # (out, in), as in torch
 
 

@@ -54,12 +54,6 @@ def test_embed_all_gives_the_hidden_state_of_every_token(
     assert (status, "has 16,640 tokens; /embed_all answers 16,384" in answer["error"]) == (413, True)
 
 
-def test_a_dense_model_has_no_sparse_embeddings(server: Server) -> None:
-    status, answer, _ = server.ask("/embed_sparse", {"inputs": "a"})
-    assert (status, answer["error_type"]) == (424, "Backend")
-    assert "ask /embed instead" in answer["error"]
-
-
 @pytest.fixture
 def prompted(model: MiniLM, make_checkpoint: MakeCheckpoint, tmp_path: Path) -> Iterator[tuple[Server, Path]]:
     """A server of the real weights with prompts, and of a small reranker with random ones."""
