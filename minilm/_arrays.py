@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,26 @@ Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]
 Int64Array = npt.NDArray[np.int64]
+Parameters = Mapping[str, FloatArray]  # of an encoder, by BERT's names; linear weights are (in, out)
 
 # A decorator for public functions. Overflow, underflow and 0 / 0 give infinity, 0 and NaN, as in torch: what
 # a program's np.seterr(all="raise") says of its own arithmetic does not hold here.
 no_float_errors = np.errstate(all="ignore")
+
+
+def rows_of(table: FloatArray, ids: IntArray, kind: str) -> FloatArray:
+    """The row of each id in a table of embeddings of tokens, token types or positions.
+
+    Raises
+    ------
+    ValueError
+        If there is no such row. numpy would read a negative id as a row counted from the end.
+    """
+    if ids.size and (ids.min() < 0 or ids.max() >= len(table)):
+        name = {"word": "input_ids", "token_type": "token_type_ids", "position": "positions"}[kind]
+        raise ValueError(f"{name} must lie in 0 to {len(table) - 1}, not {ids.min()} to {ids.max()}")
+    rows: FloatArray = table[ids]
+    return rows
 
 
 def is_tensor(x: object) -> bool:

@@ -31,8 +31,8 @@ from minilm._arrays import Float32Array, as_tensors
 from minilm._loading import load, read_cross_encoder
 from minilm._options import PipelineOptions
 from minilm._pipeline import Counts, PairPipeline
+from minilm.activations import softmax
 from minilm.checkpoint.heads import activation_name
-from minilm.encoder import softmax
 from minilm.errors import TruncationWarning, warn_caller
 from minilm.fast.cores import available_cores
 from minilm.fast.engine import TOKENS_PER_TEXT, Engine

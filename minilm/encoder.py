@@ -4,17 +4,13 @@ The input is tokens, words or pieces of words, each a number in a vocabulary. Ev
 a few layers of the same form rewrite each vector, depending on all other vectors of its text. The output of
 the last layer, still one vector per token, is the result. ``pooling.py`` makes one vector per text of it.
 
-This is the left half of figure 1 in [1]_, as [2]_ changed and trained it. all-MiniLM-L6-v2 is a small BERT.
-Its 12 layers learned to attend as a larger model does ([5]_, section 3). Every second layer was kept, and
-these six were trained on pairs of sentences ([6]_, section 3). Dropout is for training only and is left out.
-With float32 parameters the results are those of other implementations. With float64 parameters they are the
-truth for measuring the errors of float32. What BERT's neighbours have instead is in ``variants.py``.
-``MiniLM`` runs ``fast/packed.py``, which has the same formulas at speed: a change here is needed there as
-well.
+This is the left half of figure 1 in [1]_, as [2]_ changed and trained it. Dropout is for training only and is
+left out. With float32 parameters the results are those of other implementations. With float64 parameters they
+are the truth for measuring the errors of float32. What BERT's neighbours have instead is in ``variants.py``.
+``MiniLM`` runs ``fast/packed.py``, which has the same formulas at speed: what changes here changes there too.
 
-Shapes, and their sizes in all-MiniLM-L6-v2: B texts, L tokens per text (shorter texts are padded; a mask
-marks the padding), E = 384 hidden width, H = 12 heads, D = E / H = 32 head width, I = 1536 intermediate
-width.
+Shapes, and their sizes in all-MiniLM-L6-v2: B texts, L tokens per text (padded; a mask marks the padding),
+E = 384 hidden width, H = 12 heads, D = E / H = 32 head width, I = 1536 intermediate width.
 
 References
 ----------
@@ -22,39 +18,25 @@ References
 .. [2] Devlin et al. 2019, "BERT", https://arxiv.org/abs/1810.04805
 .. [3] Hendrycks and Gimpel 2016, "Gaussian Error Linear Units", https://arxiv.org/abs/1606.08415
 .. [4] Ba, Kiros and Hinton 2016, "Layer Normalization", https://arxiv.org/abs/1607.06450
-.. [5] Wang et al. 2020, "MiniLM", https://arxiv.org/abs/2002.10957
-.. [6] Reimers and Gurevych 2019, "Sentence-BERT", https://arxiv.org/abs/1908.10084
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable
 
 import numpy as np
 
-from minilm._arrays import FloatArray, IntArray, no_float_errors
-from minilm.activations import activation_function
+from minilm._arrays import FloatArray, IntArray, Parameters, no_float_errors, rows_of
+from minilm.activations import activation_function, softmax
 from minilm.config import ModelConfig
 from minilm.variants import attention_bias, position_ids
 
-Parameters = Mapping[str, FloatArray]  # name in the checkpoint's file -> array; linear weights are (in, out)
-Record = Callable[[str, FloatArray], object]  # is called with every intermediate, by its name in transformers
+Record = Callable[[str, FloatArray], object]  # takes the name and the array of an intermediate
 
 
 def ignore(name: str, x: FloatArray) -> None:
     """Record nothing."""
-
-
-class EncoderOutput(NamedTuple):
-    """What one pass leaves between the layers."""
-
-    last_hidden_state: FloatArray  # (B, L, E)
-    hidden_states: tuple[FloatArray, ...]  # (B, L, E) each: the embeddings, then every layer's output
-    attention_probs: tuple[
-        FloatArray, ...
-    ]  # (B, H, L, L) each: the weight that a token (row) gives to each token (column)
 
 
 @no_float_errors
@@ -82,8 +64,7 @@ def encode(
     token_type_ids : ndarray of int, shape (B, L), optional
         Sentence A or B of a pair; all 0 by default.
     record : callable, optional
-        Is called with the name and the array of each intermediate, in the order of computation. A name is
-        that of the module in transformers' BertModel whose output it is, or of the variable in its code.
+        Takes each intermediate in the order of computation, by the name of its module in transformers.
 
     Raises
     ------
@@ -92,29 +73,8 @@ def encode(
     """
     hidden_states = embed(input_ids, parameters, config, token_type_ids=token_type_ids, record=record)
     for i in range(config.num_hidden_layers):  # hidden_states stay (B, L, E)
-        hidden_states, _ = encoder_layer(
-            hidden_states, attention_mask, parameters, config, layer=i, record=record
-        )
+        hidden_states = encoder_layer(hidden_states, attention_mask, parameters, config, i, record=record)
     return hidden_states
-
-
-@no_float_errors
-def encode_with_intermediates(
-    input_ids: IntArray,
-    attention_mask: IntArray,
-    parameters: Parameters,
-    config: ModelConfig,
-    *,
-    token_type_ids: IntArray | None = None,
-) -> EncoderOutput:
-    """Like :func:`encode`, with the hidden states and attention probabilities of every layer."""
-    hidden_states = [embed(input_ids, parameters, config, token_type_ids=token_type_ids)]
-    attention_probs = []
-    for i in range(config.num_hidden_layers):
-        output, probs = encoder_layer(hidden_states[-1], attention_mask, parameters, config, layer=i)
-        hidden_states.append(output)
-        attention_probs.append(probs)
-    return EncoderOutput(hidden_states[-1], tuple(hidden_states), tuple(attention_probs))
 
 
 @no_float_errors
@@ -133,23 +93,19 @@ def embed(
     """
     if token_type_ids is None:
         token_type_ids = np.zeros_like(input_ids)  # (B, L)
-    positions = position_ids(input_ids, config.padding_idx)  # (1, L): 0, 1, 2, ...
     embeddings = (
         _look_up("word", input_ids, parameters, record)  # (B, L, E)
         + _look_up("token_type", token_type_ids, parameters, record)  # (B, L, E)
-        + _look_up("position", positions, parameters, record)  # (1, L, E)
+        + _look_up("position", position_ids(input_ids, config.padding_idx), parameters, record)  # (1, L, E)
     )
     return layer_norm(embeddings, parameters, "embeddings.LayerNorm", config.layer_norm_eps, record)
 
 
 def _look_up(kind: str, ids: IntArray, parameters: Parameters, record: Record) -> FloatArray:
-    table = parameters[f"embeddings.{kind}_embeddings.weight"]
-    # numpy would read a negative id as a row counted from the end
-    if ids.size and (ids.min() < 0 or ids.max() >= len(table)):
-        name = {"word": "input_ids", "token_type": "token_type_ids", "position": "positions"}[kind]
-        raise ValueError(f"{name} must lie in 0 to {len(table) - 1}, not {ids.min()} to {ids.max()}")
-    record(f"embeddings.{kind}_embeddings", table[ids])
-    return table[ids]
+    name = f"embeddings.{kind}_embeddings"
+    vectors = rows_of(parameters[f"{name}.weight"], ids, kind)
+    record(name, vectors)
+    return vectors
 
 
 @no_float_errors
@@ -158,20 +114,18 @@ def encoder_layer(
     attention_mask: IntArray,
     parameters: Parameters,
     config: ModelConfig,
-    *,
     layer: int,
+    *,
     record: Record = ignore,
-) -> tuple[FloatArray, FloatArray]:
-    """Output (B, L, E) and attention probabilities (B, H, L, L) of one layer: [1]_, figure 1, box by box.
+) -> FloatArray:
+    """Output of one layer, shape (B, L, E): [1]_, figure 1, box by box.
 
     Two sublayers, each ``LayerNorm(x + Sublayer(x))``. The output of a sublayer is added to its input
     (residual connection), and the sum is normalized ("post-norm"). Section 3.1.
     """
     name, eps = f"encoder.layer.{layer}", config.layer_norm_eps
     # Multi-Head Attention: tokens attend to one another, and W^O (section 3.2.2) mixes the heads' results
-    context, attention_probs = self_attention(
-        hidden_states, attention_mask, parameters, config, layer=layer, record=record
-    )
+    context = self_attention(hidden_states, attention_mask, parameters, config, layer, record=record)
     attention_output = linear(context, parameters, f"{name}.attention.output.dense", record)  # (B, L, E)
     hidden_states = layer_norm(
         hidden_states + attention_output, parameters, f"{name}.attention.output.LayerNorm", eps, record
@@ -181,8 +135,7 @@ def encoder_layer(
     intermediate = activation(linear(hidden_states, parameters, f"{name}.intermediate.dense", record))
     record(f"{name}.intermediate.intermediate_act_fn", intermediate)  # (B, L, I)
     output = linear(intermediate, parameters, f"{name}.output.dense", record)  # (B, L, E)
-    hidden_states = layer_norm(hidden_states + output, parameters, f"{name}.output.LayerNorm", eps, record)
-    return hidden_states, attention_probs
+    return layer_norm(hidden_states + output, parameters, f"{name}.output.LayerNorm", eps, record)
 
 
 @no_float_errors
@@ -191,15 +144,14 @@ def self_attention(
     attention_mask: IntArray,
     parameters: Parameters,
     config: ModelConfig,
-    *,
     layer: int,
+    *,
     record: Record = ignore,
-) -> tuple[FloatArray, FloatArray]:
-    """Context vectors of all heads side by side (B, L, E), and attention probabilities (B, H, L, L).
+) -> FloatArray:
+    """Context vectors of all heads side by side, shape (B, L, E).
 
-    In every head each token has a query, a key and a value. The better its query fits the key of another
-    token, the more it takes of that token's value: softmax(q k^T / sqrt(D)) v. [1]_, equation 1 and section
-    3.2.2.
+    In every head each token has a query, a key and a value. The better its query fits another token's key,
+    the more it takes of that token's value: softmax(q k^T / sqrt(D)) v. [1]_, equation 1 and section 3.2.2.
     """
     name, heads = f"encoder.layer.{layer}.attention.self", config.num_attention_heads
     q = _split_heads(linear(hidden_states, parameters, f"{name}.query", record), heads)  # (B, H, L, D)
@@ -217,7 +169,7 @@ def self_attention(
     context = attention_probs @ v  # (B, H, L, D)
     context = context.swapaxes(1, 2).reshape(hidden_states.shape)  # (B, L, H, D) -> (B, L, E)
     record(f"{name}.context_layer", context)
-    return context, attention_probs
+    return context
 
 
 def _split_heads(x: FloatArray, heads: int) -> FloatArray:
@@ -231,17 +183,6 @@ def linear(x: FloatArray, parameters: Parameters, name: str, record: Record = ig
     y = x @ parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
     record(name, y)
     return y
-
-
-@no_float_errors
-def softmax(x: FloatArray) -> FloatArray:
-    """``exp(x) / sum(exp(x))`` over the last axis: positive shares that sum to 1.
-
-    The maximum is subtracted first. In exact arithmetic it cancels, but exp overflows in float32 at 88.7, and
-    scores of this model reach 92.7.
-    """
-    exp = np.exp(x - x.max(axis=-1, keepdims=True))
-    return exp / exp.sum(axis=-1, keepdims=True)
 
 
 @no_float_errors

@@ -169,7 +169,7 @@ class SparseEncoder(PipelineOptions):
         counts = Counts()
         run = self.pipeline.run(
             texts,
-            lambda states: [_nonzero(weights, most) for weights in self.head.weights(states)],
+            lambda states: self._rows(states, most),
             counts=counts,
             prompt_text=self.pipeline.prompt_text(prompt, prompt_name),
             batch_size=batch_size,
@@ -181,6 +181,13 @@ class SparseEncoder(PipelineOptions):
         if convert_to_sparse_tensor:
             return embeddings
         return embeddings.toarray()[0] if is_single else embeddings.toarray()
+
+    def encode_tokens(self, input_ids: Sequence[Sequence[int]]) -> list[Float64Array]:
+        """Weights of texts that are token ids already: of each its columns and their values, (2, weights)."""
+        return self.pipeline.run_tokens(input_ids, lambda states: self._rows(states, self.max_active_dims))
+
+    def _rows(self, states: Float32Array, most: int | None) -> list[Float64Array]:
+        return [_nonzero(weights, most) for weights in self.head.weights(states)]
 
     def encode_query(self, inputs: Any, *places: Any, **options: Any) -> SparseEmbeddings | Float32Array:  # noqa: ANN401 - as encode
         """Like :meth:`encode`, with the prompt "query", unless a prompt is given."""

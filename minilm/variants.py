@@ -3,8 +3,8 @@
 All four have the layers of ``encoder.py``, formula by formula. They differ in three places, and each is data
 that both encoders take:
 
-1. **Names.** The same tensor has another name in the checkpoint's file: :attr:`Variant.names`. MPNet and
-   DistilBERT have no token types, which is a table of zeros: ``x + 0 = x``.
+1. **Names.** The same module, and so its weights in the file, has another name: :attr:`Variant.names`. MPNet
+   and DistilBERT have no token types, which is a table of zeros: ``x + 0 = x``.
 2. **The first position.** BERT counts positions from 0. RoBERTa's first code gave the padding a position of
    its own, ``padding_idx``, and counted tokens from the next one on. Its 514 rows hold 512 tokens, and 2 rows
    lie before the first token: :func:`position_ids`.
@@ -49,7 +49,7 @@ class Variant(NamedTuple):
     """What a family of encoders has instead of BERT's, under BERT's names."""
 
     prefix: str  # the encoder's name in a model with a head
-    names: Mapping[str, str] = {}  # of tensors in the file: a part of BERT's name -> the family's
+    names: Mapping[str, str] = {}  # of modules: a part of BERT's name -> the family's
     fields: Mapping[str, str] = {}  # of config.json: BERT's name -> the family's
     defaults: Mapping[str, int] = {}  # of fields that config.json lacks, where they are not BERT's
     counts_padding: bool = False  # whether positions begin after padding_idx
@@ -58,8 +58,8 @@ class Variant(NamedTuple):
     has_token_types: bool = True
     has_relative_bias: bool = False
 
-    def name_in_file(self, name: str) -> str:
-        """The family's name of a tensor that BERT calls ``name``."""
+    def own_name(self, name: str) -> str:
+        """The family's name of a module or tensor that BERT calls ``name``."""
         for ours, theirs in self.names.items():
             name = name.replace(ours, theirs)
         return name
@@ -79,6 +79,7 @@ VARIANTS = {
             "attention.self.query": "attention.attn.q",
             "attention.self.key": "attention.attn.k",
             "attention.self.value": "attention.attn.v",
+            "attention.self": "attention.attn",
         },
         defaults={"vocab_size": 30527},
         counts_padding=True,
@@ -95,7 +96,9 @@ VARIANTS = {
             "attention.self.query": "attention.q_lin",
             "attention.self.key": "attention.k_lin",
             "attention.self.value": "attention.v_lin",
+            "attention.self": "attention",
             "intermediate.dense": "ffn.lin1",
+            "intermediate.intermediate_act_fn": "ffn.activation",
             "output.dense": "ffn.lin2",
             "output.LayerNorm": "output_layer_norm",
         },

@@ -12,7 +12,8 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from minilm import ModelConfig
-from minilm.checkpoint.weights import Parameters, expected_shapes
+from minilm._arrays import Parameters
+from minilm.checkpoint.weights import expected_shapes
 
 TINY = ModelConfig(
     vocab_size=40,
@@ -123,6 +124,28 @@ def write_cross_encoder(make_checkpoint: MakeCheckpoint, *, labels: int = 1, **f
     names = {str(i): f"LABEL_{i}" for i in range(labels)}
     head = {"architectures": ["BertForSequenceClassification"], "id2label": names}
     config.write_text(json.dumps({**json.loads(config.read_text()), **head, **fields}))
+    return directory
+
+
+def write_sparse_encoder(make_checkpoint: MakeCheckpoint) -> Path:
+    """A plain directory of BertForMaskedLM."""
+    directory = make_checkpoint()
+    random = np.random.default_rng(0)
+    width, words = TINY.hidden_size, TINY.vocab_size
+    head = {
+        "transform.dense.weight": random.normal(0, 0.3, (width, width)),
+        "transform.dense.bias": random.normal(0, 0.3, width),
+        "transform.LayerNorm.weight": np.ones(width),
+        "transform.LayerNorm.bias": np.zeros(width),
+        "bias": random.normal(0, 0.3, words),
+    }
+    tensors = {f"bert.{name}": tensor for name, tensor in load_file(directory / "model.safetensors").items()}
+    tensors |= {f"cls.predictions.{name}": tensor.astype(np.float32) for name, tensor in head.items()}
+    save_file(tensors, directory / "model.safetensors")
+    (directory / "modules.json").unlink()
+    config = directory / "config.json"
+    fields = {**json.loads(config.read_text()), "architectures": ["BertForMaskedLM"]}
+    config.write_text(json.dumps(fields))
     return directory
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from minilm._arrays import GrowingArray, as_array, as_tensor, as_tensors, is_tensor
+from minilm._arrays import GrowingArray, as_array, as_tensor, as_tensors, is_tensor, rows_of
 
 
 @pytest.mark.parametrize("expected_rows", [0, 1, 3, 7, 20])
@@ -51,3 +51,15 @@ def test_what_is_no_tensor_is_told_without_torch() -> None:
     assert not any(map(is_tensor, (np.ones(2), [np.ones(2)], [], (), "torch", None)))
     assert as_tensor("text") == "text"
     assert as_tensors([], True) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("word", "input_ids"), ("token_type", "token_type_ids"), ("position", "positions")]
+)
+def test_an_id_without_a_row_is_refused_by_the_name_of_the_argument(kind: str, name: str) -> None:
+    table = np.arange(6.0).reshape(3, 2)
+    assert rows_of(table, np.array([[2, 0]]), kind).tolist() == [[[4, 5], [0, 1]]]
+    assert rows_of(table, np.empty((1, 0), int), kind).shape == (1, 0, 2)
+    for ids, found in (([3, 1], "1 to 3"), ([-1], "-1 to -1")):
+        with pytest.raises(ValueError, match=f"^{name} must lie in 0 to 2, not {found}$"):
+            rows_of(table, np.array(ids), kind)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from minilm.activations import ACTIVATIONS, TORCH_ACTIVATIONS, erf, gelu, gelu_tanh, relu
+from minilm.activations import ACTIVATIONS, TORCH_ACTIVATIONS, erf, gelu, gelu_tanh, relu, softmax
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,8 @@ def test_large_numbers_do_not_overflow() -> None:
 def test_the_classes_of_torch_are_found_in_the_same_table() -> None:
     names = {"GELU": "gelu", "Identity": "linear", "ReLU": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh"}
     assert {name: ACTIVATIONS[names[name]] for name in names} == TORCH_ACTIVATIONS
+
+
+def test_softmax_sums_to_one_where_exp_alone_would_overflow() -> None:
+    x = np.array([[92.7, 92.7, -1000.0], [1e4, 0.0, 0.0]], dtype=np.float32)
+    np.testing.assert_array_equal(softmax(x), np.array([[0.5, 0.5, 0], [1, 0, 0]], np.float32))

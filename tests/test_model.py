@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minilm import CheckpointNotFoundError, MiniLM, TruncationWarning, encoder
-from minilm.checkpoint.weights import Parameters
+from minilm._arrays import Parameters
 from minilm.fast.blas import blas_info
 from minilm.tokenizer import pad
 from tests.checkpoints import TINY, MakeCheckpoint

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from minilm import CheckpointError, SparseEmbeddings, SparseEncoder, TruncationWarning
-from tests.checkpoints import TINY, MakeCheckpoint
+from tests.checkpoints import TINY, MakeCheckpoint, write_sparse_encoder
 
 CSR = SparseEmbeddings(
     np.array([2.0, 1.0, 4.0], np.float32), np.array([1, 3, 0]), np.array([0, 2, 2, 3]), (3, 4)
@@ -21,23 +21,7 @@ DENSE = [[0, 2, 0, 1], [0, 0, 0, 0], [4, 0, 0, 0]]
 
 @pytest.fixture
 def directory(make_checkpoint: MakeCheckpoint) -> Path:
-    """A plain directory of BertForMaskedLM."""
-    folder = make_checkpoint()
-    random = np.random.default_rng(0)
-    width, words = TINY.hidden_size, TINY.vocab_size
-    head = {
-        "transform.dense.weight": random.normal(0, 0.3, (width, width)),
-        "transform.dense.bias": random.normal(0, 0.3, width),
-        "transform.LayerNorm.weight": np.ones(width),
-        "transform.LayerNorm.bias": np.zeros(width),
-        "bias": random.normal(0, 0.3, words),
-    }
-    tensors = {f"bert.{name}": tensor for name, tensor in load_file(folder / "model.safetensors").items()}
-    tensors |= {f"cls.predictions.{name}": tensor.astype(np.float32) for name, tensor in head.items()}
-    save_file(tensors, folder / "model.safetensors")
-    (folder / "modules.json").unlink()
-    edit(folder / "config.json", architectures=["BertForMaskedLM"])
-    return folder
+    return write_sparse_encoder(make_checkpoint)
 
 
 def edit(path: Path, **fields: Any) -> None:

@@ -60,10 +60,17 @@ def test_roberta_counts_tokens_after_the_padding() -> None:
         ("distilbert", "encoder.layer.3.output.dense.weight", "transformer.layer.3.ffn.lin2.weight"),
         ("distilbert", "encoder.layer.3.output.LayerNorm.bias", "transformer.layer.3.output_layer_norm.bias"),
         ("distilbert", "embeddings.LayerNorm.weight", "embeddings.LayerNorm.weight"),
+        ("distilbert", "encoder.layer.3.attention.self.probs", "transformer.layer.3.attention.probs"),
+        (
+            "distilbert",
+            "encoder.layer.3.intermediate.intermediate_act_fn",
+            "transformer.layer.3.ffn.activation",
+        ),
+        ("mpnet", "encoder.layer.3.attention.self.probs", "encoder.layer.3.attention.attn.probs"),
     ],
 )
-def test_a_tensor_has_the_familys_name_in_the_file(family: str, name: str, in_file: str) -> None:
-    assert VARIANTS[family].name_in_file(name) == in_file
+def test_a_tensor_or_module_has_the_familys_own_name(family: str, name: str, in_file: str) -> None:
+    assert VARIANTS[family].own_name(name) == in_file
 
 
 def test_only_a_table_of_relative_positions_adds_a_bias() -> None:

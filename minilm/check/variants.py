@@ -26,6 +26,7 @@ from minilm.heads import Embed
 from minilm.model import MiniLM
 from minilm.tokenizer import pad
 from minilm.trace.oracle import Oracle, weights_path
+from minilm.variants import VARIANTS, Variant
 
 PACK_TOKENS = 1024
 _POSITIONS = "embeddings.position_embeddings.weight"
@@ -47,6 +48,10 @@ class Variants:
         self._vectors: defaultdict[NetworkRecipe, dict[tuple[int, ...], AnyArray]] = defaultdict(dict)
         self._engine = lru_cache(maxsize=3)(self._make_engine)  # 90 MB each
         self._ids: defaultdict[TextRecipe, dict[str, list[int]]] = defaultdict(dict)
+
+    @property
+    def _family(self) -> Variant:
+        return VARIANTS[self.model.config.model_type]
 
     @property
     def width(self) -> int:
@@ -84,7 +89,8 @@ class Variants:
                 text.max_seq_length is None or added < text.max_seq_length <= self.longest,
                 network.pooling is None or not self.model.head.dense,
                 network.pooling != "pooler" or bool(self._pooler),
-                network.token_type < config.type_vocab_size,
+                network.token_type < (config.type_vocab_size if self._family.has_token_types else 1),
+                not network.position_offset or config.padding_idx is None,  # counted from 0
                 network.fewer_layers < config.num_hidden_layers,
                 network.pad_to <= self.longest,
             )
@@ -192,7 +198,8 @@ class Variants:
         for path in weight_files(self._path):
             if path.is_file():
                 with safe_open(path, "np") as file:
-                    names = {str(name).removeprefix("bert."): name for name in file.keys()}  # noqa: SIM118
+                    prefix = f"{self._family.prefix}."
+                    names = {str(name).removeprefix(prefix): name for name in file.keys()}  # noqa: SIM118
                     if "pooler.dense.weight" in names:
                         weight, bias = (
                             file.get_tensor(names[f"pooler.dense.{x}"]) for x in ("weight", "bias")

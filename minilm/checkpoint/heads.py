@@ -8,14 +8,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minilm.activations import TORCH_ACTIVATIONS, Activation, activation_function, identity, relu, sigmoid
+from minilm.activations import (
+    TORCH_ACTIVATIONS,
+    Activation,
+    activation_function,
+    identity,
+    relu,
+    sigmoid,
+    softmax,
+)
 from minilm.checkpoint.config import Settings
 from minilm.checkpoint.files import Fields, is_there, quoted
 from minilm.checkpoint.keys import DENSE, LAYER_NORM, SPLADE_POOLING
 from minilm.checkpoint.modules import Modules
 from minilm.checkpoint.tensors import TensorFile
 from minilm.config import ModelConfig
-from minilm.encoder import softmax
 from minilm.errors import CheckpointError
 from minilm.heads import ClassificationHead, Dense, LayerNormStep, SpladeHead, Step
 from minilm.pooling import normalize

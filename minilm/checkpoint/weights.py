@@ -23,9 +23,6 @@ from minilm.config import ModelConfig
 from minilm.errors import CheckpointError, CheckpointWarning
 from minilm.variants import BUCKETS, RELATIVE_BIAS, TYPE_EMBEDDINGS, VARIANTS
 
-Parameters = Mapping[str, FloatArray]
-
-
 # No embedding depends on these tensors. Older versions of transformers saved the positions 0, 1, 2, ... The
 # pooler is a layer over [CLS] that only classifiers use. The others are heads of further classes.
 _UNUSED = re.compile(
@@ -65,7 +62,7 @@ class ParameterFile(TensorFile):
         head: Mapping[str, tuple[int, ...]] | None = None,
     ) -> None:
         variant, shapes = VARIANTS[config.model_type], expected_shapes(config)
-        self._in_file = {name: variant.name_in_file(name) for name in shapes} | {n: n for n in head or ()}
+        self._in_file = {name: variant.own_name(name) for name in shapes} | {n: n for n in head or ()}
         self._prefix, self._source = f"{variant.prefix}.", Path(path)
         self._zeros = (
             {} if variant.has_token_types else {TYPE_EMBEDDINGS: (config.type_vocab_size, config.hidden_size)}

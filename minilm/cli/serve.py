@@ -9,7 +9,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from minilm.cli.environment import add_environment, environment_errors
 from minilm.cli.errors import Failure, UsageError, argument_errors, flag, option_errors
@@ -28,9 +28,12 @@ from minilm.documents.documents import Documents
 from minilm.errors import import_extra
 from minilm.fast.cores import available_cores
 from minilm.model import MiniLM
+from minilm.sparse_encoder import SparseEncoder
 
 if TYPE_CHECKING:  # it needs the extra
     from minilm.server.settings import ServerSettings
+
+T = TypeVar("T", CrossEncoder, SparseEncoder)
 
 ACCESS_LOGS = ("plain", "json", "none")
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -47,6 +50,7 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     add("--reranker", metavar="MODEL", help="a cross-encoder for /rerank: a directory or a name on the Hub")
     add("--db", metavar="DB", help="a table of minilm index for /search")
     add("--classifier", metavar="MODEL", help="a classifier for /predict (default: the reranker, if any)")
+    add("--sparse-encoder", metavar="MODEL", help="a SPLADE model for /embed_sparse")
     add("--default-prompt-name", metavar="NAME", help="put this prompt of the checkpoint before every text")
     served = "name of the model in /v1/models and in answers; several are all listed (default: its own)"
     add("--served-model-name", action="extend", nargs="+", default=[], metavar="NAME", help=served)
@@ -88,13 +92,14 @@ def run_serve(options: argparse.Namespace) -> None:
         with _listener(options) as listener:
             options.threads = options.threads or max(1, available_cores() // _worker_count(options))
             model = load_model(options)
-            reranker = _load_cross_encoder(options, options.reranker, model.threads)
+            reranker = _load(CrossEncoder, options, options.reranker, model.threads)
             if reranker and reranker.num_labels != 1:
                 raise Failure(f"--reranker: a reranker has one label; {reranker!r} has {reranker.num_labels}")
-            classifier = _load_cross_encoder(options, options.classifier, model.threads)
+            classifier = _load(CrossEncoder, options, options.classifier, model.threads)
+            sparse_encoder = _load(SparseEncoder, options, options.sparse_encoder, model.threads)
             documents = _load_documents(options, model)
             set_up_logging(options.log_level, options.access_log)
-            serve(model, settings, listener, say, reranker, classifier, documents)
+            serve(model, settings, listener, say, reranker, classifier, documents, sparse_encoder)
 
 
 def _load_documents(options: argparse.Namespace, model: MiniLM) -> Documents | None:
@@ -167,9 +172,9 @@ def _mode_bits(text: str) -> int:
     return int(text, 8)
 
 
-def _load_cross_encoder(options: argparse.Namespace, name: str | None, threads: int) -> CrossEncoder | None:
+def _load(kind: type[T], options: argparse.Namespace, name: str | None, threads: int) -> T | None:
     if name is None:
         return None
     source = select(options, "cache_folder", "local_files_only")
     with option_errors("cache_folder"):
-        return CrossEncoder(name, **source, threads=threads)
+        return kind(name, **source, threads=threads)

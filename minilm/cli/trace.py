@@ -51,7 +51,8 @@ def run_trace(options: argparse.Namespace) -> None:
     if options.output:
         name, dtype = model.checkpoint.repo_id or model.checkpoint.directory.name, options.dtype or "float64"
         output = Path(options.output)
-        write_trace(output, comparer.ours, checkpoint=name, texts=options.texts, dtype=dtype)
+        family = model.config.model_type
+        write_trace(output, comparer.ours, checkpoint=name, texts=options.texts, dtype=dtype, family=family)
         rows, tokens = inputs.input_ids.shape
         texts = "1 text" if rows == 1 else f"{rows} texts"
         put(f"{options.output}: {len(comparer.ours)} tensors of {texts} with up to {tokens} tokens")
@@ -100,7 +101,7 @@ def _compare(options: argparse.Namespace, comparer: Comparer, theirs: dict[str, 
     comparison = comparer.compare(theirs)
     if not comparison.compared:
         names = ", ".join([*theirs][:3]) or "none"
-        example = next(name for name in comparer.ours if name not in Inputs._fields)
+        example = next(own for name, own in comparer.names.items() if name not in Inputs._fields)
         raise Failure(f"{options.compare} has no tensor with a name like {example}; its names are {names}")
     for line in comparison_text(comparison, options.compare).splitlines():
         put(printable(line))

@@ -265,7 +265,7 @@ def _attend(
     np.matmul(k, q.swapaxes(-1, -2), out=scores.transpose(1, 2, 0, 3))  # (N, H, key, query)
     if bias is not None:
         scores += bias[..., queries]
-    scores -= scores.max(axis=0)  # subtracted for the reason given in encoder.softmax
+    scores -= scores.max(axis=0)  # subtracted for the reason given in activations.softmax
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=0)
     np.matmul(scores.transpose(1, 2, 3, 0), v, out=context)  # (N, H, query, key) @ (N, H, key, D)

@@ -33,10 +33,13 @@ from minilm.server.routes.operations import operations_routes
 from minilm.server.routes.page import page_routes
 from minilm.server.routes.rerank import rerank_routes
 from minilm.server.routes.search import search_routes
+from minilm.server.routes.sparse import sparse_routes
 from minilm.server.routes.text_embeddings_inference import text_embeddings_inference_routes
 from minilm.server.routes.tokenization import tokenization_routes
 from minilm.server.service import Service
 from minilm.server.settings import ServerSettings
+from minilm.server.sparse_encoding import SparseEncoding
+from minilm.sparse_encoder import SparseEncoder
 
 
 def create_app(
@@ -45,6 +48,7 @@ def create_app(
     reranker: CrossEncoder | None = None,
     classifier: CrossEncoder | None = None,
     documents: Documents | None = None,
+    sparse_encoder: SparseEncoder | None = None,
 ) -> FastAPI:
     """The application, for uvicorn or any other ASGI server.
 
@@ -59,6 +63,8 @@ def create_app(
         What ``/predict`` asks; by default the reranker.
     documents : Documents, optional
         With them, ``/search`` finds their pieces.
+    sparse_encoder : SparseEncoder, optional
+        What ``/embed_sparse`` asks.
 
     Raises
     ------
@@ -71,6 +77,7 @@ def create_app(
         raise ValueError(f"a reranker has one label; {reranker!r} has {reranker.num_labels}")
     reranking = CrossEncoding(reranker, service) if reranker is not None else None
     classifying = CrossEncoding(classifier, service) if classifier is not None else reranking
+    sparse = SparseEncoding(sparse_encoder, service) if sparse_encoder is not None else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001 - the protocol's argument
@@ -105,16 +112,14 @@ def create_app(
     app.include_router(openai_routes(service))
     inference = [
         text_embeddings_inference_routes(service),
+        sparse_routes(sparse),
         rerank_routes(service, reranking),
         classification_routes(classifying),
     ]
     for router in (*inference, inference_endpoint_routes(*inference)):
         app.include_router(router)
-    app.include_router(tokenization_routes(service))
-    app.include_router(information_routes(service))
-    app.include_router(ollama_routes(service))
     if documents is not None:
         app.include_router(search_routes(service, documents))
-    app.include_router(page_routes(service))
-    app.include_router(operations_routes(service))
+    for routes in (tokenization_routes, information_routes, ollama_routes, page_routes, operations_routes):
+        app.include_router(routes(service))
     return app

@@ -20,6 +20,7 @@ from minilm.server.protocol import Protocol
 from minilm.server.settings import ServerSettings
 from minilm.server.sockets import address_of
 from minilm.server.workers import Workers
+from minilm.sparse_encoder import SparseEncoder
 
 # How long answers may still take after SIGTERM: a client that does not read would delay the stop forever.
 GRACE_SECONDS = 30
@@ -75,6 +76,7 @@ def serve(
     reranker: CrossEncoder | None = None,
     classifier: CrossEncoder | None = None,
     documents: Documents | None = None,
+    sparse_encoder: SparseEncoder | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. Requests that were accepted by then are answered first.
 
@@ -86,7 +88,7 @@ def serve(
 
     def run(parent: int | None = None) -> int | None:
         config = uvicorn.Config(
-            create_app(model, settings, reranker, classifier, documents),
+            create_app(model, settings, reranker, classifier, documents, sparse_encoder),
             http=Protocol,
             access_log=False,  # access_log.py has it
             log_config=None,  # logs.py sets it up

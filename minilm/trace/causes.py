@@ -14,10 +14,11 @@ import numpy as np
 
 from minilm import encoder
 from minilm._arrays import FloatArray, Int64Array, no_float_errors
-from minilm.activations import gelu, gelu_tanh, relu, sigmoid
+from minilm.activations import gelu, gelu_tanh, relu, sigmoid, softmax
 from minilm.pooling import POOLING, normalize
 from minilm.trace.names import kind_of
 from minilm.trace.oracle import Intermediates, Oracle
+from minilm.variants import attention_bias
 
 Cause = tuple[str, FloatArray]  # in words, and the tensor that it gives
 
@@ -42,11 +43,7 @@ class Causes:
         elif f"{name}.bias" in self.oracle.parameters:
             yield from self._linear(name, x)
         elif kind == "attention.self.attention_scores":
-            config = self.oracle.model.config
-            root = math.sqrt(config.head_size)
-            yield "not divided by the root of the head width", x * root
-            yield "divided by the head width, not by its root", x / root
-            yield "divided by the root of the hidden width", x * root / math.sqrt(config.hidden_size)
+            yield from self._scores(x)
         elif kind == "attention.self.attention_probs":
             yield from self._softmax(name)
         elif kind == "attention.self.context_layer":
@@ -69,7 +66,8 @@ class Causes:
     def _sums(self, name: str, x: FloatArray) -> Iterator[Cause]:
         if name.startswith("embeddings"):
             for kind in ("position", "token_type"):
-                yield f"{kind} embeddings are not added", x - self.ours[f"embeddings.{kind}_embeddings"]
+                if (part := f"embeddings.{kind}_embeddings") in self.ours:
+                    yield f"{kind} embeddings are not added", x - self.ours[part]
         else:
             dense = self.ours[name.replace("LayerNorm.input", "dense")]
             yield "the input of the sublayer is not added (residual connection)", dense
@@ -106,15 +104,30 @@ class Causes:
         layer = int(name.split(".")[2])
         return self.ours[f"encoder.layer.{layer - 1}.output.LayerNorm" if layer else "embeddings.LayerNorm"]
 
+    def _scores(self, x: FloatArray) -> Iterator[Cause]:
+        config, parameters = self.oracle.model.config, self.oracle.parameters
+        root, bias = math.sqrt(config.head_size), attention_bias(parameters, x.shape[-1])
+        scaled = x - bias  # the bias is 0 in BERT
+        yield "not divided by the root of the head width", scaled * root + bias
+        yield "divided by the head width, not by its root", scaled / root + bias
+        yield "divided by the root of the hidden width", scaled * root / math.sqrt(config.hidden_size) + bias
+        if isinstance(bias, np.ndarray):
+            yield "the bias of relative positions is not added", scaled
+            yield (
+                "the bias of relative positions is divided by the root of the head width",
+                scaled + bias / root,
+            )
+            yield "relative positions are counted from the key to the query", scaled + bias.swapaxes(-1, -2)
+
     def _softmax(self, name: str) -> Iterator[Cause]:
         scores = self.ours[name.replace("probs", "scores")]
         is_key = self.ours["attention_mask"][:, None, None, :] != 0
-        yield "masked keys have weight", encoder.softmax(scores)
-        yield "masked keys are counted in the sum", encoder.softmax(scores) * is_key
+        yield "masked keys have weight", softmax(scores)
+        yield "masked keys are counted in the sum", softmax(scores) * is_key
         masked = np.where(is_key, scores, np.finfo(scores.dtype).min)
         yield (
             "softmax runs over the queries, not over the keys",
-            encoder.softmax(masked.swapaxes(-1, -2)).swapaxes(-1, -2),
+            softmax(masked.swapaxes(-1, -2)).swapaxes(-1, -2),
         )
         yield "softmax is left out", masked
 

@@ -13,6 +13,7 @@ from minilm.trace.files import Tensor
 from minilm.trace.inputs import Inputs
 from minilm.trace.names import SIZES, axes, title
 from minilm.trace.oracle import Intermediates, Oracle
+from minilm.variants import VARIANTS
 
 # The largest difference in relation to 1 + |x|, twice what transformers has in this precision, or more
 # (tests/trace/make_tolerances.py measures it).
@@ -47,18 +48,20 @@ class Comparer:
         self.ours: Intermediates = oracle.intermediates(*inputs)
         self.tolerance, self._causes = tolerance, Causes(oracle, self.ours)
         self._mask = inputs.attention_mask != 0
+        own_name = VARIANTS[oracle.model.config.model_type].own_name
+        self.names = {name: own_name(name) for name in self.ours}  # BERT's names, and the family's
 
     def compare(self, theirs: Mapping[str, Tensor]) -> Comparison:
         """Compare tensor by tensor, up to the first that differs."""
-        names = [name for name in self.ours if name not in Inputs._fields]
+        names = {name: own for name, own in self.names.items() if name not in Inputs._fields}
         result = Comparison(
-            missing=[name for name in names if name not in theirs],
-            unknown=[name for name in theirs if name not in self.ours],
+            missing=[own for own in names.values() if own not in theirs],
+            unknown=[own for own in theirs if own not in {*names.values(), *Inputs._fields}],
         )
-        for name in names:
-            if name in theirs:
-                result.compared.append(name)
-                result.difference = self._difference(name, theirs[name], result)
+        for name, own in names.items():
+            if own in theirs:
+                result.compared.append(own)
+                result.difference = self._difference(name, theirs[own], result)
                 if result.difference:
                     break
         return result
@@ -67,14 +70,17 @@ class Comparer:
         ours, theirs = self.ours[name], tensor.values
         if len(self.ours["input_ids"]) == 1 and theirs.shape == ours.shape[1:]:
             theirs = theirs[None]  # the only text
+        if "position" in name and theirs.shape == (1, *ours.shape[1:]):
+            theirs = np.broadcast_to(theirs, ours.shape)  # one for all texts, also where ours differ
         if theirs.shape != ours.shape:
-            sizes = ", ".join(SIZES[letter] for letter in axes(name))
-            return Difference(name, f"{title(name)}: the shape is {theirs.shape}, not {ours.shape} ({sizes})")
+            sizes = ", ".join(SIZES[letter] for letter in axes(name, ours))
+            says = f"{title(name)}: the shape is {theirs.shape}, not {ours.shape} ({sizes})"
+            return Difference(self.names[name], says)
         tolerance = TOLERANCES[tensor.precision] if self.tolerance is None else self.tolerance
         errors = self.errors(name, theirs, ours)
         if (largest := float(errors.max(initial=0))) <= tolerance:
             if largest >= result.largest:
-                result.largest, result.largest_in = largest, name
+                result.largest, result.largest_in = largest, self.names[name]
             return None
         return self._described(name, theirs, errors, tolerance)
 
@@ -87,7 +93,7 @@ class Comparer:
             f"{tolerance:g} (1 + |x|)",
         )
         cause = "not a number" if np.isnan(there) else self._cause(name, theirs, tolerance)
-        return Difference(name, f"{title(name)}: {cause}", details)
+        return Difference(self.names[name], f"{title(name)}: {cause}", details)
 
     def _cause(self, name: str, theirs: AnyArray, tolerance: float) -> str:
         """Return the known cause that explains the tensor best, if one does."""
@@ -118,7 +124,7 @@ class Comparer:
 
     def _counts(self, name: str) -> AnyArray:
         """Return where the numbers of a tensor matter: not at padding, but at the weights of masked keys."""
-        shape = axes(name)
+        shape = axes(name, self.ours[name])
         if shape == "1LE":
             return self._mask.any(axis=0)[None, :, None]
         if shape == "BHLL":

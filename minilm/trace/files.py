@@ -16,6 +16,7 @@ from minilm._files import write_whole
 from minilm.checkpoint.tensors import from_bfloat16, tensor_names
 from minilm.errors import MiniLMError, one_line
 from minilm.trace.names import SIZES, axes, title
+from minilm.variants import VARIANTS
 
 DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BOOL": "?",
@@ -25,8 +26,8 @@ DTYPES = {
 
 _README = """\
 Every intermediate of {checkpoint} on {texts} text(s), in the order of computation, made by `minilm trace`.
-All numbers were computed in float64 and are stored in {dtype}. A name is that of the module in transformers'
-BertModel whose output it is; ".input" is what the module gets. Layers count from 0. Padding stands where
+All numbers were computed in float64 and are stored in {dtype}. A name is that of the module of transformers'
+{family} whose output it is; ".input" is what the module gets. Layers count from 0. Padding stands where
 attention_mask is 0, and its numbers do not matter. A linear layer is x W + b. Shapes: {sizes}.
 
 {lines}
@@ -44,26 +45,39 @@ class Tensor(NamedTuple):
     precision: str  # "float16", "bfloat16", or "float32" for all that is finer
 
 
-def readme(tensors: Mapping[str, AnyArray], checkpoint: str, dtype: str) -> str:
+def readme(tensors: Mapping[str, AnyArray], checkpoint: str, dtype: str, family: str = "bert") -> str:
     """Return what stands in the metadata: the tensors with their axes and shapes."""
-    lines = [f"{name} {'x'.join(axes(name))} {x.shape}: {title(name)}" for name, x in tensors.items()]
+    own_name = VARIANTS[family].own_name
+    lines = [
+        f"{own_name(name)} {'x'.join(axes(name, x))} {x.shape}: {title(name)}" for name, x in tensors.items()
+    ]
     sizes = ", ".join(f"{letter} {words}" for letter, words in SIZES.items())
     texts = len(tensors["input_ids"])
     return _README.format(
-        checkpoint=checkpoint, texts=texts, dtype=dtype, sizes=sizes, lines="\n".join(lines)
+        checkpoint=checkpoint, texts=texts, dtype=dtype, family=family, sizes=sizes, lines="\n".join(lines)
     )
 
 
 def write_trace(
-    path: Path, tensors: Mapping[str, AnyArray], *, checkpoint: str, texts: Sequence[str], dtype: str
+    path: Path,
+    tensors: Mapping[str, AnyArray],
+    *,
+    checkpoint: str,
+    texts: Sequence[str],
+    dtype: str,
+    family: str = "bert",
 ) -> None:
-    """Write a trace, whole or not at all; floats get ``dtype``, "float64" or "float32"."""
-    stored = {name: x if x.dtype.kind == "i" else x.astype(dtype) for name, x in tensors.items()}
+    """Write a trace, whole or not at all; floats get ``dtype``, "float64" or "float32".
+
+    ``tensors`` have BERT's names, and those of another family in the file.
+    """
+    own_name = VARIANTS[family].own_name
+    stored = {own_name(name): x if x.dtype.kind == "i" else x.astype(dtype) for name, x in tensors.items()}
     metadata = {
-        "README": readme(tensors, checkpoint, dtype),
+        "README": readme(tensors, checkpoint, dtype, family),
         "checkpoint": checkpoint,
         "texts": json.dumps(list(texts)),
-        "order": json.dumps([*tensors]),
+        "order": json.dumps([*stored]),
     }
     write_whole(path, save(stored, metadata))
 

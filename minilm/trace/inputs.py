@@ -12,6 +12,7 @@ from minilm._pipeline import Counts
 from minilm.model import MiniLM
 from minilm.tokenizer import pad
 from minilm.trace.files import Tensor, TraceError
+from minilm.variants import VARIANTS
 
 
 class Inputs(NamedTuple):
@@ -59,7 +60,8 @@ def inputs_of_file(model: MiniLM, tensors: Mapping[str, Tensor], path: str) -> I
         raise TraceError(f"{path}: attention_mask must be 1 for at least one token of each text")
     types = np.zeros_like(ids)
     if "token_type_ids" in tensors:
-        limit = model.config.type_vocab_size
+        has_types = VARIANTS[model.config.model_type].has_token_types
+        limit = model.config.type_vocab_size if has_types else 1
         types = _whole_numbers(tensors["token_type_ids"], "token_type_ids", path, like=ids, limit=limit)
     return Inputs(ids, mask, types)
 

@@ -1,8 +1,10 @@
-"""The tensors of a trace: their names, which are transformers', what they are in words, and their axes."""
+"""The tensors of a trace: their names, which are BERT's in transformers, what they are, and their axes."""
 
 from __future__ import annotations
 
 import re
+
+from minilm._arrays import AnyArray
 
 SIZES = {
     "B": "texts",
@@ -69,6 +71,10 @@ def title(name: str) -> str:
     return (f"layer {match[1]}, " if match else "") + TENSORS[kind_of(name)][0]
 
 
-def axes(name: str) -> str:
-    """Return a letter for each axis of a tensor; :data:`SIZES` says what they are."""
-    return TENSORS[kind_of(name)][1]
+def axes(name: str, x: AnyArray) -> str:
+    """Return a letter for each axis of a tensor; :data:`SIZES` says what they are.
+
+    Where padding has a position of its own, each text has its position embeddings.
+    """
+    letters = TENSORS[kind_of(name)][1]
+    return letters.replace("1", "B") if len(x) > 1 else letters

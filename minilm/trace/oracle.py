@@ -20,6 +20,7 @@ from minilm.checkpoint.weights import load_parameters
 from minilm.fast.cores import run_jobs
 from minilm.hub import Checkpoint
 from minilm.model import MiniLM
+from minilm.variants import VARIANTS
 
 BATCH_TOKENS = 1024  # that the encoder has at a time, in several texts of one length
 
@@ -78,6 +79,8 @@ class Oracle:
             token_type_ids=token_type_ids,
             record=found.__setitem__,
         )
+        if not VARIANTS[self.model.config.model_type].has_token_types:  # their table is one of zeros
+            del found["token_type_ids"], found["embeddings.token_type_embeddings"]
         texts = [tokens[is_token != 0][None] for tokens, is_token in zip(states, attention_mask, strict=True)]
         pool = replace(self.model.head, dense=()).embedder()
         found["sentence_embedding.pooled"] = np.concatenate([pool(tokens) for tokens in texts])

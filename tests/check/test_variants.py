@@ -15,6 +15,7 @@ from minilm.encoder import encode
 from minilm.pooling import mean_pooling, normalize
 from minilm.tokenizer import pad
 from tests.checkpoints import MakeCheckpoint
+from tests.intermediates import encode_with_intermediates
 
 TEXTS = ["hello world", "a small dog runs across the field"]
 HELLO, WORLD = 7592, 2088
@@ -108,8 +109,6 @@ def test_every_change_of_the_network_changes_the_vectors(variants: Variants) -> 
 def test_one_layer_less_is_the_hidden_state_before_the_last(
     variants: Variants, float64_parameters: dict[str, np.ndarray]
 ) -> None:
-    from minilm.encoder import encode_with_intermediates
-
     input_ids = np.array([[101, HELLO, WORLD, 102]])
     output = encode_with_intermediates(
         input_ids, np.ones_like(input_ids), float64_parameters, variants.model.config

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from minilm import CheckpointError, MiniLM
-from minilm.activations import identity, sigmoid
+from minilm.activations import identity, sigmoid, softmax
 from minilm.checkpoint.config import read_settings
 from minilm.checkpoint.heads import read_dense, read_labels, read_probability
-from minilm.encoder import softmax
 from tests.checkpoints import (
     DENSE_BIAS,
     DENSE_WEIGHT,

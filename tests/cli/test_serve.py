@@ -26,9 +26,22 @@ def test_a_reranker_has_one_label(make_checkpoint: MakeCheckpoint, capfd: pytest
     assert "--default-prompt-name must be one of query" in capfd.readouterr().err
 
 
-def test_an_empty_name_of_a_reranker_is_not_ignored(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["serve", "--port", "0", "--reranker", ""]) == 1
+@pytest.mark.parametrize("option", ["--reranker", "--classifier", "--sparse-encoder"])
+def test_an_empty_name_of_another_model_is_not_ignored(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--port", "0", option, ""]) == 1
     assert capsys.readouterr().err.startswith("minilm: '' is neither a directory on this machine nor")
+
+
+def test_a_dense_model_is_no_sparse_encoder(
+    make_checkpoint: MakeCheckpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--port", "0", "--sparse-encoder", str(make_checkpoint())]) == 1
+    assert (
+        "model_type 'SentenceTransformer' is not supported, only 'SparseEncoder' is"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://Example.org", "", "null"])

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from minilm import ModelConfig, encoder
-from minilm.checkpoint.weights import Parameters
+from minilm._arrays import Parameters
 from tests.checkpoints import random_parameters
 
 

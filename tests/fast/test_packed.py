@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minilm import MiniLM, ModelConfig, encoder
-from minilm.checkpoint.weights import Parameters
+from minilm._arrays import Parameters
 from minilm.fast import packed
 from minilm.fast.cores import run_together
 from minilm.fast.engine import make_packs

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minilm import MiniLM, TruncationWarning, encoder
-from minilm.checkpoint.weights import Parameters
+from minilm import MiniLM, TruncationWarning
+from minilm._arrays import Parameters
 from minilm.pooling import mean_pooling, normalize
 from minilm.similarity import dot_score
 from minilm.tokenizer import pad
+from tests.intermediates import EncoderOutput, encode_with_intermediates
 from tests.parity.make_golden import GOLDEN, texts_sha256
 from tests.parity.texts import MADE_TO_MEASURE, TEXTS, WITH_HIDDEN_STATES
 
@@ -38,11 +39,9 @@ def embeddings(model: MiniLM) -> np.ndarray:
         return model.encode(TEXTS)
 
 
-def float64_states(
-    ids: list[int], parameters: Parameters, model: MiniLM
-) -> tuple[encoder.EncoderOutput, np.ndarray]:
+def float64_states(ids: list[int], parameters: Parameters, model: MiniLM) -> tuple[EncoderOutput, np.ndarray]:
     input_ids, mask = pad([ids])
-    return encoder.encode_with_intermediates(input_ids, mask, parameters, model.config), mask
+    return encode_with_intermediates(input_ids, mask, parameters, model.config), mask
 
 
 def test_the_golden_file_belongs_to_these_texts_and_these_weights(golden: Golden, model: MiniLM) -> None:

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from minilm import ModelConfig, encoder
-from minilm._arrays import IntArray
+from minilm._arrays import IntArray, Parameters
 from minilm.checkpoint.config import read_config
-from minilm.checkpoint.weights import Parameters, load_parameters
+from minilm.checkpoint.weights import load_parameters
 from minilm.fast.engine import Engine
 from minilm.fast.parameters import pack_parameters
 from minilm.variants import VARIANTS, relative_position_bucket
+from tests.intermediates import encode_with_intermediates
 from tests.parity.differences import note
 from tests.parity.neighbours import CLASSES, FAMILIES, SHAPE, save_network
 
@@ -59,7 +60,7 @@ def test_every_layer_agrees_in_float64(family: str, seed: int, tmp_path: Path) -
             output_attentions=True,
         )
     config, parameters = read(tmp_path)
-    ours = encoder.encode_with_intermediates(ids, mask, parameters, config)
+    ours = encode_with_intermediates(ids, mask, parameters, config)
     assert len(ours.hidden_states) == len(theirs.hidden_states) == LAYERS + 1
     for mine, original in zip(ours.hidden_states, theirs.hidden_states, strict=True):
         np.testing.assert_allclose(mine, original.numpy(), rtol=0, atol=DOUBLE_BOUND)

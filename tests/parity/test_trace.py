@@ -1,7 +1,8 @@
-"""Every intermediate of a trace against transformers' BertModel, where torch is installed."""
+"""Every intermediate of a trace against transformers' models, where torch is installed."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,12 @@ from minilm.trace.comparison import TOLERANCES, Comparer
 from minilm.trace.files import Tensor
 from minilm.trace.inputs import Inputs, inputs_of_texts
 from minilm.trace.oracle import Oracle
+from tests.parity.neighbours import CLASSES, FAMILIES, save_encoder
 from tests.trace.make_tolerances import TEXTS, part_of
 from tests.trace.original import load_bert, original_intermediates
 
 torch = pytest.importorskip("torch", reason="torch is not installed; pip install '.[golden]' brings it")
-pytest.importorskip("transformers", reason="transformers is not installed; see '.[golden]'")
+transformers = pytest.importorskip("transformers", reason="transformers is not installed; see '.[golden]'")
 
 SHORT = ["hello world", "A girl is styling her hair.", "", "今天天气很好"]
 
@@ -96,6 +98,50 @@ def test_wrong_settings_of_transformers_are_named(oracle: Oracle) -> None:
     result = comparer.compare({name: Tensor(x, "float32") for name, x in unmasked.items()})
     assert result.difference is not None
     assert result.difference.says == "layer 0, attention probabilities: masked keys have weight"
+
+
+def neighbour(family: str, directory: Path) -> tuple[Comparer, Any]:
+    """A comparison with a random network of a family, and transformers' model of it in float64."""
+    save_encoder(family, directory)
+    options = {} if family == "distilbert" else {"add_pooling_layer": False}
+    model = getattr(transformers, f"{CLASSES[family]}Model").from_pretrained(
+        str(directory), dtype=torch.float64, attn_implementation="eager", **options
+    )
+    oracle = Oracle(MiniLM(directory))
+    inputs, _ = inputs_of_texts(oracle.model, SHORT)
+    return Comparer(oracle, inputs, tolerance=1e-12), model.eval()  # measured: 1e-14
+
+
+def neighbours_intermediates(one: Comparer, model: Any, family: str, **inputs: Any) -> dict[str, Tensor]:
+    ids, mask = one.ours["input_ids"], one.ours["attention_mask"]
+    found = original_intermediates(model, ids, mask, family=family, **inputs)
+    return {name: Tensor(x, "float32") for name, x in found.items()}
+
+
+@pytest.mark.filterwarnings("ignore")  # of what torch and its companions warn is their affair
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_tensors_of_a_neighbour_have_the_names_of_its_own_modules(family: str, tmp_path: Path) -> None:
+    one, model = neighbour(family, tmp_path)
+    found = neighbours_intermediates(one, model, family)
+    result = one.compare(found)
+    assert (result.difference, result.unknown) == (None, [])
+    assert result.missing == ["sentence_embedding.pooled", "sentence_embedding"]
+    assert {*result.compared} == found.keys()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_wrong_with_a_neighbour_is_named(tmp_path: Path) -> None:
+    one, model = neighbour("mpnet", tmp_path / "mpnet")
+    model.encoder.relative_attention_bias.weight.data *= 0
+    result = one.compare(neighbours_intermediates(one, model, "mpnet"))
+    assert result.difference is not None
+    assert result.difference.name == "encoder.layer.0.attention.attn.attention_scores"
+    assert result.difference.says.endswith("before the mask: the bias of relative positions is not added")
+    one, model = neighbour("roberta", tmp_path / "roberta")
+    from_0 = torch.arange(one.ours["input_ids"].shape[1])[None]
+    result = one.compare(neighbours_intermediates(one, model, "roberta", position_ids=from_0))
+    assert result.difference is not None
+    assert result.difference.says == "position embeddings: positions are counted from 0"
 
 
 def test_the_rows_of_the_table_are_the_parts_of_the_encoder() -> None:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minilm import ModelConfig, encoder
+from minilm import ModelConfig
 from minilm.checkpoint.weights import load_parameters
+from tests.intermediates import encode_with_intermediates
 
 torch = pytest.importorskip("torch", reason="torch is not installed; pip install '.[golden]' brings it")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed; see '.[golden]'")
@@ -83,9 +84,7 @@ def test_random_networks_agree(
             output_hidden_states=True,
             output_attentions=True,
         )
-    ours = encoder.encode_with_intermediates(
-        input_ids, mask, parameters, config, token_type_ids=token_type_ids
-    )
+    ours = encode_with_intermediates(input_ids, mask, parameters, config, token_type_ids=token_type_ids)
     # float64 rounding only; layer norm of a width of 1 or 2 can magnify it by the inverse of a small variance
     for our_states, their_states in zip(ours.hidden_states, theirs.hidden_states, strict=True):
         np.testing.assert_allclose(our_states, their_states.numpy(), rtol=0, atol=1e-8)

@@ -17,7 +17,7 @@ import pytest
 from benchmarks import report
 from minilm import MiniLM
 from minilm.cli.main import make_parser
-from tests.checkpoints import MakeCheckpoint, write_cross_encoder
+from tests.checkpoints import MakeCheckpoint, write_cross_encoder, write_sparse_encoder
 from tests.snippets import ROOT, Block, Runner, Section, assert_prints, sections
 
 PAGES = sorted(
@@ -44,6 +44,7 @@ CROSS_ENCODERS = {
     "cross-encoder/ms-marco-MiniLM-L6-v2": 1,
     "nlptown/bert-base-multilingual-uncased-sentiment": 5,
 }
+SPARSE_ENCODER = "naver/splade-cocondenser-ensembledistil"
 LANGUAGES = {"python", "sh", "text", "json", "js", "toml", "yaml", "ini", "dockerfile", "nginx"}
 
 # frameworks give warnings of their own while they are imported
@@ -70,12 +71,14 @@ def runner(tmp_path: Path, make_checkpoint: MakeCheckpoint) -> Iterator[Callable
     runners = []
 
     def make(section: Section) -> Runner:
-        # the weights of a cross-encoder need the Hub, so a small random one replaces them
+        # the weights of other models need the Hub, so small random ones replace them
         code = "".join(block.code for block in to_run(section))
         used = {name: labels for name, labels in CROSS_ENCODERS.items() if name in code}
         stand_ins = {
             name: str(write_cross_encoder(make_checkpoint, labels=labels)) for name, labels in used.items()
         }
+        if SPARSE_ENCODER in code:
+            stand_ins[SPARSE_ENCODER] = str(write_sparse_encoder(make_checkpoint))
         runners.append(Runner(directory, stand_ins))
         return runners[-1]
 

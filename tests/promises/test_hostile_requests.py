@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minilm import CrossEncoder, MiniLM
+from minilm import CrossEncoder, MiniLM, SparseEncoder
 from tests.checkpoints import TINY, MakeCheckpoint, write_checkpoint
 from tests.serving import Server, error_message
 
@@ -26,7 +26,7 @@ from minilm.server.batching import Batcher, Items
 from minilm.server.schemas.openai import EmbeddingsRequest
 from minilm.server.schemas.page import MatrixRequest
 from minilm.server.schemas.text_embeddings_inference import EmbedRequest, RerankRequest
-from tests.checkpoints import write_cross_encoder
+from tests.checkpoints import write_cross_encoder, write_sparse_encoder
 
 EMBEDDINGS = "/v1/embeddings"
 
@@ -218,17 +218,19 @@ def test_unknown_fields_are_released_while_a_request_waits(
 
     async def encode(self: Batcher, items: Items) -> list[np.ndarray[Any, np.dtype[np.float32]]]:  # noqa: ARG001
         kept.append(any(type(one) is list and len(one) == number for one in gc.get_objects()))
-        return [np.ones(width, np.float32)] * len(items)
+        return [np.ones((2, 3) if path == "/embed_sparse" else width, np.float32)] * len(items)
 
     monkeypatch.setattr(Batcher, "encode", encode)
     reranker = CrossEncoder(write_cross_encoder(lambda: make_checkpoint("reranker")))
-    app = create_app(MiniLM(make_checkpoint()), reranker=reranker)
+    sparse = SparseEncoder(write_sparse_encoder(lambda: make_checkpoint("sparse")))
+    app = create_app(MiniLM(make_checkpoint()), reranker=reranker, sparse_encoder=sparse)
     requests = {
         EMBEDDINGS: b'{"input": "a"',
         "/embed": b'{"inputs": "a"',
         "/similarity": b'{"inputs": {"source_sentence": "a", "sentences": ["b"]}',
         "/rerank": b'{"query": "a", "texts": ["b"]',
         "/embed_all": b'{"inputs": "a"',
+        "/embed_sparse": b'{"inputs": "a"',
         "/": b'{"inputs": "a"',
         "/invocations": b'{"inputs": "a"',
         "/tokenize": b'{"inputs": "a"',

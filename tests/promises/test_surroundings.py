@@ -45,7 +45,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "semantic_search": lambda x: UTIL.semantic_search(x, x, top_k=2),
     "paraphrase_mining_embeddings": UTIL.paraphrase_mining_embeddings,
     "community_detection": lambda x: UTIL.community_detection(x, 0.5, 2),
-    "softmax": encoder.softmax,
+    "softmax": activations.softmax,
     **{f"activation {name}": function for name, function in activations.ACTIVATIONS.items()},
 }
 FUNCTIONS |= {
@@ -108,8 +108,7 @@ def test_the_readable_encoder_does_not_raise_for_numpy(dtype: type) -> None:
         for name, value in random_parameters(TINY, 1, dtype).items()
     }
     ids = np.array([[2, 5, 6, 3], [2, 3, 0, 0]])
-    for encode in (encoder.encode, encoder.encode_with_intermediates):
-        np.testing.assert_equal(*in_both_states(partial(encode, ids, ids != 0, parameters, TINY)))
+    np.testing.assert_equal(*in_both_states(partial(encoder.encode, ids, ids != 0, parameters, TINY)))
 
 
 def test_models_load_and_encode_in_a_program_that_lets_numpy_raise(make_checkpoint: MakeCheckpoint) -> None:

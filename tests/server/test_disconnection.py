@@ -21,12 +21,12 @@ from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from minilm import CrossEncoder, MiniLM
+from minilm import CrossEncoder, MiniLM, SparseEncoder
 from minilm.server.app import create_app
 from minilm.server.batching import Batcher
 from minilm.server.disconnection import WhileConnected
 from minilm.server.protocol import Protocol
-from tests.checkpoints import MakeCheckpoint, write_cross_encoder
+from tests.checkpoints import MakeCheckpoint, write_cross_encoder, write_sparse_encoder
 
 PATIENCE = 60.0  # seconds; no test passes by waiting this long
 TEXTS = ["one text", "and another"]
@@ -41,6 +41,7 @@ REQUESTS: dict[str, object] = {
     "/decode": None,
     "/embed": {"inputs": TEXTS},
     "/embed_all": {"inputs": TEXTS},
+    "/embed_sparse": {"inputs": ["a b", "c"]},
     "/embeddings": {"input": TEXTS},
     "/invocations": {"inputs": TEXTS},
     "/matrix": {"texts": TEXTS},
@@ -105,7 +106,11 @@ def test_a_client_that_leaves_takes_its_request_out_of_the_queue_on_every_route(
     is_explained: bool,
 ) -> None:
     monkeypatch.setattr(Batcher, "_run", lambda _: None)  # nothing leaves the queue by itself
-    app = create_app(model, reranker=CrossEncoder(write_cross_encoder(make_checkpoint)))
+    app = create_app(
+        model,
+        reranker=CrossEncoder(write_cross_encoder(make_checkpoint)),
+        sparse_encoder=SparseEncoder(write_sparse_encoder(lambda: make_checkpoint("sparse"))),
+    )
     posted = {path for path, methods in app.openapi()["paths"].items() if "post" in methods}
     assert posted <= set(REQUESTS), "a request is missing above"
     paths = [path for path in sorted(posted) if REQUESTS[path] and (path == "/compare" or not is_explained)]

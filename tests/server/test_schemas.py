@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 from starlette.testclient import TestClient
 
-from minilm import CrossEncoder, MiniLM
+from minilm import CrossEncoder, MiniLM, SparseEncoder
 from minilm.server.app import create_app
 from minilm.server.schemas.requests import RequestBody
-from tests.checkpoints import MakeCheckpoint, write_cross_encoder
+from tests.checkpoints import MakeCheckpoint, write_cross_encoder, write_sparse_encoder
 from tests.serving import Server
 
 # By route: a request, which is answered 200.
@@ -31,6 +31,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "/": {"inputs": "a"},
     "/invocations": {"inputs": {"source_sentence": "a", "sentences": ["b"]}},
     "/embed_all": {"inputs": "a"},
+    "/embed_sparse": {"inputs": "a"},
     "/tokenize": {"inputs": ["a", "b"]},
     "/decode": {"ids": [[2023]]},
     "/predict": {"inputs": [["a", "b"], ["c"]]},
@@ -46,7 +47,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "/matrix": {"texts": ["a", "b"]},
 }
 
-NEED_A_CROSS_ENCODER = {"/rerank", "/v1/rerank", "/v2/rerank", "/predict"}
+NEED_ANOTHER_MODEL = {"/rerank", "/v1/rerank", "/v2/rerank", "/predict", "/embed_sparse"}
 
 
 def post_routes(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
@@ -71,7 +72,11 @@ def test_every_request_releases_the_parsed_json(
     model: MiniLM, make_checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The framework holds the parsed JSON until the answer is sent, so each schema empties it."""
-    app = create_app(model, reranker=CrossEncoder(write_cross_encoder(make_checkpoint)))
+    app = create_app(
+        model,
+        reranker=CrossEncoder(write_cross_encoder(make_checkpoint)),
+        sparse_encoder=SparseEncoder(write_sparse_encoder(lambda: make_checkpoint("sparse"))),
+    )
     routes = list(post_routes(app.routes))
     documented = {path for path, methods in app.openapi()["paths"].items() if "post" in methods}
     assert {route.path for route in routes if route.include_in_schema} == documented == set(REQUESTS)
@@ -99,7 +104,7 @@ def test_every_request_releases_the_parsed_json(
 @pytest.mark.parametrize("values", [["a"], "a", None, 1])
 def test_a_body_that_is_not_an_object_is_refused(model: MiniLM, values: Any) -> None:
     with TestClient(create_app(model)) as client:
-        for path in REQUESTS.keys() - NEED_A_CROSS_ENCODER:
+        for path in REQUESTS.keys() - NEED_ANOTHER_MODEL:
             is_400 = path.startswith(("/v1/", "/api/")) or path == "/embeddings"
             assert client.post(path, json=values).status_code == (400 if is_400 else 422), path
 
@@ -108,7 +113,9 @@ def test_whatever_is_sent_is_answered_as_documented(make_checkpoint: MakeCheckpo
     pytest.importorskip("schemathesis", reason="schemathesis is not installed")
     # schemathesis takes ids from /v1/models, and cannot use those with a slash
     names = ("--served-model-name", "one", "two")
-    server = Server("--reranker", str(write_cross_encoder(make_checkpoint)), *names)
+    sparse = str(write_sparse_encoder(lambda: make_checkpoint("sparse")))
+    reranker = str(write_cross_encoder(make_checkpoint))
+    server = Server("--reranker", reranker, "--sparse-encoder", sparse, *names)
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json"),
         *("--checks", "all", "--max-examples", "60", "--workers", "2", "--no-color"),

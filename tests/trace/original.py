@@ -1,4 +1,4 @@
-"""Every intermediate of transformers' BertModel, by hooks: under the names that minilm gives to its own."""
+"""Every intermediate of a model of transformers, by hooks: under the names that minilm gives to its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-INPUTS = ("LayerNorm",)  # whose inputs are recorded as well
+from minilm.variants import VARIANTS
+
+INPUTS = ("LayerNorm", "layer_norm")  # whose inputs are recorded as well
 
 
 def load_bert(checkpoint: Path, dtype: str = "float32") -> Any:
@@ -21,11 +23,14 @@ def load_bert(checkpoint: Path, dtype: str = "float32") -> Any:
     ).eval()
 
 
-def original_intermediates(bert: Any, input_ids: Any, attention_mask: Any) -> dict[str, np.ndarray]:
-    """Run BertModel, and return what its modules made, in their order."""
+def original_intermediates(
+    model: Any, input_ids: Any, attention_mask: Any, *, family: str = "bert", **inputs_of_model: Any
+) -> dict[str, np.ndarray]:
+    """Run the family's model, and return what its modules made, in their order."""
     import torch
     from torch.nn import functional
 
+    own_name = VARIANTS[family].own_name
     found: dict[str, Any] = {}
     hooks = []
 
@@ -35,13 +40,13 @@ def original_intermediates(bert: Any, input_ids: Any, attention_mask: Any) -> di
     def inputs(name: str, _module: Any, given: Any) -> None:
         found[name] = given[0]
 
-    for name, module in bert.named_modules():
-        if not [*module.children()] and "dropout" not in name:
+    for name, module in model.named_modules():
+        if not [*module.children()] and "dropout" not in name and "relative" not in name:
             hooks.append(module.register_forward_hook(partial(output, name)))
         if name.endswith(INPUTS):
             hooks.append(module.register_forward_pre_hook(partial(inputs, f"{name}.input")))
-        if name.endswith("attention.output"):
-            context = name.replace("output", "self.context_layer")
+        if name.endswith(output_layer := own_name("attention.output.dense")):
+            context = name.removesuffix(output_layer) + own_name("attention.self.context_layer")
             hooks.append(module.register_forward_pre_hook(partial(inputs, context)))
     softmax, scores = functional.softmax, []
 
@@ -52,16 +57,17 @@ def original_intermediates(bert: Any, input_ids: Any, attention_mask: Any) -> di
     functional.softmax = recorded_softmax
     try:
         with torch.inference_mode():
-            result = bert(
+            result = model(
                 torch.from_numpy(input_ids),
                 attention_mask=torch.from_numpy(attention_mask),
                 output_attentions=True,
+                **inputs_of_model,
             )
     finally:
         functional.softmax = softmax
         for hook in hooks:
             hook.remove()
     for layer, probs in enumerate(result.attentions):
-        name = f"encoder.layer.{layer}.attention.self"
+        name = own_name(f"encoder.layer.{layer}.attention.self")
         found[f"{name}.attention_scores"], found[f"{name}.attention_probs"] = scores[layer], probs
     return {name: tensor.double().numpy() for name, tensor in found.items()}

@@ -40,6 +40,18 @@ def test_a_file_has_the_numbers_and_a_readme_with_names_and_shapes(tmp_path: Pat
     assert [entry.name for entry in tmp_path.iterdir()] == ["t.safetensors"]
 
 
+def test_another_family_has_the_names_of_its_own_modules(tmp_path: Path) -> None:
+    path, name = tmp_path / "t.safetensors", "encoder.layer.1.attention.self.query"
+    tensors = {"input_ids": np.array([[2, 3]]), name: np.ones((1, 2, 4))}
+    write_trace(path, tensors, checkpoint="m", texts=["a"], dtype="float64", family="distilbert")
+    own = "transformer.layer.1.attention.q_lin"
+    assert load_file(path).keys() == {"input_ids", own}
+    metadata = safe_open(path, "numpy").metadata()  # type: ignore[no-untyped-call]
+    assert f"{own} BxLxE (1, 2, 4): layer 1, queries of all heads\n" in metadata["README"]
+    assert "of transformers'\ndistilbert whose output" in metadata["README"]
+    assert json.loads(metadata["order"]) == ["input_ids", own]
+
+
 def test_float32_is_float64_rounded_once(tmp_path: Path) -> None:
     write_trace(tmp_path / "t", TENSORS, checkpoint="m", texts=[], dtype="float32")
     stored = load_file(tmp_path / "t")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from minilm.trace.names import SIZES, TENSORS, axes, kind_of, title
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "porting.md"
@@ -13,7 +15,9 @@ def test_a_name_has_a_title_with_its_layer() -> None:
     assert title("encoder.layer.11.output.LayerNorm") == "layer 11, output of the layer, after layer norm"
     assert title("embeddings.LayerNorm") == "embeddings, after layer norm"
     assert kind_of("encoder.layer.0.intermediate.dense") == "intermediate.dense"
-    assert axes("encoder.layer.0.attention.self.attention_probs") == "BHLL"
+    assert axes("encoder.layer.0.attention.self.attention_probs", np.ones((2, 1, 3, 3))) == "BHLL"
+    assert axes("embeddings.position_embeddings", np.ones((1, 3, 4))) == "1LE"
+    assert axes("embeddings.position_embeddings", np.ones((2, 3, 4))) == "BLE"  # of RoBERTa
 
 
 def test_every_axis_is_explained() -> None:

@@ -9,12 +9,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from minilm import MiniLM
-from minilm.encoder import encode_with_intermediates
 from minilm.pooling import mean_pooling, normalize
 from minilm.tokenizer import pad
 from minilm.trace.names import TENSORS, kind_of
 from minilm.trace.oracle import Oracle, weights_path
 from tests.checkpoints import MakeCheckpoint
+from tests.intermediates import encode_with_intermediates
 
 ROWS = [[2, 5, 6, 3], [2, 7, 3], [2, 8, 9, 3]]
 

@@ -8,8 +8,7 @@ import numpy as np
 from fastapi import APIRouter, Depends, Response
 
 from minilm._arrays import AnyArray
-from minilm.activations import Activation, identity, sigmoid
-from minilm.encoder import softmax
+from minilm.activations import Activation, identity, sigmoid, softmax
 from minilm.server.cross_encoding import CrossEncoding
 from minilm.server.responses import RequestError, error_responses, json_response
 from minilm.server.schemas.classification import ClassificationParameters, Prediction, PredictRequest

@@ -74,8 +74,4 @@ def text_embeddings_inference_routes(service: Service) -> APIRouter:
             raise RequestError(413, message, param="inputs", code="too_many_tokens")
         return json_response(await service.token_vectors(rows), truncated)
 
-    @router.post("/embed_sparse", include_in_schema=False)
-    async def embed_sparse() -> Response:
-        raise RequestError(424, "the model is dense and has no sparse embeddings: ask /embed instead")
-
     return router

@@ -15,7 +15,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from minilm import CrossEncoder, MiniLM, encoder
-from minilm.checkpoint.weights import Parameters
+from minilm._arrays import Parameters
 from minilm.server.app import create_app
 from minilm.server.settings import ServerSettings
 from tests.checkpoints import MakeCheckpoint, write_cross_encoder
@@ -52,12 +52,6 @@ def test_embed_all_gives_the_hidden_state_of_every_token(
     # a text of 256 tokens 65 times, which is 256 more than the limit
     status, answer, _ = server.ask("/embed_all", {"inputs": ["word " * 400] * 65, "truncate": True})
     assert (status, "has 16,640 tokens; /embed_all answers 16,384" in answer["error"]) == (413, True)
-
-
-def test_a_dense_model_has_no_sparse_embeddings(server: Server) -> None:
-    status, answer, _ = server.ask("/embed_sparse", {"inputs": "a"})
-    assert (status, answer["error_type"]) == (424, "Backend")
-    assert "ask /embed instead" in answer["error"]
 
 
 @pytest.fixture

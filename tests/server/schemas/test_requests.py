@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from minilm import CrossEncoder, MiniLM
+from minilm import CrossEncoder, MiniLM, SparseEncoder
 from minilm.server.app import create_app
 from minilm.server.schemas.requests import FOREIGN_FIELDS
-from tests.checkpoints import MakeCheckpoint, write_cross_encoder
+from tests.checkpoints import MakeCheckpoint, write_cross_encoder, write_sparse_encoder
 from tests.serving import error_message
 
 # By route: a request with its required fields only.
@@ -22,6 +22,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "/v1/rerank": {"query": "a", "documents": ["b", "c"]},
     "/predict": {"inputs": ["a", "b"]},
     "/embed_all": {"inputs": "a"},
+    "/embed_sparse": {"inputs": "a"},
     "/tokenize": {"inputs": "a"},
     "/decode": {"ids": [2023]},
     "/api/embed": {"model": "all-MiniLM-L6-v2"},
@@ -33,7 +34,9 @@ REQUIRED: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def client(model: MiniLM, make_checkpoint: MakeCheckpoint) -> TestClient:
-    return TestClient(create_app(model, reranker=CrossEncoder(write_cross_encoder(make_checkpoint))))
+    reranker = CrossEncoder(write_cross_encoder(make_checkpoint))
+    sparse = SparseEncoder(write_sparse_encoder(lambda: make_checkpoint("sparse")))
+    return TestClient(create_app(model, reranker=reranker, sparse_encoder=sparse))
 
 
 def result(answer: Any) -> Any:
