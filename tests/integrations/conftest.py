@@ -24,3 +24,17 @@ def original(model: MiniLM) -> Any:
     """sentence-transformers' own model, of the same files."""
     package = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
     return package.SentenceTransformer(str(model.checkpoint.directory), device="cpu")
+
+
+@pytest.fixture
+def batch_sizes(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
+    """The ``batch_size`` of every call of encode, as they come."""
+    seen: list[int | None] = []
+    encode = MiniLM.encode
+
+    def seeing(self: MiniLM, *arguments: Any, **options: Any) -> Any:
+        seen.append(options.get("batch_size"))
+        return encode(self, *arguments, **options)
+
+    monkeypatch.setattr(MiniLM, "encode", seeing)
+    return seen
