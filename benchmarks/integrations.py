@@ -1,13 +1,14 @@
 """What each adapter of minilm/integrations is beside the original: the table of docs/integrations.md.
 
-    python -m benchmarks.integrations [--quick]
+    python -m benchmarks.integrations [--quick [--only PROJECT | --without PROJECT]]
 
 It prints the table and writes results/integrations.json, from which benchmarks/report.py fills the page. It
 fails if an adapter's vectors are further from sentence-transformers than float32 explains.
 
 The megabytes are those of the installed packages: what the project needs with sentence-transformers, less
 what it needs with minilm. It needs the extras "golden", "integrations" and "peers", and llm, which pip puts
-beside them only with --no-deps. ``--quick`` names the packages that are absent, and goes without them.
+beside them only with --no-deps. In two environments one may check all: ``--quick --without llm`` in one, and
+``--quick --only llm`` in the other. A package that is absent is an error.
 """
 
 from __future__ import annotations
@@ -177,6 +178,8 @@ ADAPTERS = [
     Adapter("spaCy", "spacy", '`nlp.add_pipe("minilm")`', "an entry point", _spacy),
 ]
 
+PROJECTS = [one.project for one in ADAPTERS]
+
 
 def needed(package: str, without: str = "") -> frozenset[str]:
     """The names of a package and of all that it requires here, as pip would install them."""
@@ -212,20 +215,25 @@ def size(name: str) -> int:
 
 def main() -> None:
     """Measure, print, write."""
-    arguments = begin(options(__doc__, threads=False, rounds=None))
+    parser = options(__doc__, threads=False, rounds=None)
+    some = parser.add_mutually_exclusive_group()
+    some.add_argument("--only", metavar="PROJECT", choices=PROJECTS, help="one row; with --quick")
+    some.add_argument("--without", metavar="PROJECT", choices=PROJECTS, help="all but one; with --quick")
+    arguments = begin(parser)
+    if (arguments.only or arguments.without) and not arguments.quick:
+        parser.error("--only and --without need --quick: the table of the page has every row")
+    chosen = [
+        one for one in ADAPTERS if one.project != arguments.without and arguments.only in (None, one.project)
+    ]
+    if absent := [one.project for one in chosen if not is_installed(one.package)]:
+        sys.exit(f"not installed: {', '.join(absent)}")
     from sentence_transformers import SentenceTransformer
 
     texts = TEXTS[:20] if arguments.quick else TEXTS
     directory = str(minilm.MiniLM().checkpoint.directory)
     theirs = SentenceTransformer(directory, device="cpu").encode(texts)
     results: dict[str, dict[str, Any]] = {}
-    absent = [one.project for one in ADAPTERS if not is_installed(one.package)]
-    if absent and not arguments.quick:
-        sys.exit(f"not installed: {', '.join(absent)}")
-    for adapter in ADAPTERS:
-        if adapter.project in absent:
-            print(f"{adapter.project} is not installed")
-            continue
+    for adapter in chosen:
         ours = np.asarray(adapter.load()(list(texts)), np.float64)
         with_original = needed(adapter.package) | needed(ORIGINAL)
         with_minilm = needed("minilm") | needed(

@@ -210,6 +210,27 @@ def integrations() -> str:
     return table(*adapters(results("integrations")["results"]))
 
 
+def unchanged_packages(found: Mapping[str, Any]) -> tuple[Cells, list[Cells]]:
+    """The header and the rows: which packages run unchanged after ``install()``."""
+    header = ["project", "package", "what its users write", "largest difference", "torch"]
+    rows: list[Cells] = [
+        [
+            project,
+            f"{row['package']} {row['version']}",
+            f"`{row['written']}`",
+            f"{row['difference']:.1e}",
+            "it needs torch anyway" if row["needs_torch"] else "absent",
+        ]
+        for project, row in found.items()
+    ]
+    return header, rows
+
+
+def unchanged() -> str:
+    """The table of packages that run unchanged after ``install()``."""
+    return table(*unchanged_packages(results("unchanged")["results"]))
+
+
 # ---- docs/parity.md
 
 
@@ -387,6 +408,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "errors": exactness,
     "errors-measured": with_measured("exactness", exactness),
     "integrations": with_measured("integrations", integrations),
+    "unchanged": with_measured("unchanged", unchanged),
     "differences": differences,
     "differences-of": differences_of,
     "throughput": throughput("throughput"),

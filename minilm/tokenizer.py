@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from tokenizers import Encoding
@@ -53,6 +53,10 @@ class Tokenizer(TokenizerCalls):
     unk_token_id: int | None = None  # the id of a token that there is not
     has_token_types: bool = True  # whether the encoder is told which text of a pair a token belongs to
     _truncation_side: str | None = None  # None: as the files say
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields alone, so that a pickle, and a fingerprint of it, forgets former calls."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def _truncate(self, backend: Backend, max_length: int) -> None:
         """Let a tokenizer of the library cut every text to ``max_length`` tokens."""

@@ -226,6 +226,15 @@ def test_a_pickled_model_encodes_the_same(make_checkpoint: MakeCheckpoint) -> No
     assert copy.max_seq_length == 7
 
 
+def test_a_pickle_does_not_depend_on_former_calls(make_checkpoint: MakeCheckpoint) -> None:
+    directory = make_checkpoint()
+    model = MiniLM(directory)
+    before = pickle.dumps(model)
+    model.encode(["a", ("b", "c")])
+    model.tokenizer.backend_of_length(None)
+    assert pickle.dumps(model) == before
+
+
 def test_one_line_at_load_says_what_numpy_multiplies_with(
     make_checkpoint: MakeCheckpoint, caplog: pytest.LogCaptureFixture
 ) -> None:

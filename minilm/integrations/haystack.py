@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +38,12 @@ class MiniLMTextEmbedder:
             )
         return {"embedding": as_model(self.model).encode_query(text).tolist()}
 
+    # The encoder releases Python's lock while it computes, so a thread is enough.
+    @component.output_types(embedding=list[float])
+    async def run_async(self, text: str) -> dict[str, Any]:
+        """Return what ``run`` returns."""
+        return await asyncio.to_thread(self.run, text)
+
     def to_dict(self) -> dict[str, Any]:
         """Return what a pipeline writes to its file."""
         return default_to_dict(self, model=name_of(self.model))
@@ -56,6 +63,8 @@ class MiniLMDocumentEmbedder:
         Fields of a document's ``meta`` to put before its content.
     embedding_separator : str
         The text between them.
+    batch_size : int
+        As for :meth:`minilm.MiniLM.encode`.
     """
 
     def __init__(
@@ -63,10 +72,12 @@ class MiniLMDocumentEmbedder:
         model: ModelOrName = DEFAULT_MODEL,
         meta_fields_to_embed: list[str] | None = None,
         embedding_separator: str = "\n",
+        batch_size: int = 32,
     ) -> None:
         self.model = model
         self.meta_fields_to_embed = meta_fields_to_embed or []
         self.embedding_separator = embedding_separator
+        self.batch_size = batch_size
 
     def warm_up(self) -> None:
         """Load the model now."""
@@ -78,9 +89,14 @@ class MiniLMDocumentEmbedder:
         if not isinstance(documents, list) or not all(isinstance(one, Document) for one in documents):
             raise TypeError("documents must be a list of Documents; MiniLMTextEmbedder takes a str")
         texts = [self._text(document) for document in documents]
-        embeddings = as_model(self.model).encode_document(texts).tolist()
+        embeddings = as_model(self.model).encode_document(texts, batch_size=self.batch_size).tolist()
         pairs = zip(documents, embeddings, strict=True)
         return {"documents": [replace(document, embedding=embedding) for document, embedding in pairs]}
+
+    @component.output_types(documents=list[Document])
+    async def run_async(self, documents: list[Document]) -> dict[str, Any]:
+        """Return what ``run`` returns."""
+        return await asyncio.to_thread(self.run, documents)
 
     def _text(self, document: Document) -> str:
         fields = [document.meta.get(name) for name in self.meta_fields_to_embed]
@@ -94,6 +110,7 @@ class MiniLMDocumentEmbedder:
             model=name_of(self.model),
             meta_fields_to_embed=self.meta_fields_to_embed,
             embedding_separator=self.embedding_separator,
+            batch_size=self.batch_size,
         )
 
     from_dict: Any = classmethod(default_from_dict)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic import PrivateAttr
+from pydantic import ConfigDict, PrivateAttr
 from semantic_router.encoders.base import AsymmetricDenseMixin, DenseEncoder
 
 from minilm.hub import DEFAULT_MODEL
@@ -23,6 +23,8 @@ class RouterEncoder(DenseEncoder, AsymmetricDenseMixin):
     **options
         The other fields of ``DenseEncoder``.
     """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # other options would be ignored
 
     type: str = "minilm"
     _model: MiniLM = PrivateAttr()

@@ -95,8 +95,9 @@ def test_a_backend_embeds_with_its_options(model: MiniLM) -> None:
     close(ours.embed_words([QUERY]), model.encode([QUERY])[:, :8])
 
 
-def test_bertopic_refuses_a_bare_model(model: MiniLM) -> None:
-    """It would load a model of sentence-transformers instead."""
+def test_bertopic_refuses_a_bare_model(model: MiniLM, loaded: list[object]) -> None:
+    """In the place of an object that it does not know, it would load a model of sentence-transformers."""
     bertopic = pytest.importorskip("bertopic", reason="bertopic is not installed")
     with pytest.raises((ValueError, ModuleNotFoundError), match=r"(?i)sentence_?transformers"):
         bertopic.BERTopic(embedding_model=model).fit(DOCUMENTS)
+    assert loaded == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 
 import pytest
@@ -47,3 +48,33 @@ def test_haystack(model: MiniLM, prompted: MiniLM) -> None:
     asking.connect("embedder.embedding", "retriever.query_embedding")
     [found] = asking.run({"embedder": {"text": QUERY}})["retriever"]["documents"]
     assert found.content == TEXTS[1]
+
+
+def test_async_runs_have_their_prompts(model: MiniLM, prompted: MiniLM) -> None:
+    haystack = pytest.importorskip("haystack", reason="haystack-ai is not installed")
+    from minilm.integrations.haystack import MiniLMDocumentEmbedder, MiniLMTextEmbedder
+
+    documents = [haystack.Document(content=text) for text in TEXTS]
+    passages = model.encode(["passage: " + text for text in TEXTS])
+    embedder, asking = MiniLMDocumentEmbedder(prompted), MiniLMTextEmbedder(prompted)
+    close([d.embedding for d in embedder.run(documents)["documents"]], passages)
+    close([d.embedding for d in asyncio.run(embedder.run_async(documents))["documents"]], passages)
+    close(asyncio.run(asking.run_async(QUERY))["embedding"], model.encode("query: " + QUERY))
+    pipeline = haystack.Pipeline()
+    pipeline.add_component("query", asking)
+    pipeline.add_component("documents", embedder)
+    inputs = {"query": {"text": QUERY}, "documents": {"documents": documents}}
+    found = asyncio.run(pipeline.run_async(inputs))
+    close(found["query"]["embedding"], model.encode("query: " + QUERY))
+    close([d.embedding for d in found["documents"]["documents"]], passages)
+
+
+def test_the_batch_size_is_that_of_encode(model: MiniLM, batch_sizes: list[int | None]) -> None:
+    haystack = pytest.importorskip("haystack", reason="haystack-ai is not installed")
+    from minilm.integrations.haystack import MiniLMDocumentEmbedder
+
+    embedder = MiniLMDocumentEmbedder.from_dict(MiniLMDocumentEmbedder(model, batch_size=7).to_dict())
+    embedder.run([haystack.Document(content=text) for text in TEXTS])
+    assert 7 in batch_sizes
+    with pytest.raises(TypeError, match="batchsize"):
+        MiniLMDocumentEmbedder(model, batchsize=7)  # type: ignore[call-arg]

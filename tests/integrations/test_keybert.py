@@ -57,8 +57,17 @@ def test_a_backend_embeds_with_its_options(model: MiniLM) -> None:
         KeyBERTBackend(model, batchsize=8).embed([QUERY])
 
 
-def test_keybert_refuses_a_bare_model(model: MiniLM) -> None:
-    """It would load a multilingual model instead."""
+def test_keybert_refuses_a_bare_model(model: MiniLM, loaded: list[object]) -> None:
+    """In the place of an object that it does not know, it would load a multilingual model."""
     keybert = pytest.importorskip("keybert", reason="keybert is not installed")
     with pytest.raises((ValueError, ModuleNotFoundError), match=r"(?i)sentence_?transformers"):
         keybert.KeyBERT(model)
+    assert loaded == []
+
+
+def test_without_minilms_word_for_it_another_model_is_loaded(loaded: list[object]) -> None:
+    """What the test above guards against is still so in the newest version."""
+    keybert = pytest.importorskip("keybert", reason="keybert is not installed")
+    pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
+    keybert.KeyBERT(object())
+    assert loaded == [("paraphrase-multilingual-MiniLM-L12-v2",)]

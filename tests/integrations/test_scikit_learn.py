@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -161,3 +162,64 @@ def test_a_column_may_be_a_frame(make_checkpoint: MakeCheckpoint) -> None:
         vectorizer.transform(frame)
     with pytest.raises(AttributeError, match="has no attribute 'batchsize'; did you mean 'batch_size'"):
         vectorizer.batchsize = 3
+
+
+def test_names_of_features_reach_frames_and_pipelines(make_checkpoint: MakeCheckpoint) -> None:
+    compose = pytest.importorskip("sklearn.compose", reason="scikit-learn is not installed")
+    from sklearn.decomposition import PCA
+    from sklearn.pipeline import make_pipeline, make_union
+
+    from minilm.integrations.scikit_learn import MiniLMVectorizer
+
+    directory = make_checkpoint()
+    frame = pd.DataFrame({"text": ["a b", "c", "b"], "n": [1, 2, 3]}, index=[7, 3, 5])
+    vectorizer = MiniLMVectorizer(directory, truncate_dim=3)
+    expected = MiniLM(directory).encode(frame["text"], truncate_dim=3)
+    embedded = vectorizer.set_output(transform="pandas").fit_transform(frame[["text"]])
+    assert embedded.columns.tolist() == ["minilm0", "minilm1", "minilm2"]
+    assert embedded.index.tolist() == [7, 3, 5]
+    close(embedded, expected)
+    columns = compose.ColumnTransformer([("words", vectorizer, "text"), ("rest", "passthrough", ["n"])])
+    columns.set_output(transform="default").fit(frame)
+    names = ["words__minilm0", "words__minilm1", "words__minilm2", "rest__n"]
+    assert columns.get_feature_names_out().tolist() == names
+    both = make_union(vectorizer, MiniLMVectorizer(directory, truncate_dim=1)).fit(frame["text"])
+    assert both.get_feature_names_out().tolist()[-1] == "minilmvectorizer-2__minilm0"
+    pipeline = make_pipeline(vectorizer, PCA(2)).fit(frame["text"])
+    assert pipeline.get_feature_names_out().tolist() == ["pca0", "pca1"]
+    assert pipeline[:1].get_feature_names_out().tolist() == ["minilm0", "minilm1", "minilm2"]
+
+
+def test_metadata_is_routed_past_it(make_checkpoint: MakeCheckpoint) -> None:
+    sklearn = pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    from minilm.integrations.scikit_learn import MiniLMVectorizer
+
+    directory = make_checkpoint()
+    texts, topics, weights = ["a b", "b c", "c", "a"], [0, 0, 1, 1], np.array([1.0, 4.0, 2.0, 1.0])
+    with sklearn.config_context(enable_metadata_routing=True):
+        classifier = LogisticRegression().set_fit_request(sample_weight=True)
+        pipeline = make_pipeline(MiniLMVectorizer(directory), classifier)
+        pipeline.fit(texts, topics, sample_weight=weights)
+        alone = LogisticRegression().fit(MiniLM(directory).encode(texts), topics, sample_weight=weights)
+        # the same numbers, by the same solver
+        np.testing.assert_allclose(pipeline[-1].coef_, alone.coef_, rtol=0, atol=1e-6)
+        with pytest.raises(ValueError, match="sample_weight"):
+            make_pipeline(MiniLMVectorizer(directory), LogisticRegression()).fit(
+                texts, topics, sample_weight=weights
+            )
+    fit: Any = MiniLMVectorizer(directory).fit
+    with pytest.raises(TypeError, match="sample_weight"):
+        fit(texts, topics, sample_weight=weights)
+
+
+def test_the_batch_size_is_that_of_encode(
+    make_checkpoint: MakeCheckpoint, batch_sizes: list[int | None]
+) -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    from minilm.integrations.scikit_learn import MiniLMVectorizer
+
+    MiniLMVectorizer(make_checkpoint(), batch_size=7).transform(["a b"])
+    assert batch_sizes == [7]

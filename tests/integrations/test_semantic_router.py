@@ -56,3 +56,11 @@ def test_a_router_chooses_as_with_sentence_transformers(original: Any) -> None:
         # float32 sums in another order
         assert choice.confidence == pytest.approx(expected.confidence, abs=1e-6)
         assert asyncio.run(ours.acall(query)).name == name
+
+
+def test_an_unknown_option_is_an_error(model: MiniLM) -> None:
+    pytest.importorskip("semantic_router", reason="semantic-router is not installed")
+    from minilm.integrations.semantic_router import RouterEncoder
+
+    with pytest.raises(ValueError, match=r"device\n  Extra inputs are not permitted"):
+        RouterEncoder(model, device="cuda")

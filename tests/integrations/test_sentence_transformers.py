@@ -2,87 +2,42 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from importlib.util import find_spec
-from typing import Any
+from importlib.metadata import PackageNotFoundError, distribution
 
 import numpy as np
 import pytest
 
 from minilm import MiniLM
-from tests.integrations.texts import QUERY, TEXTS, close
+from tests.integrations.texts import TEXTS, close
+from tests.integrations.unchanged import INSTALL, UNCHANGED, WITHOUT_TORCH, Unchanged, run
 
 NOTE = "Reset your password here if you cannot log in to your account."
-
-INSTALL = "from minilm.integrations.sentence_transformers import install\ninstall()\n"
-
-WITHOUT_TORCH = """
-from importlib.machinery import PathFinder
-find = PathFinder.find_spec
-PathFinder.find_spec = lambda name, *rest: None if name == "torch" else find(name, *rest)
-"""
-
-
-def run(program: str, before: str = WITHOUT_TORCH) -> Any:
-    """The JSON that a program prints after ``install()``."""
-    constants = (
-        f"import json\nNAME, TEXTS, QUERY, NOTE = 'all-MiniLM-L6-v2', {TEXTS!r}, {QUERY!r}, {NOTE!r}\n"
-    )
-    source = before + constants + INSTALL + program
-    finished = subprocess.run([sys.executable, "-c", source], check=False, capture_output=True, text=True)
-    assert finished.returncode == 0, finished.stderr[-3000:]
-    return json.loads(finished.stdout.splitlines()[-1])
 
 
 def skip_without(package: str) -> None:
     """Skip a test whose package is not installed; to import it here would import sentence-transformers."""
-    parts = package.split(".")
-    if not all(find_spec(".".join(parts[: end + 1])) for end in range(len(parts))):
+    try:
+        distribution(package)
+    except PackageNotFoundError:
         pytest.skip(f"{package} is not installed")
 
 
-# By package: a program that prints the vectors of TEXTS.
-EMBEDDERS = {
-    "langchain_huggingface": (
-        "from langchain_huggingface import HuggingFaceEmbeddings\n"
-        "model = HuggingFaceEmbeddings(model_name=NAME, model_kwargs={'device': 'cpu'})\n"
-        "print(json.dumps(model.embed_documents(TEXTS)))"
-    ),
-    "chromadb": (
-        "from chromadb.utils.embedding_functions import SentenceTransformerEmbeddingFunction\n"
-        "function = SentenceTransformerEmbeddingFunction(model_name=NAME)\n"
-        "print(json.dumps([vector.tolist() for vector in function(TEXTS)]))"
-    ),
-    "lancedb": (
-        "from lancedb.embeddings import get_registry\n"
-        "model = get_registry().get('sentence-transformers').create(name=NAME, device='cpu')\n"
-        "print(json.dumps(model.generate_embeddings(TEXTS)))"
-    ),
-    "llama_index.embeddings.huggingface": (
-        "from llama_index.embeddings.huggingface import HuggingFaceEmbedding\n"
-        "model = HuggingFaceEmbedding(model_name=NAME, device='cpu')\n"
-        "print(json.dumps(model.get_text_embedding_batch(TEXTS)))"
-    ),
-    "semantic_router": (
-        "from semantic_router.encoders import LocalEncoder\n"
-        "print(json.dumps(LocalEncoder(name=NAME, device='cpu')(TEXTS)))"
-    ),
-}
-
-
-@pytest.mark.parametrize("package", EMBEDDERS)
-def test_a_package_embeds_with_minilm(package: str, model: MiniLM) -> None:
-    skip_without(package)
-    close(run(EMBEDDERS[package]), model.encode(TEXTS))
+@pytest.mark.parametrize("one", UNCHANGED, ids=lambda one: one.package)
+def test_a_package_embeds_with_minilm(one: Unchanged, model: MiniLM) -> None:
+    skip_without(one.package)
+    if one.needs_torch:
+        skip_without("torch")
+    close(run(one.program, "" if one.needs_torch else WITHOUT_TORCH), model.encode(TEXTS))
 
 
 def test_a_pool_of_langchain_is_this_process(model: MiniLM) -> None:
-    skip_without("langchain_huggingface")
+    skip_without("langchain-huggingface")
     vectors = run(
         "from langchain_huggingface import HuggingFaceEmbeddings\n"
-        "model = HuggingFaceEmbeddings(model_name=NAME, multi_process=True)\n"
+        "model = HuggingFaceEmbeddings(\n"
+        "    model_name=NAME, model_kwargs={'device': 'cpu'}, multi_process=True)\n"
         "print(json.dumps(model.embed_documents(TEXTS)))"
     )
     close(vectors, model.encode(TEXTS))
@@ -92,7 +47,8 @@ def test_keybert_extracts_keywords(model: MiniLM) -> None:
     skip_without("keybert")
     keywords = run(
         "from keybert import KeyBERT\n"
-        "print(json.dumps(KeyBERT(NAME).extract_keywords(NOTE, stop_words='english', top_n=3)))"
+        "print(json.dumps(KeyBERT(NAME).extract_keywords(NOTE, stop_words='english', top_n=3)))",
+        NOTE=NOTE,
     )
     words = ["password", "reset", "account", "log"]
     scores = model.encode(words) @ model.encode(NOTE)
@@ -154,6 +110,28 @@ def test_with_torch_similarity_returns_tensors(model: MiniLM) -> None:
 )
 def test_what_minilm_lacks_cannot_be_imported(statement: str, message: str) -> None:
     error = run(f"try:\n    {statement}\nexcept ImportError as error:\n    print(json.dumps(str(error)))")
+    assert message in error
+
+
+@pytest.mark.parametrize(
+    ("package", "statement", "message"),
+    [
+        (
+            "bertopic",
+            "from bertopic.backend._utils import select_backend; select_backend(None, language='english')",
+            "No module named 'sentence_transformers.models'",
+        ),
+        (
+            "chonkie",
+            "from chonkie import SemanticChunker; SemanticChunker(NAME, chunk_size=64)(TEXTS[1])",
+            "Token count must be a non-negative integer",
+        ),
+    ],
+)
+def test_a_package_that_needs_more_says_so(package: str, statement: str, message: str) -> None:
+    """It neither loads another model nor goes on with other numbers."""
+    skip_without(package)
+    error = run(f"try:\n    {statement}\nexcept Exception as error:\n    print(json.dumps(str(error)))")
     assert message in error
 
 

@@ -51,6 +51,8 @@ def test_datasets_keeps_what_a_model_computed_for_that_model_only(model: MiniLM)
 
     before = fingerprint_of(model)
     model.encode("a text")
+    model.encode([("a", "pair")])
+    model.tokenizer.backend_of_length(None)  # it is kept
     assert fingerprint_of(model) == before
     assert fingerprint_of(MiniLM()) == before
     others = [
