@@ -6,8 +6,12 @@ nothing but white space, so the pieces hold every token of the text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, get_args
+from weakref import WeakKeyDictionary
+
+from tokenizers import Tokenizer as Backend
 
 from minilm._arguments import positive_int, unknown_name, whole_number
 from minilm.errors import import_extra
@@ -83,9 +87,8 @@ def split(
     room = _room(tokenizer, tokens)
     if whole_number("overlap", overlap) >= room:
         raise ValueError(f"overlap must be below the {room} tokens of a piece, not {overlap}")
-    module = import_extra("semantic_text_splitter", feature="minilm.split", extra="index")
     backend = tokenizer.backend_of_length(None)
-    splitter = getattr(module, _SPLITTERS[markup]).from_huggingface_tokenizer(backend, room, overlap)
+    splitter = _splitter(tokenizer, markup, room, overlap)
     pieces = []
     for offset, part in _parts(check_text("text", text)):
         found = splitter.chunk_indices(part)
@@ -95,6 +98,28 @@ def split(
             for (start, piece), encoding in zip(found, counted, strict=True)
         ]
     return pieces
+
+
+# Of each tokenizer while it lives: a splitter parses a copy of it, which takes longer than most texts do.
+_makers: WeakKeyDictionary[TokenizerCalls, Callable[[Markup, int, int], Any]] = WeakKeyDictionary()
+
+
+def _splitter(tokenizer: TokenizerCalls, markup: Markup, room: int, overlap: int) -> Any:  # noqa: ANN401 - it has no types
+    """Return a splitter of semantic-text-splitter that counts by this tokenizer."""
+    if tokenizer not in _makers:
+        _makers[tokenizer] = _splitter_maker(tokenizer.backend_of_length(None))
+    return _makers[tokenizer](markup, room, overlap)
+
+
+def _splitter_maker(backend: Backend) -> Callable[[Markup, int, int], Any]:
+    """Return a function that makes the splitters of a tokenizer, and keeps a few: each has a vocabulary."""
+    module = import_extra("semantic_text_splitter", feature="minilm.split", extra="index")
+
+    @lru_cache(maxsize=4)
+    def make(markup: Markup, room: int, overlap: int) -> Any:  # noqa: ANN401 - it has no types
+        return getattr(module, _SPLITTERS[markup]).from_huggingface_tokenizer(backend, room, overlap)
+
+    return make
 
 
 def _room(tokenizer: TokenizerCalls, tokens: int) -> int:

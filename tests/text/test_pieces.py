@@ -111,3 +111,20 @@ def test_what_is_no_text_and_no_model_is_refused(model: MiniLM) -> None:
         split("a text", "all-MiniLM-L6-v2")
     with pytest.raises(ValueError, match="text holds the lone surrogate"):
         split("\ud800", model)
+
+
+def test_the_splitter_of_a_tokenizer_is_made_once(model: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It parses a copy of the tokenizer, which takes longer than a short document."""
+    splitter = pytest.importorskip("semantic_text_splitter").TextSplitter
+    made: list[tuple[int, int]] = []
+
+    class Recorded:
+        @staticmethod
+        def from_huggingface_tokenizer(backend: Any, room: int, overlap: int) -> Any:
+            made.append((room, overlap))
+            return splitter.from_huggingface_tokenizer(backend, room, overlap)
+
+    monkeypatch.setattr("semantic_text_splitter.TextSplitter", Recorded)
+    for tokens in (77, 77, 78, 77):
+        split("Some words.", model, tokens)
+    assert made == [(75, 0), (76, 0)]  # without [CLS] and [SEP]
