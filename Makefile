@@ -65,7 +65,7 @@ mutants:  ## mutation testing of the encoder and hub/; needs the extra "mutation
 	mutmut results
 
 picture:  ## take the README's picture of the page; needs chromium
-	MINILM_SCREENSHOT=docs/page.png pytest tests/server/test_page.py -k shows_the_score
+	MINILM_SCREENSHOT=docs/page.png pytest tests/server/page/test_two.py -k shows_the_score
 
 docs:  ## build the documentation into site/; needs the extra "docs"
 	NO_MKDOCS_2_WARNING=1 mkdocs build

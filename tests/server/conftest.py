@@ -10,7 +10,13 @@ import pytest
 from tests.serving import Server
 
 if find_spec("fastapi") is None or find_spec("uvicorn") is None:
-    collect_ignore_glob = ["test_*.py", "routes/test_*.py", "schemas/test_*.py", "clients/test_*.py"]
+    collect_ignore_glob = [
+        "test_*.py",
+        "routes/test_*.py",
+        "schemas/test_*.py",
+        "clients/test_*.py",
+        "page/test_*.py",
+    ]
 
 
 @pytest.fixture(scope="package")

@@ -4,40 +4,50 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from html import escape
 from importlib.resources import files
+from pathlib import PurePath
+from string import Template
 
 import numpy as np
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
+from minilm.model import MiniLM
+from minilm.server.names import ModelNames
 from minilm.server.responses import RequestError, error_responses, json_response
 from minilm.server.schemas.openai import ErrorAnswer
 from minilm.server.schemas.page import CompareAnswer, CompareRequest, MatrixAnswer, MatrixRequest
 from minilm.server.service import Service
+from minilm.server.unfamiliar import Unfamiliar
 
 UNEXPLAINED = "the score is not a sum over pairs of tokens: this checkpoint has a Dense module after pooling"
 
-# By path: the package that has the file, its name there, and its media type.
+PAGE = files("minilm.server") / "page"
+SWAGGER = files("fastapi_offline") / "static"
+MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+# By path: the files of the page and of the documentation. Every script and style in page/ has a path here.
 PAGE_FILES = {
-    "/": ("minilm.server", "page/index.html", "text/html"),
-    "/page.css": ("minilm.server", "page/page.css", "text/css"),
-    "/page.js": ("minilm.server", "page/page.js", "text/javascript"),
-    "/docs": ("minilm.server", "page/docs.html", "text/html"),
-    "/docs.js": ("minilm.server", "page/docs.js", "text/javascript"),
-    "/swagger/swagger-ui.css": ("fastapi_offline", "static/swagger-ui.css", "text/css"),
-    "/swagger/swagger-ui-bundle.js": ("fastapi_offline", "static/swagger-ui-bundle.js", "text/javascript"),
+    "/": PAGE / "index.html",
+    "/docs": PAGE / "docs.html",
+    **{f"/page/{file.name}": file for file in PAGE.iterdir() if not file.name.endswith(".html")},
+    **{f"/swagger/{name}": SWAGGER / name for name in ("swagger-ui.css", "swagger-ui-bundle.js")},
 }
 
 
 def page_routes(service: Service) -> APIRouter:
     """Return the routes of the page."""
     router = APIRouter(tags=["page"], responses=error_responses(ErrorAnswer))
-    for path, (package, name, media_type) in PAGE_FILES.items():
-        content = files(package).joinpath(name).read_bytes()
+    unfamiliar = Unfamiliar(service.model.tokenizer)
+    for path, file in PAGE_FILES.items():
+        content = file.read_bytes()
+        if path == "/":
+            content = _about(content.decode(), service.model, service.names)
         # the page is documented beside the requests that are posted to its path
         router.add_api_route(
             path,
-            _static(content, media_type),
+            _static(content, MEDIA_TYPES[PurePath(file.name).suffix]),
             include_in_schema=path == "/",
             response_class=HTMLResponse,
             summary="The page",
@@ -48,6 +58,7 @@ def page_routes(service: Service) -> APIRouter:
             **scores,
             "tokens": [len(row) for row in rows],
             "truncated": truncated,
+            "unfamiliar": unfamiliar.indices(rows),
             "max_seq_length": service.model.max_seq_length,
             "milliseconds": round(1000 * (time.perf_counter() - started), 2),
         }
@@ -79,6 +90,12 @@ def page_routes(service: Service) -> APIRouter:
         return answer(started, rows, truncated, similarities=vectors @ vectors.T)
 
     return router
+
+
+def _about(page: str, model: MiniLM, names: ModelNames) -> bytes:
+    """The page with the name of the model, and whether its language is known to be English."""
+    language = "en" if model.checkpoint.is_default else ""
+    return Template(page).substitute(model=escape(names.listed[0]), language=language).encode()
 
 
 def _static(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:

@@ -52,6 +52,9 @@ class TextsAnswer(BaseModel):
 
     tokens: list[int] = Field(description="Number of tokens of each text.")
     truncated: list[int] = Field(description="Indices of the texts that were cut.")
+    unfamiliar: list[int] = Field(
+        description="Indices of the texts of which most tokens are unknown or single letters."
+    )
     max_seq_length: int
     milliseconds: float
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import minilm
 from minilm import MiniLM
 from tests.checkpoints import TINY, MakeCheckpoint, add_dense
 from tests.serving import A, B, Server
+
+PAGE = Path(minilm.__file__).parent / "server/page"
+PAGE_SCRIPTS = [*PAGE.glob("*.js")]
 
 
 def test_compare_gives_the_score_and_why(server: Server) -> None:
@@ -53,6 +58,41 @@ def test_the_page_brings_everything_itself(server: Server) -> None:
     assert b"Sentence Similarity Demo" in page
     assert "script-src 'self'" in headers["content-security-policy"]
     assert "unsafe" not in headers["content-security-policy"]
-    for path in ("/page.js", "/page.css", "/docs", "/docs.js", "/swagger/swagger-ui-bundle.js"):
+    for path in (
+        "/page/page.js",
+        "/page/page.css",
+        "/docs",
+        "/page/docs.js",
+        "/swagger/swagger-ui-bundle.js",
+    ):
         assert server.ask(path)[0] == 200
+    # every script that another one imports is served, and its type is one that a browser runs
+    for name in set(re.findall(r'from "\./(\w+\.js)"', "".join(f.read_text() for f in PAGE_SCRIPTS))):
+        status, _, script_headers = server.ask(f"/page/{name}")
+        assert (status, script_headers["content-type"]) == (200, "text/javascript; charset=utf-8")
     assert not re.search(rb"<script(?![^>]*\ssrc=)|<style| style=|https?://", page)
+
+
+def test_the_page_says_which_model_it_has(server: Server, make_checkpoint: MakeCheckpoint) -> None:
+    _, page, _ = server.ask("/")
+    assert b'content="sentence-transformers/all-MiniLM-L6-v2" data-language="en"' in page
+    other = Server("--model", str(make_checkpoint()), "--served-model-name", 'a "b" <c>')
+    try:
+        _, page, _ = other.ask("/")
+    finally:
+        assert other.stop() == 0
+    assert b'content="a &quot;b&quot; &lt;c&gt;" data-language=""' in page  # what it learned is not known
+
+
+def test_texts_that_the_model_can_hardly_read_are_named(server: Server) -> None:
+    _, answer, _ = server.ask("/matrix", {"texts": [A, "\u05e9\u05dc\u05d5\u05dd", B, "\u16a0"]})
+    assert answer["unfamiliar"] == [1, 3]
+    _, answer, _ = server.ask("/compare", {"text_a": A, "text_b": "\u16a0"})
+    assert answer["unfamiliar"] == [1]
+
+
+def test_the_icon_is_that_of_the_documentation() -> None:
+    documentation = PAGE.parents[2] / "docs/favicon.svg"
+    if not documentation.is_file():
+        pytest.skip("the documentation is only in a checkout")
+    assert (PAGE / "icon.svg").read_bytes() == documentation.read_bytes()

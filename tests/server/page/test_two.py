@@ -1,13 +1,9 @@
-"""The page, used as a person uses it: a real browser, a real server, real texts."""
+"""Two texts, and what all tabs share: the page used as a person does, in a real browser with real texts."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,79 +12,11 @@ import pytest
 
 from minilm import MiniLM
 from tests.checkpoints import TINY, MakeCheckpoint, add_dense
+from tests.server.page.browsing import BOUND, A, B, compare, luminance, watch
 from tests.serving import Server
-from tests.snippets import ADDRESS, sections
-
-pytest.importorskip("fastapi", reason="the extra serve is not installed")
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-if CHROMIUM is None:
-    pytest.skip("no chromium on this machine", allow_module_level=True)
-
-A, B = "A girl is styling her hair.", "A girl is brushing her hair."
-
-# float32 embeddings that are equal to 3e-7 in each component, and a product that shows four decimals or all
-BOUND = 1e-6
 
 # Where the README's picture is kept; written only when asked for, so that a test run changes no file.
 PICTURE = os.environ.get("MINILM_SCREENSHOT")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    running = Server()
-    yield running
-    assert running.stop() == 0
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    # nothing that the browser itself would fetch; as root in a container it has no sandbox
-    arguments = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-component-update",
-    ]
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=[*arguments, "--disable-sync"])
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def page(browser: Any, server: Server) -> Iterator[Any]:
-    """The page, open; at the end nothing may have been complained of or fetched from elsewhere."""
-    context = browser.new_context(viewport={"width": 1000, "height": 900})
-    opened = context.new_page()
-    complaints = watch(opened)
-    opened.goto(server.url)
-    yield opened
-    context.close()
-    # that an answer was an error is what some tests are about
-    harmless = (server.url, "error: Failed to load resource")
-    assert [seen for seen in complaints if not seen.startswith(harmless)] == []
-
-
-def watch(page: Any) -> list[str]:
-    """What the page's scripts complain of, and every address it asks for."""
-    seen: list[str] = []
-    page.on("console", lambda message: seen.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: seen.append(f"error: {error}"))
-    page.on("dialog", lambda dialog: seen.append(f"dialog: {dialog.message}"))
-    page.on("request", lambda request: seen.append(request.url))
-    return seen
-
-
-def compare(page: Any, a: str, b: str) -> float:
-    """Type two texts, press Compare, and read all the digits of the score."""
-    page.get_by_label("First text").fill(a)
-    page.get_by_label("Second text").fill(b)
-    with page.expect_response("**/compare"):
-        page.get_by_role("button", name="Compare", exact=True).click()
-    page.locator("#score").wait_for()
-    return float(page.locator("#score-exact").inner_text())
 
 
 def test_compare_shows_the_score_of_the_model(page: Any, model: MiniLM) -> None:
@@ -248,7 +176,9 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Any, server: Serve
         page.goto(server.url)
         compare(page, "antidisestablishmentarianism" * 8, " ".join([B] * 8))
         assert page.evaluate("document.documentElement.scrollWidth") == 360
-        boxes = [page.locator(name).bounding_box() for name in ("#text-a", "#text-b", "#two button.main")]
+        boxes = [
+            page.locator(name).bounding_box() for name in ("#text-a", "#text-b", "#panel-two button.main")
+        ]
         assert all(box["x"] >= 0 and box["x"] + box["width"] <= 360 for box in boxes)
         assert boxes[1]["y"] > boxes[0]["y"] + boxes[0]["height"]  # one below the other
         # ink and paper: at least 7 to 1 (WCAG 2.2, 1.4.6), by relative luminance as 1.4.3 defines it
@@ -261,12 +191,6 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Any, server: Serve
         assert (luminance(paper) < 0.1) == (scheme == "dark")
     finally:
         context.close()
-
-
-def luminance(color: list[int]) -> float:
-    parts = [x / 255 for x in color]
-    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def test_a_score_that_cannot_be_explained_is_shown_with_the_reason(
@@ -377,40 +301,3 @@ def test_the_api_documentation_is_drawn(page: Any, server: Server) -> None:
     assert {"/v1/embeddings", "/embed", "/similarity", "/health"} <= {
         path.replace("\u200b", "") for path in paths
     }
-
-
-class BlankPage(BaseHTTPRequestHandler):
-    """A page of another site than the server of minilm."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<title>A page</title>")
-
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
-
-
-def test_the_page_that_comes_from_transformers_js_asks_the_server(browser: Any, model: MiniLM) -> None:
-    """The script of docs/coming-from.md, on a page of another site, which the server was told."""
-    [section] = [one for one in sections("docs/coming-from.md") if one.heading == "transformers.js"]
-    script = section.blocks[-1].code
-    assert ADDRESS in script
-    with ThreadingHTTPServer(("127.0.0.1", 0), BlankPage) as site:
-        threading.Thread(target=site.serve_forever, daemon=True).start()
-        origin = f"http://127.0.0.1:{site.server_port}"
-        server = Server("--cors-origin", origin)
-        page = browser.new_page()
-        complaints = watch(page)
-        try:
-            page.goto(origin)
-            ask = script.replace(ADDRESS, server.url)
-            score = page.evaluate(f"(async () => {{ {ask} return score; }})()")
-            # float64 products of float32 vectors
-            assert abs(score - model.similarity("I like cats.", "I like dogs.").item()) < BOUND
-            assert [seen for seen in complaints if not seen.startswith((origin, server.url))] == []
-        finally:
-            page.close()
-            site.shutdown()
-            assert server.stop() == 0

@@ -1,0 +1,57 @@
+// The tabs of the page. A tab is a module of its own and a <section id="panel-NAME"> of index.html, which holds
+// a form and, as elements of the class "result", what is shown of an answer. The module exports
+//   name    the NAME; texts.js has its title as tab_NAME
+//   run     called when the form is sent: shows the results and returns true, or says what is missing
+
+import { byId, element, say } from "./dom.js";
+import { stop } from "./request.js";
+import { text } from "./texts.js";
+
+let tabs = [];
+let current = null;
+
+const panel = (tab) => byId(`panel-${tab.name}`);
+const button = (tab) => byId(`tab-${tab.name}`);
+
+// Shows the tabs in this order, the first one chosen.
+export function startTabs(modules) {
+  tabs = modules;
+  byId("tabs").append(...tabs.map(({ name }) => element("button", text(`tab_${name}`), {
+    role: "tab", id: `tab-${name}`, "aria-controls": `panel-${name}`,
+  })));
+  tabs.forEach((tab, index) => {
+    button(tab).addEventListener("click", () => choose(tab));
+    button(tab).addEventListener("keydown", ({ key }) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[key];
+      if (step) choose(tabs.at((index + step) % tabs.length)).focus();
+    });
+    const form = panel(tab).querySelector("form");
+    form.addEventListener("submit", (event) => { event.preventDefault(); run(tab); });
+    form.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); run(tab); }
+    });
+    form.addEventListener("input", () => { stop(); clear(tab); }); // a result never stands beside other texts
+  });
+  choose(tabs[0]);
+}
+
+function choose(tab) {
+  current = tab;
+  for (const each of tabs) {
+    button(each).setAttribute("aria-selected", String(each === tab));
+    button(each).tabIndex = each === tab ? 0 : -1;
+    panel(each).hidden = each !== tab;
+  }
+  say("");
+  return button(tab);
+}
+
+function clear(tab) {
+  for (const each of panel(tab).querySelectorAll(".result")) each.hidden = true;
+}
+
+// Runs the current tab, or the given one.
+export async function run(tab = current) {
+  clear(tab);
+  if (await tab.run()) panel(tab).querySelector(".result").scrollIntoView({ block: "nearest" });
+}

@@ -1,0 +1,155 @@
+// Every text of the page, in the languages of LANGUAGES and in their order, and numbers as each language writes them.
+
+export const LANGUAGES = ["en", "de", "es"];
+
+export const TEXTS = {
+  title: ["Sentence Similarity Demo", "Wie ähnlich sind Sätze?", "Similitud de frases"],
+  tabs: ["What to compare", "Was verglichen wird", "Qué comparar"],
+  tab_two: ["Two texts", "Zwei Texte", "Dos textos"],
+  tab_many: ["Many texts", "Viele Texte", "Muchos textos"],
+  first_text: ["First text", "Erster Text", "Primer texto"],
+  second_text: ["Second text", "Zweiter Text", "Segundo texto"],
+  enter_text: ["Enter text to compare", "Text zum Vergleichen", "Texto para comparar"],
+  enter_lines: ["Enter texts to compare, one a line", "Texte zum Vergleichen, einer je Zeile", "Textos para comparar, uno por línea"],
+  compare: ["Compare", "Vergleichen", "Comparar"],
+  compare_all: ["Compare all", "Alle vergleichen", "Comparar todos"],
+  shortcut: ["or Ctrl+Enter", "oder Strg+Eingabe", "o Ctrl+Intro"],
+  example: ["Example", "Beispiel", "Ejemplo"],
+  examples: ["Examples:", "Beispiele:", "Ejemplos:"],
+  about: ["Model: {model}.", "Modell: {model}.", "Modelo: {model}."],
+  about_english: [
+    "Model: {model}. It learned from English texts: in other languages its scores mean little.",
+    "Modell: {model}. Es hat aus englischen Texten gelernt: in anderen Sprachen sagen seine Werte wenig.",
+    "Modelo: {model}. Aprendió de textos en inglés: en otros idiomas sus valores dicen poco.",
+  ],
+  footer: ["HTTP API", "HTTP-API", "API HTTP"],
+  privacy: ["Texts go to this server only.", "Texte gehen nur an diesen Server.", "Los textos van solo a este servidor."],
+
+  waiting: ["Comparing…", "Vergleiche…", "Comparando…"],
+  no_text: ["Please enter text to compare.", "Bitte Text zum Vergleichen eingeben.", "Escriba un texto para comparar."],
+  too_few: ["Please enter at least two texts, one a line.", "Bitte mindestens zwei Texte eingeben, einen je Zeile.", "Escriba al menos dos textos, uno por línea."],
+  too_many: ["At most {most} texts; these are {count}.", "Höchstens {most} Texte; das sind {count}.", "{most} textos como máximo; estos son {count}."],
+  no_reason: ["The server answered {status} without a reason.", "Der Server antwortete {status} ohne Begründung.", "El servidor respondió {status} sin explicación."],
+  try_again_in: ["(Try again in {seconds} s.)", "(Erneut versuchen in {seconds} s.)", "(Inténtelo de nuevo en {seconds} s.)"],
+  timed_out: [
+    "The server did not answer within a minute. Press the button to try again.",
+    "Der Server hat nicht innerhalb einer Minute geantwortet. Die Taste versucht es erneut.",
+    "El servidor no respondió en un minuto. Pulse el botón para intentarlo de nuevo.",
+  ],
+  unreachable: [
+    "The server cannot be reached. Is it still running? Press the button to try again.",
+    "Der Server ist nicht zu erreichen. Läuft er noch? Die Taste versucht es erneut.",
+    "No se puede llegar al servidor. ¿Sigue en marcha? Pulse el botón para intentarlo de nuevo.",
+  ],
+  api_key: ["API key", "API-Schlüssel", "Clave de API"],
+  use_key: ["Use this key", "Diesen Schlüssel verwenden", "Usar esta clave"],
+  missing_api_key: ["This server asks for a key. Enter it below.", "Dieser Server verlangt einen Schlüssel. Er gehört in das Feld unten.", "Este servidor pide una clave. Escríbala abajo."],
+  invalid_api_key: [
+    "The key that you entered is not one of this server's. Please check it and enter it again.",
+    "Dieser Schlüssel gehört nicht zu diesem Server. Bitte prüfen und erneut eingeben.",
+    "Esa clave no es de este servidor. Compruébela y escríbala de nuevo.",
+  ],
+  bad_key: [
+    "A key has only letters, digits and signs of ASCII, and no spaces. Please check it.",
+    "Ein Schlüssel hat nur Buchstaben, Ziffern und Zeichen aus ASCII und keine Leerzeichen. Bitte prüfen.",
+    "Una clave solo tiene letras, cifras y signos de ASCII, sin espacios. Compruébela.",
+  ],
+
+  score: ["Score: {score}", "Wert: {score}", "Valor: {score}"],
+  reading_0: ["nearly the same", "fast dasselbe", "casi lo mismo"],
+  reading_1: ["closely related", "eng verwandt", "muy relacionados"],
+  reading_2: ["related", "verwandt", "relacionados"],
+  reading_3: ["loosely related", "entfernt verwandt", "poco relacionados"],
+  reading_4: ["unrelated", "ohne Beziehung", "sin relación"],
+  reading: [
+    "{reading} in topic and wording (opposites score high too)",
+    "{reading} in Thema und Wortlaut (auch Gegenteile haben hohe Werte)",
+    "{reading} en tema y palabras (los contrarios también dan valores altos)",
+  ],
+  all_digits: ["All digits:", "Alle Stellen:", "Todas las cifras:"],
+  digits: [
+    "The score is the cosine of two vectors: 1 for equal texts, near 0 for unrelated ones. The first six decimals are the same on every machine; the rest is rounding.",
+    "Der Wert ist der Kosinus zweier Vektoren: 1 bei gleichen Texten, nahe 0 bei Texten ohne Beziehung. Die ersten sechs Dezimalen sind auf jedem Rechner gleich; der Rest ist Rundung.",
+    "El valor es el coseno de dos vectores: 1 si los textos son iguales, cerca de 0 si no tienen relación. Los seis primeros decimales son iguales en todas las máquinas; el resto es redondeo.",
+  ],
+  facts: ["{first} and {second} tokens, {milliseconds} ms.", "{first} und {second} Tokens, {milliseconds} ms.", "{first} y {second} tokens, {milliseconds} ms."],
+  text_0: ["first", "erste", "primer"],
+  text_1: ["second", "zweite", "segundo"],
+  cut: [
+    "The {text} text was longer than {tokens} tokens: only its beginning was compared.",
+    "Der {text} Text hatte mehr als {tokens} Tokens: nur sein Anfang wurde verglichen.",
+    "El {text} texto tenía más de {tokens} tokens: solo se comparó el comienzo.",
+  ],
+  unfamiliar: [
+    "The {text} text is mostly unknown or single letters to the model, as in a language that it did not learn: the score means little.",
+    "Der {text} Text besteht für das Modell meist aus Unbekanntem oder einzelnen Buchstaben, wie in einer Sprache, die es nicht gelernt hat: der Wert sagt wenig.",
+    "El {text} texto es para el modelo casi todo desconocido o letras sueltas, como en un idioma que no aprendió: el valor dice poco.",
+  ],
+  unexplained: ["No more can be shown of why: {reason}.", "Warum, lässt sich nicht zeigen: {reason}.", "No se puede mostrar el porqué: {reason}."],
+  why: ["Why", "Warum", "Por qué"],
+  why_sum: [
+    "The score is an exact sum over pairs of tokens. Each word is shaded by what it adds:",
+    "Der Wert ist eine genaue Summe über Paare von Tokens. Jedes Wort ist danach gefärbt, was es beiträgt:",
+    "El valor es una suma exacta sobre pares de tokens. Cada palabra tiene el color de lo que aporta:",
+  ],
+  adds: ["adds", "erhöht", "suma"],
+  takes: ["takes away", "verringert", "resta"],
+  share_numbers: ["The words' shares as numbers", "Die Beiträge der Wörter als Zahlen", "Lo que aporta cada palabra, en números"],
+  word: ["Word", "Wort", "Palabra"],
+  share: ["Share", "Beitrag", "Aporte"],
+  special: [
+    "The marks [CLS] and [SEP], which the model puts around every text, add {first} on the side of the first text and {second} on that of the second.",
+    "Die Zeichen [CLS] und [SEP], die das Modell um jeden Text setzt, tragen {first} auf der Seite des ersten Textes bei und {second} auf der des zweiten.",
+    "Las marcas [CLS] y [SEP], que el modelo pone alrededor de cada texto, aportan {first} del lado del primer texto y {second} del lado del segundo.",
+  ],
+  strongest: ["Strongest pairs", "Stärkste Paare", "Pares más fuertes"],
+  pair: ["and", "und", "y"],
+  every_pair: ["Every pair of tokens", "Jedes Paar von Tokens", "Cada par de tokens"],
+  token_map: ["Heat map of token pairs", "Karte der Tokenpaare", "Mapa de pares de tokens"],
+  cell_sum: ["Sum of all cells:", "Summe aller Felder:", "Suma de todas las celdas:"],
+  cells: ["{rows} by {columns} cells", "{rows} mal {columns} Felder", "{rows} por {columns} celdas"],
+
+  lines: ["Texts, one a line (2 to {most})", "Texte, einer je Zeile (2 bis {most})", "Textos, uno por línea (de 2 a {most})"],
+  many_facts: ["{count} texts, {milliseconds} ms.", "{count} Texte, {milliseconds} ms.", "{count} textos, {milliseconds} ms."],
+  many_cut: [
+    "Longer than {tokens} tokens, so cut: text {texts}.",
+    "Länger als {tokens} Tokens und deshalb gekürzt: Text {texts}.",
+    "Con más de {tokens} tokens, por eso cortado: texto {texts}.",
+  ],
+  many_unfamiliar: [
+    "Mostly unknown or single letters to the model, so its scores mean little: text {texts}.",
+    "Für das Modell meist unbekannt oder einzelne Buchstaben, die Werte sagen wenig: Text {texts}.",
+    "Para el modelo casi todo desconocido o letras sueltas, los valores dicen poco: texto {texts}.",
+  ],
+  neighbours: ["Nearest neighbours", "Nächste Nachbarn", "Vecinos más cercanos"],
+  similarity_map: ["Heat map of similarities", "Karte der Ähnlichkeiten", "Mapa de similitudes"],
+};
+
+const preferred = navigator.languages.map((each) => each.slice(0, 2).toLowerCase());
+export const language = preferred.find((each) => LANGUAGES.includes(each)) ?? "en";
+const column = LANGUAGES.indexOf(language);
+const formats = new Map();
+
+// The text of that name, with its {places} filled in.
+export function text(name, values = {}) {
+  return TEXTS[name][column].replace(/\{(\w+)\}/g, (_, place) => values[place]);
+}
+
+// A number with so many decimals; one that rounds to 0 has no sign.
+export function number(value, digits) {
+  if (!formats.has(digits)) {
+    const fixed = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+    formats.set(digits, new Intl.NumberFormat(language, { ...fixed, signDisplay: "negative" }));
+  }
+  return formats.get(digits).format(value);
+}
+
+// Fills the elements of the page that name a text: their content, or an attribute.
+export function translate() {
+  document.documentElement.lang = language;
+  document.title = text("title");
+  const places = { most: 200 };
+  for (const each of document.querySelectorAll("[data-text]")) each.textContent = text(each.dataset.text, places);
+  for (const each of document.querySelectorAll("[data-placeholder]")) each.placeholder = text(each.dataset.placeholder);
+  for (const each of document.querySelectorAll("[data-label]")) each.setAttribute("aria-label", text(each.dataset.label));
+}

@@ -1,0 +1,1 @@
+"""Tests of minilm/server/page/, in a browser."""
