@@ -22,7 +22,7 @@ from minilm.fast.parameters import PackedParameters
 LINE = 64  # bytes: each array begins at a line of the cache
 
 
-class Place(NamedTuple):
+class FilePart(NamedTuple):
     """Where in the file an array lies."""
 
     offset: int  # in bytes
@@ -40,14 +40,14 @@ class SharedParameters:
         weakref.finalize(self, os.close, self._file)
         with open(self._file, "wb", closefd=False) as file:
 
-            def placed(array: Float32Array) -> Place:
+            def placed(array: Float32Array) -> FilePart:
                 file.seek(-(-file.tell() // LINE) * LINE)
-                place = Place(file.tell(), array.shape)
+                place = FilePart(file.tell(), array.shape)
                 file.write(np.ascontiguousarray(array).data)
                 return place
 
             self._places = _with_each(parameters, np.ndarray, placed)
-        self.parameters: PackedParameters = _mapped(self._file, self._places)
+        self.parameters: PackedParameters = _parameters_in(self._file, self._places)
 
     def __reduce__(self) -> tuple[Callable[..., PackedParameters], tuple[Any, Any]]:
         from multiprocessing.reduction import DupFd
@@ -64,20 +64,20 @@ def starts_a_process() -> bool:
 def _received(descriptor: Any, places: Any) -> PackedParameters:  # noqa: ANN401 - multiprocessing has no types
     file = descriptor.detach()
     try:
-        return _mapped(file, places)
+        return _parameters_in(file, places)
     finally:
         os.close(file)
 
 
-def _mapped(file: int, places: Any) -> PackedParameters:  # noqa: ANN401 - parameters, with places for arrays
+def _parameters_in(file: int, places: Any) -> PackedParameters:  # noqa: ANN401 - parameters, with places for arrays
     """Return the parameters whose arrays lie in a file, read-only."""
     memory = mmap.mmap(file, 0, access=mmap.ACCESS_READ)
 
-    def array(place: Place) -> Float32Array:
+    def array(place: FilePart) -> Float32Array:
         numbers = np.frombuffer(memory, np.float32, math.prod(place.shape), place.offset)
         return numbers.reshape(place.shape)
 
-    return _with_each(places, Place, array)
+    return _with_each(places, FilePart, array)
 
 
 def _with_each(value: Any, kind: type, change: Callable[[Any], object]) -> Any:  # noqa: ANN401 - any of their fields
