@@ -26,7 +26,7 @@ def available_cores() -> int:
 
 
 def scheduled_cores() -> int:
-    """Cores that the system may run this process on. More threads than these would only push each other out."""
+    """Cores that the system may run this process on. More threads would push each other out."""
     has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS and Windows
     return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
 
