@@ -318,6 +318,15 @@ def scaling(part: str, column: str) -> Callable[[], str]:
     return made
 
 
+def lock() -> str:
+    """What share of the interpreter's lock a worker takes."""
+    rows = [
+        [kind, f"{found['share']['median']:.1%}", f"{1 / found['share']['median']:.0f}"]
+        for kind, found in results("gil")["results"].items()
+    ]
+    return table(["texts", "share of the lock", "cores that one process could feed"], rows)
+
+
 def floor(name: str) -> Callable[[], str]:
     """How near minilm is to the speed of the matrix products alone."""
 
@@ -423,6 +432,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "scaling-texts": scaling("texts", "texts in one call"),
     "scaling-length": scaling("tokens_a_text", "tokens per text"),
     "scaling-threads": with_measured("scaling", scaling("threads", "threads")),
+    "lock": with_measured("gil", lock),
     "corpus": corpus,
     "corpus-memory": corpus_memory,
     "load": with_measured("load", load),

@@ -57,7 +57,8 @@ def main() -> None:
     print_table(["tokens per text", "tokens per second"], [[str(n), rates[str(n)].show()] for n in LENGTHS])
     results["tokens_a_text"] = {name: rate._asdict() for name, rate in rates.items()}
 
-    cores = range(1, available_cores() + 1)
+    available = available_cores()
+    cores = [*range(1, available + 1), 4 * available, 16 * available]  # and more threads than cores
     texts = sentences[: 100 if arguments.quick else None]
     rates = measure({str(n): (MiniLM(threads=n), texts) for n in cores}, arguments.rounds)
     print(f"\n{len(texts):,} sentences:\n")

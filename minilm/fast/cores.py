@@ -22,9 +22,13 @@ _Job = TypeVar("_Job")
 
 def available_cores() -> int:
     """Cores that this process may use: its affinity, or its control groups' quota (rounded up) if less."""
+    return max(1, math.ceil(min(scheduled_cores(), _cgroup_quota())))
+
+
+def scheduled_cores() -> int:
+    """Cores that the system may run this process on. More threads would push each other out."""
     has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS and Windows
-    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    return max(1, math.ceil(min(cores, _cgroup_quota())))
+    return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
 
 
 def ray_cores() -> int | None:
@@ -97,7 +101,7 @@ def run_jobs(
 
     helpers = min(threads, len(jobs)) - 1
     if helpers < 1:
-        call_with_blas_threads(min(threads, os.cpu_count() or 1), work)
+        call_with_blas_threads(min(threads, scheduled_cores()), work)
         return
     errors: list[BaseException] = []
 

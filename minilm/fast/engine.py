@@ -9,7 +9,6 @@ Shapes: T tokens in a pack, N texts of equal length L, E hidden width.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -24,7 +23,7 @@ from minilm._arrays import AnyArray, Float32Array, IntArray
 from minilm.errors import CheckpointError
 from minilm.fast import packed
 from minilm.fast.blas import call_with_blas_threads
-from minilm.fast.cores import run_jobs, run_together
+from minilm.fast.cores import run_jobs, run_together, scheduled_cores
 from minilm.fast.packed import Group, Workspace
 from minilm.fast.parameters import PackedParameters
 from minilm.fast.shared import SharedParameters, starts_a_process
@@ -63,7 +62,7 @@ class Engine(KnownAttributes):
     """An encoder and the cores it runs on."""
 
     parameters: PackedParameters
-    threads: int  # cores to use
+    threads: int  # cores to use; no more than the system gives this process
     path: str | Path = "the checkpoint"  # the file of the parameters, for error messages
     shared: SharedParameters | None = None  # once a process was started anew
 
@@ -92,6 +91,7 @@ class Engine(KnownAttributes):
         text. It must not keep the hidden states, which are overwritten. ``pack_tokens`` go through the
         encoder at a time, on each core. ``advance`` is told how many more texts are done.
         """
+        threads = min(self.threads, scheduled_cores())
         results: list[AnyArray] = [np.empty(0, np.float32)] * len(token_ids)
         one_at_a_time = threading.Lock()
 
@@ -109,16 +109,18 @@ class Engine(KnownAttributes):
         if len(token_ids) == 1:  # nothing to sort or to cut: saves 2% of the time of a short query
             types = None if token_type_ids is None else np.array(token_type_ids[0], np.intp)
             group = Group(0, 1, len(token_ids[0]))
-            self._run_pack(Pack(np.zeros(1, np.intp), np.array(token_ids[0], np.intp), [group], types), keep)
+            self._run_pack(
+                Pack(np.zeros(1, np.intp), np.array(token_ids[0], np.intp), [group], types), keep, threads
+            )
         elif token_ids:
-            packs = make_packs(token_ids, token_type_ids, pack_tokens=pack_tokens, workers=self.threads)
+            packs = make_packs(token_ids, token_type_ids, pack_tokens=pack_tokens, workers=threads)
             room = max(len(pack.input_ids) for pack in packs)
 
             def make_worker() -> Callable[[Pack], None]:
                 workspace = Workspace(room, self.parameters)  # each thread has its own
                 return lambda pack: self._encode(pack, workspace, keep)
 
-            run_jobs(packs, make_worker, threads=self.threads)
+            run_jobs(packs, make_worker, threads=threads)
         return results
 
     def _finished(self, finish: Finish, hidden_states: Float32Array) -> AnyArray | Sequence[AnyArray]:
@@ -128,17 +130,16 @@ class Engine(KnownAttributes):
             raise CheckpointError(f"{self.path} is damaged: its weights are finite, but its output is not")
         return finished
 
-    def _run_pack(self, pack: Pack, keep: Keep) -> None:
+    def _run_pack(self, pack: Pack, keep: Keep, threads: int) -> None:
         """Encode a single text, on BLAS's threads or, if it is long, on threads of our own."""
         tokens = len(pack.input_ids)
-        if self.threads > 1 and tokens >= SHARED_TOKENS:
+        if threads > 1 and tokens >= SHARED_TOKENS:
             with _no_warnings():
-                hidden_states = self._encode_together(pack)
+                hidden_states = self._encode_together(pack, threads)
                 if hidden_states is not None:
                     keep(pack, hidden_states)
                     return
-        # BLAS's threads wait for one another in busy loops, so there must not be more of them than cores
-        threads, workspace = min(self.threads, os.cpu_count() or 1), Workspace(tokens, self.parameters)
+        workspace = Workspace(tokens, self.parameters)
         call_with_blas_threads(threads, lambda: self._encode(pack, workspace, keep))
 
     def _encode(self, pack: Pack, workspace: Workspace, keep: Keep) -> None:
@@ -146,13 +147,13 @@ class Engine(KnownAttributes):
         with _no_warnings():
             keep(pack, packed.encode_pack(ids, groups, self.parameters, workspace, token_type_ids=types))
 
-    def _encode_together(self, pack: Pack) -> Float32Array | None:
+    def _encode_together(self, pack: Pack, threads: int) -> Float32Array | None:
         """Hidden states (T, E) of a single long text, whose tokens the threads share; None with too few."""
         tokens, hidden_size = len(pack.input_ids), self.parameters.position_embeddings.shape[1]
         # Beyond 384 keys OpenBLAS cuts the sum over them, except in small products (packed.py, "panels"). All
         # threads must do as one would, so each has rows enough for its products not to be small (80 rows, 400
         # keys and 32 columns of a head are 1,024,000 multiply-adds).
-        threads = min(self.threads, tokens // (80 if tokens > 384 else SHARED_TOKENS // 2))
+        threads = min(threads, tokens // (80 if tokens > 384 else SHARED_TOKENS // 2))
         bounds = [tokens * i // threads for i in range(threads + 1)]
         query_key_value = np.empty((tokens, 3 * hidden_size), np.float32)  # (T, 3E)
         hidden_states = np.empty((tokens, hidden_size), np.float32)  # (T, E)

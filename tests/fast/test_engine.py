@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from minilm import CheckpointError, encoder
 from minilm._arrays import Float32Array
+from minilm.fast import engine as fast_engine
 from minilm.fast.engine import SHARED_TOKENS, SMALLEST_PACK, Engine, Pack, make_packs
 from minilm.fast.parameters import pack_parameters
 from minilm.heads import token_vectors
@@ -27,6 +29,12 @@ TYPES = [RANDOM.integers(0, 2, length).tolist() for length in LENGTHS]
 
 # float32 against float64: two layers of numbers up to 5, each rounded to 5 * 6e-8
 BOUND = 5e-6
+
+
+@pytest.fixture(autouse=True)
+def many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the engine use as many threads as a test asks for, whatever machine it runs on."""
+    monkeypatch.setattr(fast_engine, "scheduled_cores", lambda: 64)
 
 
 def truth(types: list[list[int]] | None = None) -> list[np.ndarray]:
@@ -62,6 +70,23 @@ def test_a_text_alone_has_its_result_as_well(threads: int) -> None:
             [TEXTS[row]], token_vectors, pack_tokens=1024, token_type_ids=[TYPES[row]]
         )
         np.testing.assert_allclose(result, expected, rtol=0, atol=BOUND)
+
+
+def test_more_threads_than_cores_are_no_more_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_engine, "scheduled_cores", lambda: 2)
+    given: list[int] = []
+
+    def run_here(
+        jobs: Sequence[Pack], make_worker: Callable[[], Callable[[Pack], None]], *, threads: int
+    ) -> None:
+        given.extend([threads, len(jobs)])
+        do_job = make_worker()
+        for job in jobs:
+            do_job(job)
+
+    monkeypatch.setattr(fast_engine, "run_jobs", run_here)
+    engine(32).run([[1] * SMALLEST_PACK] * 64, token_vectors, pack_tokens=10_000)
+    assert given == [2, 2]  # not 32 small packs
 
 
 @pytest.mark.parametrize("threads", [1, 2])
