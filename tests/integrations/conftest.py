@@ -31,7 +31,7 @@ def original(model: MiniLM) -> Any:
 def batch_sizes(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
     """The ``batch_size`` of every call of encode, as they come."""
     seen: list[int | None] = []
-    encode = MiniLM.encode
+    encode: Any = MiniLM.encode
 
     def seeing(self: MiniLM, *arguments: Any, **options: Any) -> Any:
         seen.append(options.get("batch_size"))

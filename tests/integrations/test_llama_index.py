@@ -66,7 +66,7 @@ def test_batches_are_as_large_as_embed_batch_size(model: MiniLM, monkeypatch: py
     from minilm.integrations.llama_index import MiniLMEmbedding
 
     sizes = []
-    encode = MiniLM.encode_document
+    encode: Any = MiniLM.encode_document
 
     def seeing(self: MiniLM, texts: list[str]) -> Any:
         sizes.append(len(texts))
