@@ -70,8 +70,7 @@ class MiniLM(EmbedderOptions, metaclass=NamesItsLikeness):
     max_seq_length : int, optional
         Tokens that are kept of a text, ``[CLS]`` and ``[SEP]`` included: up to 512, and 256 unless set.
     threads : int, optional
-        Cores to use, at most those that the system gives this process. None is all of them, or its control
-        group's quota.
+        Cores to use, no more than the system gives. None: all, or what the control group's quota allows.
     prompts : mapping of str to str, optional
         Texts to put before what is encoded, by name, beside those of the checkpoint.
     default_prompt_name : str, optional
