@@ -244,14 +244,19 @@ class SparseEncoder(PipelineOptions):
         own = {"similarity_fn_name": self.similarity_fn_name, "max_active_dims": self.max_active_dims}
         return super()._settings() | own
 
-    def decode(self, embeddings: Any, top_k: int | None = None) -> list[list[tuple[str, float]]]:  # noqa: ANN401 - as above
-        """The words of each vector with their weights, the largest first, and only ``top_k`` of them."""
+    def decode(self, embeddings: Any, top_k: int | None = None) -> list[Any]:  # noqa: ANN401 - as above
+        """The words of each vector with their weights, the largest first, and only ``top_k`` of them.
+
+        A list of (word, weight) for each row; for an array of shape (V,) one such list.
+        """
         most = None if top_k is None else positive_int("top_k", top_k)
         token, sparse = self.tokenizer.backend.id_to_token, _sparse(embeddings)
-        return [
+        words = [
             [(token(column) or "", weight) for column, weight in _largest(row)[:most]]
             for row in map(sparse.__getitem__, range(len(sparse)))
         ]
+        is_one = not isinstance(embeddings, SparseEmbeddings) and as_array(embeddings).ndim == 1
+        return words[0] if is_one else words
 
     @staticmethod
     def sparsity(embeddings: Any) -> dict[str, float]:  # noqa: ANN401 - as above

@@ -235,6 +235,10 @@ def model_config(settings: Settings, *, kind: Kind = "SentenceTransformer") -> M
         model_type=model_type,
         padding_idx=_padding_idx(bert, variant),
     )
+    if variant.padding_idx is None and (config.padding_idx or 0) >= config.vocab_size:
+        raise bert.error(
+            f"pad_token_id {config.padding_idx} is not in the vocabulary of {config.vocab_size} tokens"
+        )
     if config.longest_input < 3:  # [CLS], a token and [SEP]
         raise bert.error(
             f"max_position_embeddings {config.max_position_embeddings} leaves no room for a token between "

@@ -13,6 +13,7 @@ from minilm.checkpoint.config import PromptFields, read_config, read_prompts, re
 from minilm.checkpoint.files import SENTENCE_BERT_CONFIGS, Fields
 from minilm.checkpoint.keys import SENTENCE_TRANSFORMERS
 from minilm.errors import CheckpointWarning
+from minilm.variants import VARIANTS
 from tests.checkpoints import TINY, MakeCheckpoint, write_version_6
 
 
@@ -71,6 +72,65 @@ def test_what_config_json_may_not_say(
         read_config(directory)
     assert message in str(error.value)
     assert str(directory / "config.json") in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "message"),
+    [
+        *(
+            (family, changes, message)
+            for family in VARIANTS
+            for changes, message in (
+                *(
+                    ({"position_embedding_type": kind}, f"position_embedding_type '{kind}' is not supported")
+                    for kind in ("relative_key", "relative_key_query", "rotary", "rope", "alibi")
+                ),
+                ({"is_decoder": True}, "is_decoder True is not supported"),
+                ({"add_cross_attention": True}, "add_cross_attention True is not supported"),
+                ({"quantization_config": {}}, "quantization_config {} is not supported"),
+                ({"max_position_embeddings": 2}, "max_position_embeddings 2 leaves no room"),
+                ({"vocab_size": 0}, "vocab_size must be"),
+            )
+        ),
+        ("roberta", {"hidden_act": "silu"}, "hidden_act 'silu' is not supported"),
+        ("roberta", {"pad_token_id": None}, "pad_token_id must be"),
+        ("roberta", {"pad_token_id": -1}, "pad_token_id must be"),
+        ("xlm-roberta", {"pad_token_id": 30522}, "pad_token_id 30522 is not in the vocabulary of 30522"),
+        ("xlm-roberta", {"pad_token_id": 510}, "max_position_embeddings 512 leaves no room"),
+        ("xlm-roberta", {"num_attention_heads": 5}, "hidden_size 768 cannot be divided"),
+        ("mpnet", {"relative_attention_num_buckets": 64}, "relative_attention_num_buckets 64 is not"),
+        ("mpnet", {"hidden_act": "silu"}, "hidden_act 'silu' is not supported"),
+        ("distilbert", {"activation": "silu"}, "activation 'silu' is not supported"),
+        ("distilbert", {"hidden_act": "gelu"}, "hidden_act is not supported in a distilbert encoder's"),
+        ("distilbert", {"num_hidden_layers": 6}, "num_hidden_layers is not supported in a distilbert"),
+        ("distilbert", {"n_heads": 7}, "hidden_size 768 cannot be divided"),
+        *(
+            (family, {}, f"model_type '{family}' is not supported")
+            for family in (
+                *("albert", "camembert", "deberta-v2", "electra", "nomic_bert", "new", "jina_bert"),
+                *(
+                    "modernbert",
+                    "eurobert",
+                    "gte",
+                    "xlm",
+                    "xlnet",
+                    "t5",
+                    "gpt2",
+                    "llama",
+                    "qwen2",
+                    "gemma3_text",
+                ),
+            )
+        ),
+    ],
+)
+def test_what_is_not_computed_is_refused_by_name_in_every_family(
+    family: str, changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": family, **changes}))
+    with pytest.raises(CheckpointError) as error:
+        read_config(tmp_path)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"a": ' * 100_000, "\xff"])

@@ -87,6 +87,32 @@ def test_the_fast_encoder_agrees(family: str, threads: int, tmp_path: Path) -> N
             np.testing.assert_allclose(mine, original.last_hidden_state[0].numpy(), rtol=0, atol=SINGLE_BOUND)
 
 
+@pytest.mark.parametrize(
+    ("family", "changes"),
+    [
+        ("roberta", {"type_vocab_size": 2}),
+        ("xlm-roberta", {"type_vocab_size": 2, "layer_norm_eps": 1e-5}),
+        ("roberta", {"hidden_act": "gelu_new", "layer_norm_eps": 1e-5}),
+        ("mpnet", {"hidden_act": "relu", "layer_norm_eps": 1e-5}),
+        ("mpnet", {"pad_token_id": 3}),  # positions are counted from 2 all the same
+        ("distilbert", {"sinusoidal_pos_embds": True}),  # the table is in the file
+        ("distilbert", {"pad_token_id": 5}),
+        ("distilbert", {"hidden_act": "relu"}),
+        ("distilbert", {"layer_norm_eps": 0.1, "type_vocab_size": 3}),  # which its code does not read
+    ],
+)
+def test_what_a_familys_config_may_say_is_obeyed(
+    family: str, changes: dict[str, Any], tmp_path: Path
+) -> None:
+    network = save_network(family, tmp_path, **changes)
+    ids, mask = some_ids()
+    with torch.inference_mode():
+        theirs = network(torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)).last_hidden_state
+    config, parameters = read(tmp_path)
+    mine = encoder.encode(ids, mask, parameters, config)
+    np.testing.assert_allclose(mine, theirs.numpy(), rtol=0, atol=DOUBLE_BOUND)
+
+
 @pytest.mark.parametrize("padding_idx", [0, 2, 9])
 def test_positions_begin_after_the_paddings_id(padding_idx: int, tmp_path: Path) -> None:
     network = save_network("roberta", tmp_path, pad_token_id=padding_idx)
