@@ -27,6 +27,7 @@ from minilm.server.responses import invalid_response, refused_response
 from minilm.server.routes.classification import classification_routes
 from minilm.server.routes.inference_endpoint import inference_endpoint_routes
 from minilm.server.routes.information import information_routes
+from minilm.server.routes.inside import inside_routes
 from minilm.server.routes.ollama import ollama_routes
 from minilm.server.routes.openai import openai_routes
 from minilm.server.routes.operations import operations_routes
@@ -110,11 +111,9 @@ def create_app(
     ]
     for router in (*inference, inference_endpoint_routes(*inference)):
         app.include_router(router)
-    app.include_router(tokenization_routes(service))
-    app.include_router(information_routes(service))
-    app.include_router(ollama_routes(service))
     if documents is not None:
         app.include_router(search_routes(service, documents))
-    app.include_router(page_routes(service))
+    for routes in (tokenization_routes, information_routes, ollama_routes, page_routes, inside_routes):
+        app.include_router(routes(service))
     app.include_router(operations_routes(service))
     return app

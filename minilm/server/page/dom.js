@@ -9,6 +9,14 @@ export function element(name, content, attributes = {}) {
   return made;
 }
 
+// An element of a drawing.
+export function drawn(name, attributes, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
 // A part of a text in its own direction: what stands around it keeps its order.
 export const isolated = (content) => element("bdi", content);
 

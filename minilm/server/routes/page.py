@@ -25,13 +25,21 @@ UNEXPLAINED = "the score is not a sum over pairs of tokens: this checkpoint has 
 
 PAGE = files("minilm.server") / "page"
 SWAGGER = files("fastapi_offline") / "static"
-MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+MEDIA_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".py": "text/plain",
+    ".svg": "image/svg+xml",
+}
 
-# By path: the files of the page and of the documentation. Every script and style in page/ has a path here.
+# By path: the files of the page, of the documentation, and of the code that the page explains. Every script
+# and style in page/ has a path here.
 PAGE_FILES = {
     "/": PAGE / "index.html",
     "/docs": PAGE / "docs.html",
     **{f"/page/{file.name}": file for file in PAGE.iterdir() if not file.name.endswith(".html")},
+    **{f"/source/{name}": files("minilm") / name for name in ("encoder.py", "explanation.py", "pooling.py")},
     **{f"/swagger/{name}": SWAGGER / name for name in ("swagger-ui.css", "swagger-ui-bundle.js")},
 }
 
