@@ -1,7 +1,7 @@
 // Inside: what the encoder does with a text, layer by layer. Every number comes from /trace.
 
 import { bars } from "./bars.js";
-import { byId, drawn, element, isolated, say } from "./dom.js";
+import { byId, color, drawn, element, isolated, pixels, say } from "./dom.js";
 import { heatMap } from "./matrix.js";
 import { ask, stop } from "./request.js";
 import { run as runTab } from "./tabs.js";
@@ -16,7 +16,7 @@ const MAP = 64; // pixels of a small map, at least
 const GAP = 6;
 
 let answer = null;
-let maps = null; // the small maps of a text as one picture
+let maps = null; // of the chosen text: a picture of each layer and head
 let chosen = { side: 0, token: 0, layer: 0, head: 0 };
 
 export async function run() {
@@ -159,27 +159,23 @@ function paths() {
     ...others.map(({ side, token }) => line(side, token)), line(chosen.side, chosen.token));
 }
 
-// Every head as a small picture, drawn once per text; the chosen one has a frame.
+// Every head as a small picture; the chosen one has a frame.
 function showAllHeads() {
   const { attention } = current();
-  const [layers, heads, length] = [attention.length, attention[0].length, attention[0][0].length];
-  const zoom = Math.max(1, Math.floor(MAP / length));
-  const step = length * zoom + GAP;
+  const length = attention[0][0].length;
+  const side = length * Math.max(1, Math.floor(MAP / length));
+  const step = side + GAP;
   const canvas = byId("all-heads");
   const pen = canvas.getContext("2d");
-  if (!maps) {
-    [canvas.width, canvas.height] = [heads * step, layers * step];
-    maps = pen.createImageData(canvas.width, canvas.height);
-    attention.forEach((layer, l) => layer.forEach((head, h) => head.forEach((row, i) => row.forEach((weight, j) => {
-      for (let y = 0; y < zoom; y++) {
-        for (let x = 0; x < zoom; x++) {
-          const pixel = (l * step + GAP / 2 + i * zoom + y) * canvas.width + h * step + GAP / 2 + j * zoom + x;
-          maps.data.set([56, 139, 253, 30 + 225 * weight], 4 * pixel);
-        }
-      }
-    }))));
-  }
-  pen.putImageData(maps, 0, 0);
+  maps ??= attention.map((layer) => layer.map((head) => pixels(head, 1)));
+  [canvas.width, canvas.height] = [maps[0].length * step, maps.length * step];
+  pen.imageSmoothingEnabled = false;
+  pen.fillStyle = color(0.15, 1);
+  maps.forEach((layer, l) => layer.forEach((map, h) => {
+    const [x, y] = [h * step + GAP / 2, l * step + GAP / 2];
+    pen.fillRect(x, y, side, side);
+    pen.drawImage(map, x, y, side, side);
+  }));
   pen.strokeStyle = getComputedStyle(canvas).color;
   pen.lineWidth = 2;
   pen.strokeRect(chosen.head * step + 1, chosen.layer * step + 1, step - 2, step - 2);

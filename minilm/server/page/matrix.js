@@ -1,6 +1,6 @@
 // A matrix of numbers as a heat map: a table where it is small, a drawing where a table would be slow.
 
-import { color, element, shade } from "./dom.js";
+import { color, element, pixels, shade } from "./dom.js";
 import { number, text } from "./texts.js";
 
 const MOST_CELLS = 1024;
@@ -52,10 +52,8 @@ function drawing(values, rows, columns, largest, id) {
     pen.font = "12px system-ui, sans-serif";
     ticks(columns.length, side, (place, at) => pen.fillText(place, at, MARGIN - 6));
     ticks(rows.length, side, (place, at) => pen.fillText(place, 0, at + 10));
-    values.forEach((row, i) => row.forEach((value, j) => {
-      pen.fillStyle = color(value, largest);
-      pen.fillRect(MARGIN + j * side, MARGIN + i * side, side, side);
-    }));
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(pixels(values, largest), MARGIN, MARGIN, columns.length * side, rows.length * side);
     return [pen, pen.getImageData(0, 0, canvas.width, canvas.height)];
   };
   let drawn = null;
