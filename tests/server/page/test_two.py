@@ -26,7 +26,7 @@ def test_compare_shows_the_score_of_the_model(page: Any, model: MiniLM) -> None:
     assert "nearly the same" in page.locator("#reading").inner_text()
     assert re.search(r"9 and 9 tokens, [\d.]+ ms", page.locator("#facts").inner_text())
     if PICTURE:
-        page.set_viewport_size({"width": 900, "height": 1180})
+        page.set_viewport_size({"width": 900, "height": 1380})
         page.screenshot(path=Path(PICTURE))
 
 
