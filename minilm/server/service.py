@@ -21,6 +21,7 @@ from minilm.server.names import ModelNames
 from minilm.server.request_record import current_record
 from minilm.server.responses import RequestError
 from minilm.server.settings import ServerSettings
+from minilm.server.unfamiliar import Unfamiliar
 from minilm.text.inputs import is_encodable
 from minilm.text.spans import TextSpans
 from minilm.tokenizer import TokenizedTexts, Tokenizer
@@ -48,6 +49,7 @@ class Service:
         self.batchers: list[Batcher] = []  # of the model, and of the reranker if there is one
         self.metrics = Metrics(lambda: sum(batcher.waiting_tokens for batcher in self.batchers))
         self.cutting = Cutting(model.pipeline)
+        self.unfamiliar = Unfamiliar(model.tokenizer)
         self._embed = model.head.embedder()
         self.batcher = self.add_batcher(self._encode)
 

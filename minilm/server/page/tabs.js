@@ -1,6 +1,7 @@
 // The tabs of the page, and the address (#...) that shows one again with its texts. A tab is a module of its own and a <section id="panel-NAME"> of index.html, which holds
 // a form and, as elements of the class "result", what is shown of an answer. The module exports
 //   name    the NAME; texts.js has its title as tab_NAME
+//   start   called once, when the tabs are there
 //   run     called when the form is sent: shows the results and returns true, or says what is missing
 
 import { byId, element, say } from "./dom.js";

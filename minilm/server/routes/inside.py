@@ -12,7 +12,6 @@ from minilm.server.responses import RequestError, error_responses, json_response
 from minilm.server.schemas.inside import TraceAnswer, TraceRequest
 from minilm.server.schemas.openai import ErrorAnswer
 from minilm.server.service import Service
-from minilm.server.unfamiliar import Unfamiliar
 
 MOST_TOKENS = 64  # per text: the attention of 72 heads is 300,000 numbers then
 
@@ -21,7 +20,6 @@ def inside_routes(service: Service) -> APIRouter:
     """Return the route of the tab Inside."""
     router = APIRouter(tags=["page"], responses=error_responses(ErrorAnswer))
     inside = Inside(service)
-    unfamiliar = Unfamiliar(service.model.tokenizer)
 
     @router.post("/trace", response_model=TraceAnswer)
     async def trace(request: TraceRequest) -> Response:
@@ -50,7 +48,7 @@ def inside_routes(service: Service) -> APIRouter:
                 **answer,
                 "tokens": [len(row) for row in rows],
                 "truncated": truncated,
-                "unfamiliar": unfamiliar.indices(rows),
+                "unfamiliar": service.unfamiliar.indices(rows),
                 "max_seq_length": limit,
                 "milliseconds": round(1000 * (time.perf_counter() - started), 2),
             }

@@ -19,7 +19,6 @@ from minilm.server.responses import RequestError, error_responses, json_response
 from minilm.server.schemas.openai import ErrorAnswer
 from minilm.server.schemas.page import CompareAnswer, CompareRequest, MatrixAnswer, MatrixRequest
 from minilm.server.service import Service
-from minilm.server.unfamiliar import Unfamiliar
 
 UNEXPLAINED = "the score is not a sum over pairs of tokens: this checkpoint has a Dense module after pooling"
 
@@ -47,7 +46,6 @@ PAGE_FILES = {
 def page_routes(service: Service) -> APIRouter:
     """Return the routes of the page."""
     router = APIRouter(tags=["page"], responses=error_responses(ErrorAnswer))
-    unfamiliar = Unfamiliar(service.model.tokenizer)
     for path, file in PAGE_FILES.items():
         content = file.read_bytes()
         if path == "/":
@@ -66,7 +64,7 @@ def page_routes(service: Service) -> APIRouter:
             **scores,
             "tokens": [len(row) for row in rows],
             "truncated": truncated,
-            "unfamiliar": unfamiliar.indices(rows),
+            "unfamiliar": service.unfamiliar.indices(rows),
             "max_seq_length": service.model.max_seq_length,
             "milliseconds": round(1000 * (time.perf_counter() - started), 2),
         }
