@@ -14,7 +14,7 @@ from minilm import CrossEncoder, MiniLM
 from minilm.server.app import create_app
 from minilm.server.settings import ServerSettings
 
-ROUTES = ("/v1/embeddings", "/embed", "/similarity", "/rerank", "/compare", "/matrix")
+ROUTES = ("/v1/embeddings", "/embed", "/similarity", "/rerank", "/compare", "/matrix", "/trace")
 CONTENT_TYPES = (b"application/json", b"application/json; charset=utf-16", b"text/plain", b"")
 REFUSALS = {400, 413, 415, 422}
 SETTINGS = ServerSettings(max_body_bytes=100_000, max_characters=20_000, max_texts=200)
@@ -36,6 +36,7 @@ _BODIES: tuple[tuple[str, object], ...] = (
     ),
     ("/compare", {"text_a": "a", "text_b": "b [SEP] \u4e2d", "explain": True}),
     ("/matrix", {"texts": ["a", "b", ""]}),
+    ("/trace", {"text_a": "a b", "text_b": "c"}),
 )
 _RAW = (
     b'{"input": "\\ud800", "model": "\\udfff"}',

@@ -27,6 +27,7 @@ from minilm.server.responses import invalid_response, refused_response
 from minilm.server.routes.classification import classification_routes
 from minilm.server.routes.inference_endpoint import inference_endpoint_routes
 from minilm.server.routes.information import information_routes
+from minilm.server.routes.inside import inside_routes
 from minilm.server.routes.ollama import ollama_routes
 from minilm.server.routes.openai import openai_routes
 from minilm.server.routes.operations import operations_routes
@@ -120,6 +121,13 @@ def create_app(
         app.include_router(router)
     if documents is not None:
         app.include_router(search_routes(service, documents))
-    for routes in (tokenization_routes, information_routes, ollama_routes, page_routes, operations_routes):
+    for routes in (
+        tokenization_routes,
+        information_routes,
+        ollama_routes,
+        page_routes,
+        inside_routes,
+        operations_routes,
+    ):
         app.include_router(routes(service))
     return app

@@ -24,13 +24,12 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from minilm._arrays import AnyArray
 from minilm.server.request_record import current_record
 from minilm.server.retry import RetryTimes
 
 # What is encoded, in the form that the encode function takes; len() is the number of tokens.
 Items = Sequence[Sized]
-EncodeBatch = Callable[[Sequence[Any]], Sequence[AnyArray]]
+EncodeBatch = Callable[[Sequence[Any]], Sequence[Any]]
 # Called with the texts and the tokens of a batch, and the seconds that each of its new requests had waited.
 ObserveBatch = Callable[[int, int, list[float]], None]
 # Called when a request is cancelled, with the number of its tokens that are never encoded.
@@ -48,10 +47,10 @@ class _QueuedRequest:
 
     def __init__(self, items: Items, loop: asyncio.AbstractEventLoop) -> None:
         self.items = items
-        self.results: list[AnyArray] = []
+        self.results: list[Any] = []
         self.taken = 0  # items that were taken into a batch
         self.loop = loop
-        self.future: asyncio.Future[list[AnyArray]] = loop.create_future()
+        self.future: asyncio.Future[list[Any]] = loop.create_future()
         self.arrived = self.started = time.perf_counter()
 
     @property
@@ -76,7 +75,7 @@ class _QueuedRequest:
 class Batcher:
     """The queue before the encoder, and the thread that empties it.
 
-    ``encode`` makes one array of each item, in the same order, on ``threads`` cores. A request is refused if
+    ``encode`` makes one result of each item, in the same order, on ``threads`` cores. A request is refused if
     more than ``max_tokens`` would wait.
     """
 
@@ -108,7 +107,7 @@ class Batcher:
         self._expected = 1  # requests in the queue at which the encoder does not wait any longer
         self._thread: threading.Thread | None = None
 
-    async def encode(self, items: Items) -> list[AnyArray]:
+    async def encode(self, items: Items) -> list[Any]:
         """Return one array per item; a QueueFullError if too many tokens wait already.
 
         A request that is larger than the queue is accepted when the queue is empty. When the task is
@@ -205,7 +204,7 @@ class Batcher:
         for request in new:
             request.started = started
         waited = [started - request.arrived for request in new]
-        results: Sequence[AnyArray] = []
+        results: Sequence[Any] = []
         error: Exception | None = None
         self._retry_times.begin_batch(tokens)
         try:

@@ -21,8 +21,10 @@ from minilm.server.names import ModelNames
 from minilm.server.request_record import current_record
 from minilm.server.responses import RequestError
 from minilm.server.settings import ServerSettings
+from minilm.server.unfamiliar import Unfamiliar
 from minilm.text.inputs import is_encodable
-from minilm.tokenizer import Tokenizer
+from minilm.text.spans import TextSpans
+from minilm.tokenizer import TokenizedTexts, Tokenizer
 
 T = TypeVar("T")
 
@@ -47,6 +49,7 @@ class Service:
         self.batchers: list[Batcher] = []  # of the model, and of the reranker if there is one
         self.metrics = Metrics(lambda: sum(batcher.waiting_tokens for batcher in self.batchers))
         self.cutting = Cutting(model.pipeline)
+        self.unfamiliar = Unfamiliar(model.tokenizer)
         self._embed = model.head.embedder()
         self.batcher = self.add_batcher(self._encode)
 
@@ -164,15 +167,18 @@ class Service:
         self, texts: list[str], param: str, names: Sequence[str] = ()
     ) -> tuple[Explanation, list[list[int]], list[int]]:
         """Why two texts have the score they have, their token ids, and the indices of those that were cut."""
-        places = Places(param, names)
-        self.check_limits(texts, places)
-        tokenized, spans = await self._tokenize(self.model.pipeline.tokenize_with_spans, texts)
+        tokenized, spans = await self.with_spans(texts, places := Places(param, names))
         tokens = await self.token_vectors(tokenized.input_ids)
         explanation = await asyncio.to_thread(self.model.head.explain, spans, tokens)
         truncated = self.truncated_indices(
             tokenized.is_truncated, places, self.model.max_seq_length, truncate=True
         )
         return explanation, tokenized.input_ids, truncated
+
+    async def with_spans(self, texts: list[str], places: Places) -> tuple[TokenizedTexts, list[TextSpans]]:
+        """Token ids of texts, and where their tokens stand in them."""
+        self.check_limits(texts, places)
+        return await self._tokenize(self.model.pipeline.tokenize_with_spans, texts)
 
     async def _tokenize(
         self,

@@ -21,7 +21,8 @@ class Unfamiliar:
     def _ids(self) -> frozenset[int]:
         vocabulary = self._tokenizer.backend.get_vocab()
         letters = {token_id for token, token_id in vocabulary.items() if _is_letter(token)}
-        return frozenset({*letters, self._tokenizer.unk_token_id} - {None})
+        unknown = self._tokenizer.unk_token_id
+        return frozenset(letters if unknown is None else {*letters, unknown})
 
     def indices(self, rows: Sequence[Sequence[int]]) -> list[int]:
         """Return the indices of such texts; ``rows`` are their token ids, special tokens included."""

@@ -49,6 +49,7 @@ REQUESTS: dict[str, object] = {
     "/rerank": {"query": "a", "texts": ["b c", "d"]},
     "/similarity": {"inputs": {"source_sentence": "one text", "sentences": TEXTS}},
     "/tokenize": None,
+    "/trace": {"text_a": "one text", "text_b": "and another"},
     "/v1/embeddings": {"input": TEXTS},
     "/v1/rerank": {"query": "a", "documents": ["b c", "d"]},
     "/v2/rerank": {"model": "any", "query": "a", "documents": ["b c", "d"]},

@@ -45,6 +45,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "/rerank": {"query": "a", "texts": ["b", "c"]},
     "/compare": {"text_a": "a", "text_b": "b", "explain": True},
     "/matrix": {"texts": ["a", "b"]},
+    "/trace": {"text_a": "a", "text_b": "b"},
 }
 
 NEED_ANOTHER_MODEL = {"/rerank", "/v1/rerank", "/v2/rerank", "/predict", "/embed_sparse"}

@@ -9,13 +9,44 @@ export function element(name, content, attributes = {}) {
   return made;
 }
 
+// An element of a drawing.
+export function drawn(name, attributes, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
 // A part of a text in its own direction: what stands around it keeps its order.
 export const isolated = (content) => element("bdi", content);
 
+const BLUE = [56, 139, 253];
+const ORANGE = [230, 126, 34];
+const STRONGEST = 0.6; // the opacity of the largest value: text on it is still easy to read
+
+const opacity = (value, largest) => Math.min(1, Math.abs(value) / (largest || 1)) * STRONGEST;
+
 // Blue for what is above 0, orange for what is below, as strong as its part of the largest value.
 export function color(value, largest) {
-  const alpha = Math.min(1, Math.abs(value) / (largest || 1)) * 0.6;
-  return `rgb(${value < 0 ? "230 126 34" : "56 139 253"} / ${alpha})`;
+  return `rgb(${(value < 0 ? ORANGE : BLUE).join(" ")} / ${opacity(value, largest)})`;
+}
+
+// A canvas with a pixel per number, to be drawn larger: much faster than a rectangle per number.
+export function pixels(values, largest) {
+  const canvas = element("canvas", "");
+  [canvas.width, canvas.height] = [values[0].length, values.length];
+  const pen = canvas.getContext("2d");
+  const image = pen.createImageData(canvas.width, canvas.height);
+  let at = 0;
+  for (const row of values) {
+    for (const value of row) {
+      [image.data[at], image.data[at + 1], image.data[at + 2]] = value < 0 ? ORANGE : BLUE;
+      image.data[at + 3] = 255 * opacity(value, largest);
+      at += 4;
+    }
+  }
+  pen.putImageData(image, 0, 0);
+  return canvas;
 }
 
 export function shade(target, value, largest) {

@@ -1,6 +1,7 @@
 // Many texts, each compared with each.
 
 import { byId, element, isolated, say } from "./dom.js";
+import { saveCsv, takeFiles } from "./files.js";
 import { heatMap } from "./matrix.js";
 import { ask } from "./request.js";
 import { run as runTab } from "./tabs.js";
@@ -15,6 +16,8 @@ const LINES = [
   "The telescope found a distant galaxy.", "A comet passed close to the sun.",
 ];
 
+let shown = null; // the texts and the similarities on the page
+
 export async function run() {
   const texts = byId("lines").value.split("\n").map((line) => line.trim()).filter(Boolean);
   if (texts.length < 2 || texts.length > MOST) {
@@ -28,6 +31,7 @@ export async function run() {
 }
 
 function show(answer, texts) {
+  shown = { texts, similarities: answer.similarities };
   const numbered = (indices) => indices.map((i) => i + 1).join(", ");
   byId("many-facts").textContent = [
     text("many_facts", { count: texts.length, milliseconds: number(answer.milliseconds, 1) }),
@@ -49,9 +53,14 @@ function show(answer, texts) {
   }));
   const items = texts.map((each, i) => ({ token: `${i + 1}. ${Array.from(each).slice(0, 24).join("")}` }));
   heatMap(byId("matrix"), answer.similarities, items, items.map((_, i) => ({ token: String(i + 1) })), "similarity-heat-map");
-  byId("many-result").hidden = byId("matrix").hidden = false;
+  byId("many-result").hidden = false;
 }
 
 export function start() {
+  takeFiles(byId("lines"), byId("lines-file"));
+  byId("csv").addEventListener("click", () => {
+    const { texts, similarities } = shown;
+    saveCsv("similarities.csv", [["", ...texts], ...texts.map((each, i) => [each, ...similarities[i]])]);
+  });
   byId("many-example").addEventListener("click", () => { byId("lines").value = LINES.join("\n"); runTab(); });
 }

@@ -1,18 +1,22 @@
 // A matrix of numbers as a heat map: a table where it is small, a drawing where a table would be slow.
 
-import { color, element, shade } from "./dom.js";
+import { color, element, pixels, shade } from "./dom.js";
 import { number, text } from "./texts.js";
 
-const MOST_CELLS = 4096;
-const SIDE = 4; // pixels of a drawn cell
+const MOST_CELLS = 1024;
+const WIDTH = 720; // pixels that a drawing takes, if its cells do not become too small or large
+const MARGIN = 32; // for the numbers of rows and columns
+const TICK = 24; // pixels between two of these numbers, at least
+const STEPS = [1, 2, 5, 10, 20, 50, 100];
+const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 // Draws the matrix and gives back the sum of what was drawn.
 export function heatMap(target, values, rows, columns, id) {
   const all = values.flat();
   const largest = all.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  target.replaceChildren(all.length > MOST_CELLS
+  target.replaceChildren(...(all.length > MOST_CELLS
     ? drawing(values, rows, columns, largest, id)
-    : table(values, rows, columns, largest, id));
+    : [table(values, rows, columns, largest, id)]));
   return all.reduce((sum, value) => sum + value, 0);
 }
 
@@ -35,18 +39,62 @@ function table(values, rows, columns, largest, id) {
 
 const describe = (row, column, value) => `\u2068${row.token}\u2069 × \u2068${column.token}\u2069: ${number(value, 5)}`;
 
+// A legend, the drawing, and the value of the cell under the mouse or the arrow keys.
 function drawing(values, rows, columns, largest, id) {
+  const side = Math.min(24, Math.max(4, Math.floor(WIDTH / Math.max(rows.length, columns.length))));
   const label = text("cells", { rows: rows.length, columns: columns.length });
-  const canvas = element("canvas", "", { id, role: "img", "aria-label": label });
-  [canvas.width, canvas.height] = [columns.length * SIDE, rows.length * SIDE];
-  const pen = canvas.getContext("2d");
-  values.forEach((row, i) => row.forEach((value, j) => {
-    pen.fillStyle = color(value, largest);
-    pen.fillRect(j * SIDE, i * SIDE, SIDE, SIDE);
-  }));
-  canvas.addEventListener("mousemove", ({ offsetX, offsetY }) => {
-    const [i, j] = [Math.floor(offsetY / SIDE), Math.floor(offsetX / SIDE)];
-    if (values[i]?.[j] !== undefined) canvas.title = describe(rows[i], columns[j], values[i][j]);
+  const canvas = element("canvas", "", { id, role: "img", tabindex: 0, "aria-label": label });
+  [canvas.width, canvas.height] = [MARGIN + columns.length * side + TICK, MARGIN + rows.length * side + TICK];
+  const readout = element("output", text("use_arrows"), { class: "readout" });
+  const draw = () => {
+    const pen = canvas.getContext("2d", { willReadFrequently: true });
+    pen.fillStyle = getComputedStyle(canvas).color;
+    pen.font = "12px system-ui, sans-serif";
+    ticks(columns.length, side, (place, at) => pen.fillText(place, at, MARGIN - 6));
+    ticks(rows.length, side, (place, at) => pen.fillText(place, 0, at + 10));
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(pixels(values, largest), MARGIN, MARGIN, columns.length * side, rows.length * side);
+    return [pen, pen.getImageData(0, 0, canvas.width, canvas.height)];
+  };
+  let drawn = null;
+  let cell = [0, 0];
+  const point = (i, j) => {
+    if (values[i]?.[j] === undefined) return;
+    cell = [i, j];
+    drawn ??= draw();
+    const [pen, picture] = drawn;
+    pen.putImageData(picture, 0, 0);
+    pen.strokeStyle = getComputedStyle(canvas).color;
+    pen.strokeRect(MARGIN + j * side + 0.5, MARGIN + i * side + 0.5, side - 1, side - 1);
+    readout.textContent = describe(rows[i], columns[j], values[i][j]);
+    readout.dataset.value = values[i][j];
+  };
+  canvas.addEventListener("mousemove", ({ offsetX, offsetY }) =>
+    point(Math.floor((offsetY - MARGIN) / side), Math.floor((offsetX - MARGIN) / side)));
+  canvas.addEventListener("keydown", (event) => {
+    const move = ARROWS[event.key];
+    if (!move) return;
+    event.preventDefault();
+    point(cell[0] + move[0], cell[1] + move[1]);
   });
-  return canvas;
+  canvas.addEventListener("focus", () => point(...cell));
+  requestAnimationFrame(() => { drawn ??= draw(); }); // its colour is known once it is part of the page
+  return [legend(values.flat(), largest), readout, canvas];
+}
+
+// Calls mark with the number and the place of every row or column that has room for one.
+function ticks(count, side, mark) {
+  const step = STEPS.find((each) => each * side >= TICK);
+  for (let i = 0; i < count; i++) {
+    if ((i + 1) % step === 0 || i === 0) mark(String(i + 1), MARGIN + i * side);
+  }
+}
+
+function legend(all, largest) {
+  const least = all.some((value) => value < 0) ? -largest : 0;
+  const scale = element("span", "", { class: "scale shaded" });
+  scale.style.backgroundImage = `linear-gradient(to right, ${[least, 0, largest].map((value) => color(value, largest)).join()})`;
+  const made = element("p", "", { class: "legend" });
+  made.append(number(least, 3), scale, number(largest, 3));
+  return made;
 }

@@ -1,12 +1,14 @@
 // The page: its language, its tabs in order, and the form for a key.
 
 import { byId } from "./dom.js";
+import * as inside from "./inside.js";
 import * as many from "./many.js";
-import { run, startTabs } from "./tabs.js";
+import * as one from "./one.js";
+import { restore, run, startTabs } from "./tabs.js";
 import { text, translate } from "./texts.js";
 import * as two from "./two.js";
 
-const TABS = [two, many];
+const TABS = [two, one, many, inside];
 
 translate();
 const { content: model, dataset } = document.querySelector("meta[name=model]");
@@ -14,3 +16,4 @@ byId("model").textContent = text(dataset.language === "en" ? "about_english" : "
 startTabs(TABS);
 for (const tab of TABS) tab.start();
 byId("key").addEventListener("submit", (event) => { event.preventDefault(); run(); });
+restore();

@@ -1,11 +1,15 @@
-// The tabs of the page. A tab is a module of its own and a <section id="panel-NAME"> of index.html, which holds
+// The tabs of the page, and the address (#...) that shows one again with its texts. A tab is a module of its own and a <section id="panel-NAME"> of index.html, which holds
 // a form and, as elements of the class "result", what is shown of an answer. The module exports
 //   name    the NAME; texts.js has its title as tab_NAME
+//   start   called once, when the tabs are there
 //   run     called when the form is sent: shows the results and returns true, or says what is missing
 
 import { byId, element, say } from "./dom.js";
 import { stop } from "./request.js";
 import { text } from "./texts.js";
+
+// Longer addresses get lost on their way through other programs.
+const LONGEST_ADDRESS = 8000;
 
 let tabs = [];
 let current = null;
@@ -33,6 +37,26 @@ export function startTabs(modules) {
     form.addEventListener("input", () => { stop(); clear(tab); }); // a result never stands beside other texts
   });
   choose(tabs[0]);
+  addEventListener("hashchange", restore);
+}
+
+// Shows what the address names: a tab, its texts, and their result. The part behind # is never sent to a server.
+export function restore() {
+  const state = new URLSearchParams(location.hash.slice(1));
+  const tab = tabs.find(({ name }) => name === state.get("tab"));
+  if (!tab) return;
+  choose(tab);
+  for (const box of boxes(tab)) box.value = state.get(box.id) ?? "";
+  run(tab);
+}
+
+const boxes = (tab) => panel(tab).querySelectorAll("form textarea");
+
+function remember(tab) {
+  const state = new URLSearchParams({ tab: tab.name });
+  for (const { id, value } of boxes(tab)) if (value) state.set(id, value);
+  const address = `#${state}`;
+  history.replaceState(null, "", address.length > LONGEST_ADDRESS ? " " : address);
 }
 
 function choose(tab) {
@@ -53,5 +77,7 @@ function clear(tab) {
 // Runs the current tab, or the given one.
 export async function run(tab = current) {
   clear(tab);
-  if (await tab.run()) panel(tab).querySelector(".result").scrollIntoView({ block: "nearest" });
+  if (!(await tab.run())) return;
+  remember(tab);
+  panel(tab).querySelector(".result").scrollIntoView({ block: "nearest" });
 }

@@ -19,19 +19,26 @@ from minilm.server.responses import RequestError, error_responses, json_response
 from minilm.server.schemas.openai import ErrorAnswer
 from minilm.server.schemas.page import CompareAnswer, CompareRequest, MatrixAnswer, MatrixRequest
 from minilm.server.service import Service
-from minilm.server.unfamiliar import Unfamiliar
 
 UNEXPLAINED = "the score is not a sum over pairs of tokens: this checkpoint has a Dense module after pooling"
 
 PAGE = files("minilm.server") / "page"
 SWAGGER = files("fastapi_offline") / "static"
-MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+MEDIA_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".py": "text/plain",
+    ".svg": "image/svg+xml",
+}
 
-# By path: the files of the page and of the documentation. Every script and style in page/ has a path here.
+# By path: the files of the page, of the documentation, and of the code that the page explains. Every script
+# and style in page/ has a path here.
 PAGE_FILES = {
     "/": PAGE / "index.html",
     "/docs": PAGE / "docs.html",
     **{f"/page/{file.name}": file for file in PAGE.iterdir() if not file.name.endswith(".html")},
+    **{f"/source/{name}": files("minilm") / name for name in ("encoder.py", "explanation.py", "pooling.py")},
     **{f"/swagger/{name}": SWAGGER / name for name in ("swagger-ui.css", "swagger-ui-bundle.js")},
 }
 
@@ -39,7 +46,6 @@ PAGE_FILES = {
 def page_routes(service: Service) -> APIRouter:
     """Return the routes of the page."""
     router = APIRouter(tags=["page"], responses=error_responses(ErrorAnswer))
-    unfamiliar = Unfamiliar(service.model.tokenizer)
     for path, file in PAGE_FILES.items():
         content = file.read_bytes()
         if path == "/":
@@ -58,7 +64,7 @@ def page_routes(service: Service) -> APIRouter:
             **scores,
             "tokens": [len(row) for row in rows],
             "truncated": truncated,
-            "unfamiliar": unfamiliar.indices(rows),
+            "unfamiliar": service.unfamiliar.indices(rows),
             "max_seq_length": service.model.max_seq_length,
             "milliseconds": round(1000 * (time.perf_counter() - started), 2),
         }

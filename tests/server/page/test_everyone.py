@@ -49,10 +49,23 @@ def states(page: Any) -> Iterator[str]:
     yield "two texts"
     compare(page, LONG, f"{HEBREW} {ARABIC}")
     yield "a long text and one that is not English"
+    page.get_by_role("tab", name="One against many").click()
+    page.locator("#one-example").click()
+    page.locator("#one-result").wait_for()
+    page.locator("#copy-curl").click()
+    yield "one against many"
     page.get_by_role("tab", name="Many texts").click()
     page.locator("#many-example").click()
     page.locator("#similarity-heat-map").wait_for()
     yield "many texts"
+    page.locator("#lines").fill("\n".join(f"Text number {i}." for i in range(40)))
+    page.get_by_role("button", name="Compare all").click()
+    page.locator("canvas#similarity-heat-map").wait_for()
+    yield "many texts, drawn"
+    page.get_by_role("tab", name="Inside").click()
+    page.locator("#inside-example").click()
+    page.locator("#inside-result").wait_for()
+    yield "inside"
 
 
 @pytest.mark.parametrize("screen", SCREENS)

@@ -26,7 +26,7 @@ def test_compare_shows_the_score_of_the_model(page: Any, model: MiniLM) -> None:
     assert "nearly the same" in page.locator("#reading").inner_text()
     assert re.search(r"9 and 9 tokens, [\d.]+ ms", page.locator("#facts").inner_text())
     if PICTURE:
-        page.set_viewport_size({"width": 900, "height": 1180})
+        page.set_viewport_size({"width": 900, "height": 1380})
         page.screenshot(path=Path(PICTURE))
 
 
@@ -134,7 +134,7 @@ def test_many_texts(page: Any, model: MiniLM) -> None:
     assert first == f"{expected[0, 1]:.4f} {texts[1]}"
     # too few and too many are said, not sent
     for lines, notice in (("one", "at least two texts"), ("\n".join("ab" * 101), "At most 200 texts")):
-        page.get_by_label("Texts, one a line").fill(lines)
+        page.locator("#lines").fill(lines)
         page.get_by_role("button", name="Compare all").click()
         assert notice in page.get_by_role("alert").inner_text()
 
@@ -142,8 +142,10 @@ def test_many_texts(page: Any, model: MiniLM) -> None:
 def test_the_page_works_by_keyboard(page: Any) -> None:
     page.keyboard.press("Tab")  # the chosen tab
     page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
     assert page.get_by_role("tab", name="Many texts").get_attribute("aria-selected") == "true"
     assert page.get_by_label("Texts, one a line").is_visible()
+    page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
     for text in (A, B):
         page.keyboard.press("Tab")

@@ -96,3 +96,7 @@ def test_the_icon_is_that_of_the_documentation() -> None:
     if not documentation.is_file():
         pytest.skip("the documentation is only in a checkout")
     assert (PAGE / "icon.svg").read_bytes() == documentation.read_bytes()
+
+
+def test_the_page_is_light() -> None:
+    assert sum(file.stat().st_size for file in PAGE.iterdir()) < 150_000

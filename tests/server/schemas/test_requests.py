@@ -29,6 +29,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "/api/embeddings": {"model": "all-MiniLM-L6-v2"},
     "/compare": {"text_a": "a", "text_b": "b"},
     "/matrix": {"texts": ["a", "b"]},
+    "/trace": {"text_a": "a"},
 }
 
 

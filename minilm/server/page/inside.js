@@ -1,0 +1,206 @@
+// Inside: what the encoder does with a text, layer by layer. Every number comes from /trace.
+
+import { bars } from "./bars.js";
+import { byId, color, drawn, element, isolated, pixels, say } from "./dom.js";
+import { heatMap } from "./matrix.js";
+import { ask, stop } from "./request.js";
+import { run as runTab } from "./tabs.js";
+import { number, text } from "./texts.js";
+
+export const name = "inside";
+
+const EXAMPLE = ["A girl is styling her hair.", "A girl is brushing her hair."];
+const ROW = 20; // pixels per token of the arcs
+const FAINTEST = 0.01; // of the attention, that is drawn as a line
+const MAP = 64; // pixels of a small map, at least
+const GAP = 6;
+
+let answer = null;
+let maps = null; // of the chosen text: a picture of each layer and head
+let chosen = { side: 0, token: 0, layer: 0, head: 0 };
+
+export async function run() {
+  const [a, b] = [byId("inside-a"), byId("inside-b")].map((box) => box.value.trim());
+  if (!a) {
+    stop();
+    say(text("no_text"));
+    byId("inside-a").focus();
+    return false;
+  }
+  answer = await ask("trace", { text_a: a, text_b: b || null });
+  if (answer) show();
+  return Boolean(answer);
+}
+
+const current = () => answer.texts[chosen.side];
+
+function show() {
+  const [layers, heads] = [answer.texts[0].attention.length, answer.texts[0].attention[0].length];
+  options("layer", layers);
+  options("head", heads);
+  // in head 2 of layer 0 of all-MiniLM-L6-v2 every token looks at the one before it
+  chosen = { side: 0, token: Math.min(2, answer.tokens[0] - 1), layer: 0, head: Math.min(2, heads - 1) };
+  byId("inside-facts").textContent = `${answer.tokens.map((count) => text("tokens", { count })).join(" + ")}, ${number(answer.milliseconds, 1)} ms.`;
+  byId("path-says").textContent = text("path_says", { percent: number(100 * (answer.variance[0] + answer.variance[1]), 0) });
+  byId("growth-part").hidden = !answer.scores;
+  if (answer.scores) bars(byId("growth"), answer.scores.map((score, i) => [afterLayer(i), score]));
+  byId("inside-result").hidden = false;
+  showText();
+}
+
+const afterLayer = (i) => (i ? text("after_layer", { layer: i - 1 }) : text("after_embeddings"));
+
+function options(id, count) {
+  byId(id).replaceChildren(...Array.from({ length: count }, (_, i) => element("option", String(i), { value: i })));
+}
+
+// What depends on the chosen text.
+function showText() {
+  const { pieces, norms, pooled_shares: shares } = current();
+  maps = null;
+  byId("pieces").replaceChildren(...answer.texts.map((each, side) => pieceButtons(each.pieces, side)));
+  const columns = norms.map((_, i) => ({ token: String(i) }));
+  heatMap(byId("norms"), pieces.map((_, i) => norms.map((row) => row[i])), pieces, columns, "norm-map");
+  bars(byId("pooled"), pieces.map(({ token }, i) => [token, shares[i]]), Math.max(...shares));
+  showHead();
+}
+
+// What depends on the chosen head as well.
+function showHead() {
+  const { pieces, attention } = current();
+  [byId("layer").value, byId("head").value] = [chosen.layer, chosen.head];
+  heatMap(byId("attention-map"), attention[chosen.layer][chosen.head], pieces, pieces, "head-map");
+  showAllHeads();
+  showToken();
+}
+
+// What depends on the chosen token as well.
+function showToken() {
+  const { pieces, attention } = current();
+  for (const button of document.querySelectorAll("#pieces button")) {
+    const { side, token } = button.dataset;
+    button.setAttribute("aria-pressed", String(Number(side) === chosen.side && Number(token) === chosen.token));
+  }
+  const weights = attention[chosen.layer][chosen.head];
+  byId("arcs").replaceChildren(arcs(pieces, weights));
+  const row = weights[chosen.token].map((weight, i) => [weight, pieces[i].token]).sort((x, y) => y[0] - x[0]);
+  const says = text("looks_at", { token: `\u2068${pieces[chosen.token].token}\u2069` });
+  byId("looks-at").textContent = `${says} ${row.slice(0, 5).map(([weight, token]) => `\u2068${token}\u2069 ${number(weight, 3)}`).join(", ")}`;
+  byId("path").replaceChildren(paths());
+}
+
+function choose(change) {
+  const before = chosen;
+  chosen = { ...chosen, ...change };
+  if (chosen.side !== before.side) showText();
+  else if (chosen.layer !== before.layer || chosen.head !== before.head) showHead();
+  else showToken();
+}
+
+function pieceButtons(pieces, side) {
+  const line = element("p", "", { class: "pieces", dir: "auto" });
+  line.append(...pieces.map(({ token, id }, i) => {
+    const button = element("button", "", { type: "button", "data-side": side, "data-token": i });
+    button.append(isolated(token), element("small", String(id)));
+    button.addEventListener("click", () => {
+      choose({ side, token: i });
+      document.querySelector(`#pieces [data-side="${side}"][data-token="${i}"]`).focus();
+    });
+    return button;
+  }));
+  return line;
+}
+
+// Tokens that look on the left, tokens that are looked at on the right.
+function arcs(pieces, weights) {
+  const [left, right, width] = [150, 370, 520];
+  const y = (i) => (i + 0.5) * ROW;
+  const lines = weights.flatMap((row, i) => row.map((weight, j) => ({ i, j, weight }))).filter(({ weight }) => weight > FAINTEST);
+  const middle = (left + right) / 2;
+  const label = (x, anchor, { token }, i) => {
+    const made = drawn("text", { x, y: y(i) + 5, "text-anchor": anchor, class: anchor === "end" && i === chosen.token ? "chosen" : "" }, token);
+    if (anchor === "end") made.addEventListener("click", () => choose({ token: i }));
+    return made;
+  };
+  return drawn("svg", { width, height: pieces.length * ROW, viewBox: `0 0 ${width} ${pieces.length * ROW}`, "aria-hidden": "true" },
+    ...lines.map(({ i, j, weight }) => drawn("path", {
+      d: `M${left} ${y(i)} C${middle} ${y(i)} ${middle} ${y(j)} ${right} ${y(j)}`,
+      class: "arc", "stroke-width": 0.5 + 4 * weight, "stroke-opacity": i === chosen.token ? 0.2 + 0.8 * weight : 0.15 * weight,
+    })),
+    ...pieces.map((piece, i) => label(left - 8, "end", piece, i)),
+    ...pieces.map((piece, i) => label(right + 8, "start", piece, i)));
+}
+
+// The tokens of both texts share the axes, which no choice moves.
+function paths() {
+  const [width, height, edge] = [640, 420, 30];
+  const all = answer.texts.flatMap(({ path }) => path.flat());
+  const [xs, ys] = [0, 1].map((axis) => all.map((point) => point[axis]));
+  const [left, bottom] = [Math.min(...xs), Math.min(...ys)];
+  const scale = Math.min((width - 2 * edge) / (Math.max(...xs) - left || 1), (height - 2 * edge) / (Math.max(...ys) - bottom || 1));
+  const place = ([x, y]) => [edge + (x - left) * scale, height - edge - (y - bottom) * scale];
+  const line = (side, token) => {
+    const points = answer.texts[side].path.map((layer) => layer[token]);
+    const isChosen = side === chosen.side && token === chosen.token;
+    const [x, y] = place(points.at(-1));
+    const { token: label } = answer.texts[side].pieces[token];
+    return drawn("g", { class: isChosen ? "chosen" : "" },
+      drawn("polyline", { points: points.map((point) => place(point).join()).join(" "), class: side ? "second" : "" }),
+      drawn("text", { x: x + 6, y: y + 4 }, label),
+      ...(isChosen ? points : []).flatMap((point, i) => {
+        const [cx, cy] = place(point);
+        return [drawn("circle", { cx, cy, r: 3, "data-x": point[0], "data-y": point[1] }),
+          drawn("text", { x: cx - 4, y: cy - 6, class: "layer" }, String(i))];
+      }));
+  };
+  const others = answer.texts.flatMap(({ pieces }, side) => pieces.map((_, token) => ({ side, token })))
+    .filter(({ side, token }) => side !== chosen.side || token !== chosen.token);
+  return drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": text("path") },
+    ...others.map(({ side, token }) => line(side, token)), line(chosen.side, chosen.token));
+}
+
+// Every head as a small picture; the chosen one has a frame.
+function showAllHeads() {
+  const { attention } = current();
+  const length = attention[0][0].length;
+  const side = length * Math.max(1, Math.floor(MAP / length));
+  const step = side + GAP;
+  const canvas = byId("all-heads");
+  const pen = canvas.getContext("2d");
+  maps ??= attention.map((layer) => layer.map((head) => pixels(head, 1)));
+  [canvas.width, canvas.height] = [maps[0].length * step, maps.length * step];
+  pen.imageSmoothingEnabled = false;
+  pen.fillStyle = color(0.15, 1);
+  maps.forEach((layer, l) => layer.forEach((map, h) => {
+    const [x, y] = [h * step + GAP / 2, l * step + GAP / 2];
+    pen.fillRect(x, y, side, side);
+    pen.drawImage(map, x, y, side, side);
+  }));
+  pen.strokeStyle = getComputedStyle(canvas).color;
+  pen.lineWidth = 2;
+  pen.strokeRect(chosen.head * step + 1, chosen.layer * step + 1, step - 2, step - 2);
+}
+
+function chooseOnMap({ offsetX, offsetY, currentTarget: canvas }) {
+  const { attention } = current();
+  const at = (offset, size, count) => Math.min(count - 1, Math.floor((offset / size) * count));
+  choose({
+    layer: at(offsetY, canvas.clientHeight, attention.length),
+    head: at(offsetX, canvas.clientWidth, attention[0].length),
+  });
+}
+
+export function start() {
+  for (const each of document.querySelectorAll(".origin")) {
+    const [file, definition] = each.dataset.source.split(" ");
+    // a browser looks for the text itself, so that the link holds wherever the function moves
+    const link = element("a", `${file}, ${definition}`, { href: `source/${file}#:~:text=def%20${definition}` });
+    each.append(`${text("code")} `, link, `. ${text("notebook", { section: each.dataset.notebook })}.`);
+  }
+  for (const id of ["layer", "head"]) byId(id).addEventListener("change", ({ target }) => choose({ [id]: Number(target.value) }));
+  byId("all-heads").addEventListener("click", chooseOnMap);
+  byId("inside-example").addEventListener("click", () => {
+    [byId("inside-a").value, byId("inside-b").value] = EXAMPLE;
+    runTab();
+  });
+}

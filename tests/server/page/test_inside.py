@@ -1,0 +1,146 @@
+"""The tab Inside: what it draws is what the readable encoder computes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minilm
+from minilm import MiniLM
+from minilm.checkpoint.weights import load_parameters
+from minilm.trace.oracle import weights_path
+from tests.intermediates import EncoderOutput, encode_with_intermediates
+from tests.server.page.browsing import A, B
+
+PACKAGE = Path(minilm.__file__).parent
+NOTEBOOK = PACKAGE.parent / "notebooks/01_from_text_to_vector.ipynb"
+
+
+@pytest.fixture(scope="module")
+def outputs(model: MiniLM) -> list[EncoderOutput]:
+    """What the readable encoder makes of the two texts."""
+    parameters = load_parameters(weights_path(model.checkpoint), model.config)
+    rows = [np.array([row]) for row in model.tokenizer.texts([A, B]).input_ids]
+    return [encode_with_intermediates(row, np.ones_like(row), parameters, model.config) for row in rows]
+
+
+def look(page: Any, a: str, b: str = "") -> None:
+    page.get_by_role("tab", name="Inside").click()
+    page.fill("#inside-a", a)
+    page.fill("#inside-b", b)
+    page.get_by_role("button", name="Look inside").click()
+    page.locator("#inside-result").wait_for()
+
+
+def values(page: Any, selector: str) -> Any:
+    """The numbers that are drawn there, with all their digits."""
+    return np.array(
+        page.locator(selector).evaluate_all("all => all.map(({ dataset }) => Number(dataset.value))")
+    )
+
+
+def test_the_word_pieces_are_those_of_the_tokenizer(page: Any, model: MiniLM) -> None:
+    look(page, "A naïve embeddings test.")
+    [ids] = model.tokenizer.texts(["A naïve embeddings test."]).input_ids
+    pieces = page.locator("#pieces button").all_inner_texts()
+    assert [piece.split() for piece in pieces] == [
+        [model.tokenizer.backend.id_to_token(token_id), str(token_id)] for token_id in ids
+    ]
+
+
+def test_every_number_is_that_of_the_readable_encoder(
+    page: Any, model: MiniLM, outputs: list[EncoderOutput]
+) -> None:
+    look(page, A, B)
+    states = [np.concatenate(output.hidden_states) for output in outputs]  # (N + 1, L, E)
+    for layer, head in ((0, 2), (3, 7), (5, 11)):
+        page.select_option("#layer", str(layer))
+        page.select_option("#head", str(head))
+        expected = outputs[0].attention_probs[layer][0, head]
+        # float32; the order of sums depends on the number of BLAS's threads
+        assert np.allclose(values(page, "#head-map td[data-value]"), expected.ravel(), rtol=0, atol=1e-5)
+    norms = np.linalg.norm(states[0], axis=-1)  # (N + 1, L)
+    assert np.allclose(values(page, "#norm-map td[data-value]"), norms.T.ravel(), rtol=1e-5)
+    mean = states[0][-1].mean(axis=0, dtype=np.float64)
+    shares = states[0][-1] @ mean / len(states[0][-1]) / (mean @ mean)
+    assert np.allclose(values(page, "#pooled li"), shares, atol=1e-6)  # float64 sums of float32 vectors
+    means = [layers.mean(axis=1, dtype=np.float64) for layers in states]  # (N + 1, E)
+    lengths = [np.linalg.norm(each, axis=1) for each in means]
+    scores = (means[0] * means[1]).sum(axis=1) / (lengths[0] * lengths[1])
+    assert np.allclose(values(page, "#growth li"), scores, atol=1e-6)
+    assert abs(values(page, "#growth li")[-1] - model.similarity(A, B).item()) < 1e-6
+
+
+def test_the_path_is_drawn_on_the_principal_axes(page: Any, outputs: list[EncoderOutput]) -> None:
+    look(page, A, B)
+    states = [np.concatenate(output.hidden_states).astype(np.float64) for output in outputs]
+    points = np.concatenate([layers.reshape(-1, layers.shape[-1]) for layers in states])
+    variances, axes = np.linalg.eigh(np.cov(points.T))  # in ascending order
+    read = "all => all.map(({ dataset }) => [Number(dataset.x), Number(dataset.y)])"
+    for token in (1, 5):
+        page.locator(f"#pieces [data-side='1'][data-token='{token}']").click()
+        shown = np.array(page.locator("#path circle").evaluate_all(read))
+        expected = (states[1][:, token] - points.mean(axis=0)) @ axes[:, [-1, -2]]
+        signs = np.sign((shown * expected).sum(axis=0))  # an axis may point either way
+        # eigenvectors of a covariance are singular vectors up to the square root of float64's precision
+        assert np.allclose(shown, expected * signs, atol=1e-4)
+    percent = 100 * variances[-2:].sum() / variances.sum()
+    assert f"{percent:.0f} %" in page.locator("#path-says").inner_text()
+
+
+def test_a_token_can_be_followed_by_keyboard(page: Any, outputs: list[EncoderOutput]) -> None:
+    look(page, A, B)
+    assert page.locator("#looks-at").inner_text().startswith("\u2068girl\u2069 looks at \u2068a\u2069 1.000,")
+    hair = page.locator("#pieces [data-side='1'][data-token='6']")
+    hair.focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == "true"
+    assert page.locator("#pieces [aria-pressed=true]").count() == 1
+    weights = outputs[1].attention_probs[0][0, 2, 6]
+    said = [float(weight) for weight in re.findall(r"\d\.\d{3}", page.locator("#looks-at").inner_text())]
+    assert said == [round(float(weight), 3) for weight in sorted(weights, reverse=True)[:5]]
+
+
+def test_a_click_on_a_small_map_chooses_its_head(page: Any) -> None:
+    look(page, A)
+    canvas = page.locator("#all-heads")
+    box = canvas.bounding_box()
+    canvas.click(position={"x": box["width"] * 4.5 / 12, "y": box["height"] * 3.5 / 6})
+    assert (page.input_value("#layer"), page.input_value("#head")) == ("3", "4")
+    assert not page.locator("#growth-part").is_visible()  # one text has no score
+
+
+def test_64_tokens_are_drawn_and_more_are_refused(page: Any) -> None:
+    look(page, "word " * 62)
+    assert page.locator("canvas#head-map").is_visible()
+    assert page.locator("#pieces button").count() == 64
+    page.fill("#inside-a", "word " * 63)
+    page.get_by_role("button", name="Look inside").click()
+    page.get_by_role("alert").get_by_text("text_a is longer than the 64 tokens").wait_for()
+    assert not page.locator("#inside-result").is_visible()
+
+
+def test_each_picture_links_to_the_function_that_computes_it(page: Any) -> None:
+    origins = page.locator(".origin").evaluate_all("all => all.map(({ dataset }) => ({ ...dataset }))")
+    assert len(origins) >= 8
+    links = page.locator(".origin a").evaluate_all("all => all.map(each => each.href)")
+    for origin, link in zip(origins, links, strict=True):
+        file, function = origin["source"].split()
+        source = page.request.get(link.partition("#")[0]).text()
+        assert source == (PACKAGE / file).read_text("utf-8")
+        assert source.count(f"\ndef {function}(") == 1, f"{file} has no {function}"
+        assert link.endswith(f"#:~:text=def%20{function}")
+
+
+def test_each_picture_names_a_section_of_the_notebook(page: Any) -> None:
+    if not NOTEBOOK.is_file():
+        pytest.skip("the notebooks are only in a checkout")
+    cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
+    headings = {line.strip() for cell in cells for line in cell["source"] if line.startswith("## ")}
+    named = page.locator(".origin").evaluate_all("all => all.map(({ dataset }) => dataset.notebook)")
+    assert {f"## {section}" for section in named} <= headings
