@@ -24,6 +24,10 @@ from minilm.model import MiniLM
 TABLE = "pieces"
 _METADATA = b"minilm"  # the key of the schema's metadata under which the recipe stands
 _FORMAT = 1
+# By this Lance sees that two writers at once insert the same pieces, and lets the second one merge again.
+_PRIMARY_KEY = {b"lance-schema:unenforced-primary-key": b"true"}
+# A full scan of so many vectors takes as long as a user notices; above it LanceDB keeps an approximate index.
+APPROXIMATE_ABOVE = 100_000
 
 Lance = Any  # a table of LanceDB, which has no types for it
 
@@ -106,7 +110,9 @@ def schema_of(recipe: TableRecipe, width: int) -> Arrow:
         "text": text,
         "vector": arrow.list_(arrow.float32(), width),
     }
-    return arrow.schema(list(columns.items()), metadata={_METADATA: json.dumps(asdict(recipe))})
+    fields = [arrow.field(name, kind) for name, kind in columns.items()]
+    fields[0] = fields[0].with_nullable(False).with_metadata(_PRIMARY_KEY)
+    return arrow.schema(fields, metadata={_METADATA: json.dumps(asdict(recipe))})
 
 
 def recipe_of(table: Lance, place: str) -> TableRecipe:
@@ -153,7 +159,13 @@ def open_table(place: str, *, recipe: TableRecipe | None = None, width: int = 0)
     if strangers or recipe is None:
         held = f"; it has {', '.join(sorted(strangers)[:3])}" if strangers else ""
         raise CorpusError(f"{place} was not written by minilm index: there is no table {TABLE!r}{held}")
-    return connection.create_table(TABLE, schema=schema_of(recipe, width))
+    with lance_errors(place):
+        try:
+            return connection.create_table(TABLE, schema=schema_of(recipe, width))
+        except ValueError:
+            if TABLE not in connection.list_tables().tables:
+                raise
+            return connection.open_table(TABLE)  # another writer was faster, where there is no lock
 
 
 def lance_errors(place: str) -> AbstractContextManager[None]:

@@ -18,6 +18,7 @@ from minilm.documents.find import Candidate, Problem, TableColumns, find_documen
 from minilm.documents.headings import heading_paths
 from minilm.documents.readers import Unreadable
 from minilm.documents.table import (
+    APPROXIMATE_ABOVE,
     Lance,
     TableRecipe,
     lance_errors,
@@ -35,9 +36,6 @@ from minilm.text.pieces import split
 _WINDOW = 4096
 # How long the files of an earlier version stay for those who still read it.
 _OLD_VERSIONS = timedelta(hours=1)
-# A full scan of so many vectors takes as long as a user notices; above it LanceDB keeps an approximate index.
-APPROXIMATE_ABOVE = 100_000
-
 OnSkip = Literal["skip", "raise"]
 
 logger = logging.getLogger(__name__)
@@ -83,7 +81,7 @@ def update_table(
         if report.pieces or stale or vanished:
             with lance_errors(place):
                 _merge(table, spool, [*stale, *vanished])
-                _tidy(table)
+                _index_unless_others_do(table, place)
     return report
 
 
@@ -208,6 +206,7 @@ def _merge(table: Lance, spool: Path, documents: Sequence[str]) -> None:
     arrow = import_extra("pyarrow", feature="an index of documents", extra="index")
     with arrow.memory_map(str(spool)) as source:
         pieces = arrow.ipc.open_file(source).read_all()
+        table.checkout_latest()  # of a place without a lock
         merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
         if documents:
             merge = merge.when_not_matched_by_source_delete(
@@ -216,12 +215,22 @@ def _merge(table: Lance, spool: Path, documents: Sequence[str]) -> None:
         merge.execute(pieces)
 
 
-def _tidy(table: Lance) -> None:
+def _index_unless_others_do(table: Lance, place: str) -> None:
+    """Index what is new. Without a lock another writer may do so now; a search reads it all the same."""
+    try:
+        index_table(table)
+    except RuntimeError as error:
+        if "commit conflict" not in str(error):
+            raise
+        logger.info("another process writes to %s: the next update indexes what this one added", place)
+
+
+def index_table(table: Lance) -> None:
     """Index what is new, and drop the files of old versions. A crash here leaves the table as it is."""
     kinds = import_extra("lancedb.index", feature="an index of documents", extra="index")
     indexed = {column for index in table.list_indices() for column in index.columns}
     if "text" not in indexed:
         table.create_index("text", config=kinds.FTS())
     if "vector" not in indexed and table.count_rows() > APPROXIMATE_ABOVE:
-        table.create_index("vector", config=kinds.HnswSq(distance_type="cosine"))
+        table.create_index("vector", config=kinds.IvfSq(distance_type="cosine"))
     table.optimize(cleanup_older_than=_OLD_VERSIONS)

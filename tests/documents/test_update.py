@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from minilm import Documents, MiniLM, split
-from minilm.documents import update
+from minilm.documents import search, update
 from minilm.errors import CorpusError
 
 lancedb = pytest.importorskip("lancedb", reason="lancedb is not installed")
@@ -223,16 +223,25 @@ def test_two_writers_at_once_lose_nothing(notes: Path, model: MiniLM) -> None:
     check_holds(Path("n.lance"), notes, model)
 
 
-def test_many_pieces_get_an_approximate_index(
+def test_many_pieces_get_an_approximate_index_and_few_an_exact_search(
     notes: Path, model: MiniLM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(update, "APPROXIMATE_ABOVE", 255)
     table = notes.parent / "t.csv"
     table.write_text("text\n" + "\n".join(f"Note {n} is about room {n * 7 % 300}." for n in range(300)))
     documents = Documents("n.lance", model)
+    bypassed: list[int] = []
+    builder = lancedb.query.LanceVectorQueryBuilder
+    bypass: Any = builder.bypass_vector_index
+    monkeypatch.setattr(
+        builder, "bypass_vector_index", lambda search: bypassed.append(len(bypassed)) or bypass(search)
+    )
+    for module in (update, search):
+        monkeypatch.setattr(module, "APPROXIMATE_ABOVE", 255)
     documents.update("t.csv")
     indices = lancedb.connect("n.lance").open_table("pieces").list_indices()
     assert {tuple(index.columns) for index in indices} == {("text",), ("vector",)}
-    assert (
-        documents.search("Note 17 is about room 119.", k=1)[0].pieces[0].text == "Note 17 is about room 119."
-    )
+    for number, above in enumerate((255, 300)):
+        monkeypatch.setattr(search, "APPROXIMATE_ABOVE", above)
+        [hit] = documents.search("Note 17 is about room 119.", k=1)
+        assert hit.pieces[0].text == "Note 17 is about room 119."
+        assert len(bypassed) == number
