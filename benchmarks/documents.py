@@ -28,7 +28,7 @@ from benchmarks.harness import begin, options, print_table, short_texts, spread,
 from minilm import Documents, MiniLM
 from minilm._arrays import Float32Array
 from minilm.corpus.formats.columns import Arrow
-from minilm.documents.table import TABLE, TableRecipe, open_table, schema_of
+from minilm.documents.table import TABLE, TableRecipe, create_table, schema_of
 from minilm.documents.update import index_table
 from minilm.pooling import normalize
 
@@ -146,7 +146,7 @@ def make_table(place: Path, model: MiniLM, sentences: list[str], pieces: int) ->
     """Write a table of pieces, each a document of its own, as ``minilm index`` would."""
     recipe = TableRecipe.of(model, tokens=128, overlap=0)
     width = model.get_embedding_dimension()
-    table = open_table(str(place), recipe=recipe, width=width)
+    table = create_table(str(place), recipe, width)
     schema = schema_of(recipe, width)
     table.add(pa.RecordBatchReader.from_batches(schema, blocks(schema, model, sentences, pieces)))
     index_table(table)

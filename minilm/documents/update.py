@@ -21,8 +21,9 @@ from minilm.documents.table import (
     APPROXIMATE_ABOVE,
     Lance,
     TableRecipe,
+    create_table,
+    find_table,
     lance_errors,
-    open_table,
     recipe_of,
     schema_of,
     sql_text,
@@ -65,19 +66,24 @@ def update_table(
 ) -> UpdateReport:
     """Make the table at a place hold the documents of some paths; see ``Documents.update``."""
     report = UpdateReport()
+    width = model.get_embedding_dimension()
     with write_lock(place), tempfile.TemporaryDirectory(prefix="minilm-") as folder:
-        table = open_table(place, recipe=recipe, width=model.get_embedding_dimension())
-        made_with = recipe_of(table, place)
-        made_with.check_model(recipe, place)
-        made_with.check_pieces(recipe, place)
-        known = _known(table)
+        table = find_table(place)
+        if table is not None:
+            made_with = recipe_of(table, place)
+            made_with.check_model(recipe, place)
+            made_with.check_pieces(recipe, place)
+            recipe = made_with
+        known = {} if table is None else _known(table)
         seen: set[str] = set()
         stale: list[str] = []  # documents of which the table has other pieces than the new ones
         fresh = _fresh(find_documents(paths, columns), known, seen, stale, report, on_error)
-        schema = schema_of(made_with, model.get_embedding_dimension())
-        spool = _encoded(fresh, model, recipe, schema, Path(folder) / "pieces.arrow", report, advance)
+        spool = Path(folder) / "pieces.arrow"
+        _encode(fresh, model, recipe, schema_of(recipe, width), spool, report, advance)
         vanished = _vanished(paths, known, seen)
         report.removed = len(vanished)
+        if table is None:  # only now: a first update that fails leaves no table
+            table = create_table(place, recipe, width)
         if report.pieces or stale or vanished:
             with lance_errors(place):
                 _merge(table, spool, [*stale, *vanished])
@@ -139,7 +145,7 @@ def _vanished(paths: Sequence[str], known: dict[str, tuple[str, str]], seen: set
     ]
 
 
-def _encoded(
+def _encode(
     documents: Iterator[tuple[Candidate, Any]],
     model: MiniLM,
     recipe: TableRecipe,
@@ -147,7 +153,7 @@ def _encoded(
     spool: Path,
     report: UpdateReport,
     advance: Callable[[int], object] | None,
-) -> Path:
+) -> None:
     """Write the pieces of documents and their vectors to a file: a million have no room in memory."""
     arrow = import_extra("pyarrow", feature="an index of documents", extra="index")
     with arrow.OSFile(str(spool), "wb") as sink, arrow.ipc.new_file(sink, schema) as writer:
@@ -160,7 +166,6 @@ def _encoded(
             report.pieces += len(rows)
             if advance is not None:
                 advance(len(rows))
-    return spool
 
 
 def _piece_rows(

@@ -146,6 +146,15 @@ def test_what_is_no_text_is_listed_or_stops(notes: Path, model: MiniLM) -> None:
     assert report.added == 2
 
 
+def test_a_first_update_that_fails_leaves_no_table(notes: Path, model: MiniLM) -> None:
+    documents = Documents("n.lance", model)
+    with pytest.raises(FileNotFoundError, match=r"missing\.md"):
+        documents.update([notes, "missing.md"])
+    with pytest.raises(CorpusError, match=r"n\.lance was not written by minilm index: there is no table"):
+        documents.search("lunch")
+    assert documents.update("notes").added == 3
+
+
 def test_a_row_of_a_table_keeps_its_other_columns(notes: Path, model: MiniLM) -> None:
     table = notes.parent / "t.csv"
     table.write_text("key,text\na,First text\nb,Second text\n")
@@ -229,12 +238,15 @@ def test_many_pieces_get_an_approximate_index_and_few_an_exact_search(
     table = notes.parent / "t.csv"
     table.write_text("text\n" + "\n".join(f"Note {n} is about room {n * 7 % 300}." for n in range(300)))
     documents = Documents("n.lance", model)
-    bypassed: list[int] = []
+    exact: list[bool] = []
     builder = lancedb.query.LanceVectorQueryBuilder
     bypass: Any = builder.bypass_vector_index
-    monkeypatch.setattr(
-        builder, "bypass_vector_index", lambda search: bypassed.append(len(bypassed)) or bypass(search)
-    )
+
+    def recorded(asked: Any) -> Any:
+        exact.append(True)
+        return bypass(asked)
+
+    monkeypatch.setattr(builder, "bypass_vector_index", recorded)
     for module in (update, search):
         monkeypatch.setattr(module, "APPROXIMATE_ABOVE", 255)
     documents.update("t.csv")
@@ -244,4 +256,4 @@ def test_many_pieces_get_an_approximate_index_and_few_an_exact_search(
         monkeypatch.setattr(search, "APPROXIMATE_ABOVE", above)
         [hit] = documents.search("Note 17 is about room 119.", k=1)
         assert hit.pieces[0].text == "Note 17 is about room 119."
-        assert len(bypassed) == number
+        assert len(exact) == number
