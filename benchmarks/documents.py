@@ -172,11 +172,12 @@ def blocks(schema: Arrow, model: MiniLM, sentences: list[str], pieces: int) -> I
 def exact_documents(place: Path, queries: Float32Array) -> list[set[str]]:
     """Return the documents of the pieces that are nearest to each query, by a search of every vector."""
     table = lancedb.connect(place).open_table(TABLE)
-    searches = (table.search(query, vector_column_name="vector").distance_type("cosine") for query in queries)
-    return [
-        {row["document"] for row in search.bypass_vector_index().limit(K).select(["document"]).to_list()}
-        for search in searches
-    ]
+    searches = (
+        table.search(query, vector_column_name="vector").distance_type("cosine").bypass_vector_index()
+        for query in queries
+    )
+    found = (search.limit(K).select(["document", "_distance"]).to_list() for search in searches)
+    return [{row["document"] for row in rows} for rows in found]
 
 
 if __name__ == "__main__":
