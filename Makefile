@@ -40,6 +40,7 @@ bench:  ## measure the speed against the peers, and draw the README's plot; need
 	python -m benchmarks.corpus
 	python -m benchmarks.corpus_memory
 	python -m benchmarks.search
+	python -m benchmarks.documents
 	python -m benchmarks.plot
 	python -m benchmarks.report
 

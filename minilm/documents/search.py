@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 
 from minilm.cross_encoder import CrossEncoder
 from minilm.documents.snippet import Snippet, snippet_of
-from minilm.documents.table import Lance, TableRecipe, lance_errors, open_table, recipe_of
+from minilm.documents.table import (
+    APPROXIMATE_ABOVE,
+    Lance,
+    TableRecipe,
+    lance_errors,
+    open_table,
+    recipe_of,
+)
 from minilm.errors import import_extra, one_line
 from minilm.model import MiniLM
 
@@ -61,6 +68,8 @@ def search_table(
     vector = model.encode_query(query).tolist()
     with lance_errors(place):
         search = _hybrid_search(table, query, vector) if hybrid else _vector_search(table, vector)
+        if table.count_rows() <= APPROXIMATE_ABOVE:  # a table that was larger has its index still
+            search = search.bypass_vector_index()
         search = search.limit(k if reranker is None else k * CANDIDATES)
         rows = _rows_found(search if where is None else search.where(where, prefilter=True), where)
     if reranker is not None and rows:

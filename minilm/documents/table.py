@@ -7,7 +7,7 @@ after a crash, sees all of a change or nothing of it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +24,10 @@ from minilm.model import MiniLM
 TABLE = "pieces"
 _METADATA = b"minilm"  # the key of the schema's metadata under which the recipe stands
 _FORMAT = 1
+# By this Lance sees that two writers at once insert the same pieces, and lets the second one merge again.
+_PRIMARY_KEY = {b"lance-schema:unenforced-primary-key": b"true"}
+# A full scan of so many vectors takes as long as a user notices; above it LanceDB keeps an approximate index.
+APPROXIMATE_ABOVE = 100_000
 
 Lance = Any  # a table of LanceDB, which has no types for it
 
@@ -106,7 +110,9 @@ def schema_of(recipe: TableRecipe, width: int) -> Arrow:
         "text": text,
         "vector": arrow.list_(arrow.float32(), width),
     }
-    return arrow.schema(list(columns.items()), metadata={_METADATA: json.dumps(asdict(recipe))})
+    fields = [arrow.field(name, kind) for name, kind in columns.items()]
+    fields[0] = fields[0].with_nullable(False).with_metadata(_PRIMARY_KEY)
+    return arrow.schema(fields, metadata={_METADATA: json.dumps(asdict(recipe))})
 
 
 def recipe_of(table: Lance, place: str) -> TableRecipe:
@@ -127,33 +133,56 @@ def recipe_of(table: Lance, place: str) -> TableRecipe:
     return recipe
 
 
-def open_table(place: str, *, recipe: TableRecipe | None = None, width: int = 0) -> Lance:
-    """Open the table of a place; with a recipe, create it if there is none.
+def open_table(place: str) -> Lance:
+    """Open the table of a place.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such place, and no recipe.
+        If there is no such place.
     CorpusError
         If the place holds something else.
     """
+    if not is_url(place) and not Path(place).exists():
+        raise FileNotFoundError(2, "No such file or directory", place)
+    table = find_table(place)
+    if table is None:
+        raise CorpusError(_stranger(place, []))
+    return table
+
+
+def find_table(place: str) -> Lance | None:
+    """Return the table of a place, or None if the place is empty; raise a CorpusError if it holds another."""
     lancedb = import_extra("lancedb", feature="an index of documents", extra="index")
-    if not is_url(place):
-        path = Path(place)
-        if path.exists() and not path.is_dir():
-            raise CorpusError(f"{place} is a file, not the folder of an index: give another --db")
-        if recipe is None and not path.exists():
-            raise FileNotFoundError(2, "No such file or directory", place)
+    if not is_url(place) and Path(place).exists() and not Path(place).is_dir():
+        raise CorpusError(f"{place} is a file, not the folder of an index: give another --db")
     with lance_errors(place):
         connection = lancedb.connect(place)
         names = connection.list_tables().tables
         if TABLE in names:
             return connection.open_table(TABLE)
     strangers = names or ([] if is_url(place) else _strangers(Path(place)))
-    if strangers or recipe is None:
-        held = f"; it has {', '.join(sorted(strangers)[:3])}" if strangers else ""
-        raise CorpusError(f"{place} was not written by minilm index: there is no table {TABLE!r}{held}")
-    return connection.create_table(TABLE, schema=schema_of(recipe, width))
+    if strangers:
+        raise CorpusError(_stranger(place, strangers))
+    return None
+
+
+def create_table(place: str, recipe: TableRecipe, width: int) -> Lance:
+    """Create the table of an empty place."""
+    lancedb = import_extra("lancedb", feature="an index of documents", extra="index")
+    with lance_errors(place):
+        connection = lancedb.connect(place)
+        try:
+            return connection.create_table(TABLE, schema=schema_of(recipe, width))
+        except ValueError:
+            if TABLE not in connection.list_tables().tables:
+                raise
+            return connection.open_table(TABLE)  # another writer was faster, where there is no lock
+
+
+def _stranger(place: str, names: Sequence[str]) -> str:
+    held = f"; it has {', '.join(sorted(names)[:3])}" if names else ""
+    return f"{place} was not written by minilm index: there is no table {TABLE!r}{held}"
 
 
 def lance_errors(place: str) -> AbstractContextManager[None]:

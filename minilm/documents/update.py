@@ -18,10 +18,12 @@ from minilm.documents.find import Candidate, Problem, TableColumns, find_documen
 from minilm.documents.headings import heading_paths
 from minilm.documents.readers import Unreadable
 from minilm.documents.table import (
+    APPROXIMATE_ABOVE,
     Lance,
     TableRecipe,
+    create_table,
+    find_table,
     lance_errors,
-    open_table,
     recipe_of,
     schema_of,
     sql_text,
@@ -35,9 +37,6 @@ from minilm.text.pieces import split
 _WINDOW = 4096
 # How long the files of an earlier version stay for those who still read it.
 _OLD_VERSIONS = timedelta(hours=1)
-# A full scan of so many vectors takes as long as a user notices; above it LanceDB keeps an approximate index.
-APPROXIMATE_ABOVE = 100_000
-
 OnSkip = Literal["skip", "raise"]
 
 logger = logging.getLogger(__name__)
@@ -67,23 +66,28 @@ def update_table(
 ) -> UpdateReport:
     """Make the table at a place hold the documents of some paths; see ``Documents.update``."""
     report = UpdateReport()
+    width = model.get_embedding_dimension()
     with write_lock(place), tempfile.TemporaryDirectory(prefix="minilm-") as folder:
-        table = open_table(place, recipe=recipe, width=model.get_embedding_dimension())
-        made_with = recipe_of(table, place)
-        made_with.check_model(recipe, place)
-        made_with.check_pieces(recipe, place)
-        known = _known(table)
+        table = find_table(place)
+        if table is not None:
+            made_with = recipe_of(table, place)
+            made_with.check_model(recipe, place)
+            made_with.check_pieces(recipe, place)
+            recipe = made_with
+        known = {} if table is None else _known(table)
         seen: set[str] = set()
         stale: list[str] = []  # documents of which the table has other pieces than the new ones
         fresh = _fresh(find_documents(paths, columns), known, seen, stale, report, on_error)
-        schema = schema_of(made_with, model.get_embedding_dimension())
-        spool = _encoded(fresh, model, recipe, schema, Path(folder) / "pieces.arrow", report, advance)
+        spool = Path(folder) / "pieces.arrow"
+        _encode(fresh, model, recipe, schema_of(recipe, width), spool, report, advance)
         vanished = _vanished(paths, known, seen)
         report.removed = len(vanished)
+        if table is None:  # only now: a first update that fails leaves no table
+            table = create_table(place, recipe, width)
         if report.pieces or stale or vanished:
             with lance_errors(place):
                 _merge(table, spool, [*stale, *vanished])
-                _tidy(table)
+                _index_unless_others_do(table, place)
     return report
 
 
@@ -141,7 +145,7 @@ def _vanished(paths: Sequence[str], known: dict[str, tuple[str, str]], seen: set
     ]
 
 
-def _encoded(
+def _encode(
     documents: Iterator[tuple[Candidate, Any]],
     model: MiniLM,
     recipe: TableRecipe,
@@ -149,7 +153,7 @@ def _encoded(
     spool: Path,
     report: UpdateReport,
     advance: Callable[[int], object] | None,
-) -> Path:
+) -> None:
     """Write the pieces of documents and their vectors to a file: a million have no room in memory."""
     arrow = import_extra("pyarrow", feature="an index of documents", extra="index")
     with arrow.OSFile(str(spool), "wb") as sink, arrow.ipc.new_file(sink, schema) as writer:
@@ -162,7 +166,6 @@ def _encoded(
             report.pieces += len(rows)
             if advance is not None:
                 advance(len(rows))
-    return spool
 
 
 def _piece_rows(
@@ -208,6 +211,7 @@ def _merge(table: Lance, spool: Path, documents: Sequence[str]) -> None:
     arrow = import_extra("pyarrow", feature="an index of documents", extra="index")
     with arrow.memory_map(str(spool)) as source:
         pieces = arrow.ipc.open_file(source).read_all()
+        table.checkout_latest()  # of a place without a lock
         merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
         if documents:
             merge = merge.when_not_matched_by_source_delete(
@@ -216,12 +220,22 @@ def _merge(table: Lance, spool: Path, documents: Sequence[str]) -> None:
         merge.execute(pieces)
 
 
-def _tidy(table: Lance) -> None:
+def _index_unless_others_do(table: Lance, place: str) -> None:
+    """Index what is new. Without a lock another writer may do so now; a search reads it all the same."""
+    try:
+        index_table(table)
+    except RuntimeError as error:
+        if "commit conflict" not in str(error):
+            raise
+        logger.info("another process writes to %s: the next update indexes what this one added", place)
+
+
+def index_table(table: Lance) -> None:
     """Index what is new, and drop the files of old versions. A crash here leaves the table as it is."""
     kinds = import_extra("lancedb.index", feature="an index of documents", extra="index")
     indexed = {column for index in table.list_indices() for column in index.columns}
     if "text" not in indexed:
         table.create_index("text", config=kinds.FTS())
     if "vector" not in indexed and table.count_rows() > APPROXIMATE_ABOVE:
-        table.create_index("vector", config=kinds.HnswSq(distance_type="cosine"))
+        table.create_index("vector", config=kinds.IvfSq(distance_type="cosine"))
     table.optimize(cleanup_older_than=_OLD_VERSIONS)

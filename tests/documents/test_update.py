@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from minilm import Documents, MiniLM, split
-from minilm.documents import update
+from minilm.documents import search, update
 from minilm.errors import CorpusError
 
 lancedb = pytest.importorskip("lancedb", reason="lancedb is not installed")
@@ -146,6 +146,15 @@ def test_what_is_no_text_is_listed_or_stops(notes: Path, model: MiniLM) -> None:
     assert report.added == 2
 
 
+def test_a_first_update_that_fails_leaves_no_table(notes: Path, model: MiniLM) -> None:
+    documents = Documents("n.lance", model)
+    with pytest.raises(FileNotFoundError, match=r"missing\.md"):
+        documents.update([notes, "missing.md"])
+    with pytest.raises(CorpusError, match=r"n\.lance was not written by minilm index: there is no table"):
+        documents.search("lunch")
+    assert documents.update("notes").added == 3
+
+
 def test_a_row_of_a_table_keeps_its_other_columns(notes: Path, model: MiniLM) -> None:
     table = notes.parent / "t.csv"
     table.write_text("key,text\na,First text\nb,Second text\n")
@@ -223,16 +232,28 @@ def test_two_writers_at_once_lose_nothing(notes: Path, model: MiniLM) -> None:
     check_holds(Path("n.lance"), notes, model)
 
 
-def test_many_pieces_get_an_approximate_index(
+def test_many_pieces_get_an_approximate_index_and_few_an_exact_search(
     notes: Path, model: MiniLM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(update, "APPROXIMATE_ABOVE", 255)
     table = notes.parent / "t.csv"
     table.write_text("text\n" + "\n".join(f"Note {n} is about room {n * 7 % 300}." for n in range(300)))
     documents = Documents("n.lance", model)
+    exact: list[bool] = []
+    builder = lancedb.query.LanceVectorQueryBuilder
+    bypass: Any = builder.bypass_vector_index
+
+    def recorded(asked: Any) -> Any:
+        exact.append(True)
+        return bypass(asked)
+
+    monkeypatch.setattr(builder, "bypass_vector_index", recorded)
+    for module in (update, search):
+        monkeypatch.setattr(module, "APPROXIMATE_ABOVE", 255)
     documents.update("t.csv")
     indices = lancedb.connect("n.lance").open_table("pieces").list_indices()
     assert {tuple(index.columns) for index in indices} == {("text",), ("vector",)}
-    assert (
-        documents.search("Note 17 is about room 119.", k=1)[0].pieces[0].text == "Note 17 is about room 119."
-    )
+    for number, above in enumerate((255, 300)):
+        monkeypatch.setattr(search, "APPROXIMATE_ABOVE", above)
+        [hit] = documents.search("Note 17 is about room 119.", k=1)
+        assert hit.pieces[0].text == "Note 17 is about room 119."
+        assert len(exact) == number
