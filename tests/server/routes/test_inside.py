@@ -8,8 +8,8 @@ import pytest
 from minilm import MiniLM
 from minilm.checkpoint.weights import load_parameters
 from minilm.trace.oracle import weights_path
-from tests.intermediates import encode_with_intermediates
 from tests.checkpoints import MakeCheckpoint
+from tests.intermediates import encode_with_intermediates
 from tests.serving import A, B, Server
 
 
