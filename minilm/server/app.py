@@ -98,16 +98,7 @@ def create_app(
         # only for /docs, where a key can then be entered: the gate asks for it
         dependencies=[Depends(HTTPBearer(auto_error=False))] if settings.api_keys else None,
     )
-    # from the inside out
-    app.add_middleware(WhileConnected)
-    app.add_middleware(Methods, routes=app.router.routes)
-    app.add_middleware(Gate, settings=settings, metrics=service.metrics)
-    app.add_middleware(Compress)
-    if settings.cors_origins:  # around the gate: a browser asks for permission without the key
-        app.add_middleware(Cors, origins=settings.cors_origins)
-    if settings.root_path:
-        app.add_middleware(PathPrefix, prefix=settings.root_path)
-    app.add_middleware(AccessLog)
+    _add_middleware(app, service)
     app.exception_handler(HTTPException)(refused_response)
     app.exception_handler(RequestValidationError)(invalid_response)
     app.include_router(openai_routes(service))
@@ -121,13 +112,21 @@ def create_app(
         app.include_router(router)
     if documents is not None:
         app.include_router(search_routes(service, documents))
-    for routes in (
-        tokenization_routes,
-        information_routes,
-        ollama_routes,
-        page_routes,
-        inside_routes,
-        operations_routes,
-    ):
+    for routes in (tokenization_routes, information_routes, ollama_routes, page_routes, inside_routes):
         app.include_router(routes(service))
+    app.include_router(operations_routes(service))
     return app
+
+
+def _add_middleware(app: FastAPI, service: Service) -> None:
+    """Put what every request passes around the application, from the inside out."""
+    settings = service.settings
+    app.add_middleware(WhileConnected)
+    app.add_middleware(Methods, routes=app.router.routes)
+    app.add_middleware(Gate, settings=settings, metrics=service.metrics)
+    app.add_middleware(Compress)
+    if settings.cors_origins:  # around the gate: a browser asks for permission without the key
+        app.add_middleware(Cors, origins=settings.cors_origins)
+    if settings.root_path:
+        app.add_middleware(PathPrefix, prefix=settings.root_path)
+    app.add_middleware(AccessLog)
