@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,10 +31,6 @@ from minilm.similarity import SIMILARITY, SimilarityFunction
 from minilm.text.inputs import as_texts
 from minilm.text.long_texts import encode_long_texts, splits_long_texts
 from minilm.tokenizer import Tokenizer, pad
-
-if TYPE_CHECKING:
-    pass
-
 
 class PipelineOptions(TorchMethods):
     """Options that :class:`minilm.MiniLM` and :class:`minilm.CrossEncoder` have in common."""
