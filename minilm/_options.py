@@ -32,6 +32,7 @@ from minilm.text.inputs import as_texts
 from minilm.text.long_texts import encode_long_texts, splits_long_texts
 from minilm.tokenizer import Tokenizer, pad
 
+
 class PipelineOptions(TorchMethods):
     """Options that :class:`minilm.MiniLM` and :class:`minilm.CrossEncoder` have in common."""
 
