@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from minilm.server.app import create_app
 from minilm.server.batching import Batcher, Items
+from minilm.server.inside import LayerOutputs
 from minilm.server.schemas.openai import EmbeddingsRequest
 from minilm.server.schemas.page import MatrixRequest
 from minilm.server.schemas.text_embeddings_inference import EmbedRequest, RerankRequest
@@ -216,14 +217,20 @@ def test_unknown_fields_are_released_while_a_request_waits(
     number = 12_345  # of lists in a list, as there is no other in this process
     kept: list[bool] = []
 
-    async def encode(self: Batcher, items: Items) -> list[np.ndarray[Any, np.dtype[np.float32]]]:  # noqa: ARG001
+    async def encode(self: Batcher, items: Items) -> list[Any]:  # noqa: ARG001
         kept.append(any(type(one) is list and len(one) == number for one in gc.get_objects()))
-        return [np.ones((2, 3) if path == "/embed_sparse" else width, np.float32)] * len(items)
+        return [results.get(path, np.ones(16, np.float32))] * len(items)  # mostly vectors
 
     monkeypatch.setattr(Batcher, "encode", encode)
     reranker = CrossEncoder(write_cross_encoder(lambda: make_checkpoint("reranker")))
     sparse = SparseEncoder(write_sparse_encoder(lambda: make_checkpoint("sparse")))
     app = create_app(MiniLM(make_checkpoint()), reranker=reranker, sparse_encoder=sparse)
+    random = np.random.default_rng(0)
+    results: dict[str, object] = {
+        "/embed_sparse": np.ones((2, 3), np.float32),
+        "/predict": np.ones(1, np.float32),
+        "/trace": LayerOutputs(random.normal(size=(3, 3, 16)), random.random((2, 2, 3, 3))),
+    }
     requests = {
         EMBEDDINGS: b'{"input": "a"',
         "/embed": b'{"inputs": "a"',
@@ -244,9 +251,9 @@ def test_unknown_fields_are_released_while_a_request_waits(
         "/api/show": b'{"model": "checkpoint"',
         "/compare": b'{"text_a": "a", "text_b": "b"',
         "/matrix": b'{"texts": ["a", "b"]',
+        "/trace": b'{"text_a": "a"',
     }
     for path, begin in requests.items():
-        width = 1 if path == "/predict" else 16  # labels, components
         body = begin + b', "x": [' + b",".join([b"[]"] * number) + b"]}"
         assert asyncio.run(status_of(app, path, body)) == 200
     assert kept == [False] * (len(requests) - len(AT_ONCE))
