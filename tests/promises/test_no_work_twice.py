@@ -104,5 +104,5 @@ def test_loading_and_encoding_enter_few_files(make_checkpoint: MakeCheckpoint, t
     # A reader who follows a call opens all of these files.
     assert {"model.py", "_loading.py", "checkpoint/weights.py"} <= loading
     assert {"model.py", "_pipeline.py", "tokenizer.py", "fast/packed.py", "heads.py"} <= encoding
-    assert len(encoding) <= 9, sorted(encoding)
+    assert len(encoding) <= 12, sorted(encoding)  # of three, one line: the family's positions, cores, buffers
     assert len(loading) <= 12, sorted(loading)
