@@ -32,13 +32,15 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
 }
 
+SOURCES = ("activations.py", "encoder.py", "explanation.py", "pooling.py")  # to which the page's pictures link
+
 # By path: the files of the page, of the documentation, and of the code that the page explains. Every script
 # and style in page/ has a path here.
 PAGE_FILES = {
     "/": PAGE / "index.html",
     "/docs": PAGE / "docs.html",
     **{f"/page/{file.name}": file for file in PAGE.iterdir() if not file.name.endswith(".html")},
-    **{f"/source/{name}": files("minilm") / name for name in ("encoder.py", "explanation.py", "pooling.py")},
+    **{f"/source/{name}": files("minilm") / name for name in SOURCES},
     **{f"/swagger/{name}": SWAGGER / name for name in ("swagger-ui.css", "swagger-ui-bundle.js")},
 }
 
