@@ -32,7 +32,7 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
 }
 
-SOURCES = ("activations.py", "encoder.py", "explanation.py", "pooling.py")  # to which the page's pictures link
+SOURCES = ("activations.py", "encoder.py", "explanation.py", "pooling.py")  # pictures link to them
 
 # By path: the files of the page, of the documentation, and of the code that the page explains. Every script
 # and style in page/ has a path here.
