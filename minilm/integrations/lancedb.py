@@ -20,7 +20,7 @@ class LanceDBEmbeddings(TextEmbeddingFunction):
     ``get_registry().get("minilm").create()`` makes one. A table stores the name, and a program that opens
     the table must have imported this module.
 
-    Parameters
+    Attributes
     ----------
     name : str
         A directory or a name on the Hub.
