@@ -43,9 +43,9 @@ def test_chroma(model: MiniLM, prompted: MiniLM, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def client() -> Any:
+def client(tmp_path: Path) -> Any:
     chromadb = pytest.importorskip("chromadb", reason="chromadb is not installed")
-    return chromadb.EphemeralClient(chromadb.Settings(anonymized_telemetry=False))
+    return chromadb.PersistentClient(str(tmp_path), chromadb.Settings(anonymized_telemetry=False))
 
 
 def test_a_collection_of_the_default_function_is_opened(client: Any, model: MiniLM, original: Any) -> None:
