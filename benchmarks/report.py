@@ -321,7 +321,11 @@ def scaling(part: str, column: str) -> Callable[[], str]:
 def lock() -> str:
     """What share of the interpreter's lock a worker takes."""
     rows = [
-        [kind, f"{found['share']['median']:.1%}", f"{1 / found['share']['median']:.0f}"]
+        [
+            kind,
+            "{median:.1%} ({low:.1%}..{high:.1%})".format(**found["share"]),
+            f"{1 / found['share']['median']:.0f}",
+        ]
         for kind, found in results("gil")["results"].items()
     ]
     return table(["texts", "share of the lock", "cores that one process could feed"], rows)
