@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from minilm._arguments import positive_int
 from minilm._arrays import no_float_errors
 from minilm.activations import Activation
 from minilm.checkpoint.config import PromptFields, Settings, model_config, read_prompts, read_settings
@@ -29,7 +30,8 @@ from minilm.checkpoint.weights import ParameterFile, weight_files
 from minilm.config import ModelConfig
 from minilm.errors import CheckpointError
 from minilm.fast.blas import has_small_matrix_kernels
-from minilm.fast.cores import join_threads, start_threads
+from minilm.fast.cores import available_cores, join_threads, start_threads
+from minilm.fast.engine import Engine
 from minilm.fast.parameters import PackedParameters, pack_parameters
 from minilm.heads import ClassificationHead, EmbeddingHead, SpladeHead
 from minilm.hub import REQUIRED_FILES, Checkpoint, find_checkpoint, likely_directory
@@ -116,6 +118,12 @@ def load(
     if early and identity is not None and identity == _file_identity(checkpoint.directory):
         return checkpoint, early[0]
     return checkpoint, read(checkpoint.directory, checkpoint.is_default)
+
+
+def make_engine(checkpoint: Checkpoint, parameters: PackedParameters, threads: int | None) -> Engine:
+    """Put a checkpoint's parameters to work on that many cores; None is all that this process may use."""
+    cores = available_cores() if threads is None else positive_int("threads", threads)
+    return Engine(parameters, cores, checkpoint.directory / "model.safetensors")
 
 
 def read_embedder(directory: Path, is_default: bool = False) -> EmbedderParts:

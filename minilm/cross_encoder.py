@@ -21,21 +21,19 @@ from minilm._arguments import (
     check_call,
     constructor_options,
     logger,
-    positive_int,
     renamed,
     unexpected_argument,
     whole_number,
     without_effect,
 )
 from minilm._arrays import Float32Array, as_tensors
-from minilm._loading import load, read_cross_encoder
+from minilm._loading import load, make_engine, read_cross_encoder
 from minilm._options import PipelineOptions
 from minilm._pipeline import Counts, PairPipeline
 from minilm.activations import softmax
 from minilm.checkpoint.heads import activation_name
 from minilm.errors import TruncationWarning, warn_caller
-from minilm.fast.cores import available_cores
-from minilm.fast.engine import TOKENS_PER_TEXT, Engine
+from minilm.fast.engine import TOKENS_PER_TEXT
 from minilm.heads import ClassificationHead, activated, check_activation
 from minilm.text.inputs import as_pairs, check_iterable, check_text
 
@@ -138,8 +136,7 @@ class CrossEncoder(PipelineOptions):
                 raise ValueError(f"num_labels={labels!r}: the checkpoint's classifier has {self.num_labels}")
         self._activation_of_files = parts.activation_fn
         self.activation_fn = parts.activation_fn if activation_fn is None else check_activation(activation_fn)
-        cores = available_cores() if threads is None else positive_int("threads", threads)
-        engine = Engine(parameters, cores, self.checkpoint.directory / "model.safetensors")
+        engine = make_engine(self.checkpoint, parameters, threads)
         self.pipeline: PairPipeline = PairPipeline(
             tokenizer, engine, parts.prompts.prompts, parts.prompts.default_prompt_name
         )

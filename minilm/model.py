@@ -23,15 +23,13 @@ from minilm._arguments import (
     positive_int,
 )
 from minilm._arrays import Float32Array, Int64Array, as_tensors, is_tensor, no_float_errors
-from minilm._loading import load, read_embedder
+from minilm._loading import load, make_engine, read_embedder
 from minilm._options import EmbedderOptions
 from minilm._pipeline import DOCUMENT_PROMPTS, QUERY_PROMPTS, Counts, Pipeline, all_rows
 from minilm._signatures import encode_signature
 from minilm.errors import TruncationWarning, warn_caller
 from minilm.explanation import Explanation
 from minilm.fast.blas import blas_info, kernel_advice
-from minilm.fast.cores import available_cores
-from minilm.fast.engine import Engine
 from minilm.heads import OutputValue, check_output, features, token_vectors
 from minilm.hub import DEFAULT_MODEL
 from minilm.pooling import Pooling
@@ -137,8 +135,7 @@ class MiniLM(EmbedderOptions, metaclass=NamesItsLikeness):
             token=token,
         )
         self.config, parameters, tokenizer, self.head = parts[:4]
-        cores = available_cores() if threads is None else positive_int("threads", threads)
-        engine = Engine(parameters, cores, self.checkpoint.directory / "model.safetensors")
+        engine = make_engine(self.checkpoint, parameters, threads)
         self.pipeline = Pipeline(tokenizer, engine, parts.prompts.prompts, parts.prompts.default_prompt_name)
         if prompts or default_prompt_name is not None:
             self.pipeline.update_prompts(prompts, default_prompt_name)
@@ -151,7 +148,7 @@ class MiniLM(EmbedderOptions, metaclass=NamesItsLikeness):
         self._truncate_dim = None if dim is None else positive_int("truncate_dim", dim)
         self.normalize = self.config.normalize
         if logger.isEnabledFor(logging.INFO):
-            blas = f"{blas_info()}; {cores} cores; {kernel_advice() or 'nothing to improve'}"
+            blas = f"{blas_info()}; {engine.threads} cores; {kernel_advice() or 'nothing to improve'}"
             logger.info("%s from %s; BLAS: %s", self, self.checkpoint.source, blas)
 
     @classmethod

@@ -23,12 +23,10 @@ from minilm._arguments import (
     positive_int,
 )
 from minilm._arrays import Float32Array, Float64Array, IntArray, as_array, no_float_errors
-from minilm._loading import load, read_sparse_encoder
+from minilm._loading import load, make_engine, read_sparse_encoder
 from minilm._options import PipelineOptions
 from minilm._pipeline import DOCUMENT_PROMPTS, QUERY_PROMPTS, Counts, Pipeline
 from minilm.errors import TruncationWarning, warn_caller
-from minilm.fast.cores import available_cores
-from minilm.fast.engine import Engine
 from minilm.heads import SpladeHead
 from minilm.similarity import SIMILARITY, as_rows
 from minilm.text.inputs import as_texts
@@ -117,8 +115,7 @@ class SparseEncoder(PipelineOptions):
             token=token,
         )
         self.config, parameters, tokenizer, self.head = parts[:4]
-        cores = available_cores() if threads is None else positive_int("threads", threads)
-        engine = Engine(parameters, cores, self.checkpoint.directory / "model.safetensors")
+        engine = make_engine(self.checkpoint, parameters, threads)
         self.pipeline = Pipeline(tokenizer, engine, parts.prompts.prompts, parts.prompts.default_prompt_name)
         self.pipeline.update_prompts(prompts, default_prompt_name)
         self.similarity_fn_name = similarity_fn_name or parts.prompts.similarity_fn_name
