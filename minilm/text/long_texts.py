@@ -68,9 +68,8 @@ def _pieces(model: Any, texts: list[str], prompt_text: str) -> list[list[Piece]]
     before, _ = tokenizer.special_token_ids
     prompt_tokens = (model.pipeline.prompt_length(prompt_text) or len(before)) - len(before)
     room = model.max_seq_length - prompt_tokens
-    pieces = []
-    for index, text in enumerate(texts):
-        tokenized = model.pipeline.tokenize_window([text], prompt_text, start=index)
-        is_long = tokenized.is_truncated[0]
-        pieces.append(split(text, model, tokens=room) if is_long else [Piece(0, len(text), text, 1)])
-    return pieces
+    is_truncated = model.pipeline.tokenize_window(texts, prompt_text).is_truncated
+    return [
+        split(text, model, tokens=room) if is_long else [Piece(0, len(text), text, 1)]
+        for text, is_long in zip(texts, is_truncated, strict=True)
+    ]
