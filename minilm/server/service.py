@@ -22,6 +22,7 @@ from minilm.server.request_record import current_record
 from minilm.server.responses import RequestError
 from minilm.server.settings import ServerSettings
 from minilm.server.unfamiliar import Unfamiliar
+from minilm.sparse_encoder import SparseEncoder
 from minilm.text.inputs import is_encodable
 from minilm.text.spans import TextSpans
 from minilm.tokenizer import TokenizedTexts, Tokenizer
@@ -191,10 +192,7 @@ class Service:
 
     def prompt_text(self, prompt_name: str | None) -> str:
         """The prompt of that name, or the default one."""
-        try:
-            return self.model.resolve_prompt(prompt_name=prompt_name)
-        except ValueError as error:
-            raise RequestError(422, str(error), param="prompt_name") from None
+        return prompt_text_of(self.model, prompt_name)
 
     def check_limits(self, inputs: Sequence[Sequence[Any]], places: Places, repeated: int = 0) -> None:
         """Refuse an empty request, one that is too large, and one with a text that has no UTF-8 form.
@@ -223,3 +221,11 @@ async def run_off_loop(characters: int, function: Callable[[], T]) -> T:
     """Return what ``function``, which tokenizes, returns; from a thread if so many characters take long."""
     with current_record().timed("tokenize"):
         return function() if characters < INLINE_CHARACTERS else await asyncio.to_thread(function)
+
+
+def prompt_text_of(model: MiniLM | SparseEncoder, prompt_name: str | None) -> str:
+    """The prompt of that name in a model, or its default one; a RequestError if it has none of that name."""
+    try:
+        return model.resolve_prompt(prompt_name=prompt_name)
+    except ValueError as error:
+        raise RequestError(422, str(error), param="prompt_name") from None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from minilm._arrays import AnyArray
 from minilm.server.inputs import Cutting, Places
-from minilm.server.responses import RequestError
-from minilm.server.service import Service, run_off_loop
+from minilm.server.service import Service, prompt_text_of, run_off_loop
 from minilm.sparse_encoder import SparseEncoder
 
 
@@ -30,10 +29,7 @@ class SparseEncoding:
         texts, names = ([inputs], ["inputs"]) if isinstance(inputs, str) else (inputs, [])
         places = Places("inputs", names)
         self._service.check_limits(texts, places)
-        try:
-            prompt_text = self.model.resolve_prompt(prompt_name=prompt_name)
-        except ValueError as error:
-            raise RequestError(422, str(error), param="prompt_name") from None
+        prompt_text = prompt_text_of(self.model, prompt_name)
         pipeline = self._cutting.on(side)
         ids, is_cut, _ = await run_off_loop(
             sum(map(len, texts)), lambda: pipeline.tokenize_window(texts, prompt_text)
