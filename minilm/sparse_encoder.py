@@ -8,7 +8,7 @@ naver/splade-cocondenser-ensembledistil (Formal et al. 2021, "SPLADE v2", https:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,34 +37,60 @@ if TYPE_CHECKING:
     from minilm._arguments import TorchOnly
 
 
+# the arguments of encode after its inputs, by place
+_PLACES = (
+    *("prompt_name", "prompt", "batch_size", "show_progress_bar"),
+    *("convert_to_tensor", "convert_to_sparse_tensor", "save_to_cpu", "device", "max_active_dims"),
+)
+
+
 @dataclass(frozen=True, eq=False)
 class SparseEmbeddings:
     """Sparse vectors, row by row: the arrays of ``scipy.sparse.csr_array((data, indices, indptr), shape)``.
 
     The weights of row i are ``data[indptr[i] : indptr[i + 1]]``, and their columns, which are token ids, are
-    the same part of ``indices``, in ascending order.
+    the same part of ``indices``, in ascending order. One vector alone, of shape (V,), is stored as one row.
     """
 
     data: Float32Array  # (weights,)
     indices: IntArray  # (weights,)
     indptr: IntArray  # (n + 1,)
-    shape: tuple[int, int]  # n, V
+    shape: tuple[int, ...]  # (n, V) or (V,)
+
+    @property
+    def ndim(self) -> int:
+        """2, or 1 for one vector alone."""
+        return len(self.shape)
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, row: int) -> dict[int, float]:
-        """The weights of one row: token id to weight."""
+    def __getitem__(self, row: int) -> SparseEmbeddings:
+        """Return one row as a vector of shape (V,)."""
+        if self.ndim == 1:
+            raise IndexError("one vector has no rows: todict() gives its weights by token id")
         if not -len(self) <= row < len(self):
             raise IndexError(f"row {row} of {len(self)}")
-        part = slice(self.indptr[row % len(self)], self.indptr[row % len(self) + 1])
-        return dict(zip(self.indices[part].tolist(), self.data[part].tolist(), strict=True))
+        start, stop = self.indptr[row % len(self) :][:2].tolist()
+        part = slice(start, stop)
+        ends = np.array([0, stop - start])
+        return SparseEmbeddings(self.data[part], self.indices[part], ends, self.shape[1:])
+
+    def __iter__(self) -> Iterator[SparseEmbeddings]:
+        return (self[row] for row in range(len(self)))
+
+    def todict(self) -> dict[int, float]:
+        """Return the weights of one vector alone: token id to weight."""
+        if self.ndim != 1:
+            raise ValueError(f"todict() is for one vector, such as embeddings[0], not for {len(self)} rows")
+        return dict(zip(self.indices.tolist(), self.data.tolist(), strict=True))
 
     def toarray(self) -> Float32Array:
-        """The vectors with their zeros, shape (n, V)."""
-        dense = np.zeros(self.shape, np.float32)
-        dense[np.repeat(np.arange(len(self)), np.diff(self.indptr)), self.indices] = self.data
-        return dense
+        """Return the vectors with their zeros, in the same shape."""
+        lengths = np.diff(self.indptr)
+        dense = np.zeros((len(lengths), self.shape[-1]), np.float32)
+        dense[np.repeat(np.arange(len(lengths)), lengths), self.indices] = self.data
+        return dense.reshape(self.shape)
 
 
 class SparseEncoder(PipelineOptions):
@@ -134,29 +160,34 @@ class SparseEncoder(PipelineOptions):
         prompt: str | None = None,
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
-        *,
+        convert_to_tensor: bool = True,
         convert_to_sparse_tensor: bool = True,
-        max_active_dims: int | None = None,
+        save_to_cpu: bool = False,  # noqa: ARG002 - what minilm makes is there
         device: object = None,
+        max_active_dims: int | None = None,
         pool: Mapping[str, Any] | None = None,
         chunk_size: int | None = None,
         **others: Any,  # noqa: ANN401 - checked by name
-    ) -> SparseEmbeddings | Float32Array:
+    ) -> Any:  # noqa: ANN401 - as the arguments say
         """Sparse vectors of one text or of many.
 
         Parameters
         ----------
         inputs : str or iterable of n str
-            As for :meth:`minilm.MiniLM.encode`, and so are the next four and the last three.
+            As for :meth:`minilm.MiniLM.encode`, and so are the next four, device, pool and chunk_size.
+        convert_to_tensor : bool
+            False gives many texts a list of vectors of shape (V,), not a matrix.
         convert_to_sparse_tensor : bool
-            Without it the vectors come with their zeros: (V,) for a single str, else (n, V).
+            False gives float32 arrays of the same shape, with the zeros.
+        save_to_cpu : bool
+            Either way the result is there.
         max_active_dims : int, optional
             Keep only this many weights per text, the largest, of equal ones those of the lower token ids.
             None is :attr:`max_active_dims`.
 
         Returns
         -------
-        SparseEmbeddings of n rows, one for a single str; or ndarray of float32
+        SparseEmbeddings of shape (V,) for a single str, else (n, V), or ndarray of float32; or a list of them
         """
         inputs = encode_others(inputs, others) if others else inputs
         check_call(device, pool, chunk_size)
@@ -175,9 +206,10 @@ class SparseEncoder(PipelineOptions):
         embeddings = _as_csr([row for _, window in run for row in window], self.config.vocab_size)
         if counts.truncated:
             warn_caller(self.pipeline.truncation_message(counts), TruncationWarning)
-        if convert_to_sparse_tensor:
-            return embeddings
-        return embeddings.toarray()[0] if is_single else embeddings.toarray()
+        rows = embeddings if convert_to_sparse_tensor else embeddings.toarray()
+        if is_single:
+            return rows[0]
+        return rows if convert_to_tensor else list(rows)
 
     def encode_tokens(self, input_ids: Sequence[Sequence[int]]) -> list[Float64Array]:
         """Weights of texts that are token ids already: of each its columns and their values, (2, weights)."""
@@ -186,11 +218,11 @@ class SparseEncoder(PipelineOptions):
     def _rows(self, states: Float32Array, most: int | None) -> list[Float64Array]:
         return [_nonzero(weights, most) for weights in self.head.weights(states)]
 
-    def encode_query(self, inputs: Any, *places: Any, **options: Any) -> SparseEmbeddings | Float32Array:  # noqa: ANN401 - as encode
+    def encode_query(self, inputs: Any, *places: Any, **options: Any) -> Any:  # noqa: ANN401 - as encode
         """Like :meth:`encode`, with the prompt "query", unless a prompt is given."""
         return self._encode_for(QUERY_PROMPTS, inputs, places, options)
 
-    def encode_document(self, inputs: Any, *places: Any, **options: Any) -> SparseEmbeddings | Float32Array:  # noqa: ANN401 - as encode
+    def encode_document(self, inputs: Any, *places: Any, **options: Any) -> Any:  # noqa: ANN401 - as encode
         """Like :meth:`encode`, with the prompt "document", unless a prompt is given."""
         return self._encode_for(DOCUMENT_PROMPTS, inputs, places, options)
 
@@ -200,10 +232,8 @@ class SparseEncoder(PipelineOptions):
         inputs: Any,  # noqa: ANN401 - as encode
         places: Sequence[Any],
         options: dict[str, Any],
-    ) -> SparseEmbeddings | Float32Array:
-        given = (
-            by_place(("prompt_name", "prompt", "batch_size", "show_progress_bar"), places, options) | options
-        )
+    ) -> Any:  # noqa: ANN401 - as encode
+        given = by_place(_PLACES, places, options) | options
         if given.get("prompt_name") is None and given.get("prompt") is None:
             given["prompt_name"] = next((name for name in names if name in self.prompts), None)
         return self.encode(inputs, **given)
@@ -244,22 +274,22 @@ class SparseEncoder(PipelineOptions):
     def decode(self, embeddings: Any, top_k: int | None = None) -> list[Any]:  # noqa: ANN401 - as above
         """The words of each vector with their weights, the largest first, and only ``top_k`` of them.
 
-        A list of (word, weight) for each row; for an array of shape (V,) one such list.
+        A list of (word, weight) for each row; for one vector of shape (V,) one such list.
         """
         most = None if top_k is None else positive_int("top_k", top_k)
         token, sparse = self.tokenizer.backend.id_to_token, _sparse(embeddings)
+        rows = [sparse] if sparse.ndim == 1 else sparse
         words = [
-            [(token(column) or "", weight) for column, weight in _largest(row)[:most]]
-            for row in map(sparse.__getitem__, range(len(sparse)))
+            [(token(column) or "", weight) for column, weight in _largest(row.todict())[:most]]
+            for row in rows
         ]
-        is_one = not isinstance(embeddings, SparseEmbeddings) and as_array(embeddings).ndim == 1
-        return words[0] if is_one else words
+        return words[0] if sparse.ndim == 1 else words
 
     @staticmethod
     def sparsity(embeddings: Any) -> dict[str, float]:  # noqa: ANN401 - as above
         """Return the mean number of weights per vector, and the mean share of zeros."""
         sparse = _sparse(embeddings)
-        rows, columns = sparse.shape
+        rows, columns = len(sparse.indptr) - 1, sparse.shape[-1]
         active = len(sparse.data) / rows if rows and columns else 0.0
         return {"active_dims": active, "sparsity_ratio": 1 - active / columns if columns else 1.0}
 
@@ -297,5 +327,7 @@ def _dense(embeddings: Any) -> Any:  # noqa: ANN401 - rows of numbers
 def _sparse(embeddings: Any) -> SparseEmbeddings:  # noqa: ANN401 - rows of numbers
     if isinstance(embeddings, SparseEmbeddings):
         return embeddings
-    dense = as_rows(as_array(embeddings))
-    return _as_csr([_nonzero(row, None) for row in dense], dense.shape[1])
+    dense = as_array(embeddings)
+    rows = as_rows(dense)
+    sparse = _as_csr([_nonzero(row, None) for row in rows], rows.shape[1])
+    return sparse[0] if dense.ndim == 1 else sparse

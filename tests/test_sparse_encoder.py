@@ -31,9 +31,15 @@ def edit(path: Path, **fields: Any) -> None:
 def test_sparse_rows_are_the_dense_ones() -> None:
     assert CSR.toarray().tolist() == DENSE
     assert len(CSR) == 3
-    assert [CSR[i] for i in (0, 1, -1)] == [{1: 2.0, 3: 1.0}, {}, {0: 4.0}]
+    assert [CSR[i].todict() for i in (0, 1, -1)] == [{1: 2.0, 3: 1.0}, {}, {0: 4.0}]
+    assert [row.toarray().tolist() for row in CSR] == DENSE
+    assert [(row.ndim, row.shape, len(row)) for row in CSR] == [(1, (4,), 4)] * 3
     with pytest.raises(IndexError, match="row 3 of 3"):
         CSR[3]
+    with pytest.raises(IndexError, match="one vector has no rows"):
+        CSR[0][0]
+    with pytest.raises(ValueError, match=r"for one vector, such as embeddings\[0\], not for 3 rows"):
+        CSR.todict()
 
 
 def test_sparsity_counts_weights() -> None:
@@ -47,10 +53,10 @@ def test_only_the_largest_weights_are_kept(directory: Path) -> None:
     assert isinstance(full, SparseEmbeddings)
     assert isinstance(kept, SparseEmbeddings)
     assert len(full.data) > 3
-    assert kept[0].items() <= full[0].items()
-    assert sorted(kept[0].values()) == sorted(full[0].values())[-3:]
-    assert [token for token, _ in model.decode(full, top_k=3)[0]] == [t for t, _ in model.decode(kept)[0]]
-    assert SparseEncoder(directory, max_active_dims=3).encode("a b c")[0] == kept[0]
+    assert kept.todict().items() <= full.todict().items()
+    assert sorted(kept.data) == sorted(full.data)[-3:]
+    assert [token for token, _ in model.decode(full, top_k=3)] == [token for token, _ in model.decode(kept)]
+    assert SparseEncoder(directory, max_active_dims=3).encode("a b c").todict() == kept.todict()
     with pytest.raises(ValueError, match="max_active_dims must be"):
         model.encode("a", max_active_dims=0)
 
@@ -64,7 +70,7 @@ def test_a_text_has_the_same_weights_in_any_company(directory: Path) -> None:
     for row, text in zip(together, texts, strict=True):
         alone = model.encode(text)
         assert isinstance(alone, SparseEmbeddings)
-        np.testing.assert_allclose(row, alone.toarray()[0], rtol=0, atol=1e-6)
+        np.testing.assert_allclose(row, alone.toarray(), rtol=0, atol=1e-6)
     assert model.encode([]).shape == (0, TINY.vocab_size)
     assert model.similarity(model.encode(texts), together).shape == (4, 4)
     assert model.get_embedding_dimension() == TINY.vocab_size
@@ -111,8 +117,8 @@ def test_a_sentence_encoder_is_refused(make_checkpoint: MakeCheckpoint) -> None:
 
 def test_unknown_arguments_are_refused_by_name(directory: Path) -> None:
     model = SparseEncoder(directory)
-    with pytest.raises(TypeError, match="convert_to_tensor"):
-        model.encode("a", convert_to_tensor=False)
+    with pytest.raises(TypeError, match="convert_to_numpy"):
+        model.encode("a", convert_to_numpy=False)
     with pytest.raises(ValueError, match="similarity_fn_name must be one of"):
         model.similarity_fn_name = "nonsense"
 
@@ -122,5 +128,5 @@ def test_the_settings_are_saved(directory: Path, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path / "saved")
     again = SparseEncoder(tmp_path / "saved")
     assert (again.max_active_dims, again.similarity_fn_name, again.prompts["query"]) == (5, "cosine", "q ")
-    assert again.encode("a b")[0] == model.encode("a b")[0]
-    assert again.encode_query("a")[0] == model.encode("q a")[0]
+    assert again.encode("a b").todict() == model.encode("a b").todict()
+    assert again.encode_query("a").todict() == model.encode("q a").todict()

@@ -53,10 +53,33 @@ def test_weights_are_the_originals(family: str, tmp_path: Path) -> None:
     assert 0.05 < (theirs == 0).mean() < 0.95  # neither empty nor dense
     note(f"SparseEncoder.encode, {family}", mine.toarray(), theirs)
     np.testing.assert_allclose(mine.toarray(), theirs, rtol=0, atol=BOUND)
-    single = ours.encode(TEXTS[3], convert_to_sparse_tensor=False)
-    assert isinstance(single, np.ndarray)
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_one_text_gives_one_vector_and_lists_are_lists(tmp_path: Path, is_sparse: bool) -> None:
+    ours, original = both(save("bert", tmp_path))
+    options: dict[str, Any] = {"convert_to_sparse_tensor": is_sparse}
+    one, expected = ours.encode(TEXTS[3], **options), original.encode(TEXTS[3], **options)
+    assert isinstance(one, SparseEmbeddings if is_sparse else np.ndarray)
+    assert (one.shape, one.ndim, len(one)) == (tuple(expected.shape), expected.ndim, len(expected))
+    if isinstance(one, SparseEmbeddings):
+        one, expected = one.toarray(), expected.to_dense()
+    np.testing.assert_allclose(one, expected, rtol=0, atol=BOUND)
+    many = ours.encode(TEXTS[:3], None, None, 32, False, False, is_sparse)  # by place
+    theirs = original.encode(TEXTS[:3], None, None, 32, False, False, is_sparse)
+    assert isinstance(many, list)
+    assert isinstance(theirs, list)
+    assert [tuple(row.shape) for row in many] == [tuple(row.shape) for row in theirs]
+    words, weights = zip(*ours.decode(many[1], 4), strict=True)
+    expected_words, expected_weights = zip(*original.decode(theirs[1], 4), strict=True)
+    assert words == expected_words
+    np.testing.assert_allclose(weights, expected_weights, rtol=0, atol=BOUND)
+    assert ours.sparsity(many[1]) == pytest.approx(original.sparsity(theirs[1]), rel=1e-6)
     np.testing.assert_allclose(
-        single, original.encode(TEXTS[3], convert_to_sparse_tensor=False), rtol=0, atol=BOUND
+        ours.similarity(many[0], many[1]),
+        original.similarity(theirs[0], theirs[1]),
+        rtol=0,
+        atol=BOUND * 100,  # a sum over hundreds of products
     )
 
 
