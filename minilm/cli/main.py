@@ -15,7 +15,14 @@ from importlib import import_module
 from minilm import __version__
 from minilm.cli.errors import exit_code, interrupted_at_signal
 from minilm.cli.options import Parser
-from minilm.cli.terminal import finish_stdout, hold_standard_streams, output_streams, say, say_traceback
+from minilm.cli.terminal import (
+    finish_stdout,
+    forget_frames,
+    hold_standard_streams,
+    output_streams,
+    say,
+    say_traceback,
+)
 
 # The module minilm.cli.NAME has the functions add_NAME, for the options, and run_NAME. It is imported only if
 # the command is used, because encode and search bring more than compare needs.
@@ -49,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say_traceback(error)
         code, message = exit_code(error)
         say(message)
+        if isinstance(error, KeyboardInterrupt):
+            forget_frames(error)
         return code
     return 0
 

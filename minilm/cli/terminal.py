@@ -68,6 +68,22 @@ def say_traceback(error: BaseException) -> None:
         _put_error(line)
 
 
+def forget_frames(error: BaseException) -> None:
+    """Let go of what an interrupted call held, in silence.
+
+    Python reports an error of a destructor on stderr. An object whose constructor was interrupted, such as a
+    bar of tqdm, has often no attributes that its destructor could use.
+    """
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        chain: BaseException | None = error
+        while chain is not None:
+            traceback.clear_frames(chain.__traceback__)
+            chain = chain.__context__
+    finally:
+        sys.unraisablehook = hook
+
+
 def _put_error(line: str) -> None:
     if sys.stderr is not None:  # print would write to stdout instead
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import errno
+import gc
 import os
 import signal
 import subprocess
@@ -156,6 +157,32 @@ def test_each_kind_of_error_has_its_exit_code(
     assert main(["compare", A, B]) == code
     lines = capsys.readouterr().err.splitlines()
     assert (lines[0], lines[-1]) == ("Traceback (most recent call last):", f"minilm: {message}")
+
+
+def test_what_an_interrupted_call_held_is_let_go_in_silence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Bar:
+        def __init__(self, error: BaseException) -> None:
+            raise error  # as a signal may at any place
+            self.disable = False
+
+        def __del__(self) -> None:
+            assert not self.disable
+
+    def fail(_: object) -> None:
+        try:
+            Bar(KeyboardInterrupt())
+        except KeyboardInterrupt as error:
+            raise Interrupted("interrupted after 7 rows") from error
+
+    monkeypatch.delenv("MINILM_DEBUG", raising=False)
+    monkeypatch.setattr("minilm.cli.compare.load_model", fail)
+    complaints: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", complaints.append)
+    assert failure(capsys, "compare", A, B) == (130, "interrupted after 7 rows")
+    gc.collect()
+    assert complaints == []
 
 
 @pytest.mark.parametrize(
