@@ -324,11 +324,18 @@ def lock() -> str:
         [
             kind,
             "{median:.1%} ({low:.1%}..{high:.1%})".format(**found["share"]),
-            f"{1 / found['share']['median']:.0f}",
+            f"{found['on_paper']:.2%}",
+            f"{found['cores']:.0f}",
         ]
         for kind, found in results("gil")["results"].items()
     ]
-    return table(["texts", "share of the lock", "cores that one process could feed"], rows)
+    header = [
+        "texts",
+        "share of the lock, measured",
+        "on paper",
+        "cores that one process could feed, on paper",
+    ]
+    return table(header, rows)
 
 
 def floor(name: str) -> Callable[[], str]:
