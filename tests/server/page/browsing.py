@@ -10,6 +10,13 @@ A, B = "A girl is styling her hair.", "A girl is brushing her hair."
 BOUND = 1e-6
 
 
+def wait_for_value(page: Any, selector: str, value: str) -> None:
+    """Wait until a field has a value; page.wait_for_function would call eval, which the page forbids."""
+    from playwright.sync_api import expect
+
+    expect(page.locator(selector)).to_have_value(value)
+
+
 def watch(page: Any) -> list[str]:
     """What the page's scripts complain of, and every address it asks for."""
     seen: list[str] = []

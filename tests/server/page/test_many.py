@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from minilm import MiniLM
-from tests.server.page.browsing import BOUND
+from tests.server.page.browsing import BOUND, wait_for_value
 
 TEXTS = ['A "quoted" text, with a comma', "Another text", "日本"]
 
@@ -41,7 +41,7 @@ def test_a_file_takes_the_place_of_the_texts(page: Any) -> None:
     page.set_input_files(
         "#lines-file", {"name": "a.txt", "mimeType": "text/plain", "buffer": "éa\r\nb\r\n".encode()}
     )
-    page.wait_for_function("document.getElementById('lines').value === 'éa\\nb'")
+    wait_for_value(page, "#lines", "éa\nb")
 
 
 def test_a_file_can_be_dropped(page: Any) -> None:
@@ -54,7 +54,7 @@ def test_a_file_can_be_dropped(page: Any) -> None:
         }"""
     )
     page.dispatch_event("#lines", "drop", {"dataTransfer": data})
-    page.wait_for_function("document.getElementById('lines').value === 'one\\ntwo'")
+    wait_for_value(page, "#lines", "one\ntwo")
 
 
 @pytest.mark.parametrize(
