@@ -27,6 +27,8 @@ PAGES = sorted(
 )
 # This page has two columns. The left one needs other libraries, and has tests of its own below.
 COMING_FROM = "docs/coming-from.md"
+# One story from its first section to its last, so it is run as one.
+TUTORIAL = "docs/tutorial.md"
 
 # The keys are the beginnings of the blocks.
 NOT_RUN = {
@@ -59,7 +61,14 @@ def to_run(section: Section) -> list[Block]:
     return [b for b in section.blocks if b.language in ("python", "sh") and not reason_not_to_run(b)]
 
 
-RUN = [section for page in PAGES if page != COMING_FROM for section in sections(page) if to_run(section)]
+def stories(page: str) -> list[Section]:
+    """What is run together: the sections of a page, or the whole tutorial."""
+    if page == TUTORIAL:
+        return [Section(page, "all", [block for section in sections(page) for block in section.blocks])]
+    return sections(page)
+
+
+RUN = [section for page in PAGES if page != COMING_FROM for section in stories(page) if to_run(section)]
 
 
 @pytest.fixture
@@ -102,7 +111,7 @@ def test_the_blocks_of_a_section_print_what_they_say(
         printed = run.run(block)
         if block.printed is not None:
             assert_prints(printed, block.printed)
-        elif block.language == "python" and section.page != "README.md":  # see test_readme.py
+        elif block.language == "python":
             assert not printed, f"the page does not show what it prints\n{printed}"
 
 

@@ -6,13 +6,9 @@ import re
 
 import pytest
 
-from tests.snippets import ROOT, Block, Runner, sections
+from tests.snippets import ROOT, sections
 
 BLOCKS = [block for section in sections("README.md") for block in section.blocks]
-
-
-def blocks(language: str) -> list[Block]:
-    return [block for block in BLOCKS if block.language == language]
 
 
 def test_the_first_two_blocks_are_one_line_each() -> None:
@@ -23,21 +19,8 @@ def test_the_first_two_blocks_are_one_line_each() -> None:
     assert "pytest" in second.code
 
 
-def output_of(example: Block) -> str:
-    return Runner(ROOT).run(example)
-
-
-def test_the_python_example_prints_its_output() -> None:
-    example = blocks("python")[0]
-    shape, score = output_of(example).splitlines()
-    assert f"print(embeddings.shape)  # {shape}" in example.code
-    assert f"# [[{float(score.strip('[]')):.4f}]]" in example.code
-
-
-def test_the_sentence_transformers_example_prints_its_output() -> None:
-    example = blocks("python")[1]
-    assert "# corpus_id 1" in example.code
-    assert re.match(r"\[\[\{'corpus_id': 1, ", output_of(example))
+def test_the_readme_fits_in_a_few_screens() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) < 120
 
 
 def test_security_md_states_the_limits_in_force_and_names_tests_that_exist() -> None:
