@@ -104,11 +104,12 @@ def reasons() -> str:
     error = errors["`MiniLM.encode`, float32, against the original in float32"]["largest"]
     lines = len((ROOT / "minilm/encoder.py").read_text("utf-8").splitlines())
     return (
-        f"- **Light.** A new process has its first vector after {ours:.2f} seconds; with sentence-transformers after "
-        f"{theirs:.2f}.\n"
-        f"- **Exact.** No number differs from the original's by more than {error:.1e}, on 142 difficult texts\n"
-        "  ([parity](docs/parity.md)).\n"
-        f"- **Readable.** BERT is {lines} lines of numpy: [`encoder.py`](minilm/encoder.py), one formula per function.\n"
+        f"- **Light.** A new process has its first vector after {ours:.2f} seconds; "
+        f"with sentence-transformers after {theirs:.2f}.\n"
+        f"- **Exact.** No number differs from the original's by more than {error:.1e}, "
+        "on 142 difficult texts\n  ([parity](docs/parity.md)).\n"
+        f"- **Readable.** BERT is {lines} lines of numpy: [`encoder.py`](minilm/encoder.py), "
+        "one formula per function.\n"
     )
 
 
@@ -123,8 +124,9 @@ def speed_in_short() -> str:
     return (
         "On two cores of an AMD Zen 5, minilm encodes short texts "
         f"{ours / rates['sentence-transformers']:.1f} times as fast as sentence-transformers and\n"
-        f"{ours / rates['ONNX Runtime']:.1f} times as fast as ONNX Runtime; ONNX Runtime is ahead on one short query "
-        f"({one['ONNX Runtime']:.2f} ms against {one['minilm']:.2f}),\non Intel, and on AVX2 kernels.\n"
+        f"{ours / rates['ONNX Runtime']:.1f} times as fast as ONNX Runtime; "
+        f"ONNX Runtime is ahead on one short query ({one['ONNX Runtime']:.2f} ms against {one['minilm']:.2f}),\n"
+        "on Intel, and on AVX2 kernels.\n"
     )
 
 
