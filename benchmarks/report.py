@@ -125,7 +125,8 @@ def speed_in_short() -> str:
         "On two cores of an AMD Zen 5, minilm encodes short texts "
         f"{ours / rates['sentence-transformers']:.1f} times as fast as sentence-transformers and\n"
         f"{ours / rates['ONNX Runtime']:.1f} times as fast as ONNX Runtime; "
-        f"ONNX Runtime is ahead on one short query ({one['ONNX Runtime']:.2f} ms against {one['minilm']:.2f}),\n"
+        f"ONNX Runtime is ahead on one short query "
+        f"({one['ONNX Runtime']:.2f} ms against {one['minilm']:.2f}),\n"
         "on Intel, and on AVX2 kernels.\n"
     )
 

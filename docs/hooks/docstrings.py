@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import griffe
@@ -17,6 +18,9 @@ CHOICES = re.compile(r"^(\w+ : )\{(.*)\}(.*)$", re.MULTILINE)
 # the type of a result, which the site shows as code already
 RETURNED = re.compile(r"^((?:Returns|Yields)\n-+\n)(.*)$", re.MULTILINE)
 ADDRESS = re.compile(r"(https?://[^ ,]+)")
+# what has a place in the site
+PUBLISHED = re.compile(r"^::: ([\w.]+)", re.MULTILINE)
+PAGES = Path(__file__).resolve().parents[1] / "api"
 LITERAL_BLOCK = re.compile(r"(?<=\S)::$", re.MULTILINE)
 
 
@@ -69,7 +73,7 @@ def references(text: str) -> str:
 def link(name: str, where: griffe.Object) -> str:
     """A link to an object, by its full name or by its name in the class or module ``where``.
 
-    An object without a docstring has no page, so its name is not linked.
+    An object without a docstring, or outside docs/api/, has no page, so its name is not linked.
     """
     target = None
     scope: griffe.Object | None = where.package if name.startswith("minilm.") else where
@@ -80,4 +84,13 @@ def link(name: str, where: griffe.Object) -> str:
         except (KeyError, griffe.AliasResolutionError):
             scope = scope.parent
     shown = f"`{inside}`"
-    return f"[{shown}][{target.canonical_path}]" if target is not None and target.docstring else shown
+    if target is None or not target.docstring or not is_published(target):
+        return shown
+    return f"[{shown}][{target.canonical_path}]"
+
+
+def is_published(target: griffe.Object | griffe.Alias) -> bool:
+    """Whether a page of docs/api/ shows the object, or the module or class that it is a member of."""
+    named = {name for page in PAGES.glob("*.md") for name in PUBLISHED.findall(page.read_text("utf-8"))}
+    shown = {target.package[name.removeprefix("minilm.")].canonical_path for name in named - {"minilm"}}
+    return any(f"{target.canonical_path}.".startswith(f"{path}.") for path in shown)

@@ -31,14 +31,24 @@ TEMPLATE = """{% extends 'markdown/index.md.j2' %}
 
 def on_config(config: MkDocsConfig) -> None:
     """Put the notebooks into the navigation, with their first headings as titles."""
-    entries: list[Any] = []
-    for entry in config.nav or []:
-        if isinstance(entry, dict) and list(entry.values()) == [FOLDER]:
-            pages = [{title(path): f"{FOLDER}{path.stem}.md"} for path in notebooks()]
-            entries += [{next(iter(entry)): pages}] if pages else []
-        else:
-            entries.append(entry)
-    config.nav = entries
+    config.nav = with_notebooks(config.nav or [])
+
+
+def with_notebooks(entries: list[Any]) -> list[Any]:
+    """The entries with the placeholder, at any depth, replaced by a list of the notebooks."""
+    filled: list[Any] = []
+    for entry in entries:
+        if not isinstance(entry, dict):
+            filled.append(entry)
+            continue
+        [(name, value)] = entry.items()
+        if value == FOLDER:
+            value = [{title(path): f"{FOLDER}{path.stem}.md"} for path in notebooks()]
+        elif isinstance(value, list):
+            value = with_notebooks(value)
+        if value:
+            filled.append({name: value})
+    return filled
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
