@@ -9,11 +9,14 @@ fast:  ## run the tests that take about a minute: the layout, the story from tex
 test:  ## run the whole suite
 	pytest
 
-lint:  ## check format, lint, import contracts and types, as CI does
+lint:  ## check format, lint, spelling, import contracts, types, shell scripts and workflows, as CI does
 	ruff format --check .
 	ruff check .
+	codespell
 	lint-imports
 	mypy
+	shellcheck -x .ci/run .ci/renew
+	zizmor --offline --no-progress --quiet .github
 
 format:  ## format the code, and fix what ruff can fix
 	ruff format .

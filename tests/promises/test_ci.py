@@ -1,9 +1,11 @@
-"""The scripts in .ci/: which skipped tests are allowed, and when an audit counts as clean."""
+"""The scripts in .ci/: parts by name, which skipped tests are allowed, and when an audit counts as clean."""
 
 from __future__ import annotations
 
 import json
+import re
 import runpy
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +49,60 @@ def test_a_test_that_was_skipped_in_every_run_fails_unless_its_reason_is_allowed
     assert skips([one, three]) == 1
     assert "RAN NOWHERE: tests.b: torch is not installed" in capsys.readouterr().out
     assert skips([record(tmp_path / "4.xml")]) == 1
+
+
+def test_the_files_that_take_longest_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "1.xml"
+    cases = [("tests.a", "2.5"), ("tests.a.TestOne", "1.0"), ("tests.b", "9.0")]
+    lines = [f'<testcase classname="{module}" name="x" time="{time}"/>' for module, time in cases]
+    path.write_text(f"<testsuites><testsuite>{''.join(lines)}</testsuite></testsuites>", "utf-8")
+    assert runpy.run_path(str(CI / "slowest.py"))["main"](str(path)) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "12 s in 3 tests of 2 files; the longest:",
+        "     9.0 s in    1 tests: tests.b",
+        "     3.5 s in    2 tests: tests.a",
+    ]
+
+
+bash = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash on this machine")
+
+
+def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["bash", str(CI / "run"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def listed() -> list[str]:
+    result = call("--list")
+    assert (result.returncode, result.stderr) == (0, "")
+    return [line.split()[0] for line in result.stdout.splitlines()]
+
+
+@bash
+def test_every_part_of_ci_is_listed_and_runs_in_the_whole_run() -> None:
+    scripts = "".join(path.read_text("utf-8") for path in sorted((CI / "parts").glob("*.sh")))
+    names = listed()
+    assert sorted(names) == sorted(re.findall(r"^part_(\w+)\(\)", scripts, re.MULTILINE))
+    whole = re.findall(r"run_parts ((?:\w+ ?)+)$", (CI / "run").read_text("utf-8"), re.MULTILINE)
+    assert sorted(" ".join(whole).split()) == sorted(names)
+
+
+@bash
+def test_an_unknown_part_of_ci_is_refused_in_one_line() -> None:
+    result = call("lint", "lnit")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == ".ci/run: no part is called 'lnit'; --list names them\n"
+
+
+@bash
+def test_the_workflows_call_parts_that_exist_and_leave_none_out() -> None:
+    workflows = {
+        path.name: path.read_text("utf-8") for path in (CI.parent / ".github/workflows").glob("*.yml")
+    }
+    assert sorted(workflows) == ["ci.yml", "release.yml"]
+    called = re.findall(r"\.ci/run ((?:[a-z]+ ?)+)$", "\n".join(workflows.values()), re.MULTILINE)
+    [block] = re.findall(r"^ +part:\n((?: +- [a-z ]+\n)+)", workflows["ci.yml"], re.MULTILINE)
+    assert set(" ".join([*called, *re.findall(r"- (.+)", block)]).split()) == set(listed())
 
 
 Audit = Callable[[dict[str, list[dict[str, Any]] | None]], tuple[int, str]]
