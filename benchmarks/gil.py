@@ -8,10 +8,10 @@ share = 1 - its rate beside the worker / its rate beside one long matrix product
 lock and keep the other core as warm. It needs two cores, and it is noisy.
 
 The second figure has less noise: the CPU time of everything that holds the lock. numpy lets go of it in a
-step on many numbers. So the steps are timed on a network 12 numbers wide, with one text of two tokens in place
-of each group: what remains is Python and numpy's calls. Cutting the texts into packs and pooling count in full.
-That time, divided by the CPU time of the real work, is the share on paper, and 1 / share the cores that could
-work before they would wait for the lock more than compute.
+step on many numbers. So the steps are timed on a network 12 numbers wide, with one text of two tokens in
+place of each group: what remains is Python and numpy's calls. Cutting the texts into packs and pooling count
+in full. That time, divided by the CPU time of the real work, is the share on paper, and 1 / share the cores
+that could work before they would wait for the lock more than compute.
 """
 
 from __future__ import annotations
