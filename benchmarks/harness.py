@@ -185,7 +185,12 @@ class _Others:
 
 def short_texts() -> list[str]:
     """The 2,552 distinct sentences of the STS Benchmark's test split, in the order of their first use."""
-    path = SHARED / "sts" / "sts-test.csv"
+    return sts_sentences("test")
+
+
+def sts_sentences(split: str) -> list[str]:
+    """Return the distinct sentences of a split of the STS Benchmark, in the order of their first use."""
+    path = SHARED / "sts" / f"sts-{split}.csv"
     if not path.is_file():
         sys.exit(f"the STS Benchmark is not here ({path}); MINILM_SHARED names the folder that holds sts/")
     rows = [line.split("\t") for line in path.read_text("utf-8").splitlines()]
