@@ -40,10 +40,12 @@ class Work:
     def __init__(self, model: MiniLM | CrossEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
         self._backend = CountingBackend(model.tokenizer.backend)
         self.encoded: list[list[int]] = []
+        self.runs = 0  # calls of the encoder
         monkeypatch.setattr(model.tokenizer, "backend", self._backend)
         run = Engine.run
 
         def counted(engine: Engine, token_ids: Any, *arguments: Any, **options: Any) -> Any:
+            self.runs += 1
             self.encoded.extend(list(ids) for ids in token_ids)
             return run(engine, token_ids, *arguments, **options)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -11,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from minilm.cli.errors import Interrupted, UsageError, argument_errors, flag, option_errors, stop_at_signal
-from minilm.cli.options import add_model_options, load_model, real_number, say_truncated, select, whole_number
+from minilm.cli.options import (
+    add_model_options,
+    kept_columns,
+    load_model,
+    real_number,
+    say_truncated,
+    select,
+    whole_number,
+)
 from minilm.cli.progress import job_progress
 from minilm.cli.terminal import is_terminal, put_json, say, say_nothing, silence_warnings
 from minilm.corpus.formats.columns import check_columns
@@ -119,11 +126,7 @@ def _settle_keep(options: argparse.Namespace) -> None:
         if options.input == ["-"] and Path(options.keep).expanduser().exists():
             options.input, options.keep = [options.keep], True
         else:
-            # as a line of CSV, since a name may hold a comma
-            [names] = csv.reader([options.keep.replace("\n", " ")], skipinitialspace=True)
-            if not all(names) or not names:
-                raise UsageError(f"--keep has an empty name: {options.keep!r}")
-            options.keep = tuple(dict.fromkeys(names))
+            options.keep = kept_columns(options.keep)
 
 
 def _delimiter(value: str) -> str:

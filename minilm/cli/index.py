@@ -6,7 +6,7 @@ import argparse
 
 from minilm._progress import progress_bar
 from minilm.cli.errors import Failure, Interrupted, UsageError, argument_errors, flag, stop_at_signal
-from minilm.cli.options import add_model_options, load_model, option_type, whole_number
+from minilm.cli.options import add_model_options, kept_columns, load_model, option_type, whole_number
 from minilm.cli.terminal import flush_stdout, put, put_json, say, say_nothing
 from minilm.documents.documents import Documents
 from minilm.documents.update import UpdateReport
@@ -29,6 +29,10 @@ def add_index(parser: argparse.ArgumentParser) -> None:
         help='the column of a table with the text (default: "text", or the only one)',
     )
     add("--id", metavar="NAME", help="the column of a table with the id of a row (default: its number)")
+    kept = parser.add_mutually_exclusive_group()
+    names = "columns of a table to keep as metadata (default: all)"
+    kept.add_argument("--keep", type=kept_columns, metavar="NAME,NAME", help=names)
+    kept.add_argument("--no-keep", dest="keep", action="store_const", const=(), help="keep no metadata")
     on_error = "for a file that is not text: list it and go on, or stop (default: %(default)s)"
     add("--on-error", choices=("skip", "raise"), default="skip", help=on_error)
     add("--watch", action="store_true", help="go on, and follow changes until Ctrl-C")
@@ -64,6 +68,7 @@ def _update(documents: Documents, options: argparse.Namespace) -> UpdateReport:
             options.paths,
             column=options.column,
             id_column=options.id,
+            keep=options.keep,
             on_error=options.on_error,
             advance=bar.update,
         )

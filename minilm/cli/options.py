@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -54,6 +55,14 @@ def true_or_false(argument: str) -> bool:
 
 
 real_number = option_type(float, lambda value: 0 < value < float("inf"), "be a positive number")
+
+
+def kept_columns(argument: str) -> tuple[str, ...]:
+    """Return the names that --keep lists, as a line of CSV does, since a name may hold a comma."""
+    [names] = csv.reader([argument.replace("\n", " ")], skipinitialspace=True)
+    if not all(names) or not names:
+        raise UsageError(f"--keep has an empty name: {argument!r}")
+    return tuple(dict.fromkeys(names))
 
 
 def add_source_options(parser: argparse.ArgumentParser, *, flag: str = "--model") -> argparse._ArgumentGroup:

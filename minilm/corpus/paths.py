@@ -294,10 +294,13 @@ def _is_hidden(below: str) -> bool:
     return any(part.startswith(("_", ".")) and "=" not in part for part in re.split(r"[/\\]", below))
 
 
+_RUNS = re.compile(r"(\d*)(\D*)").findall
+
+
 def natural_order(path: str) -> tuple[list[list[tuple[int, str]]], str]:
     """Return a key that sorts by folder, then by name, with the numbers in both by value."""
     parts = re.split(r"[/\\]", path)
-    return [[(int(n or 0), text) for n, text in re.findall(r"(\d*)(\D*)", part)] for part in parts], path
+    return [[(int(n or 0), text) for n, text in _RUNS(part)] for part in parts], path
 
 
 def _with_hive_values(found: Sequence[InputPath | _Match]) -> list[InputPath]:

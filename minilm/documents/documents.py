@@ -93,6 +93,7 @@ class Documents:
         *,
         column: str | None = None,
         id_column: str | None = None,
+        keep: Sequence[str] | None = None,
         on_error: OnSkip = "skip",
         **more: Any,  # noqa: ANN401 - advance, for a progress bar
     ) -> UpdateReport:
@@ -109,6 +110,9 @@ class Documents:
             stands for its rows.
         column, id_column : str, optional
             The columns of a table with a document's text and id. Without, the id is the row's number.
+        keep : sequence of str, optional
+            The columns of a table that are kept as metadata. None keeps all the others. They are columns of
+            the table of pieces, with their types: ``where`` can use them, and hits have them.
         on_error : {"skip", "raise"}
             What happens with a file that cannot be read or is no text.
 
@@ -121,7 +125,8 @@ class Documents:
         Raises
         ------
         CorpusError
-            If the table was made with another model or other pieces, or by another program.
+            If the table was made with another model or other pieces, or by another program; or if a metadata
+            column is called like one of ours, or has values of another type than it had.
         FileNotFoundError
             If there is no such path.
         """
@@ -133,7 +138,9 @@ class Documents:
             raise unknown_name("on_error", on_error, ("skip", "raise"))
         several = [paths] if isinstance(paths, (str, os.PathLike)) else paths
         names = [check_text("a path", os.fspath(path)) for path in several]
-        columns = TableColumns(column, id_column)
+        if isinstance(keep, str):
+            raise TypeError(f"keep must be a sequence of names, not the str {keep!r}")
+        columns = TableColumns(column, id_column, None if keep is None else tuple(keep))
         split("", self.model, self.tokens, self.overlap)  # raises for sizes that cannot be
         recipe = TableRecipe.of(self.model, self.tokens, self.overlap)
         return update_table(self.db, names, self.model, recipe, columns=columns, on_error=on_error, **more)
@@ -156,7 +163,8 @@ class Documents:
         k : int
             How many pieces.
         where : str, optional
-            A condition in SQL on the columns of a piece, such as ``"path LIKE 'docs/%'"``.
+            A condition in SQL on the columns of a piece, metadata among them, such as
+            ``"path LIKE 'docs/%'"`` or ``"lang = 'en'"``.
         hybrid : bool
             Look for the words of the query too, by full-text search, and join both by reciprocal rank.
         reranker : CrossEncoder, optional

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from pathlib import Path
 
-from minilm.corpus.formats.columns import ArrowRow, OtherColumns
+from minilm.corpus.formats.columns import OtherColumns
 from minilm.corpus.paths import absolute, expand_inputs, file_name, is_url, natural_order, open_url
 from minilm.corpus.rows import Corpus
+from minilm.documents.metadata import as_mapping
 from minilm.documents.readers import READERS_BY_SUFFIX, DocumentText, Unreadable, read_plain
 from minilm.errors import CorpusError
 
@@ -22,13 +22,27 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq")
 
 @dataclass(frozen=True)
 class TableColumns:
-    """Which columns of a table hold the text and the id of a document.
+    """Which columns of a table hold the text and the id of a document, and which are its metadata.
 
     Without ``column`` the text is in "text", or in the only column. Without ``id`` it is the row's number.
+    Without ``keep`` all the other columns are metadata.
     """
 
     column: str | None = None
     id: str | None = None
+    keep: tuple[str, ...] | None = None
+
+    @property
+    def read(self) -> bool | tuple[str, ...]:
+        """The columns to read beside the text."""
+        if self.keep is None:
+            return True
+        return tuple(dict.fromkeys([*self.keep, *([] if self.id is None else [self.id])])) or False
+
+    @property
+    def unkept(self) -> str | None:
+        """The column that is read for the id only, and is no metadata."""
+        return None if self.keep is None or self.id in self.keep else self.id
 
 
 @dataclass(frozen=True)
@@ -40,7 +54,7 @@ class Candidate:
     source: str  # the folder, pattern or file that it was found by, absolute
     sha256: str
     read: Callable[[], DocumentText]
-    metadata: str = ""  # the other columns of a row, as JSON
+    metadata: OtherColumns = field(default_factory=dict)  # the other columns of a row
 
 
 Problem = tuple[str, str]  # a path, and why there is no document
@@ -60,16 +74,39 @@ def find_documents(paths: Sequence[str], columns: TableColumns) -> Iterator[Cand
         If a pattern matches nothing, or a table lacks a column.
     """
     seen: set[str] = set()
-    for given in paths:
-        for path in _files(given):
-            is_table = PurePosixPath(file_name(path)).suffix.lower() in TABLE_SUFFIXES
-            found = _row_documents(path, columns) if is_table else _file(path, given)
-            for item in found:
-                if isinstance(item, tuple):
-                    yield item
-                elif item.document not in seen:
-                    seen.add(item.document)
-                    yield item
+    sources = [(given, absolute(given)) for given in paths]
+    files = [(path, source) for given, source in sources for path in _files(given)]
+    folders: dict[str, str] = {}
+    tables = {path for path, _ in files if _suffix(path) in TABLE_SUFFIXES}
+    for option, value in (("--column", columns.column), ("--id", columns.id), ("--keep", columns.keep)):
+        if value is not None and not tables:
+            raise CorpusError(f"{option} is for tables ({' '.join(TABLE_SUFFIXES)}), and none is given")
+    unseen = set(columns.keep or ())  # columns to keep that no table had so far
+    for path, source in files:
+        found = _row_documents(path, columns, unseen) if path in tables else _file(path, source, folders)
+        for item in found:
+            if isinstance(item, tuple):
+                yield item
+            elif item.document not in seen:
+                seen.add(item.document)
+                yield item
+    if unseen:
+        raise CorpusError(f"no table has a column {min(unseen)!r} to keep (--keep NAME,NAME)")
+
+
+def _suffix(path: str) -> str:
+    name = file_name(path) if is_url(path) else path
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - Path takes ten times as long, for each file
+
+
+def _absolute(path: str, folders: dict[str, str]) -> str:
+    """Return the same as ``absolute``, which asks for every folder above each file: here once per folder."""
+    folder, name = os.path.split(path)
+    if is_url(path) or os.path.islink(path):  # noqa: PTH114 - as above
+        return absolute(path)
+    if folder not in folders:
+        folders[folder] = absolute(folder)
+    return os.path.join(folders[folder], name)  # noqa: PTH118 - as above
 
 
 def is_below(document: str, folder: str) -> bool:
@@ -87,50 +124,47 @@ def _files(given: str) -> list[str]:
         found += [
             os.path.join(folder, name)  # noqa: PTH118 - Path would drop the ./ that was given
             for name in visible
-            if PurePosixPath(name).suffix.lower() in READERS_BY_SUFFIX
+            if _suffix(name) in READERS_BY_SUFFIX
         ]
     return sorted(found, key=natural_order)
 
 
-def _file(path: str, given: str) -> Iterator[Candidate | Problem]:
+def _file(path: str, source: str, folders: dict[str, str]) -> Iterator[Candidate | Problem]:
     try:
         path.encode()
         if is_url(path):
             with open_url(path, seekable=False) as remote:
                 data = remote.read()
         else:
-            data = Path(path).read_bytes()
+            with open(path, "rb") as file:  # noqa: PTH123 - as above
+                data = file.read()
     except UnicodeEncodeError:
         yield path, "its name is not UTF-8"
     except (OSError, CorpusError) as error:
         yield path, getattr(error, "strerror", None) or str(error)
     else:
-        reader = READERS_BY_SUFFIX.get(PurePosixPath(file_name(path)).suffix.lower(), read_plain)
+        reader = READERS_BY_SUFFIX.get(_suffix(path), read_plain)
         sha256 = hashlib.sha256(data).hexdigest()
-        yield Candidate(absolute(path), path, absolute(given), sha256, partial(reader, data))
+        yield Candidate(_absolute(path, folders), path, source, sha256, partial(reader, data))
 
 
-def _row_documents(path: str, columns: TableColumns) -> Iterator[Candidate | Problem]:
+def _row_documents(path: str, columns: TableColumns, unseen: set[str]) -> Iterator[Candidate | Problem]:
     """Yield the rows of a table as documents."""
-    for number, row in enumerate(Corpus([path], column=columns.column, keep=True), 1):
-        others = _as_mapping(row.other_columns)
+    for number, row in enumerate(Corpus([path], column=columns.column, keep=columns.read), 1):
+        others = as_mapping(row.other_columns)
+        unseen.difference_update(others)
         if columns.id is not None and columns.id not in others:
             raise CorpusError(f"{path}, line {row.line}: no column {columns.id!r} (--id NAME)")
         name = number if columns.id is None else others[columns.id]
         if row.text is None:
             yield f"{path}#{name}", str(row.problem)
             continue
-        metadata = json.dumps(others, ensure_ascii=False, default=str)
-        sha256 = hashlib.sha256(f"{metadata}\n{row.text}".encode("utf-8", "replace")).hexdigest()
+        kept = {name: value for name, value in others.items() if name != columns.unkept}
+        content = json.dumps(kept, ensure_ascii=False, default=str)
+        sha256 = hashlib.sha256(f"{content}\n{row.text}".encode("utf-8", "replace")).hexdigest()
         read = partial(DocumentText, row.text, has_lines=False)
         document = f"{absolute(path)}#{name}"
-        yield Candidate(document, f"{path}#{name}", absolute(path), sha256, read, metadata)
-
-
-def _as_mapping(others: OtherColumns) -> Mapping[str, Any]:
-    if isinstance(others, ArrowRow):
-        return cast("Mapping[str, Any]", others.batch.slice(others.place, 1).to_pylist()[0])
-    return others
+        yield Candidate(document, f"{path}#{name}", absolute(path), sha256, read, row.other_columns)
 
 
 def text_of(candidate: Candidate) -> DocumentText:

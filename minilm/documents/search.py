@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from minilm.cross_encoder import CrossEncoder
-from minilm.documents.snippet import Snippet, snippet_of
+from minilm.documents.metadata import json_value
+from minilm.documents.snippet import Snippet, snippets_of
 from minilm.documents.table import (
     APPROXIMATE_ABOVE,
     Lance,
     TableRecipe,
     lance_errors,
+    metadata_of,
     open_table,
     recipe_of,
 )
 from minilm.errors import import_extra, one_line
 from minilm.model import MiniLM
 
-_COLUMNS = ["document", "path", "piece", "start", "end", "line", "end_line", "heading", "metadata", "text"]
+_COLUMNS = ["document", "path", "piece", "start", "end", "line", "end_line", "heading", "text"]
 
 # Pieces that are looked at per piece that is returned, by a reranker or behind an approximate index
 CANDIDATES = 5
@@ -45,7 +46,7 @@ class DocumentHit(NamedTuple):
     document: str
     path: str
     score: float  # of its best piece
-    metadata: dict[str, Any]  # the other columns of a row of a table
+    metadata: dict[str, Any]  # of a row of a table: its other columns, without nulls
     pieces: list[PieceHit]
 
 
@@ -65,24 +66,27 @@ def search_table(
     table = open_table(place)
     made_with = recipe_of(table, place)
     made_with.check_model(TableRecipe.of(model, made_with.tokens, made_with.overlap), place)
+    metadata = metadata_of(table).names
     vector = model.encode_query(query).tolist()
     with lance_errors(place):
-        search = _hybrid_search(table, query, vector) if hybrid else _vector_search(table, vector)
+        search = _hybrid_search(table, query, vector) if hybrid else _vector_search(table, vector, metadata)
         if table.count_rows() <= APPROXIMATE_ABOVE:  # a table that was larger has its index still
             search = search.bypass_vector_index()
         search = search.limit(k if reranker is None else k * CANDIDATES)
         rows = _rows_found(search if where is None else search.where(where, prefilter=True), where)
+    scores = [row["_relevance_score"] if hybrid else 1 - row["_distance"] for row in rows]
     if reranker is not None and rows:
-        scores = reranker.predict([(query, row["text"]) for row in rows])
-        rows = [{**row, "score": float(score)} for row, score in zip(rows, scores, strict=True)]
-        rows = sorted(rows, key=lambda row: -row["score"])[:k]
-    return _grouped(rows, query, model)
+        scores = reranker.predict([(query, row["text"]) for row in rows]).tolist()
+        order = sorted(range(len(rows)), key=lambda i: -scores[i])[:k]
+        rows, scores = [rows[i] for i in order], [scores[i] for i in order]
+    snippets = snippets_of(query, [row["text"] for row in rows], model)
+    return _grouped(rows, scores, snippets, metadata)
 
 
-def _vector_search(table: Lance, vector: Sequence[float]) -> Lance:
+def _vector_search(table: Lance, vector: Sequence[float], metadata: Sequence[str]) -> Lance:
     search = table.search(vector, vector_column_name="vector").distance_type("cosine")
     # of an approximate index, more candidates are compared by their whole vectors
-    return search.refine_factor(CANDIDATES).select([*_COLUMNS, "_distance"])
+    return search.refine_factor(CANDIDATES).select([*_COLUMNS, *metadata, "_distance"])
 
 
 def _hybrid_search(table: Lance, query: str, vector: Sequence[float]) -> Lance:
@@ -93,28 +97,31 @@ def _hybrid_search(table: Lance, query: str, vector: Sequence[float]) -> Lance:
 
 
 def _rows_found(search: Lance, where: str | None) -> list[dict[str, Any]]:
-    """Return the rows that a search gives, each with its score."""
+    """Return the rows that a search gives."""
     try:
         rows: list[dict[str, Any]] = search.to_list()
     except ValueError as error:
         if where is None:
             raise
         raise ValueError(f"where {where!r} is not understood: {one_line(error)}") from None
-    return [
-        {**row, "score": row["_relevance_score"] if "_relevance_score" in row else 1 - row["_distance"]}
-        for row in rows
-    ]
+    return rows
 
 
-def _grouped(rows: Sequence[dict[str, Any]], query: str, model: MiniLM) -> list[DocumentHit]:
+def _grouped(
+    rows: Sequence[dict[str, Any]],
+    scores: Sequence[float],
+    snippets: Sequence[Snippet],
+    metadata: Sequence[str],
+) -> list[DocumentHit]:
     """Group rows by document, in the order in which they come."""
     hits: dict[str, DocumentHit] = {}
-    for row in rows:
-        fields = {name: row[name] for name in PieceHit._fields if name != "snippet"}
-        piece = PieceHit(**fields, snippet=snippet_of(query, row["text"], model))
-        metadata = json.loads(row["metadata"] or "{}")
-        document = DocumentHit(row["document"], row["path"], row["score"], metadata, [])
-        hits.setdefault(row["document"], document).pieces.append(piece)
+    for row, score, snippet in zip(rows, scores, snippets, strict=True):
+        own = {name: row[name] for name in PieceHit._fields if name not in ("score", "snippet")}
+        piece = PieceHit(score=score, **own, snippet=snippet)
+        if (document := row["document"]) not in hits:
+            known = {name: row[name] for name in metadata if row[name] is not None}
+            hits[document] = DocumentHit(document, row["path"], score, known, [])
+        hits[document].pieces.append(piece)
     return list(hits.values())
 
 
@@ -124,4 +131,4 @@ def hit_fields(hit: DocumentHit) -> dict[str, Any]:
     for piece in hit.pieces:
         snippet = {"text": piece.snippet.text, "marks": [list(mark) for mark in piece.snippet.marks]}
         pieces.append({**piece._asdict(), "snippet": snippet})
-    return {**hit._asdict(), "pieces": pieces}
+    return {**hit._asdict(), "metadata": json_value(hit.metadata), "pieces": pieces}

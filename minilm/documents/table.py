@@ -22,12 +22,30 @@ from minilm.hub.staging import locked
 from minilm.model import MiniLM
 
 TABLE = "pieces"
+KEY = "piece_id"  # the column that names a piece
 _METADATA = b"minilm"  # the key of the schema's metadata under which the recipe stands
-_FORMAT = 1
+_FORMAT = 2
 # By this Lance sees that two writers at once insert the same pieces, and lets the second one merge again.
 _PRIMARY_KEY = {b"lance-schema:unenforced-primary-key": b"true"}
 # A full scan of so many vectors takes as long as a user notices; above it LanceDB keeps an approximate index.
 APPROXIMATE_ABOVE = 100_000
+
+# One row per piece. What else a table has is the metadata of its documents. KEY is first.
+OWN_COLUMNS = {
+    KEY: "text",  # the document and the number of the piece
+    "document": "text",
+    "path": "text",
+    "found_by": "text",
+    "sha256": "text",  # of the document
+    "piece": "number",  # from 0, in its document
+    "start": "number",
+    "end": "number",
+    "line": "number",  # of the first character, from 1; null if the file has no lines of its own
+    "end_line": "number",
+    "heading": "text",
+    "text": "text",
+    "vector": "vector",
+}
 
 Lance = Any  # a table of LanceDB, which has no types for it
 
@@ -90,29 +108,21 @@ def is_document_table(place: str) -> bool:
     )
 
 
-def schema_of(recipe: TableRecipe, width: int) -> Arrow:
-    """Return the columns of a table: one row per piece, as docs/documents.md lists them."""
+def schema_of(recipe: TableRecipe, width: int, metadata: Sequence[Arrow] = ()) -> Arrow:
+    """Return the columns of a table: one row per piece, as docs/documents.md lists them, with metadata."""
     arrow = import_extra("pyarrow", feature="an index of documents", extra="index")
-    text, number = arrow.string(), arrow.int64()
-    columns = {
-        "id": text,  # the document and the number of the piece
-        "document": text,
-        "path": text,
-        "source": text,
-        "sha256": text,  # of the document
-        "piece": number,  # from 0, in its document
-        "start": number,
-        "end": number,
-        "line": number,  # of the first character, from 1; null if the file has no lines of its own
-        "end_line": number,
-        "heading": text,
-        "metadata": text,
-        "text": text,
-        "vector": arrow.list_(arrow.float32(), width),
-    }
-    fields = [arrow.field(name, kind) for name, kind in columns.items()]
+    kinds = {"text": arrow.string(), "number": arrow.int64(), "vector": arrow.list_(arrow.float32(), width)}
+    fields = [arrow.field(name, kinds[kind]) for name, kind in OWN_COLUMNS.items()]
     fields[0] = fields[0].with_nullable(False).with_metadata(_PRIMARY_KEY)
-    return arrow.schema(fields, metadata={_METADATA: json.dumps(asdict(recipe))})
+    return arrow.schema([*fields, *metadata], metadata={_METADATA: json.dumps(asdict(recipe))})
+
+
+def metadata_of(table: Lance | None) -> Arrow:
+    """Return the columns of a table that are not ours: the metadata of documents. None has none."""
+    arrow = import_extra("pyarrow", feature="an index of documents", extra="index")
+    return arrow.schema(
+        [field for field in (() if table is None else table.schema) if field.name not in OWN_COLUMNS]
+    )
 
 
 def recipe_of(table: Lance, place: str) -> TableRecipe:
@@ -128,7 +138,7 @@ def recipe_of(table: Lance, place: str) -> TableRecipe:
         ) from None
     except (TypeError, ValueError) as error:
         raise CorpusError(f"{place}: the metadata of its table is damaged ({one_line(error)})") from error
-    if missing := [name for name in schema_of(recipe, 1).names if name not in table.schema.names]:
+    if missing := [name for name in OWN_COLUMNS if name not in table.schema.names]:
         raise CorpusError(f"{place} lacks the column {missing[0]!r}: minilm index it anew")
     return recipe
 
@@ -167,13 +177,13 @@ def find_table(place: str) -> Lance | None:
     return None
 
 
-def create_table(place: str, recipe: TableRecipe, width: int) -> Lance:
+def create_table(place: str, schema: Arrow) -> Lance:
     """Create the table of an empty place."""
     lancedb = import_extra("lancedb", feature="an index of documents", extra="index")
     with lance_errors(place):
         connection = lancedb.connect(place)
         try:
-            return connection.create_table(TABLE, schema=schema_of(recipe, width))
+            return connection.create_table(TABLE, schema=schema)
         except ValueError:
             if TABLE not in connection.list_tables().tables:
                 raise

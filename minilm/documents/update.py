@@ -16,14 +16,18 @@ from minilm.corpus.formats.columns import Arrow
 from minilm.corpus.paths import absolute
 from minilm.documents.find import Candidate, Problem, TableColumns, find_documents, is_below, text_of
 from minilm.documents.headings import heading_paths
+from minilm.documents.metadata import MetadataColumns
 from minilm.documents.readers import Unreadable
+from minilm.documents.spool import Spool
 from minilm.documents.table import (
     APPROXIMATE_ABOVE,
+    KEY,
     Lance,
     TableRecipe,
     create_table,
     find_table,
     lance_errors,
+    metadata_of,
     recipe_of,
     schema_of,
     sql_text,
@@ -37,6 +41,7 @@ from minilm.text.pieces import split
 _WINDOW = 4096
 # How long the files of an earlier version stay for those who still read it.
 _OLD_VERSIONS = timedelta(hours=1)
+_TRIES = 5  # to add columns, while others write
 OnSkip = Literal["skip", "raise"]
 
 logger = logging.getLogger(__name__)
@@ -78,24 +83,25 @@ def update_table(
         seen: set[str] = set()
         stale: list[str] = []  # documents of which the table has other pieces than the new ones
         fresh = _fresh(find_documents(paths, columns), known, seen, stale, report, on_error)
-        spool = Path(folder) / "pieces.arrow"
-        _encode(fresh, model, recipe, schema_of(recipe, width), spool, report, advance)
+        metadata = MetadataColumns(place, metadata_of(table), columns.unkept)
+        spool = Spool(Path(folder), schema_of(recipe, width))
+        _encode(fresh, model, recipe, metadata, spool, report, advance)
         vanished = _vanished(paths, known, seen)
         report.removed = len(vanished)
         if table is None:  # only now: a first update that fails leaves no table
-            table = create_table(place, recipe, width)
+            table = create_table(place, schema_of(recipe, width, metadata.new_fields()))
         if report.pieces or stale or vanished:
             with lance_errors(place):
-                _merge(table, spool, [*stale, *vanished])
+                _merge(table, place, spool, metadata.new_fields(), [*stale, *vanished])
                 _index_unless_others_do(table, place)
     return report
 
 
 def _known(table: Lance) -> dict[str, tuple[str, str]]:
     """Return the sha256 and the source of each document in a table."""
-    columns = ["document", "sha256", "source"]
+    columns = ["document", "sha256", "found_by"]
     rows = table.search().where("piece = 0").select(columns).limit(None).to_arrow().to_pydict()
-    values = zip(rows["sha256"], rows["source"], strict=True)
+    values = zip(rows["sha256"], rows["found_by"], strict=True)
     return dict(zip(rows["document"], values, strict=True))
 
 
@@ -149,23 +155,23 @@ def _encode(
     documents: Iterator[tuple[Candidate, Any]],
     model: MiniLM,
     recipe: TableRecipe,
-    schema: Arrow,
-    spool: Path,
+    metadata: MetadataColumns,
+    spool: Spool,
     report: UpdateReport,
     advance: Callable[[int], object] | None,
 ) -> None:
-    """Write the pieces of documents and their vectors to a file: a million have no room in memory."""
-    arrow = import_extra("pyarrow", feature="an index of documents", extra="index")
-    with arrow.OSFile(str(spool), "wb") as sink, arrow.ipc.new_file(sink, schema) as writer:
-        for rows in _windows(_piece_rows(documents, model, recipe)):
-            vectors = model.encode_document([row["text"] for row in rows], show_progress_bar=False)
-            own = {name: [row[name] for row in rows] for name in schema.names if name != "vector"}
-            flat = arrow.array(vectors.reshape(-1))
-            own["vector"] = arrow.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
-            writer.write_table(arrow.table(own, schema=schema))
-            report.pieces += len(rows)
-            if advance is not None:
-                advance(len(rows))
+    """Write the pieces of documents, their metadata and their vectors to a spool."""
+    for rows in _windows(_piece_rows(documents, model, recipe)):
+        found = {row["document"]: row["found"] for row in rows}
+        source = next((item.source for item in found.values() if item.metadata), "")
+        table = metadata.table([item.metadata for item in found.values()], source)
+        numbers = dict(zip(found, range(len(found)), strict=True))
+        repeated = table.take([numbers[row["document"]] for row in rows]) if table.num_columns else table
+        vectors = model.encode_document([row["text"] for row in rows], show_progress_bar=False)
+        spool.add(rows, vectors, repeated)
+        report.pieces += len(rows)
+        if advance is not None:
+            advance(len(rows))
 
 
 def _piece_rows(
@@ -179,10 +185,11 @@ def _piece_rows(
             lines = (bisect_right(breaks, place) + 1 for place in (piece.start, piece.end - 1))
             line, end_line = lines if document.has_lines else (None, None)
             yield {
-                "id": f"{found.document}#{number}",
+                "found": found,
+                KEY: f"{found.document}#{number}",
                 "document": found.document,
                 "path": found.path,
-                "source": found.source,
+                "found_by": found.source,
                 "sha256": found.sha256,
                 "piece": number,
                 "start": piece.start,
@@ -190,7 +197,6 @@ def _piece_rows(
                 "line": line,
                 "end_line": end_line,
                 "heading": heading,
-                "metadata": found.metadata,
                 "text": piece.text,
             }
 
@@ -206,18 +212,28 @@ def _windows(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield window
 
 
-def _merge(table: Lance, spool: Path, documents: Sequence[str]) -> None:
-    """Put the pieces of a file in the place of those that these documents have, in one transaction."""
-    arrow = import_extra("pyarrow", feature="an index of documents", extra="index")
-    with arrow.memory_map(str(spool)) as source:
-        pieces = arrow.ipc.open_file(source).read_all()
-        table.checkout_latest()  # of a place without a lock
-        merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
-        if documents:
-            merge = merge.when_not_matched_by_source_delete(
-                f"document IN ({', '.join(map(sql_text, documents))})"
-            )
-        merge.execute(pieces)
+def _merge(table: Lance, place: str, spool: Spool, fields: Sequence[Arrow], documents: Sequence[str]) -> None:
+    """Put the pieces of a spool in the place of those that these documents have, in one transaction.
+
+    Columns that the table lacks come before, in a version of their own: without a value they change nothing.
+    """
+    table.checkout_latest()  # of a place without a lock
+    for _ in range(_TRIES):
+        new = [field for field in fields if field.name not in table.schema.names]
+        try:
+            if new:
+                table.add_columns(new)
+            break
+        except RuntimeError as error:
+            if "conflict" not in str(error):
+                raise
+            table.checkout_latest()  # another writer of a place without a lock was faster
+    merge = table.merge_insert(KEY).when_matched_update_all().when_not_matched_insert_all()
+    if documents:
+        merge = merge.when_not_matched_by_source_delete(
+            f"document IN ({', '.join(map(sql_text, documents))})"
+        )
+    merge.execute(spool.read(table.schema, place))
 
 
 def _index_unless_others_do(table: Lance, place: str) -> None:

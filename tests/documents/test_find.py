@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import pytest
 
 from minilm.documents.find import Candidate, TableColumns, find_documents, is_below, text_of
+from minilm.documents.metadata import as_mapping
 from minilm.documents.readers import Unreadable
 from minilm.errors import CorpusError
 
@@ -60,7 +60,7 @@ def test_the_rows_of_a_table_are_documents(tmp_path: Path) -> None:
     assert isinstance(first, Candidate)
     assert isinstance(second, Candidate)
     assert first.document == f"{path.resolve()}#a"
-    assert json.loads(second.metadata) == {"key": "b", "year": "2001"}
+    assert second.metadata == {"key": "b", "year": "2001"}
     assert text_of(second).text == "Second text"
     assert first.sha256 != second.sha256
     with pytest.raises(CorpusError, match=r"no column 'nope' \(--id NAME\)"):
@@ -75,7 +75,7 @@ def test_the_rows_of_parquet_are_documents(tmp_path: Path) -> None:
     one, null, three = find_documents([str(tmp_path / "t.parquet")], TableColumns(id="n"))
     assert isinstance(one, Candidate)
     assert isinstance(three, Candidate)
-    assert (one.metadata, three.document[-2:]) == ('{"n": 1}', "#3")
+    assert (as_mapping(one.metadata), three.document[-2:]) == ({"n": 1}, "#3")
     assert null == (f"{tmp_path / 't.parquet'}#2", "null")
 
 

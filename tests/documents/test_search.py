@@ -11,6 +11,7 @@ from minilm import CrossEncoder, Documents, MiniLM
 from minilm.documents.search import search_table
 from minilm.errors import CorpusError
 from tests.checkpoints import MakeCheckpoint, write_cross_encoder
+from tests.counting import Work
 
 lancedb = pytest.importorskip("lancedb", reason="lancedb is not installed")
 pytest.importorskip("semantic_text_splitter", reason="semantic-text-splitter is not installed")
@@ -43,6 +44,15 @@ def test_a_search_gives_the_nearest_pieces_in_order(documents: Documents, model:
     expected = {rows[i]["text"]: scores[i] for i in order}
     for piece in found:  # LanceDB sums in another order
         assert piece.score == pytest.approx(expected[piece.text], abs=1e-5)
+
+
+def test_a_search_calls_the_encoder_twice(
+    documents: Documents, model: MiniLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once for the query, and once for it and all pieces, whose shares make the snippets."""
+    work = Work(model, monkeypatch)
+    hits = documents.search(QUERY, k=5)
+    assert (work.runs, len(work.encoded)) == (2, 1 + 1 + sum(len(hit.pieces) for hit in hits))
 
 
 def test_hits_are_grouped_by_document_with_the_best_first(documents: Documents) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minilm import MiniLM
-from minilm.documents.snippet import snippet_of
+from minilm.documents.snippet import snippets_of
+from tests.counting import Work
 
 FILLER = "The minutes of the last meeting were read and approved by all who were there. " * 4
 TEXT = FILLER + "Passwords are reset\nat the front desk. " + FILLER
@@ -18,7 +20,7 @@ def test_the_word_with_the_largest_share_is_marked(model: MiniLM) -> None:
     shares = explanation.word_shares()[1]
     words = [TEXT[word.start : word.end] for word in explanation.b.words]
     best = max((share, word) for share, word in zip(shares, words, strict=True) if word.isalnum())[1]
-    snippet = snippet_of("reset my password", TEXT, model)
+    [snippet] = snippets_of("reset my password", [TEXT], model)
     marked = [snippet.text[mark.start : mark.end] for mark in snippet.marks]
     assert best in marked
     assert "Passwords are reset at the front desk." in snippet.text
@@ -26,15 +28,24 @@ def test_the_word_with_the_largest_share_is_marked(model: MiniLM) -> None:
 
 
 def test_a_short_text_is_its_own_snippet(model: MiniLM) -> None:
-    snippet = snippet_of("desk", "A\ndesk.", model)
+    [snippet] = snippets_of("desk", ["A\ndesk."], model)
     assert snippet.text == "A desk."
     assert "desk" in [snippet.text[mark.start : mark.end] for mark in snippet.marks]
+
+
+def test_all_pieces_are_encoded_at_once(model: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = [snippets_of("desk", [text], model)[0] for text in (TEXT, "A desk.", "No word of it.")]
+    work = Work(model, monkeypatch)
+    assert snippets_of("desk", [TEXT, "A desk.", "No word of it."], model) == alone
+    assert (work.runs, len(work.encoded)) == (1, 4)  # the query, and a piece each
+    assert snippets_of("desk", [], model) == []
+    assert work.runs == 1
 
 
 @given(text=st.text("ab \n.é東", min_size=1, max_size=500))
 @settings(max_examples=30)
 def test_a_snippet_is_a_part_of_the_text_and_marks_whole_words(text: str, model: MiniLM) -> None:
-    snippet = snippet_of("ab", text, model)
+    [snippet] = snippets_of("ab", [text], model)
     assert snippet.text in text.replace("\n", " ")
     places = [place for mark in snippet.marks for place in mark]
     assert places == sorted(places)

@@ -79,11 +79,11 @@ def test_a_table_of_another_program_is_refused_by_what_it_lacks(
     connection.create_table("pieces", schema=schema.remove(10), mode="overwrite")
     with pytest.raises(CorpusError, match="lacks the column 'heading'"):
         Documents(place, model).update(note)
-    newer = schema_of(replace(recipe, format=2), 384)
+    newer = schema_of(replace(recipe, format=1), 384)
     connection.create_table("pieces", schema=newer, mode="overwrite")
-    with pytest.raises(CorpusError, match="is of format 2, not 1"):
+    with pytest.raises(CorpusError, match="is of format 1, not 2"):
         Documents(place, model).search("a")
-    damaged = schema.with_metadata({"minilm": '{"format": 1, "tokens": 3}'})
+    damaged = schema.with_metadata({"minilm": '{"format": 2, "tokens": 3}'})
     connection.create_table("pieces", schema=damaged, mode="overwrite")
     with pytest.raises(CorpusError, match="the metadata of its table is damaged"):
         Documents(place, model).search("a")

@@ -46,7 +46,7 @@ def rows_of(place: Path) -> list[dict[str, Any]]:
 def check_holds(place: Path, folder: Path, model: MiniLM) -> None:
     """The table has the pieces of each file of the folder, each with its place and vector, and no others."""
     rows = rows_of(place)
-    assert len({row["id"] for row in rows}) == len(rows)
+    assert len({row["piece_id"] for row in rows}) == len(rows)
     files = {str(path.resolve()): path for path in folder.rglob("*") if path.is_file()}
     assert {row["document"] for row in rows} == set(files)
     for document, path in files.items():

@@ -42,6 +42,18 @@ def import_arrow() -> Arrow:
     return import_extra("pyarrow", extra="parquet", feature="Parquet")
 
 
+class UnkeptColumnError(CorpusError):
+    """A column whose values no type of Arrow holds without a change: its name, and why."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        remedy = "name other columns to --keep, or write .jsonl (not with --engine ray)"
+        super().__init__(f"column {name!r} cannot be kept in Parquet: {reason}; {remedy}")
+
+    def __reduce__(self) -> tuple[type[UnkeptColumnError], tuple[str, str]]:
+        return type(self), (self.name, self.reason)  # the message is made of both
+
+
 def check_columns(column: str, embedding_column: str, others: Collection[str] = ()) -> None:
     """Raise a CorpusError unless the columns of the text, the vector and the others have distinct names."""
     if embedding_column == column or embedding_column in others:
@@ -97,12 +109,7 @@ def _array(name: str, values: list[Any]) -> Arrow:
         _check_kinds(values)
         return arrow.array(values)
     except (arrow.ArrowException, ValueError, OverflowError) as error:
-        raise _unkept(name, one_line(error)) from None
-
-
-def _unkept(name: str, reason: str) -> CorpusError:
-    remedy = "name other columns to --keep, or write .jsonl (not with --engine ray)"
-    return CorpusError(f"column {name!r} cannot be kept in Parquet: {reason}; {remedy}")
+        raise UnkeptColumnError(name, one_line(error)) from None
 
 
 def _check_kinds(values: Iterable[Any]) -> None:
@@ -138,16 +145,16 @@ def unified(schema: Arrow, other: Arrow, source: str) -> Arrow:
     for field in other:
         name = field.name
         try:
-            fields[name] = _common(fields[name], field) if name in fields else _nullable(field)
+            fields[name] = common_field(fields[name], field) if name in fields else _nullable(field)
         except arrow.ArrowException:
             types = f"it is {fields[name].type} at first, and {field.type} in {source}"
-            raise _unkept(name, types) from None
+            raise UnkeptColumnError(name, types) from None
     return arrow.schema(
         [field if field.name in other.names else _nullable(field) for field in fields.values()]
     )
 
 
-def _common(first: Arrow, second: Arrow) -> Arrow:
+def common_field(first: Arrow, second: Arrow) -> Arrow:
     """Return a field whose type holds the values of both; raise an ArrowException if none does."""
     arrow = import_arrow()
     if first.type == second.type:
@@ -203,7 +210,7 @@ def check_writable(schema: Arrow) -> None:
     """Raise a CorpusError if a column has a type that Parquet cannot hold."""
     for field in schema:
         if _has_empty_struct(field.type):
-            raise _unkept(field.name, "its objects have no fields")
+            raise UnkeptColumnError(field.name, "its objects have no fields")
 
 
 def _has_empty_struct(kind: Arrow) -> bool:
@@ -232,5 +239,5 @@ def conformed(table: Arrow, schema: Arrow) -> Arrow:
             columns.append(column if column.type == field.type else column.cast(field.type))
         except arrow.ArrowException as error:
             types = f"it is {column.type} and {field.type}"
-            raise _unkept(field.name, f"{types}, and {one_line(error)}") from None
+            raise UnkeptColumnError(field.name, f"{types}, and {one_line(error)}") from None
     return arrow.table(columns, schema=schema)

@@ -1,0 +1,65 @@
+"""New pieces on disk until the transaction that puts them into a table: a million have no room in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from minilm._arrays import Float32Array
+from minilm.corpus.formats.columns import Arrow, UnkeptColumnError, conformed
+from minilm.documents.metadata import as_kept, unkept
+from minilm.documents.table import OWN_COLUMNS
+from minilm.errors import import_extra
+
+
+class Spool:
+    """Files of Arrow in a folder, one per window of pieces; each has the metadata columns of its documents.
+
+    Parameters
+    ----------
+    folder : Path
+        An empty folder.
+    schema : pyarrow.Schema
+        Our own columns, as a table has them.
+    """
+
+    def __init__(self, folder: Path, schema: Arrow) -> None:
+        self._folder = folder
+        self._schema = schema
+        self._files: list[Path] = []
+
+    def add(self, rows: Sequence[dict[str, Any]], vectors: Float32Array, metadata: Arrow) -> None:
+        """Write pieces, their vectors (pieces, E), and their documents' metadata: a row per piece."""
+        arrow = import_extra("pyarrow", feature="an index of documents", extra="index")
+        own = {name: [row[name] for row in rows] for name in self._schema.names if name != "vector"}
+        flat = arrow.array(vectors.reshape(-1))
+        own["vector"] = arrow.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
+        pieces = arrow.table(own, schema=self._schema)
+        for field, column in zip(metadata.schema, metadata.columns, strict=True):
+            pieces = pieces.append_column(field, column)
+        path = self._folder / f"{len(self._files)}.arrow"
+        with arrow.OSFile(str(path), "wb") as sink, arrow.ipc.new_file(sink, pieces.schema) as writer:
+            writer.write_table(pieces)
+        self._files.append(path)
+
+    def read(self, schema: Arrow, place: str) -> Arrow:
+        """Return all pieces by the schema of a table, from memory-mapped files.
+
+        Raises
+        ------
+        CorpusError
+            If a metadata column has values that do not fit the type of the table.
+        """
+        arrow = import_extra("pyarrow", feature="an index of documents", extra="index")
+        tables = []
+        for path in self._files:
+            pieces = arrow.ipc.open_file(arrow.memory_map(str(path))).read_all()
+            # a column that had only nulls is no column of the table yet
+            pieces = pieces.select([name for name in pieces.schema.names if name in schema.names])
+            metadata = arrow.schema([field for field in schema if field.name not in OWN_COLUMNS])
+            try:
+                tables.append(conformed(as_kept(pieces, metadata, place), schema))
+            except UnkeptColumnError as error:
+                raise unkept(place, error) from None
+        return arrow.concat_tables(tables) if tables else schema.empty_table()

@@ -1,0 +1,53 @@
+"""The spool: what comes out is what went in, in the types of the table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minilm import MiniLM
+from minilm.documents.spool import Spool
+from minilm.documents.table import OWN_COLUMNS, TableRecipe, schema_of
+from minilm.errors import CorpusError
+
+pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+
+
+@pytest.fixture
+def recipe(model: MiniLM) -> TableRecipe:
+    return TableRecipe.of(model, 128, 0)
+
+
+def rows(*names: str) -> list[dict[str, Any]]:
+    empty = {name: 0 if kind == "number" else "" for name, kind in OWN_COLUMNS.items()}
+    return [{**empty, "piece_id": name} for name in names]
+
+
+def test_the_windows_come_back_by_one_schema(recipe: TableRecipe, tmp_path: Path) -> None:
+    spool = Spool(tmp_path, schema_of(recipe, 2))
+    vectors = np.arange(4, dtype=np.float32).reshape(2, 2)
+    spool.add(rows("a", "b"), vectors, pa.table({"n": pa.array([1, 2], pa.int16()), "none": pa.nulls(2)}))
+    spool.add(rows("c"), vectors[:1], pa.table({}))
+    schema = schema_of(recipe, 2, [pa.field("n", pa.int64()), pa.field("later", pa.string())])
+    found = spool.read(schema, "n.lance")
+    assert found.schema.equals(schema)
+    assert found["piece_id"].to_pylist() == ["a", "b", "c"]
+    assert found["vector"].to_pylist() == [[0, 1], [2, 3], [0, 1]]
+    assert found["n"].to_pylist() == [1, 2, None]
+    assert found["later"].to_pylist() == [None] * 3
+
+
+def test_a_type_that_does_not_fit_is_refused(recipe: TableRecipe, tmp_path: Path) -> None:
+    spool = Spool(tmp_path, schema_of(recipe, 2))
+    spool.add(rows("a"), np.zeros((1, 2), np.float32), pa.table({"n": [300]}))
+    schema = schema_of(recipe, 2, [pa.field("n", pa.int8())])
+    with pytest.raises(CorpusError, match=r"n.lance: its column 'n' .* has it as int8, and here it is int64"):
+        spool.read(schema, "n.lance")
+
+
+def test_a_spool_without_pieces_is_empty(recipe: TableRecipe, tmp_path: Path) -> None:
+    schema = schema_of(recipe, 2)
+    assert Spool(tmp_path, schema).read(schema, "n.lance").num_rows == 0
