@@ -463,6 +463,41 @@ def corpus_memory() -> str:
     return table(["rows", "peak memory, MiB"], rows) + measured("corpus_memory")
 
 
+def documents_update() -> str:
+    """The time of minilm index over files of Markdown."""
+    file = results("documents")
+    found = file["results"]["update"]
+    names = {
+        "first": "first run",
+        "unchanged": "second run, nothing changed",
+        "changed": "1% of the files changed",
+    }
+    rows = [[title, f"{found[name]:,.1f}"] for name, title in names.items()]
+    return table([f"{file['options']['files']:,} files, {found['pieces']:,} pieces", "seconds"], rows)
+
+
+def documents_search() -> str:
+    """The time of a search of documents by the number of pieces, and its recall."""
+    file = results("documents")
+    rows = [
+        [f"{int(size):,}", *(f"{row[name]:,.{digits}f}" for name, digits in _SEARCH_DIGITS.items())]
+        for size, row in file["results"]["search"].items()
+    ]
+    header = [
+        "pieces",
+        "from the command line, s",
+        "in process, p50, ms",
+        "p95, ms",
+        "recall at 10",
+        "made in, s",
+    ]
+    others = f"Other programs used {file['cores_used_by_others']} cores meanwhile.\n"
+    return table(header, rows) + measured("documents") + others
+
+
+_SEARCH_DIGITS = {"cold": 2, "p50": 1, "p95": 1, "recall": 3, "made": 1}
+
+
 def with_measured(name: str, made: Callable[[], str]) -> Callable[[], str]:
     """A table, with the line that says on what it was measured."""
     return lambda: made() + measured(name)
@@ -493,6 +528,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "lock": with_measured("gil", lock),
     "corpus": corpus,
     "corpus-memory": corpus_memory,
+    "documents-update": documents_update,
+    "documents-search": documents_search,
     "load": with_measured("load", load),
     "endurance": with_measured("load_minutes", endurance),
     "workers": with_measured("workers", workers),

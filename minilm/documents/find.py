@@ -150,6 +150,7 @@ def _file(path: str, source: str, folders: dict[str, str]) -> Iterator[Candidate
 
 def _row_documents(path: str, columns: TableColumns, unseen: set[str]) -> Iterator[Candidate | Problem]:
     """Yield the rows of a table as documents."""
+    source = absolute(path)  # once: it asks the file system for each folder above
     for number, row in enumerate(Corpus([path], column=columns.column, keep=columns.read), 1):
         others = as_mapping(row.other_columns)
         unseen.difference_update(others)
@@ -163,8 +164,7 @@ def _row_documents(path: str, columns: TableColumns, unseen: set[str]) -> Iterat
         content = json.dumps(kept, ensure_ascii=False, default=str)
         sha256 = hashlib.sha256(f"{content}\n{row.text}".encode("utf-8", "replace")).hexdigest()
         read = partial(DocumentText, row.text, has_lines=False)
-        document = f"{absolute(path)}#{name}"
-        yield Candidate(document, f"{path}#{name}", absolute(path), sha256, read, row.other_columns)
+        yield Candidate(f"{source}#{name}", f"{path}#{name}", source, sha256, read, row.other_columns)
 
 
 def text_of(candidate: Candidate) -> DocumentText:

@@ -84,12 +84,14 @@ class MetadataColumns:
         CorpusError
             If a column is called like one of ours, or its values fit no type, or not that of the table.
         """
-        names = dict.fromkeys(name for row in rows for name in _names(row) if name not in self._without)
+        names = dict.fromkeys(
+            name for row in rows for name in _column_names(row) if name not in self._without
+        )
         check_names(names, source)
         try:
             found = table_of(rows, [""] * len(rows), "\0text", "\0vector").select(list(names))
             check_writable(found.schema)
-            found = as_kept(_plain(found), self._kept, self._place)
+            found = as_kept(_decoded_columns(found), self._kept, self._place)
             self.schema = unified(self.schema, found.schema, source)
         except UnkeptColumnError as error:
             raise unkept(source, error) from None
@@ -103,11 +105,11 @@ class MetadataColumns:
         ]
 
 
-def _names(row: OtherColumns) -> Iterable[str]:
+def _column_names(row: OtherColumns) -> Iterable[str]:
     return cast("Iterable[str]", row.batch.schema.names) if isinstance(row, ArrowRow) else row
 
 
-def _plain(table: Arrow) -> Arrow:
+def _decoded_columns(table: Arrow) -> Arrow:
     """Return a table without dictionaries and views, whose types would differ from file to file."""
     arrow = import_arrow()
     for position, field in enumerate(table.schema):
