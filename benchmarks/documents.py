@@ -5,8 +5,8 @@
 The files are Markdown of two sections each, made of sentences of the STS Benchmark. ``minilm index`` reads
 them first, without a change, and with 1% of them changed. The tables of pieces are filled without an encoder,
 for encoding is not what their times are about. A piece joins three sentences, and its vector is the mean of
-theirs, scaled to length 1. The queries are other sentences. A cold search is ``minilm search`` as a process. A
-warm one is ``Documents.search``, with the snippets. Recall is that of the pieces of an exact search.
+theirs, scaled to length 1. The queries are other sentences. A cold search is ``minilm search`` as a process.
+A warm one is ``Documents.search``, with the snippets. Recall is that of the pieces of an exact search.
 """
 
 from __future__ import annotations
