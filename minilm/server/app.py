@@ -112,7 +112,8 @@ def create_app(
         app.include_router(router)
     if documents is not None:
         app.include_router(search_routes(service, documents))
-    for routes in (tokenization_routes, information_routes, ollama_routes, page_routes, inside_routes):
+    app.include_router(page_routes(service, has_documents=documents is not None))
+    for routes in (tokenization_routes, information_routes, ollama_routes, inside_routes):
         app.include_router(routes(service))
     app.include_router(operations_routes(service))
     return app

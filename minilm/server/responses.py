@@ -17,20 +17,24 @@ from minilm.server.error_forms import error_form
 from minilm.server.validation import explain
 
 CLIENT_LEFT = 499  # in metrics and logs only: the client left before it had an answer; nginx has this number
-MOST_TRUNCATED = 200  # in a header: proxies have 4 KiB for all headers
+MOST_NAMED = 200  # in a header: proxies have 4 KiB for all headers
 
 logger = logging.getLogger(__name__)
 
 
-def json_response(value: object, truncated: Sequence[int | str] = ()) -> Response:
+def json_response(
+    value: object, truncated: Sequence[int | str] = (), unfamiliar: Sequence[int | str] = ()
+) -> Response:
     """Answer with ``value``, which may hold numpy arrays, as JSON.
 
-    The texts that were ``truncated`` are named in headers: the number of them, and the first ones.
+    Headers name the texts that were ``truncated``, and the ``unfamiliar`` ones, which the model can hardly
+    read: the number of them, and the first ones.
     """
     headers = {}
-    if truncated:
-        headers["X-Truncated-Count"] = str(len(truncated))
-        headers["X-Truncated"] = ",".join(map(str, truncated[:MOST_TRUNCATED]))
+    for name, texts in (("X-Truncated", truncated), ("X-Unfamiliar", unfamiliar)):
+        if texts:
+            headers[f"{name}-Count"] = str(len(texts))
+            headers[name] = ",".join(map(str, texts[:MOST_NAMED]))
     content = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
     return Response(content, headers=headers, media_type="application/json")
 

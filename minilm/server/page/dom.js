@@ -54,6 +54,12 @@ export function shade(target, value, largest) {
   target.classList.add("shaded");
 }
 
+// Shows sentences in an element, or hides it if there are none.
+export function note(id, sentences) {
+  byId(id).hidden = !sentences.length;
+  byId(id).textContent = sentences.join(" ");
+}
+
 export function say(message) {
   byId("message").textContent = message;
 }

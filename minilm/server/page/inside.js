@@ -1,7 +1,7 @@
 // Inside: what the encoder does with a text, layer by layer. Every number comes from /trace.
 
 import { bars } from "./bars.js";
-import { byId, color, drawn, element, isolated, pixels, say } from "./dom.js";
+import { byId, color, drawn, element, isolated, note, pixels, say } from "./dom.js";
 import { heatMap } from "./matrix.js";
 import { ask, stop } from "./request.js";
 import { run as runTab } from "./tabs.js";
@@ -41,6 +41,7 @@ function show() {
   // in head 2 of layer 0 of all-MiniLM-L6-v2 every token looks at the one before it
   chosen = { side: 0, token: Math.min(2, answer.tokens[0] - 1), layer: 0, head: Math.min(2, heads - 1) };
   byId("inside-facts").textContent = `${answer.tokens.map((count) => text("tokens", { count })).join(" + ")}, ${number(answer.milliseconds, 1)} ms.`;
+  note("inside-hint", answer.unfamiliar.map((i) => text("unfamiliar", { text: text(`text_${i}`) })));
   byId("path-says").textContent = text("path_says", { percent: number(100 * (answer.variance[0] + answer.variance[1]), 0) });
   byId("growth-part").hidden = !answer.scores;
   if (answer.scores) bars(byId("growth"), answer.scores.map((score, i) => [afterLayer(i), score]));

@@ -15,8 +15,12 @@ export function stop() {
   say("");
 }
 
+// The texts that a header of an answer names.
+export const named = (headers, name) => headers.get(name)?.split(",") ?? [];
+
 // The answer to a request, or null: then the reason has been said, or a newer request has taken its place.
-export async function ask(path, body) {
+// read() is given the headers of the answer.
+export async function ask(path, body, read = () => {}) {
   const key = byId("api-key").value.trim();
   stop();
   if (!/^[!-~]*$/.test(key)) {
@@ -32,7 +36,10 @@ export async function ask(path, body) {
     const content = await answer.json().catch(() => null);
     if (mine !== running) return null;
     say("");
-    if (answer.ok && content) return content;
+    if (answer.ok && content) {
+      read(answer.headers);
+      return content;
+    }
     if (answer.status === 401) byId("key").hidden = false;
     say(refusal(answer, content));
   } catch {
@@ -48,6 +55,7 @@ function refusal(answer, content) {
   const error = content?.error;
   const isAboutKey = ["missing_api_key", "invalid_api_key"].includes(error?.code);
   const reason = isAboutKey ? text(error.code)
+    : error?.param === "where" ? `${text("bad_where")} ${error.message}`
     : error?.message ?? (typeof error === "string" ? error : text("no_reason", { status: answer.status }));
   const seconds = answer.headers.get("Retry-After");
   return seconds ? `${reason} ${text("try_again_in", { seconds })}` : reason;

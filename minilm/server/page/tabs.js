@@ -1,4 +1,5 @@
-// The tabs of the page, and the address (#...) that shows one again with its texts. A tab is a module of its own and a <section id="panel-NAME"> of index.html, which holds
+// The tabs of the page, and the address (#...) that shows one again with its texts. A tab is a module of its own
+// and a <section id="panel-NAME"> of index.html, which holds
 // a form and, as elements of the class "result", what is shown of an answer. The module exports
 //   name    the NAME; texts.js has its title as tab_NAME
 //   start   called once, when the tabs are there
@@ -46,15 +47,16 @@ export function restore() {
   const tab = tabs.find(({ name }) => name === state.get("tab"));
   if (!tab) return;
   choose(tab);
-  for (const box of boxes(tab)) box.value = state.get(box.id) ?? "";
+  for (const box of boxes(tab)) box.value = state.get(box.id) ?? unchanged(box);
   run(tab);
 }
 
-const boxes = (tab) => panel(tab).querySelectorAll("form textarea");
+const boxes = (tab) => panel(tab).querySelectorAll("form textarea, form input:not([type=file]), form select");
+const unchanged = (box) => box.defaultValue ?? box.options[0].value; // a list has no default of its own
 
 function remember(tab) {
   const state = new URLSearchParams({ tab: tab.name });
-  for (const { id, value } of boxes(tab)) if (value) state.set(id, value);
+  for (const box of boxes(tab)) if (box.value !== unchanged(box)) state.set(box.id, box.value);
   const address = `#${state}`;
   history.replaceState(null, "", address.length > LONGEST_ADDRESS ? " " : address);
 }

@@ -1,6 +1,6 @@
 // Two texts: their score, and why it is what it is.
 
-import { byId, element, isolated, say, shade } from "./dom.js";
+import { byId, element, isolated, note, say, shade } from "./dom.js";
 import { heatMap } from "./matrix.js";
 import { ask, stop } from "./request.js";
 import { run as runTab } from "./tabs.js";
@@ -28,11 +28,6 @@ export async function run() {
   const answer = await ask("compare", { text_a: a, text_b: b, explain: true });
   if (answer) showScore(answer, a, b);
   return Boolean(answer);
-}
-
-function note(id, sentences) {
-  byId(id).hidden = !sentences.length;
-  byId(id).textContent = sentences.join(" ");
 }
 
 function showScore(answer, a, b) {

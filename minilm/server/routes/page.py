@@ -45,13 +45,13 @@ PAGE_FILES = {
 }
 
 
-def page_routes(service: Service) -> APIRouter:
-    """Return the routes of the page."""
+def page_routes(service: Service, *, has_documents: bool = False) -> APIRouter:
+    """Return the routes of the page, which has a tab for a search if there are documents."""
     router = APIRouter(tags=["page"], responses=error_responses(ErrorAnswer))
     for path, file in PAGE_FILES.items():
         content = file.read_bytes()
         if path == "/":
-            content = _about(content.decode(), service.model, service.names)
+            content = _about(content.decode(), service.model, service.names, has_documents=has_documents)
         # the page is documented beside the requests that are posted to its path
         router.add_api_route(
             path,
@@ -100,10 +100,11 @@ def page_routes(service: Service) -> APIRouter:
     return router
 
 
-def _about(page: str, model: MiniLM, names: ModelNames) -> bytes:
-    """The page with the name of the model, and whether its language is known to be English."""
+def _about(page: str, model: MiniLM, names: ModelNames, *, has_documents: bool) -> bytes:
+    """The page with the model's name, whether its language is known to be English, and what there is."""
     language = "en" if model.checkpoint.is_default else ""
-    return Template(page).substitute(model=escape(names.listed[0]), language=language).encode()
+    about = {"model": escape(names.listed[0]), "language": language, "search": "yes" if has_documents else ""}
+    return Template(page).substitute(about).encode()
 
 
 def _static(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:

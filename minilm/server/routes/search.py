@@ -8,7 +8,6 @@ from fastapi import APIRouter, Response
 
 from minilm.documents.documents import Documents
 from minilm.documents.search import hit_fields
-from minilm.server.inputs import Places
 from minilm.server.responses import RequestError, json_response
 from minilm.server.schemas.search import SearchAnswer, SearchRequest
 from minilm.server.service import Service
@@ -21,13 +20,17 @@ def search_routes(service: Service, documents: Documents) -> APIRouter:
     @router.post("/search", response_model=SearchAnswer)
     async def search(request: SearchRequest) -> Response:
         """The pieces of documents that are nearest to a query, grouped by document."""
-        service.check_limits([request.query], Places("query"))
+        rows, truncated = await service.token_ids(
+            [request.query], param="query", names=["query"], truncate=True
+        )
         try:
             hits = await asyncio.to_thread(
                 documents.search, request.query, request.k, where=request.where, hybrid=request.hybrid
             )
         except ValueError as error:
             raise RequestError(422, str(error), param="where") from None
-        return json_response({"query": request.query, "hits": [hit_fields(hit) for hit in hits]})
+        answer = {"query": request.query, "hits": [hit_fields(hit) for hit in hits]}
+        cut, unfamiliar = (["query"] * len(found) for found in (truncated, service.unfamiliar.indices(rows)))
+        return json_response(answer, cut, unfamiliar)
 
     return router

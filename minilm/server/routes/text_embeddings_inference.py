@@ -56,8 +56,11 @@ def text_embeddings_inference_routes(service: Service) -> APIRouter:
             prompt_name=options.prompt_name,
         )
         vectors = (await service.embed(rows)).astype(np.float64)  # (1 + n, E)
-        cut = [index - 1 if index else names[0] for index in truncated]
-        return json_response(vectors[1:] @ vectors[0], cut)
+        cut, unfamiliar = (
+            [index - 1 if index else names[0] for index in indices]
+            for indices in (truncated, service.unfamiliar.indices(rows))
+        )
+        return json_response(vectors[1:] @ vectors[0], cut, unfamiliar)
 
     @router.post("/embed_all", response_model=list[list[list[float]]])
     async def embed_all(request: EmbedAllRequest) -> Response:

@@ -8,8 +8,16 @@ from typing import Any
 
 import pytest
 
+from minilm import Documents, MiniLM
 from tests.server.page.browsing import watch
 from tests.serving import Server
+
+NOTES = {
+    "desk.md": "# Desk 😀\n\n## Access\n\nPasswords <b>are</b> reset 😀 at the front desk.\n\n"
+    "## Hours\n\nIt is open from nine.\n",
+    "lunch.txt": "The canteen opens at noon. " + "There is soup, bread and salad every day. " * 8 + "\n",
+    "rows.csv": "text,team\nForgotten passwords are sent by mail.,support\n",
+}
 
 
 @pytest.fixture(scope="package")
@@ -29,6 +37,20 @@ def browser() -> Iterator[Any]:
         running = playwright.chromium.launch(executable_path=chromium, args=[*arguments, "--disable-sync"])
         yield running
         running.close()
+
+
+@pytest.fixture(scope="package")
+def searching(tmp_path_factory: pytest.TempPathFactory, model: MiniLM) -> Iterator[Server]:
+    """A server with documents, and so with the tab Search."""
+    pytest.importorskip("lancedb", reason="lancedb is not installed")
+    pytest.importorskip("semantic_text_splitter", reason="semantic-text-splitter is not installed")
+    folder = tmp_path_factory.mktemp("notes")
+    for name, text in NOTES.items():
+        (folder / name).write_text(text, "utf-8")
+    Documents(folder / "notes.lance", model).update([folder / name for name in NOTES])
+    running = Server("--db", str(folder / "notes.lance"))
+    yield running
+    assert running.stop() == 0
 
 
 @pytest.fixture

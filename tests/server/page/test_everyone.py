@@ -52,7 +52,7 @@ def states(page: Any) -> Iterator[str]:
     page.get_by_role("tab", name="One against many").click()
     page.locator("#one-example").click()
     page.locator("#one-result").wait_for()
-    page.locator("#copy-curl").click()
+    page.get_by_role("button", name="curl").click()
     yield "one against many"
     page.get_by_role("tab", name="Many texts").click()
     page.locator("#many-example").click()
@@ -62,19 +62,38 @@ def states(page: Any) -> Iterator[str]:
     page.get_by_role("button", name="Compare all").click()
     page.locator("canvas#similarity-heat-map").wait_for()
     yield "many texts, drawn"
+    page.get_by_role("tab", name="Search").click()
+    page.get_by_role("button", name="Search", exact=True).click()
+    yield "a query is missing"
+    page.locator("#query").fill("I forgot my password")
+    page.locator("#query").press("Enter")
+    page.locator("#search-result").wait_for()
+    page.locator("#found summary").first.click()
+    page.get_by_role("button", name="Python").click()
+    yield "a search"
+    page.locator("#query").fill(HEBREW)
+    page.locator("#where").fill("path LIKE '%.pdf'")
+    page.locator("#where").press("Enter")
+    page.locator("#search-result").wait_for()
+    yield "a search that finds nothing"
     page.get_by_role("tab", name="Inside").click()
     page.locator("#inside-example").click()
     page.locator("#inside-result").wait_for()
     yield "inside"
+    page.locator("#inside-a").fill(HEBREW)
+    page.locator("#inside-b").fill("")
+    page.get_by_role("button", name="Look inside").click()
+    page.locator("#inside-result").wait_for()
+    yield "the inside of a text that is not English"
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-def test_axe_finds_nothing(browser: Any, server: Server, screen: str) -> None:
+def test_axe_finds_nothing(browser: Any, searching: Server, screen: str) -> None:
     sync_playwright = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="axe_playwright_python is not installed"
     )
     axe = sync_playwright.Axe()
-    with opened(browser, server, **SCREENS[screen]) as page:
+    with opened(browser, searching, **SCREENS[screen]) as page:
         for state in states(page):
             results = axe.run(page)
             assert results.violations_count == 0, f"{state}: {results.generate_report()}"
@@ -195,6 +214,18 @@ def test_a_language_that_the_model_did_not_learn_is_said(page: Any) -> None:
     page.get_by_role("button", name="Compare all").click()
     page.locator("#similarity-heat-map").wait_for()
     assert page.locator("#many-facts").inner_text().endswith("text 2, 3.")
+    page.get_by_role("tab", name="One against many").click()
+    page.locator("#source").fill(A)
+    page.locator("#sentences").fill(f"{B}\n{HEBREW}")
+    page.get_by_role("button", name="Rank").click()
+    page.locator("#one-hint").wait_for()
+    assert page.locator("#one-hint").inner_text().endswith("so the scores mean little: line 2.")
+    page.get_by_role("tab", name="Inside").click()
+    page.locator("#inside-a").fill(A)
+    page.locator("#inside-b").fill(ARABIC)
+    page.get_by_role("button", name="Look inside").click()
+    page.locator("#inside-hint").wait_for()
+    assert "The second text is mostly unknown or single letters" in page.locator("#inside-hint").inner_text()
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_what_is_missing_is_asked_for(page: Any, source: str, sentences: str, em
 def copied(page: Any, kind: str) -> str:
     page.get_by_role("button", name=kind, exact=True).click()
     page.get_by_role("alert").get_by_text("below is selected").or_(page.get_by_text("Copied.")).wait_for()
-    text = page.locator("#copied").text_content()
+    text = page.locator("#one-copies .copied").text_content()
     assert isinstance(text, str)
     return text
 
