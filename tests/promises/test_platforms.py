@@ -238,6 +238,69 @@ def test_only_listed_modules_branch_on_the_platform() -> None:
     assert branching == {"_files.py", "server/sockets.py"}
 
 
+WITHOUT = """
+import asyncio, logging, multiprocessing, os, random, signal, socket, subprocess, sys, threading
+lacking = (os, "fork register_at_fork"), (signal, "SIGHUP pthread_kill alarm"), (socket, "AF_UNIX")
+for module, names in lacking:
+    for name in names.split():
+        if hasattr(module, name):
+            delattr(module, name)
+from minilm.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_the_command_works_without_what_windows_lacks() -> None:
+    result = run(sys.executable, "-c", WITHOUT, "compare", A, B, PYTHONPATH=str(ROOT))
+    assert (result.returncode, result.stdout, result.stderr) == (0, SCORE, b"")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--workers", "2"],
+            "--workers must be 1 on this system, which cannot fork: start a server per port",
+        ),
+        (
+            ["--uds", "socket"],
+            "--uds needs Unix sockets, which Python does not have here: give --host and --port",
+        ),
+    ],
+)
+def test_workers_and_sockets_are_refused_where_the_system_has_none(options: list[str], message: str) -> None:
+    pytest.importorskip("uvicorn", reason="the extra serve is not installed")
+    result = run(sys.executable, "-c", WITHOUT, "serve", *options, PYTHONPATH=str(ROOT))
+    assert (result.returncode, result.stdout, result.stderr) == (2, b"", f"minilm: {message}\n".encode())
+
+
+def branches() -> set[tuple[str, str]]:
+    """Each module's questions about the system, as docs/platforms.md has them."""
+    asked = re.compile(
+        r"""sys\.platform|os\.name\b|hasattr\((os|signal|socket), ("\w+"|name)\)""",
+    )
+    found = set()
+    for path in (ROOT / "minilm").rglob("*.py"):
+        for match in asked.finditer(path.read_text("utf-8")):
+            name = (
+                (match[2] or "").strip('"').replace("name", "SIGHUP")
+            )  # a loop over signals; all have the others
+            question = f"{match[1]}.{name}" if match[1] else match[0]
+            found.add((path.relative_to(ROOT / "minilm").as_posix(), question))
+    return found
+
+
+@pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="only a source checkout has docs")
+def test_the_page_has_every_branch_on_the_system_and_its_test() -> None:
+    page = (ROOT / "docs" / "platforms.md").read_text("utf-8")
+    assert branches() == set(re.findall(r"^\| `([\w/]+\.py)` \| `([\w.]+)` \|", page, re.MULTILINE))
+    own = Path(__file__).read_text("utf-8")
+    rows = re.findall(r"^\| .+ \| (.+) \|$", page, re.MULTILINE)
+    tests = [last for last in rows if last != "test on Linux"]
+    assert len(tests) > 20
+    assert [test for test in tests if test != "not tested" and f"def {test.strip('`')}(" not in own] == []
+
+
 @linux
 def test_neither_proc_nor_sys_is_needed(elsewhere: Elsewhere) -> None:
     hidden = "mount -t tmpfs none /proc && mount -t tmpfs none /sys"
