@@ -1,5 +1,6 @@
 // Inside: what the encoder does with a text, layer by layer. Every number comes from /trace.
 
+import { habitOf, strongestLinks } from "./attention.js";
 import { bars } from "./bars.js";
 import { byId, color, drawn, element, isolated, note, pixels, say } from "./dom.js";
 import { heatMap } from "./matrix.js";
@@ -11,7 +12,9 @@ export const name = "inside";
 
 const EXAMPLE = ["A girl is styling her hair.", "A girl is brushing her hair."];
 const ROW = 20; // pixels per token of the arcs
-const FAINTEST = 0.01; // of the attention, that is drawn as a line
+const FAINTEST = 0.01; // of the chosen token's attention, that is drawn as a line
+const FAINTEST_OF_OTHERS = 0.05; // less could not be seen, and 64 tokens would have 4,096 lines
+const LINKS = 4; // that are offered
 const MAP = 64; // pixels of a small map, at least
 const GAP = 6;
 
@@ -38,8 +41,9 @@ function show() {
   const [layers, heads] = [answer.texts[0].attention.length, answer.texts[0].attention[0].length];
   options("layer", layers);
   options("head", heads);
-  // in head 2 of layer 0 of all-MiniLM-L6-v2 every token looks at the one before it
-  chosen = { side: 0, token: Math.min(2, answer.tokens[0] - 1), layer: 0, head: Math.min(2, heads - 1) };
+  chosen = { side: 0, token: Math.min(1, answer.tokens[0] - 1), layer: 0, head: 0 };
+  const [link] = links();
+  if (link) chosen = { side: 0, token: link.token, layer: link.layer, head: link.head };
   byId("inside-facts").textContent = `${answer.tokens.map((count) => text("tokens", { count })).join(" + ")}, ${number(answer.milliseconds, 1)} ms.`;
   note("inside-hint", answer.unfamiliar.map((i) => text("unfamiliar", { text: text(`text_${i}`) })));
   byId("path-says").textContent = text("path_says", { percent: number(100 * (answer.variance[0] + answer.variance[1]), 0) });
@@ -49,6 +53,23 @@ function show() {
   showText();
 }
 
+// The links between words of the chosen text that say most of what attention does.
+function links() {
+  const { pieces, attention } = current();
+  return strongestLinks(attention, pieces.map(({ token, is_special: isSpecial }) => !isSpecial && /[\p{L}\p{N}]/u.test(token)), LINKS);
+}
+
+function linkButtons() {
+  const { pieces } = current();
+  return links().map(({ layer, head, token, other, weight }) => {
+    const button = element("button", "", { type: "button", class: "link" });
+    button.append(isolated(pieces[token].token), " → ", isolated(pieces[other].token), ` ${percent(weight)}`);
+    button.addEventListener("click", () => choose({ layer, head, token }));
+    return button;
+  });
+}
+
+const percent = (part) => text("percent", { part: number(100 * part, 1) });
 const afterLayer = (i) => (i ? text("after_layer", { layer: i - 1 }) : text("after_embeddings"));
 
 function options(id, count) {
@@ -59,6 +80,7 @@ function options(id, count) {
 function showText() {
   const { pieces, norms, pooled_shares: shares } = current();
   maps = null;
+  byId("links").replaceChildren(...linkButtons());
   byId("pieces").replaceChildren(...answer.texts.map((each, side) => pieceButtons(each.pieces, side)));
   const columns = norms.map((_, i) => ({ token: String(i) }));
   heatMap(byId("norms"), pieces.map((_, i) => norms.map((row) => row[i])), pieces, columns, "norm-map");
@@ -70,6 +92,8 @@ function showText() {
 function showHead() {
   const { pieces, attention } = current();
   [byId("layer").value, byId("head").value] = [chosen.layer, chosen.head];
+  const { name: habit, part } = habitOf(attention[chosen.layer][chosen.head]);
+  byId("habit").textContent = text(habit ? `habit_${habit}` : "habit_none", { part: percent(part) });
   heatMap(byId("attention-map"), attention[chosen.layer][chosen.head], pieces, pieces, "head-map");
   showAllHeads();
   showToken();
@@ -86,7 +110,7 @@ function showToken() {
   byId("arcs").replaceChildren(arcs(pieces, weights));
   const row = weights[chosen.token].map((weight, i) => [weight, pieces[i].token]).sort((x, y) => y[0] - x[0]);
   const says = text("looks_at", { token: `\u2068${pieces[chosen.token].token}\u2069` });
-  byId("looks-at").textContent = `${says} ${row.slice(0, 5).map(([weight, token]) => `\u2068${token}\u2069 ${number(weight, 3)}`).join(", ")}`;
+  byId("looks-at").textContent = `${says} ${row.slice(0, 5).map(([weight, token]) => `\u2068${token}\u2069 ${percent(weight)}`).join(", ")}`;
   byId("path").replaceChildren(paths());
 }
 
@@ -116,7 +140,8 @@ function pieceButtons(pieces, side) {
 function arcs(pieces, weights) {
   const [left, right, width] = [150, 370, 520];
   const y = (i) => (i + 0.5) * ROW;
-  const lines = weights.flatMap((row, i) => row.map((weight, j) => ({ i, j, weight }))).filter(({ weight }) => weight > FAINTEST);
+  const lines = weights.flatMap((row, i) => row.map((weight, j) => ({ i, j, weight })))
+    .filter(({ i, weight }) => weight > (i === chosen.token ? FAINTEST : FAINTEST_OF_OTHERS));
   const middle = (left + right) / 2;
   const label = (x, anchor, { token }, i) => {
     const made = drawn("text", { x, y: y(i) + 5, "text-anchor": anchor, class: anchor === "end" && i === chosen.token ? "chosen" : "" }, token);

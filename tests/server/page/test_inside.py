@@ -95,15 +95,38 @@ def test_the_path_is_drawn_on_the_principal_axes(page: Any, outputs: list[Encode
 
 def test_a_token_can_be_followed_by_keyboard(page: Any, outputs: list[EncoderOutput]) -> None:
     look(page, A, B)
-    assert page.locator("#looks-at").inner_text().startswith("\u2068girl\u2069 looks at \u2068a\u2069 1.000,")
+    page.select_option("#layer", "0")
+    page.select_option("#head", "2")  # in which every token looks at the one before it
+    page.locator("#pieces [data-side='0'][data-token='2']").click()
+    said = page.locator("#looks-at").inner_text()
+    assert said.startswith("\u2068girl\u2069 looks at \u2068a\u2069 100.0 %,")
+    assert "look at the one before them" in page.locator("#habit").inner_text()
     hair = page.locator("#pieces [data-side='1'][data-token='6']")
     hair.focus()
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == "true"
     assert page.locator("#pieces [aria-pressed=true]").count() == 1
     weights = outputs[1].attention_probs[0][0, 2, 6]
-    said = [float(weight) for weight in re.findall(r"\d\.\d{3}", page.locator("#looks-at").inner_text())]
-    assert said == [round(float(weight), 3) for weight in sorted(weights, reverse=True)[:5]]
+    numbers = re.findall(r"(\d+\.\d) %", page.locator("#looks-at").inner_text())
+    # the page rounds a product in float64 of float32's shortest digits
+    assert [float(each) for each in numbers] == pytest.approx(100 * np.sort(weights)[:-6:-1], abs=0.0501)
+
+
+def test_the_first_head_is_one_that_links_two_words(page: Any, outputs: list[EncoderOutput]) -> None:
+    look(page, A, B)
+    attention = np.concatenate(outputs[0].attention_probs)  # (N, H, L, L)
+    words = np.arange(1, 7)  # no [CLS], no full stop, no [SEP]
+    far = abs(words[:, None] - words) >= 2
+    among = attention[:, :, 1:7, 1:7] * far
+    layer, head, token, other = np.unravel_index(among.argmax(), among.shape)
+    assert (page.input_value("#layer"), page.input_value("#head")) == (str(layer), str(head))
+    tokens = ["a", "girl", "is", "styling", "her", "hair"]
+    link = page.locator("#links button").first.inner_text()
+    assert link == f"{tokens[token]} → {tokens[other]} {100 * among.max():.1f} %"
+    last = page.locator("#links button").last
+    name = last.inner_text().split()[0]
+    last.click()
+    assert page.locator("#looks-at").inner_text().startswith(f"\u2068{name}\u2069 looks at")
 
 
 def test_a_click_on_a_small_map_chooses_its_head(page: Any) -> None:

@@ -1,0 +1,25 @@
+// What stands out in the attention of a text: single links between words, and habits of whole heads.
+
+const LEAST_HABIT = 0.5; // of the attention of the pieces, on average
+
+// The strongest links from a word to another that is not its neighbour: one per word, the strongest first.
+// isWord says which pieces are words, not marks such as [CLS] or a full stop.
+export function strongestLinks(attention, isWord, most) {
+  const best = new Map();
+  attention.forEach((heads, layer) => heads.forEach((rows, head) => rows.forEach((row, token) => row.forEach((weight, other) => {
+    if (!isWord[token] || !isWord[other] || Math.abs(token - other) < 2) return;
+    if (!(best.get(token)?.weight >= weight)) best.set(token, { layer, head, token, other, weight });
+  }))));
+  return [...best.values()].sort((x, y) => y.weight - x.weight).slice(0, most);
+}
+
+// What the pieces of a text look at most in a head, as { name, part }; the name is null if at nothing in common.
+export function habitOf(rows) {
+  const last = rows.length - 1;
+  const targets = { before: (i) => i - 1, after: (i) => i + 1, itself: (i) => i, first: () => 0, last: () => last };
+  const inner = rows.slice(1, last); // [CLS] and [SEP] themselves do not count
+  const parts = Object.entries(targets).map(([name, target]) =>
+    ({ name, part: inner.reduce((sum, row, i) => sum + row[target(i + 1)], 0) / (inner.length || 1) }));
+  const [most] = parts.sort((x, y) => y.part - x.part);
+  return most.part >= LEAST_HABIT ? most : { name: null, part: most.part };
+}
