@@ -19,7 +19,10 @@ from typing import Any
 from benchmarks.harness import RESULTS, Spread
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "docs/http-api.md", "docs/performance.md", "docs/parity.md", "docs/integrations.md")
+PAGES = (
+    *("README.md", "docs/http-api.md", "docs/performance.md", "docs/parity.md", "docs/integrations.md"),
+    "docs/install-size.md",
+)
 MARKED = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Cells = Sequence[str]
@@ -498,6 +501,29 @@ def documents_search() -> str:
 _SEARCH_DIGITS = {"cold": 2, "p50": 1, "p95": 1, "recall": 3, "made": 1}
 
 
+def install_size() -> str:
+    """The files of each package that an installation brings."""
+    found = results("install_size")["results"]
+    packages = found["packages_mb"]
+    rows = [[name, f"{mb:.1f}"] for name, mb in packages.items() if mb >= 0.1]
+    rows.append(["**all packages**", f"**{sum(packages.values()):.0f}**"])
+    rows.append(["the weights, which are downloaded", f"{found['weights_mb']:.0f}"])
+    return table(["package", "MB"], rows)
+
+
+def read_only_start() -> str:
+    """The start of a folder on a read-only file system, with little memory."""
+    found = results("install_size")["results"]
+    packages = sum(mb for name, mb in found["packages_mb"].items() if name != found["removed"])
+    start = [
+        [f"folder with the weights, without {found['removed']}, MB", f"{packages + found['weights_mb']:.0f}"],
+        ["start of the process to the first vector, s", show(found["cold_start_seconds"], 2)],
+        ["peak memory, MB", show(found["peak_mb"])],
+        ["limit of memory, MB", f"{found['limit_mb']}, by {found['limit']}"],
+    ]
+    return table(["", "measured"], start)
+
+
 def with_measured(name: str, made: Callable[[], str]) -> Callable[[], str]:
     """A table, with the line that says on what it was measured."""
     return lambda: made() + measured(name)
@@ -537,6 +563,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "floor-zen4": floor("floor-Zen4"),
     "stages": stages,
     "ablation": ablation,
+    "install-size": install_size,
+    "read-only-start": with_measured("install_size", read_only_start),
 }
 
 

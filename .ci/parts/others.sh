@@ -95,6 +95,14 @@ part_wheel() {
     )
 }
 
+part size "a folder with the weights starts on a read-only file system in 512 MB"
+part_size() {
+    step "a folder with the weights starts on a read-only file system, in 512 MB"
+    needs dev
+    # mounts and control groups are root's
+    "${as_root[@]}" "$work/dev/bin/python" -m benchmarks.install_size --quick
+}
+
 part docs "the documentation, without a warning"
 part_docs() {
     step "the documentation, without a warning"

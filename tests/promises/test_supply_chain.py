@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -151,3 +152,17 @@ def test_a_file_that_the_manifest_does_not_name_has_no_say(model: MiniLM, tmp_pa
     files = {path.relative_to(copied).as_posix() for path in copied.rglob("*") if path.is_file()}
     assert files - {".minilm.lock"} == set(manifest.sha256)
     assert all(sha256_of(copied / name) == digest for name, digest in manifest.sha256.items())
+
+
+def test_an_installation_brings_no_package_that_is_not_imported() -> None:
+    project = ROOT / "pyproject.toml"
+    if not project.is_file():
+        pytest.skip("only a source checkout says what it depends on")
+    [block] = re.findall(
+        r"^dependencies = \[\n(.*?)^\]", project.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    names = re.findall(r'^    "([\w-]+)', block, re.MULTILINE)
+    assert len(names) >= 8
+    code = "\n".join(path.read_text("utf-8") for path in (ROOT / "minilm").rglob("*.py"))
+    imported = set(re.findall(r"^\s*(?:from|import) (\w+)", code, re.MULTILINE))
+    assert [name for name in names if name.replace("-", "_") not in imported] == []
