@@ -163,9 +163,10 @@ def test_what_an_interrupted_call_held_is_let_go_in_silence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Bar:
+        disable: bool  # never set, for a signal may come at any place
+
         def __init__(self, error: BaseException) -> None:
-            raise error  # as a signal may at any place
-            self.disable = False
+            raise error
 
         def __del__(self) -> None:
             assert not self.disable
