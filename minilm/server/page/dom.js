@@ -37,11 +37,15 @@ export function pixels(values, largest) {
   [canvas.width, canvas.height] = [values[0].length, values.length];
   const pen = canvas.getContext("2d");
   const image = pen.createImageData(canvas.width, canvas.height);
+  const { data } = image;
   let at = 0;
   for (const row of values) {
     for (const value of row) {
-      [image.data[at], image.data[at + 1], image.data[at + 2]] = value < 0 ? ORANGE : BLUE;
-      image.data[at + 3] = 255 * opacity(value, largest);
+      const [red, green, blue] = value < 0 ? ORANGE : BLUE;
+      data[at] = red;
+      data[at + 1] = green;
+      data[at + 2] = blue;
+      data[at + 3] = 255 * opacity(value, largest);
       at += 4;
     }
   }

@@ -30,9 +30,23 @@ export async function run() {
     byId("inside-a").focus();
     return false;
   }
-  answer = await ask("trace", { text_a: a, text_b: b || null });
-  if (answer) show();
+  answer = await ask("trace", { text_a: a, text_b: b || null, encoding_format: "base64" });
+  if (answer) {
+    for (const each of answer.texts) unpack(each);
+    show();
+  }
   return Boolean(answer);
+}
+
+// The attention of a text, from its bytes to numbers by layer, head and two tokens.
+function unpack(each) {
+  const bytes = Uint8Array.from(atob(each.attention), (character) => character.charCodeAt(0));
+  const view = new DataView(bytes.buffer);
+  const [layers, length] = [each.path.length - 1, each.pieces.length];
+  const heads = bytes.length / 4 / layers / length ** 2;
+  let at = -4;
+  const list = (count, make) => Array.from({ length: count }, make);
+  each.attention = list(layers, () => list(heads, () => list(length, () => list(length, () => view.getFloat32(at += 4, true)))));
 }
 
 const current = () => answer.texts[chosen.side];
@@ -56,7 +70,7 @@ function show() {
 // The links between words of the chosen text that say most of what attention does.
 function links() {
   const { pieces, attention } = current();
-  return strongestLinks(attention, pieces.map(({ token, is_special: isSpecial }) => !isSpecial && /[\p{L}\p{N}]/u.test(token)), LINKS);
+  return current().links ??= strongestLinks(attention, pieces.map(({ token, is_special: isSpecial }) => !isSpecial && /[\p{L}\p{N}]/u.test(token)), LINKS);
 }
 
 function linkButtons() {

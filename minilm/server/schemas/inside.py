@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, Field, StrictStr
 
 from minilm.server.schemas.page import TextsAnswer, TokenItem
@@ -13,6 +15,9 @@ class TraceRequest(RequestBody):
 
     text_a: StrictStr
     text_b: StrictStr | None = None
+    encoding_format: Literal["float", "base64"] = Field(
+        default="float", description="How attention is given."
+    )
 
 
 class WordPiece(TokenItem):
@@ -25,8 +30,9 @@ class InsideText(BaseModel):
     """What the encoder makes of one text, layer by layer."""
 
     pieces: list[WordPiece]
-    attention: list[list[list[list[float]]]] = Field(
-        description="By layer, head, token that looks, and token that is looked at; each row adds up to 1."
+    attention: list[list[list[list[float]]]] | str = Field(
+        description="By layer, head, token that looks, and token that is looked at; each row adds up to 1. "
+        "For encoding_format base64, little-endian float32 in base64."
     )
     path: list[list[list[float]]] = Field(
         description="By layer (first the embeddings) and token: the vector in two dimensions."

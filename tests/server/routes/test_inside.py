@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,15 @@ def test_everything_is_that_of_the_readable_encoder(server: Server, model: MiniL
     assert abs(answer["scores"][-1] - model.similarity(A, "Two cats.").item()) < 1e-6
 
 
+def test_attention_in_base64_is_the_same(server: Server) -> None:
+    _, answer, _ = server.ask("/trace", {"text_a": A})
+    _, packed, _ = server.ask("/trace", {"text_a": A, "encoding_format": "base64"})
+    expected = np.array(answer["texts"][0]["attention"])
+    attention = np.frombuffer(base64.b64decode(packed["texts"][0]["attention"]), "<f4")
+    # the same program twice; JSON has all digits of a float32
+    np.testing.assert_allclose(attention.reshape(expected.shape), expected, rtol=0, atol=1e-7)
+
+
 def test_one_text_has_no_score(server: Server) -> None:
     for body in ({"text_a": A}, {"text_a": A, "text_b": None}):
         _, answer, _ = server.ask("/trace", body)
@@ -53,6 +64,7 @@ def test_one_text_has_no_score(server: Server) -> None:
         ({"text_a": A, "text_b": "word " * 63}, 413, "text_b"),
         ({"text_a": "word " * 300}, 413, "text_a"),
         ({"text_a": A, "text_bb": B}, 422, "text_bb"),
+        ({"text_a": A, "encoding_format": "binary"}, 422, "encoding_format"),
         ({"text_a": "\ud800"}, 422, "text_a"),
     ],
 )
