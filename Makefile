@@ -31,6 +31,7 @@ parity:  ## compare with the original, and fill its tables in docs/; needs the e
 golden:  ## generate the golden outputs; needs the extra "golden"
 	python -m tests.parity.make_golden
 	python -m tests.parity.make_golden_onnxruntime
+	python -m tests.parity.make_notebook_references
 
 bench:  ## measure the speed against the peers, and draw the README's plot; needs the extra "bench"
 	python -m benchmarks.throughput

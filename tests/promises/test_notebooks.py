@@ -6,15 +6,18 @@ import importlib
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from minilm import MiniLM
+from tests.parity.make_notebook_references import REFERENCES, references
 from tests.promises.execute_notebooks import METADATA, Notebook, execute, paths, read
 
 for _name in ("nbclient", "nbformat", "ipykernel", "matplotlib"):
     pytest.importorskip(_name, reason=f"{_name} is missing; pip install '.[notebooks]' brings it")
 
 LARGEST_KB = 600
+LARGEST_DATA_KB = 2000
 
 every_notebook = pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
 
@@ -102,6 +105,23 @@ def test_committed_notebooks_are_complete_and_small(path: Path) -> None:
     assert all(set(cell.metadata) <= {"tags"} for cell in notebook.cells)
     # the machine and the user that executed it
     assert not re.search(r"/(?:home|Users|root|tmp)/|[A-Z]:\\\\", path.read_text("utf-8"))
+
+
+@every_notebook
+def test_notebooks_need_no_file_of_the_checkout_beside_their_own(path: Path) -> None:
+    sources = "\n".join(cell.source for cell in code_cells(read(path)))
+    assert not re.search(r"\btests\b[./]|[\"']\.\./(?!\.\./shared)", sources)
+
+
+def test_notebook_04_has_the_golden_outputs() -> None:
+    assert REFERENCES.stat().st_size < LARGEST_DATA_KB * 1000
+    with np.load(REFERENCES) as file:
+        kept = dict(file)
+    expected = references()
+    assert kept.keys() == expected.keys()
+    for name, array in expected.items():
+        assert kept[name].dtype == array.dtype, name
+        assert np.array_equal(kept[name], array), f"{name}; python -m tests.parity.make_notebook_references"
 
 
 @pytest.fixture
