@@ -88,7 +88,8 @@ def is_url(path: str) -> bool:
 
 def absolute(path: str) -> str:
     """Return a path that means the same file from any folder."""
-    return path if is_url(path) else str(Path(path).resolve())
+    # Path.resolve raises a RuntimeError for a link to itself, before Python 3.13
+    return path if is_url(path) else os.path.realpath(path)
 
 
 def file_name(path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -135,6 +136,9 @@ def _file(path: str, source: str, folders: dict[str, str]) -> Iterator[Candidate
         if is_url(path):
             with open_url(path, seekable=False) as remote:
                 data = remote.read()
+        elif _is_endless(path) and absolute(path) != source:  # who names a pipe means to wait for it
+            yield path, "it is a pipe or a device"
+            return
         else:
             with open(path, "rb") as file:  # noqa: PTH123 - as above
                 data = file.read()
@@ -146,6 +150,12 @@ def _file(path: str, source: str, folders: dict[str, str]) -> Iterator[Candidate
         reader = READERS_BY_SUFFIX.get(_suffix(path), read_plain)
         sha256 = hashlib.sha256(data).hexdigest()
         yield Candidate(_absolute(path, folders), path, source, sha256, partial(reader, data))
+
+
+def _is_endless(path: str) -> bool:
+    """Whether a path is a pipe or a device, whose reader may wait for ever."""
+    mode = os.stat(path).st_mode  # noqa: PTH116 - as above
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
 def _row_documents(path: str, columns: TableColumns, unseen: set[str]) -> Iterator[Candidate | Problem]:

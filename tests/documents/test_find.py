@@ -93,6 +93,15 @@ def test_what_gives_no_document_is_named_with_the_reason(tmp_path: Path) -> None
         found_paths([str(tmp_path / "*.rst")])
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes as POSIX has them")
+def test_a_pipe_in_a_folder_is_left_out_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    write(tmp_path, note_md="a note")
+    for given in (tmp_path, tmp_path / "*.*"):
+        problems = [item for item in find_documents([str(given)], TableColumns()) if isinstance(item, tuple)]
+        assert problems == [(str(tmp_path / "pipe.txt"), "it is a pipe or a device")]
+
+
 def test_a_url_is_read_through_fsspec() -> None:
     import fsspec
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import random
@@ -138,10 +139,12 @@ def test_what_is_no_text_is_listed_or_stops(notes: Path, model: MiniLM) -> None:
     documents = Documents("n.lance", model)
     with pytest.raises(CorpusError, match=r"notes/(empty|guide).md: it .* \(--on-error skip goes on\)"):
         documents.update("notes", on_error="raise")
+    (notes / "loop.md").symlink_to("loop.md")
     report = documents.update("notes")
     assert report.skipped == [
         ("notes/empty.md", "it has no text"),
         ("notes/guide.md", "it is binary: it has a NUL byte"),
+        ("notes/loop.md", os.strerror(errno.ELOOP)),
     ]
     assert report.added == 2
 
