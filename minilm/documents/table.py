@@ -166,7 +166,8 @@ def find_table(place: str) -> Lance | None:
     lancedb = import_extra("lancedb", feature="an index of documents", extra="index")
     if not is_url(place) and Path(place).exists() and not Path(place).is_dir():
         raise CorpusError(f"{place} is a file, not the folder of an index: give another --db")
-    with lance_errors(place):
+    # a ValueError says that a table is named and has no version that can be opened
+    with lance_errors(place, ValueError):
         connection = lancedb.connect(place)
         names = connection.list_tables().tables
         if TABLE in names:
@@ -195,9 +196,10 @@ def _stranger(place: str, names: Sequence[str]) -> str:
     return f"{place} was not written by minilm index: there is no table {TABLE!r}{held}"
 
 
-def lance_errors(place: str) -> AbstractContextManager[None]:
-    """Turn what LanceDB raises about its files into a CorpusError that names the place."""
-    return errors_named(CorpusError, f"{place}: LanceDB cannot use it", catch=(RuntimeError, OSError))
+def lance_errors(place: str, *more: type[Exception]) -> AbstractContextManager[None]:
+    """Turn what LanceDB raises about its files, and ``more``, into a CorpusError that names the place."""
+    catch = (RuntimeError, OSError, *more)
+    return errors_named(CorpusError, f"{place}: LanceDB cannot use it", catch=catch)
 
 
 @contextmanager

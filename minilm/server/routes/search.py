@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from fastapi import APIRouter, Response
 
 from minilm.documents.documents import Documents
 from minilm.documents.search import hit_fields
+from minilm.errors import MiniLMError, described
 from minilm.server.responses import RequestError, json_response
 from minilm.server.schemas.search import SearchAnswer, SearchRequest
 from minilm.server.service import Service
+
+logger = logging.getLogger(__name__)
 
 
 def search_routes(service: Service, documents: Documents) -> APIRouter:
@@ -29,6 +33,11 @@ def search_routes(service: Service, documents: Documents) -> APIRouter:
             )
         except ValueError as error:
             raise RequestError(422, str(error), param="where") from None
+        except (MiniLMError, OSError) as error:
+            # the log has the place, which is none of the client's business
+            logger.error("the documents cannot be searched: %s", described(error))  # noqa: TRY400
+            message = "the documents cannot be searched now: their table is gone or damaged"
+            raise RequestError(503, message) from None
         answer = {"query": request.query, "hits": [hit_fields(hit) for hit in hits]}
         cut, unfamiliar = (["query"] * len(found) for found in (truncated, service.unfamiliar.indices(rows)))
         return json_response(answer, cut, unfamiliar)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,23 @@ def test_what_cannot_be_is_refused_by_name(
 def test_a_server_without_documents_has_no_search(model: MiniLM) -> None:
     with TestClient(create_app(model)) as client:
         assert client.post("/search", json={"query": "a"}).status_code == 404
+
+
+@pytest.mark.parametrize("lost", ["", "pieces.lance", "pieces.lance/data", "pieces.lance/_versions"])
+def test_a_table_that_is_lost_while_the_server_runs_is_said_in_words(
+    model: MiniLM, documents: Documents, tmp_path: Path, lost: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = tmp_path / "n.lance"
+    shutil.copytree(documents.db, place)
+    with TestClient(create_app(model, documents=Documents(place, model))) as client:
+        assert client.post("/search", json={"query": "a"}).status_code == 200
+        shutil.rmtree(place / lost)
+        answer = client.post("/search", json={"query": "a"})
+    assert answer.status_code == 503
+    message = "the documents cannot be searched now: their table is gone or damaged"
+    error = {"message": message, "type": "service_unavailable_error", "param": None, "code": None}
+    assert answer.json() == {"error": error}
+    assert "n.lance" in caplog.text  # the place is in the log only
 
 
 def test_a_long_query_is_refused(client: TestClient, documents: Documents, tmp_path: Path) -> None:
