@@ -80,6 +80,7 @@ def _update(documents: Documents, options: argparse.Namespace) -> UpdateReport:
         put_json(vars(report))
     else:
         counts = ((getattr(report, name), name) for name in ("added", "changed", "removed", "unchanged"))
-        put(", ".join(f"{count:,} {name}" for count, name in counts) + f"; {report.pieces:,} pieces encoded")
+        pieces = "1 piece" if report.pieces == 1 else f"{report.pieces:,} pieces"
+        put(", ".join(f"{count:,} {name}" for count, name in counts) + f"; {pieces} encoded")
     flush_stdout()  # a reader of --watch waits for it
     return report

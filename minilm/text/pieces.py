@@ -113,7 +113,7 @@ def _splitter(tokenizer: TokenizerCalls, markup: Markup, room: int, overlap: int
 
 def _splitter_maker(backend: Backend) -> Callable[[Markup, int, int], Any]:
     """Return a function that makes the splitters of a tokenizer, and keeps a few: each has a vocabulary."""
-    module = import_extra("semantic_text_splitter", feature="minilm.split", extra="index")
+    module = import_extra("semantic_text_splitter", feature="cutting texts into pieces", extra="index")
 
     @lru_cache(maxsize=4)
     def make(markup: Markup, room: int, overlap: int) -> Any:  # noqa: ANN401 - it has no types

@@ -42,7 +42,7 @@ def test_a_user_indexes_a_folder_edits_a_file_and_sees_the_change(
     (notes / "photo.md").write_bytes(b"\0")
     assert main(index) == 0
     captured = capsys.readouterr()
-    assert captured.out == "0 added, 1 changed, 1 removed, 0 unchanged; 1 pieces encoded\n"
+    assert captured.out == "0 added, 1 changed, 1 removed, 0 unchanged; 1 piece encoded\n"
     assert captured.err == "minilm: left out: notes/photo.md: it is binary: it has a NUL byte\n"
     assert main(["search", "n.lance", "When do they lock up?", "-k", "1", "--json"]) == 0
     line = json.loads(capsys.readouterr().out)
@@ -122,7 +122,7 @@ def test_a_watching_command_follows_changes_until_a_signal(notes: Path, number: 
         assert process.stderr is not None
         assert process.stdout.readline() == "2 added, 0 changed, 0 removed, 0 unchanged; 2 pieces encoded\n"
         (notes / "new.md").write_text("A new note.\n")
-        assert process.stdout.readline() == "1 added, 0 changed, 0 removed, 2 unchanged; 1 pieces encoded\n"
+        assert process.stdout.readline() == "1 added, 0 changed, 0 removed, 2 unchanged; 1 piece encoded\n"
         process.send_signal(number)
         assert process.wait() == 128 + number
         assert process.stderr.read() == "minilm: interrupted\n"
