@@ -35,7 +35,7 @@ def search_routes(service: Service, documents: Documents) -> APIRouter:
             raise RequestError(422, str(error), param="where") from None
         except (MiniLMError, OSError) as error:
             # the log has the place, which is none of the client's business
-            logger.error("the documents cannot be searched: %s", described(error))  # noqa: TRY400
+            logger.error("the documents cannot be searched: %s", described(error))
             message = "the documents cannot be searched now: their table is gone or damaged"
             raise RequestError(503, message) from None
         answer = {"query": request.query, "hits": [hit_fields(hit) for hit in hits]}
