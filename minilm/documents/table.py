@@ -198,7 +198,7 @@ def _stranger(place: str, names: Sequence[str]) -> str:
 
 def lance_errors(place: str, *more: type[Exception]) -> AbstractContextManager[None]:
     """Turn what LanceDB raises about its files, and ``more``, into a CorpusError that names the place."""
-    catch = (RuntimeError, OSError, *more)
+    catch: tuple[type[BaseException], ...] = (RuntimeError, OSError, *more)
     return errors_named(CorpusError, f"{place}: LanceDB cannot use it", catch=catch)
 
 
