@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from email import message_from_bytes
+from email import message_from_string
 from email.message import Message
 from pathlib import Path
 from typing import NamedTuple
@@ -50,7 +50,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 @pytest.fixture(scope="module")
 def metadata(built: Built) -> Message:
     with zipfile.ZipFile(built.wheel) as wheel:
-        return message_from_bytes(wheel.read(f"{NAME}.dist-info/METADATA"))
+        return message_from_string(wheel.read(f"{NAME}.dist-info/METADATA").decode())
 
 
 def in_checkout(*patterns: str) -> set[str]:
