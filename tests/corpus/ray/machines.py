@@ -86,11 +86,21 @@ def corpus_in(folder: Path) -> Corpus:
 
 
 def start(command: list[str], prepare: str = "pass") -> subprocess.Popen[str]:
-    """Start the command in a process of its own, which runs some Python before."""
+    """Start the command in a process of its own, which runs some Python before.
+
+    Ray itself ends a process that has not reached the head for a minute. On a busy machine that may come
+    before our own line, so Ray waits longer here.
+    """
+    patient = {**os.environ, "RAY_gcs_rpc_server_reconnect_timeout_s": "300"}
     begin = f"import sys; from minilm.cli.main import main; {prepare}; sys.exit(main())"
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        [sys.executable, "-c", begin, *command], stdout=pipe, stderr=pipe, text=True, encoding="utf-8"
+        [sys.executable, "-c", begin, *command],
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        encoding="utf-8",
+        env=patient,
     )
 
 
