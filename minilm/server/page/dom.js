@@ -41,10 +41,10 @@ export function pixels(values, largest) {
   let at = 0;
   for (const row of values) {
     for (const value of row) {
-      const [red, green, blue] = value < 0 ? ORANGE : BLUE;
-      data[at] = red;
-      data[at + 1] = green;
-      data[at + 2] = blue;
+      const hue = value < 0 ? ORANGE : BLUE;
+      data[at] = hue[0];
+      data[at + 1] = hue[1];
+      data[at + 2] = hue[2];
       data[at + 3] = 255 * opacity(value, largest);
       at += 4;
     }
