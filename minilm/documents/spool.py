@@ -9,8 +9,7 @@ from typing import Any
 from minilm._arrays import Float32Array
 from minilm.corpus.formats.columns import Arrow, UnkeptColumnError, conformed
 from minilm.documents.metadata import as_kept, unkept
-from minilm.documents.table import OWN_COLUMNS
-from minilm.errors import import_extra
+from minilm.documents.table import OWN_COLUMNS, import_for_index
 
 
 class Spool:
@@ -31,7 +30,7 @@ class Spool:
 
     def add(self, rows: Sequence[dict[str, Any]], vectors: Float32Array, metadata: Arrow) -> None:
         """Write pieces, their vectors (pieces, E), and their documents' metadata: a row per piece."""
-        arrow = import_extra("pyarrow", feature="an index of documents", extra="index")
+        arrow = import_for_index("pyarrow")
         own = {name: [row[name] for row in rows] for name in self._schema.names if name != "vector"}
         flat = arrow.array(vectors.reshape(-1))
         own["vector"] = arrow.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
@@ -51,7 +50,7 @@ class Spool:
         CorpusError
             If a metadata column has values that do not fit the type of the table.
         """
-        arrow = import_extra("pyarrow", feature="an index of documents", extra="index")
+        arrow = import_for_index("pyarrow")
         tables = []
         for path in self._files:
             pieces = arrow.ipc.open_file(arrow.memory_map(str(path))).read_all()

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from minilm.errors import CorpusError, import_extra, one_line
 from minilm.hub import different_files, sha256_of_files
 from minilm.hub.staging import locked
 from minilm.model import MiniLM
+
+import_for_index = partial(import_extra, feature="an index of documents", extra="index")
 
 TABLE = "pieces"
 KEY = "piece_id"  # the column that names a piece
@@ -110,7 +113,7 @@ def is_document_table(place: str) -> bool:
 
 def schema_of(recipe: TableRecipe, width: int, metadata: Sequence[Arrow] = ()) -> Arrow:
     """Return the columns of a table: one row per piece, as docs/documents.md lists them, with metadata."""
-    arrow = import_extra("pyarrow", feature="an index of documents", extra="index")
+    arrow = import_for_index("pyarrow")
     kinds = {"text": arrow.string(), "number": arrow.int64(), "vector": arrow.list_(arrow.float32(), width)}
     fields = [arrow.field(name, kinds[kind]) for name, kind in OWN_COLUMNS.items()]
     fields[0] = fields[0].with_nullable(False).with_metadata(_PRIMARY_KEY)
@@ -119,7 +122,7 @@ def schema_of(recipe: TableRecipe, width: int, metadata: Sequence[Arrow] = ()) -
 
 def metadata_of(table: Lance | None) -> Arrow:
     """Return the columns of a table that are not ours: the metadata of documents. None has none."""
-    arrow = import_extra("pyarrow", feature="an index of documents", extra="index")
+    arrow = import_for_index("pyarrow")
     return arrow.schema(
         [field for field in (() if table is None else table.schema) if field.name not in OWN_COLUMNS]
     )
@@ -163,7 +166,7 @@ def open_table(place: str) -> Lance:
 
 def find_table(place: str) -> Lance | None:
     """Return the table of a place, or None if the place is empty; raise a CorpusError if it holds another."""
-    lancedb = import_extra("lancedb", feature="an index of documents", extra="index")
+    lancedb = import_for_index("lancedb")
     if not is_url(place) and Path(place).exists() and not Path(place).is_dir():
         raise CorpusError(f"{place} is a file, not the folder of an index: give another --db")
     # a ValueError says that a table is named and has no version that can be opened
@@ -180,7 +183,7 @@ def find_table(place: str) -> Lance | None:
 
 def create_table(place: str, schema: Arrow) -> Lance:
     """Create the table of an empty place."""
-    lancedb = import_extra("lancedb", feature="an index of documents", extra="index")
+    lancedb = import_for_index("lancedb")
     with lance_errors(place):
         connection = lancedb.connect(place)
         try:

@@ -26,6 +26,7 @@ from minilm.documents.table import (
     TableRecipe,
     create_table,
     find_table,
+    import_for_index,
     lance_errors,
     metadata_of,
     recipe_of,
@@ -33,7 +34,7 @@ from minilm.documents.table import (
     sql_text,
     write_lock,
 )
-from minilm.errors import CorpusError, import_extra
+from minilm.errors import CorpusError
 from minilm.model import MiniLM
 from minilm.text.pieces import split
 
@@ -248,7 +249,7 @@ def _index_unless_others_do(table: Lance, place: str) -> None:
 
 def index_table(table: Lance) -> None:
     """Index what is new, and drop the files of old versions. A crash here leaves the table as it is."""
-    kinds = import_extra("lancedb.index", feature="an index of documents", extra="index")
+    kinds = import_for_index("lancedb.index")
     indexed = {column for index in table.list_indices() for column in index.columns}
     if "text" not in indexed:
         table.create_index("text", config=kinds.FTS())

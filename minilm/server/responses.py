@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from minilm._arrays import AnyArray
 from minilm.server.error_forms import error_form
 from minilm.server.validation import explain
 
@@ -37,6 +39,11 @@ def json_response(
             headers[name] = ",".join(map(str, texts[:MOST_NAMED]))
     content = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
     return Response(content, headers=headers, media_type="application/json")
+
+
+def base64_floats(array: AnyArray) -> str:
+    """Return an array as OpenAI's ``encoding_format`` "base64" has it: little-endian float32, row by row."""
+    return base64.b64encode(array.astype("<f4").tobytes()).decode()
 
 
 def error_responses(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import time
 
 from fastapi import APIRouter, Response
 
 from minilm.server.inputs import Places
 from minilm.server.inside import Inside
-from minilm.server.responses import RequestError, error_responses, json_response
+from minilm.server.responses import RequestError, base64_floats, error_responses, json_response
 from minilm.server.schemas.inside import TraceAnswer, TraceRequest
 from minilm.server.schemas.openai import ErrorAnswer
 from minilm.server.service import Service
@@ -45,7 +44,7 @@ def inside_routes(service: Service) -> APIRouter:
             pieces = zip(span.tokens, row, strict=True)
             text["pieces"] = [{**token._asdict(), "id": token_id} for token, token_id in pieces]
             if request.encoding_format == "base64":  # a browser reads it several times as fast
-                text["attention"] = base64.b64encode(text["attention"].astype("<f4").tobytes()).decode()
+                text["attention"] = base64_floats(text["attention"])
         return json_response(
             {
                 **answer,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Response
 
-from minilm.server.responses import error_responses, json_response
+from minilm.server.responses import base64_floats, error_responses, json_response
 from minilm.server.schemas.openai import (
     EmbeddingsAnswer,
     EmbeddingsRequest,
@@ -37,7 +36,7 @@ def openai_routes(service: Service) -> APIRouter:
         vectors = await service.embed(rows, request.dimensions)
         encoded: Sequence[Any] = list(vectors)
         if request.encoding_format == "base64":
-            encoded = [base64.b64encode(vector.astype("<f4").tobytes()).decode() for vector in vectors]
+            encoded = list(map(base64_floats, vectors))
         tokens = sum(map(len, rows))
         answer = {
             "object": "list",
