@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from minilm.corpus.formats.columns import OtherColumns
-from minilm.corpus.paths import absolute, expand_inputs, file_name, is_url, natural_order, open_url
+from minilm.corpus.paths import absolute, expand_inputs, file_name, is_url, open_url
 from minilm.corpus.rows import Corpus
 from minilm.documents.metadata import as_mapping
 from minilm.documents.readers import READERS_BY_SUFFIX, DocumentText, Unreadable, read_plain
@@ -127,7 +127,7 @@ def _files(given: str) -> list[str]:
             for name in visible
             if _suffix(name) in READERS_BY_SUFFIX
         ]
-    return sorted(found, key=natural_order)
+    return sorted(found)
 
 
 def _file(path: str, source: str, folders: dict[str, str]) -> Iterator[Candidate | Problem]:
