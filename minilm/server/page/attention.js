@@ -8,10 +8,11 @@ export function strongestLinks(attention, isWord, most) {
   const best = isWord.map(() => ({ weight: 0 }));
   attention.forEach((heads, layer) => heads.forEach((rows, head) => rows.forEach((row, token) => {
     if (!isWord[token]) return;
-    row.forEach((weight, other) => { // 300,000 times for 64 tokens: the rarest condition first
-      if (weight <= best[token].weight || !isWord[other] || Math.abs(token - other) < 2) return;
+    for (let other = 0; other < row.length; other++) { // 300,000 times for 64 tokens: the rarest condition first
+      const weight = row[other];
+      if (weight <= best[token].weight || !isWord[other] || Math.abs(token - other) < 2) continue;
       best[token] = { layer, head, token, other, weight };
-    });
+    }
   })));
   return best.filter(({ weight }) => weight).sort((x, y) => y.weight - x.weight).slice(0, most);
 }

@@ -24,6 +24,10 @@ const BLUE = [56, 139, 253];
 const ORANGE = [230, 126, 34];
 const STRONGEST = 0.6; // the opacity of the largest value: text on it is still easy to read
 
+// The four bytes of a pixel, as one number, for each opacity from 0 to 255.
+const inks = (hue) => new Uint32Array(Uint8Array.from({ length: 1024 }, (_, i) => (i % 4 < 3 ? hue[i % 4] : i >> 2)).buffer);
+const [BLUE_INKS, ORANGE_INKS] = [BLUE, ORANGE].map(inks);
+
 const opacity = (value, largest) => Math.min(1, Math.abs(value) / (largest || 1)) * STRONGEST;
 
 // Blue for what is above 0, orange for what is below, as strong as its part of the largest value.
@@ -32,21 +36,15 @@ export function color(value, largest) {
 }
 
 // A canvas with a pixel per number, to be drawn larger: much faster than a rectangle per number.
-export function pixels(values, largest) {
-  const canvas = element("canvas", "");
+export function pixels(values, largest, canvas = element("canvas", "")) {
   [canvas.width, canvas.height] = [values[0].length, values.length];
   const pen = canvas.getContext("2d");
   const image = pen.createImageData(canvas.width, canvas.height);
-  const { data } = image;
+  const data = new Uint32Array(image.data.buffer);
   let at = 0;
   for (const row of values) {
-    for (const value of row) {
-      const hue = value < 0 ? ORANGE : BLUE;
-      data[at] = hue[0];
-      data[at + 1] = hue[1];
-      data[at + 2] = hue[2];
-      data[at + 3] = 255 * opacity(value, largest);
-      at += 4;
+    for (let i = 0; i < row.length; i++) { // three times as fast as "of", and there are 300,000 numbers
+      data[at++] = (row[i] < 0 ? ORANGE_INKS : BLUE_INKS)[Math.round(255 * opacity(row[i], largest))];
     }
   }
   pen.putImageData(image, 0, 0);

@@ -19,7 +19,6 @@ const MAP = 64; // pixels of a small map, at least
 const GAP = 6;
 
 let answer = null;
-let maps = null; // of the chosen text: a picture of all heads, with a pixel per number
 let chosen = { side: 0, token: 0, layer: 0, head: 0 };
 
 export async function run() {
@@ -95,12 +94,12 @@ function options(id, count) {
 // What depends on the chosen text.
 function showText() {
   const { pieces, norms, pooled_shares: shares } = current();
-  maps = null;
   byId("links").replaceChildren(...linkButtons());
   byId("pieces").replaceChildren(...answer.texts.map((each, side) => pieceButtons(each.pieces, side)));
   const columns = norms.map((_, i) => ({ token: String(i) }));
   heatMap(byId("norms"), pieces.map((_, i) => norms.map((row) => row[i])), pieces, columns, "norm-map");
   bars(byId("pooled"), pieces.map(({ token }, i) => [token, shares[i]]), Math.max(...shares));
+  showAllHeads();
   showHead();
 }
 
@@ -111,7 +110,7 @@ function showHead() {
   const { name: habit, part } = habitOf(attention[chosen.layer][chosen.head]);
   byId("habit").textContent = text(habit ? `habit_${habit}` : "habit_none", { part: percent(part) });
   heatMap(byId("attention-map"), attention[chosen.layer][chosen.head].map((row) => [...row]), pieces, pieces, "head-map");
-  showAllHeads();
+  frameHead();
   showToken();
 }
 
@@ -156,8 +155,10 @@ function pieceButtons(pieces, side) {
 function arcs(pieces, weights) {
   const [left, right, width] = [150, 370, 520];
   const y = (i) => (i + 0.5) * ROW;
-  const lines = weights.flatMap((row, i) => Array.from(row, (weight, j) => ({ i, j, weight })))
-    .filter(({ i, weight }) => weight > (i === chosen.token ? FAINTEST : FAINTEST_OF_OTHERS));
+  const lines = [];
+  weights.forEach((row, i) => row.forEach((weight, j) => {
+    if (weight > (i === chosen.token ? FAINTEST : FAINTEST_OF_OTHERS)) lines.push({ i, j, weight });
+  }));
   const middle = (left + right) / 2;
   const label = (x, anchor, { token }, i) => {
     const made = drawn("text", { x, y: y(i) + 5, "text-anchor": anchor, class: anchor === "end" && i === chosen.token ? "chosen" : "" }, token);
@@ -201,35 +202,45 @@ function paths() {
     ...others.map(({ side, token }) => line(side, token)), line(chosen.side, chosen.token));
 }
 
-// The rows of a layer's heads as those of one matrix.
-function rowsBesideEachOther(heads) {
-  return heads[0].map((first, i) => {
-    const row = new Float32Array(heads.length * first.length);
-    heads.forEach((head, h) => row.set(head[i], h * first.length));
+// The rows of a layer's heads as those of one matrix, with a gap of zeros after each head and below all.
+function rowsBesideEachOther(heads, gap) {
+  const step = heads[0].length + gap;
+  return Array.from({ length: step }, (_, i) => {
+    const row = new Float32Array(heads.length * step);
+    heads.forEach((head, h) => head[i] && row.set(head[i], h * step));
     return row;
   });
 }
 
-// Every head as a small picture; the chosen one has a frame.
+// The pixels that a number of a small picture takes, and the numbers' room between two pictures.
+function sizesOfMap(length) {
+  const size = Math.max(1, Math.floor(MAP / length));
+  return { size, gap: Math.ceil(GAP / size) };
+}
+
+// Every head as a small picture, a pixel per number; the page shows the pixels of short texts larger.
 function showAllHeads() {
   const { attention } = current();
   const length = attention[0][0].length;
-  const side = length * Math.max(1, Math.floor(MAP / length));
-  const step = side + GAP;
-  const canvas = byId("all-heads");
+  const { size, gap } = sizesOfMap(length);
+  const canvas = pixels(attention.flatMap((heads) => rowsBesideEachOther(heads, gap)), 1, byId("all-heads"));
+  canvas.style.width = `${canvas.width * size}px`;
+  canvas.style.imageRendering = size > 1 ? "pixelated" : "";
   const pen = canvas.getContext("2d");
-  maps ??= pixels(attention.flatMap(rowsBesideEachOther), 1);
-  [canvas.width, canvas.height] = [attention[0].length * step, attention.length * step];
-  pen.imageSmoothingEnabled = false;
+  pen.globalCompositeOperation = "destination-over"; // an even ground, on which a head without attention is seen
   pen.fillStyle = color(0.15, 1);
-  attention.forEach((heads, l) => heads.forEach((_, h) => {
-    const [x, y] = [h * step + GAP / 2, l * step + GAP / 2];
-    pen.fillRect(x, y, side, side);
-    pen.drawImage(maps, h * length, l * length, length, length, x, y, side, side);
-  }));
-  pen.strokeStyle = getComputedStyle(canvas).color;
-  pen.lineWidth = 2;
-  pen.strokeRect(chosen.head * step + 1, chosen.layer * step + 1, step - 2, step - 2);
+  attention.forEach((heads, l) => heads.forEach((_, h) =>
+    pen.fillRect(h * (length + gap), l * (length + gap), length, length)));
+}
+
+// The frame of the chosen head, which lies over the picture of all.
+function frameHead() {
+  const { attention } = current();
+  const [length, layers, heads] = [attention[0][0].length, attention.length, attention[0].length];
+  const part = length / (length + sizesOfMap(length).gap); // of a picture and its gap
+  const { style } = byId("head-frame");
+  [style.left, style.top] = [`${(100 * chosen.head) / heads}%`, `${(100 * chosen.layer) / layers}%`];
+  [style.width, style.height] = [`${(100 * part) / heads}%`, `${(100 * part) / layers}%`];
 }
 
 function chooseOnMap({ offsetX, offsetY, currentTarget: canvas }) {

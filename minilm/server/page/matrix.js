@@ -46,24 +46,24 @@ function drawing(values, rows, columns, largest, id) {
   const canvas = element("canvas", "", { id, role: "img", tabindex: 0, "aria-label": label });
   [canvas.width, canvas.height] = [MARGIN + columns.length * side + TICK, MARGIN + rows.length * side + TICK];
   const readout = element("output", text("use_arrows"), { class: "readout" });
+  let picture = null;
   const draw = () => {
-    const pen = canvas.getContext("2d", { willReadFrequently: true });
+    const pen = canvas.getContext("2d");
+    picture ??= pixels(values, largest);
+    pen.clearRect(0, 0, canvas.width, canvas.height);
     pen.fillStyle = getComputedStyle(canvas).color;
     pen.font = "12px system-ui, sans-serif";
     ticks(columns.length, side, (place, at) => pen.fillText(place, at, MARGIN - 6));
     ticks(rows.length, side, (place, at) => pen.fillText(place, 0, at + 10));
     pen.imageSmoothingEnabled = false;
-    pen.drawImage(pixels(values, largest), MARGIN, MARGIN, columns.length * side, rows.length * side);
-    return [pen, pen.getImageData(0, 0, canvas.width, canvas.height)];
+    pen.drawImage(picture, MARGIN, MARGIN, columns.length * side, rows.length * side);
+    return pen;
   };
-  let drawn = null;
   let cell = [0, 0];
   const point = (i, j) => {
     if (values[i]?.[j] === undefined) return;
     cell = [i, j];
-    drawn ??= draw();
-    const [pen, picture] = drawn;
-    pen.putImageData(picture, 0, 0);
+    const pen = draw();
     pen.strokeStyle = getComputedStyle(canvas).color;
     pen.strokeRect(MARGIN + j * side + 0.5, MARGIN + i * side + 0.5, side - 1, side - 1);
     readout.textContent = describe(rows[i], columns[j], values[i][j]);
@@ -78,7 +78,7 @@ function drawing(values, rows, columns, largest, id) {
     point(cell[0] + move[0], cell[1] + move[1]);
   });
   canvas.addEventListener("focus", () => point(...cell));
-  requestAnimationFrame(() => { drawn ??= draw(); }); // its colour is known once it is part of the page
+  requestAnimationFrame(draw); // its colour is known once it is part of the page
   return [legend(values.flat(), largest), readout, canvas];
 }
 

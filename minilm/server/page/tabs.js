@@ -79,7 +79,8 @@ function clear(tab) {
 // Runs the current tab, or the given one.
 export async function run(tab = current) {
   clear(tab);
-  if (!(await tab.run())) return;
-  remember(tab);
+  const running = tab.run();
+  remember(tab); // now, for it takes 10 ms, and the server is busy meanwhile
+  if (!(await running)) return;
   panel(tab).querySelector(".result").scrollIntoView({ block: "nearest" });
 }

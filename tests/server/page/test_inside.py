@@ -129,6 +129,30 @@ def test_the_first_head_is_one_that_links_two_words(page: Any, outputs: list[Enc
     assert page.locator("#looks-at").inner_text().startswith(f"\u2068{name}\u2069 looks at")
 
 
+def test_the_small_maps_have_a_pixel_for_every_number_of_every_head(
+    page: Any, outputs: list[EncoderOutput]
+) -> None:
+    look(page, A)
+    size, gap = 7, 1  # a map of nine pieces is 63 pixels wide, and the gap of at least 6 is one number
+    pixels = page.locator("#all-heads").evaluate(
+        "each => Array.from(each.getContext('2d').getImageData(0, 0, each.width, each.height).data)"
+    )
+    attention = np.array(outputs[0].attention_probs)[:, 0].astype(np.float64)  # (N, H, L, L)
+    layers, heads, length, _ = attention.shape
+    step = length + gap
+    drawn = np.reshape(pixels, (layers, step, heads, step, 4))[..., 3] / 255
+    assert (drawn[:, length:] == 0).all()
+    assert (drawn[:, :, :, length:] == 0).all()
+    ground, shade = 0.6 * 0.15, 0.6 * attention  # opacities: one colour over the other
+    expected = (shade + ground * (1 - shade)).transpose(0, 2, 1, 3)
+    # each of the two opacities is rounded to 1/255, and so is what both make together
+    assert np.allclose(drawn[:, :length, :, :length], expected, rtol=0, atol=2 / 255)
+    box, frame = (page.locator(name).bounding_box() for name in ("#all-heads", "#head-frame"))
+    layer, head = int(page.input_value("#layer")), int(page.input_value("#head"))
+    place = (frame["x"] - box["x"], frame["y"] - box["y"])
+    assert np.allclose(place, (head * step * size, layer * step * size), atol=1)  # pixels of the screen
+
+
 def test_a_click_on_a_small_map_chooses_its_head(page: Any) -> None:
     look(page, A)
     canvas = page.locator("#all-heads")
