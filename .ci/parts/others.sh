@@ -103,12 +103,15 @@ part_size() {
     "${as_root[@]}" "$work/dev/bin/python" -m benchmarks.install_size --quick
 }
 
-part docs "the documentation, without a warning"
+part docs "the documentation, without a warning; its search without a server"
 part_docs() {
-    step "the documentation, without a warning"
+    step "the documentation, without a warning; its search without a server"
+    programs chromium
+    needs dev
     venv docs
     PIP_CONSTRAINT=$repository/.ci/constraints.txt inside docs pip install -q -e ".[docs]"
     inside docs make docs
+    suite site dev tests/promises/test_site.py
 }
 
 part audit "no known vulnerability in the dependencies"

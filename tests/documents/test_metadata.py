@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ import pytest
 from minilm import Documents, MiniLM
 from minilm.cli.main import main
 from minilm.documents.metadata import json_value
-from minilm.documents.spool import Spool
 from minilm.errors import CorpusError
 from tests.cli.running import failure
+from tests.documents.killed import killed_update
 
 lancedb = pytest.importorskip("lancedb", reason="lancedb is not installed")
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
@@ -142,18 +141,12 @@ def test_a_later_update_adds_columns_and_keeps_types(model: MiniLM) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-def test_a_kill_between_the_new_columns_and_the_pieces_changes_no_piece(
-    model: MiniLM, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_between_the_new_columns_and_the_pieces_changes_no_piece(model: MiniLM) -> None:
     documents = Documents("n.lance", model)
     documents.update(write_rows("t.jsonl", ROWS))
     before = documents.search("lunch")
     write_rows("u.jsonl", [{"text": "Tea at four.", "room": "B"}])
-    if (child := os.fork()) == 0:
-        monkeypatch.setattr(Spool, "read", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-        documents.update("u.jsonl")
-        os._exit(0)
-    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    killed_update("u.jsonl", "Spool", "read")
     assert schema()["room"] == "string"
     assert documents.search("lunch") == before
     assert documents.update("u.jsonl").added == 1

@@ -19,6 +19,7 @@ import pytest
 from minilm import Documents, MiniLM, split
 from minilm.documents import search, update
 from minilm.errors import CorpusError
+from tests.documents.killed import killed_update
 
 lancedb = pytest.importorskip("lancedb", reason="lancedb is not installed")
 pytest.importorskip("semantic_text_splitter", reason="semantic-text-splitter is not installed")
@@ -211,17 +212,13 @@ def test_a_killed_update_leaves_the_table_as_it_was_or_as_it_should_be(notes: Pa
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-def test_a_kill_before_the_commit_changes_nothing(notes: Path, model: MiniLM, monkeypatch: Any) -> None:
+def test_a_kill_before_the_commit_changes_nothing(notes: Path, model: MiniLM) -> None:
     """The vectors are there, the transaction is not: the next update does it."""
     documents = Documents("n.lance", model)
     documents.update("notes")
     before = rows_of(Path("n.lance"))
     (notes / "guide.md").write_text(GUIDE * 2)
-    if (child := os.fork()) == 0:
-        monkeypatch.setattr(update, "_merge", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-        documents.update("notes")
-        os._exit(0)
-    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    killed_update("notes", "update", "_merge")
     assert rows_of(Path("n.lance")) == before
     assert documents.update("notes").changed == 1
     check_holds(Path("n.lance"), notes, model)

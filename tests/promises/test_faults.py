@@ -322,8 +322,8 @@ def test_after_an_interrupt_at_any_moment_the_model_works_as_before(
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
         for _ in range(CALLS):
-            signal.setitimer(signal.ITIMER_REAL, float(generator.uniform(0.0005, 0.05)))
             try:
+                signal.setitimer(signal.ITIMER_REAL, float(generator.uniform(0.0005, 0.05)))
                 while True:
                     model.encode(TEXTS)
             except KeyboardInterrupt:
