@@ -31,7 +31,7 @@ WINGS = {
 MAX_FILES = 27
 MAX_LINES = 400
 MAX_FUNCTION_LINES = 60
-MAX_TEXTBOOK_LINES = 199  # of encoder.py: README says 200
+MAX_TEXTBOOK_LINES = 199  # of encoder.py: README says so
 MAX_SENTENCE_WORDS = 35
 
 MODULES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}

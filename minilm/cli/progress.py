@@ -89,9 +89,9 @@ class JobProgress:
     def summary(self, output: Path) -> str:
         """Return what was done, for the end of the job."""
         if self._is_over_at_once and self._rows:
-            return f"{output} is complete: {self._rows:,} rows"
+            return f"{output} is complete: {self._rows:,} {'row' if self._rows == 1 else 'rows'}"
         rows, speed = self._rows_of_run, self._rows_of_run / max(self._seconds, 1e-9)
-        done = f"{rows:,} rows in {duration(self._seconds)} ({speed:,.0f} rows/s)"
+        done = f"{rows:,} {'row' if rows == 1 else 'rows'} in {duration(self._seconds)} ({speed:,.0f} rows/s)"
         return f"{done}, {self._rows:,} in all: {output}" if rows < self._rows else f"{done}: {output}"
 
 

@@ -24,6 +24,9 @@ def search_routes(service: Service, documents: Documents) -> APIRouter:
     @router.post("/search", response_model=SearchAnswer)
     async def search(request: SearchRequest) -> Response:
         """The pieces of documents that are nearest to a query, grouped by document."""
+        if not request.query.strip():
+            message = "Please enter text to search for."
+            raise RequestError(422, message, param="query", code="blank_text")
         rows, truncated = await service.token_ids(
             [request.query], param="query", names=["query"], truncate=True
         )

@@ -49,6 +49,7 @@ def test_the_answer_is_that_of_the_class(client: TestClient, documents: Document
         ({"query": "a", "where": "path LIKE"}, "where", "is not understood"),
         ({"query": "a", "k": 0}, "k", "k is 0: it must be a whole number of 1 or more"),
         ({"query": "a", "k": 101}, "k", "k is 101"),
+        ({"query": " \n"}, "query", "Please enter text to search for."),
         ({"query": "\ud800"}, "query", "lone surrogate"),
         ({"query": ["a"]}, "query", "query"),
         ({"query": "a", "top_k": 3}, "top_k", "top_k"),
