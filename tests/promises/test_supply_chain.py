@@ -76,7 +76,10 @@ def test_the_sdist_holds_the_package_its_tests_and_what_describes_them(built: Bu
     with tarfile.open(built.sdist) as sdist:
         members = sdist.getmembers()
     assert all(member.isfile() for member in members)  # no links, no devices
-    left_out = (".devcontainer/", ".pre-commit-config.yaml")  # everything else is there, for the tests read it
+    left_out = (
+        ".devcontainer/",
+        ".pre-commit-config.yaml",
+    )  # everything else is there, for the tests read it
     expected = {name for name in in_checkout(".") if not name.startswith(left_out)} | {"PKG-INFO"}
     assert {member.name for member in members} == {f"{NAME}/{name}" for name in expected}
 
