@@ -235,9 +235,9 @@ export const TEXTS = {
     "Vale la pena ver: vínculos fuertes entre palabras que no son vecinas, de todas las capas y cabezas. Un clic lleva allí:",
   ],
   percent: [
-    "{part} %",
-    "{part} %",
-    "{part} %",
+    "{part}\u00a0%",
+    "{part}\u00a0%",
+    "{part}\u00a0%",
   ],
   habit_before: [
     "In this head most tokens look at the one before them: {part} on average.",
@@ -265,7 +265,7 @@ export const TEXTS = {
     "En esta cabeza la mayoría de los tokens mira a la marca final: {part} de media. Una cabeza suele hacerlo cuando no halla lo que busca.",
   ],
   habit_none: [
-    "The tokens of this head share no simple habit: on average a neighbour, the token itself, the start mark or the end mark gets at most {part} of the attention. It may look for certain words.",
+    "The tokens of this head share no simple habit: on average a neighbour, the token itself, the start mark or the end mark gets at most {part} of the attention. The head may look for certain words.",
     "Die Tokens dieses Kopfes haben keine einfache Gewohnheit: Im Mittel bekommt ein Nachbar, das Token selbst, das Anfangs- oder das Endzeichen höchstens {part} der Aufmerksamkeit. Vielleicht sucht er bestimmte Wörter.",
     "Los tokens de esta cabeza no comparten una costumbre simple: de media, un vecino, el propio token, la marca de inicio o la marca final recibe como máximo el {part} de la atención. Quizá busca ciertas palabras.",
   ],
@@ -304,9 +304,9 @@ export const TEXTS = {
   ],
   path: ["The way through the layers", "Der Weg durch die Schichten", "El camino por las capas"],
   path_says: [
-    "Think of a vector as a place on a map: near places mean similar things to the model. Each line is one token's way: point 0 is its first vector, point 1 the one after layer 0, and so on. Lines of the second text are dashed. A flat map shows only part of all differences, here {percent} %, so take it as a hint.",
-    "Ein Vektor ist wie ein Ort auf einer Karte: Nahe Orte bedeuten für das Modell Ähnliches. Jede Linie ist der Weg eines Tokens: Punkt 0 ist sein erster Vektor, Punkt 1 der nach Schicht 0, und so weiter. Linien des zweiten Textes sind gestrichelt. Eine flache Karte zeigt nur einen Teil aller Unterschiede, hier {percent} %, und ist nur ein Hinweis.",
-    "Un vector es como un lugar en un mapa: lugares cercanos significan cosas parecidas para el modelo. Cada línea es el camino de un token: el punto 0 es su primer vector, el punto 1 el de después de la capa 0, y así sucesivamente. Las líneas del segundo texto son discontinuas. Un mapa plano muestra solo parte de las diferencias, aquí el {percent} %: tómelo como una pista.",
+    "Think of a vector as a place on a map: near places mean similar things to the model. Each line is one token's way: point 0 is its first vector, point 1 the one after layer 0, and so on. Lines of the second text are dashed. A flat map shows only part of all differences, here {percent}\u00a0%, so take it as a hint.",
+    "Ein Vektor ist wie ein Ort auf einer Karte: Nahe Orte bedeuten für das Modell Ähnliches. Jede Linie ist der Weg eines Tokens: Punkt 0 ist sein erster Vektor, Punkt 1 der nach Schicht 0, und so weiter. Linien des zweiten Textes sind gestrichelt. Eine flache Karte zeigt nur einen Teil aller Unterschiede, hier {percent}\u00a0%, und ist nur ein Hinweis.",
+    "Un vector es como un lugar en un mapa: lugares cercanos significan cosas parecidas para el modelo. Cada línea es el camino de un token: el punto 0 es su primer vector, el punto 1 el de después de la capa 0, y así sucesivamente. Las líneas del segundo texto son discontinuas. Un mapa plano muestra solo parte de las diferencias, aquí el {percent}\u00a0%: tómelo como una pista.",
   ],
   norms: ["Lengths of the vectors", "Längen der Vektoren", "Longitudes de los vectores"],
   norms_says: [

@@ -90,7 +90,7 @@ def test_the_path_is_drawn_on_the_principal_axes(page: Any, outputs: list[Encode
         # eigenvectors of a covariance are singular vectors up to the square root of float64's precision
         assert np.allclose(shown, expected * signs, atol=1e-4)
     percent = 100 * variances[-2:].sum() / variances.sum()
-    assert f"{percent:.0f} %" in page.locator("#path-says").inner_text()
+    assert f"{percent:.0f}\u00a0%" in page.locator("#path-says").inner_text()
 
 
 def test_a_token_can_be_followed_by_keyboard(page: Any, outputs: list[EncoderOutput]) -> None:
@@ -99,7 +99,7 @@ def test_a_token_can_be_followed_by_keyboard(page: Any, outputs: list[EncoderOut
     page.select_option("#head", "2")  # in which every token looks at the one before it
     page.locator("#pieces [data-side='0'][data-token='2']").click()
     said = page.locator("#looks-at").inner_text()
-    assert said.startswith("\u2068girl\u2069 looks at \u2068a\u2069 100.0 %,")
+    assert said.startswith("\u2068girl\u2069 looks at \u2068a\u2069 100.0\u00a0%,")
     assert "look at the one before them" in page.locator("#habit").inner_text()
     hair = page.locator("#pieces [data-side='1'][data-token='6']")
     hair.focus()
@@ -107,7 +107,7 @@ def test_a_token_can_be_followed_by_keyboard(page: Any, outputs: list[EncoderOut
     assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == "true"
     assert page.locator("#pieces [aria-pressed=true]").count() == 1
     weights = outputs[1].attention_probs[0][0, 2, 6]
-    numbers = re.findall(r"(\d+\.\d) %", page.locator("#looks-at").inner_text())
+    numbers = re.findall(r"(\d+\.\d)\u00a0%", page.locator("#looks-at").inner_text())
     # the page rounds a product in float64 of float32's shortest digits
     assert [float(each) for each in numbers] == pytest.approx(100 * np.sort(weights)[:-6:-1], abs=0.0501)
 
@@ -122,7 +122,7 @@ def test_the_first_head_is_one_that_links_two_words(page: Any, outputs: list[Enc
     assert (page.input_value("#layer"), page.input_value("#head")) == (str(layer), str(head))
     tokens = ["a", "girl", "is", "styling", "her", "hair"]
     link = page.locator("#links button").first.inner_text()
-    assert link == f"{tokens[token]} → {tokens[other]} {100 * among.max():.1f} %"
+    assert link == f"{tokens[token]} → {tokens[other]} {100 * among.max():.1f}\u00a0%"
     last = page.locator("#links button").last
     name = last.inner_text().split()[0]
     last.click()
