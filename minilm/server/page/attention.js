@@ -17,13 +17,17 @@ export function strongestLinks(attention, isWord, most) {
   return best.filter(({ weight }) => weight).sort((x, y) => y.weight - x.weight).slice(0, most);
 }
 
-// What the pieces of a text look at most in a head, as { name, part }; the name is null if at nothing in common.
+// What the pieces of a text look at most in a head, as { name, part } and for a word its token; the name is null if at
+// nothing in common.
 export function habitOf(rows) {
   const last = rows.length - 1;
   const targets = { before: (i) => i - 1, after: (i) => i + 1, itself: (i) => i, first: () => 0, last: () => last };
   const inner = rows.slice(1, last); // [CLS] and [SEP] themselves do not count
-  const parts = Object.entries(targets).map(([name, target]) =>
-    ({ name, part: inner.reduce((sum, row, i) => sum + row[target(i + 1)], 0) / (inner.length || 1) }));
+  const part = (target) => inner.reduce((sum, row, i) => sum + row[target(i + 1)], 0) / (inner.length || 1);
+  const parts = [
+    ...Object.entries(targets).map(([name, target]) => ({ name, part: part(target) })),
+    ...inner.map((_, i) => ({ name: "word", token: i + 1, part: part(() => i + 1) })),
+  ];
   const [most] = parts.sort((x, y) => y.part - x.part);
   return most.part >= LEAST_HABIT ? most : { name: null, part: most.part };
 }

@@ -107,8 +107,10 @@ function showText() {
 function showHead() {
   const { pieces, attention } = current();
   [byId("layer").value, byId("head").value] = [chosen.layer, chosen.head];
-  const { name: habit, part } = habitOf(attention[chosen.layer][chosen.head]);
-  byId("habit").textContent = text(habit ? `habit_${habit}` : "habit_none", { part: percent(part) });
+  const { name: habit, part, token } = habitOf(attention[chosen.layer][chosen.head]);
+  byId("habit").textContent = text(habit ? `habit_${habit}` : "habit_none", {
+    part: percent(part), token: `\u2068${pieces[token]?.token}\u2069`,
+  });
   heatMap(byId("attention-map"), attention[chosen.layer][chosen.head].map((row) => [...row]), pieces, pieces, "head-map");
   frameHead();
   showToken();

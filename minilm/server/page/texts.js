@@ -264,10 +264,15 @@ export const TEXTS = {
     "In diesem Kopf sehen die meisten Tokens auf das Endzeichen: im Mittel {part}. Das tut ein Kopf oft, wenn er nichts findet, was er sucht.",
     "En esta cabeza la mayoría de los tokens mira a la marca final: {part} de media. Una cabeza suele hacerlo cuando no halla lo que busca.",
   ],
+  habit_word: [
+    "In this head most tokens look at {token}: {part} on average.",
+    "In diesem Kopf sehen die meisten Tokens auf {token}: im Mittel {part}.",
+    "En esta cabeza la mayoría de los tokens mira a {token}: {part} de media.",
+  ],
   habit_none: [
-    "The tokens of this head share no simple habit: on average a neighbour, the token itself, the start mark or the end mark gets at most {part} of the attention. The head may look for certain words.",
-    "Die Tokens dieses Kopfes haben keine einfache Gewohnheit: Im Mittel bekommt ein Nachbar, das Token selbst, das Anfangs- oder das Endzeichen höchstens {part} der Aufmerksamkeit. Vielleicht sucht er bestimmte Wörter.",
-    "Los tokens de esta cabeza no comparten una costumbre simple: de media, un vecino, el propio token, la marca de inicio o la marca final recibe como máximo el {part} de la atención. Quizá busca ciertas palabras.",
+    "The tokens of this head share no simple habit: on average no neighbour, no mark and no word gets half of the attention (at most {part}).",
+    "Die Tokens dieses Kopfes haben keine einfache Gewohnheit: Im Mittel bekommt kein Nachbar, kein Zeichen und kein Wort die Hälfte der Aufmerksamkeit (höchstens {part}).",
+    "Los tokens de esta cabeza no comparten una costumbre simple: de media, ningún vecino, ninguna marca y ninguna palabra recibe la mitad de la atención (como máximo el {part}).",
   ],
   deeper: [
     "Deeper",
