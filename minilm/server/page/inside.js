@@ -155,7 +155,8 @@ function pieceButtons(pieces, side) {
 
 // Tokens that look on the left, tokens that are looked at on the right.
 function arcs(pieces, weights) {
-  const [left, right, width] = [150, 370, 520];
+  const width = Math.min(520, byId("arcs").clientWidth || 520); // a phone shows both columns
+  const [left, right] = [0.29 * width, 0.71 * width];
   const y = (i) => (i + 0.5) * ROW;
   const lines = [];
   weights.forEach((row, i) => row.forEach((weight, j) => {
