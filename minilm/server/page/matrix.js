@@ -92,8 +92,9 @@ function ticks(count, side, mark) {
 
 function legend(all, largest) {
   const least = all.some((value) => value < 0) ? -largest : 0;
+  const stops = least < 0 ? [least, 0, largest] : [0, largest];
   const scale = element("span", "", { class: "scale shaded" });
-  scale.style.backgroundImage = `linear-gradient(to right, ${[least, 0, largest].map((value) => color(value, largest)).join()})`;
+  scale.style.backgroundImage = `linear-gradient(to right, ${stops.map((value) => color(value, largest)).join()})`;
   const made = element("p", "", { class: "legend" });
   made.append(number(least, 3), scale, number(largest, 3));
   return made;
