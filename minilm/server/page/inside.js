@@ -140,7 +140,9 @@ function choose(change) {
 }
 
 function pieceButtons(pieces, side) {
-  const line = element("p", "", { class: "pieces", dir: "auto" });
+  // dir="auto" overlooks what is isolated, and would find [CLS] first
+  const words = element("p", pieces.filter(({ is_special: isSpecial }) => !isSpecial).map(({ token }) => token).join(" "), { dir: "auto" });
+  const line = element("p", "", { class: "pieces", dir: words.matches(":dir(rtl)") ? "rtl" : "ltr" });
   line.append(...pieces.map(({ token, id }, i) => {
     const button = element("button", "", { type: "button", "data-side": side, "data-token": i });
     button.append(isolated(token), element("small", String(id)));

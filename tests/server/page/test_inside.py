@@ -166,6 +166,12 @@ def test_a_click_on_a_small_map_chooses_its_head(page: Any) -> None:
     assert not page.locator("#growth-part").is_visible()  # one text has no score
 
 
+def test_the_tokens_stand_in_the_direction_of_their_text(page: Any) -> None:
+    look(page, "החתול ישן על הספה.", A)
+    read = "all => all.map(each => getComputedStyle(each).direction)"
+    assert page.locator("#pieces p").evaluate_all(read) == ["rtl", "ltr"]
+
+
 def test_64_tokens_are_drawn_and_more_are_refused(page: Any) -> None:
     look(page, "word " * 62)
     assert page.locator("canvas#head-map").is_visible()
