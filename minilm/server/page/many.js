@@ -16,7 +16,14 @@ const LINES = [
   "The telescope found a distant galaxy.", "A comet passed close to the sun.",
 ];
 
+const LABEL = 24; // characters of a text before its row
+
 let shown = null; // the texts and the similarities on the page
+
+function shortened(each) {
+  const characters = Array.from(each);
+  return characters.length > LABEL ? `${characters.slice(0, LABEL - 1).join("")}…` : each;
+}
 
 export async function run() {
   const texts = byId("lines").value.split("\n").map((line) => line.trim()).filter(Boolean);
@@ -51,7 +58,7 @@ function show(answer, texts) {
     item.append(isolated(each), list);
     return item;
   }));
-  const items = texts.map((each, i) => ({ token: `${i + 1}. ${Array.from(each).slice(0, 24).join("")}` }));
+  const items = texts.map((each, i) => ({ token: `${i + 1}. ${shortened(each)}` }));
   heatMap(byId("matrix"), answer.similarities, items, items.map((_, i) => ({ token: String(i + 1) })), "similarity-heat-map");
   byId("many-result").hidden = false;
 }
