@@ -181,20 +181,24 @@ function arcs(pieces, weights) {
 
 // The tokens of both texts share the axes, which no choice moves.
 function paths() {
-  const [width, height, edge] = [640, 420, 30];
+  const [width, height, edge, room] = [640, 420, 30, 90]; // room for a name on the right
   const all = answer.texts.flatMap(({ path }) => path.flat());
   const [xs, ys] = [0, 1].map((axis) => all.map((point) => point[axis]));
   const [left, bottom] = [Math.min(...xs), Math.min(...ys)];
-  const scale = Math.min((width - 2 * edge) / (Math.max(...xs) - left || 1), (height - 2 * edge) / (Math.max(...ys) - bottom || 1));
+  const scale = Math.min((width - edge - room) / (Math.max(...xs) - left || 1), (height - 2 * edge) / (Math.max(...ys) - bottom || 1));
   const place = ([x, y]) => [edge + (x - left) * scale, height - edge - (y - bottom) * scale];
+  const names = []; // that are drawn: another one would be unreadable on them
   const line = (side, token) => {
     const points = answer.texts[side].path.map((layer) => layer[token]);
     const isChosen = side === chosen.side && token === chosen.token;
     const [x, y] = place(points.at(-1));
     const { token: label } = answer.texts[side].pieces[token];
+    const end = x + 9 * (label.length + 1);
+    const isFree = names.every((name) => Math.abs(name.y - y) > 10 || name.end < x || end < name.x);
+    if (isFree) names.push({ x, y, end });
     return drawn("g", { class: isChosen ? "chosen" : "" },
       drawn("polyline", { points: points.map((point) => place(point).join()).join(" "), class: side ? "second" : "" }),
-      drawn("text", { x: x + 6, y: y + 4 }, label),
+      ...(isFree ? [drawn("text", { x: x + 6, y: y + 4 }, label)] : []),
       ...(isChosen ? points : []).flatMap((point, i) => {
         const [cx, cy] = place(point);
         return [drawn("circle", { cx, cy, r: 3, "data-x": point[0], "data-y": point[1] }),
@@ -203,8 +207,9 @@ function paths() {
   };
   const others = answer.texts.flatMap(({ pieces }, side) => pieces.map((_, token) => ({ side, token })))
     .filter(({ side, token }) => side !== chosen.side || token !== chosen.token);
+  const chosenLine = line(chosen.side, chosen.token); // first, to have its name, and drawn last, on top
   return drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": text("path") },
-    ...others.map(({ side, token }) => line(side, token)), line(chosen.side, chosen.token));
+    ...others.map(({ side, token }) => line(side, token)), chosenLine);
 }
 
 // The rows of a layer's heads as those of one matrix, with a gap of zeros after each head and below all.
