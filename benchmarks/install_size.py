@@ -63,12 +63,16 @@ def main() -> None:
         ]
         subprocess.run(pip, check=True)
         sizes = {one.metadata["Name"].lower(): size(one) for one in distributions(path=[str(folder)])}
+        bytecode_mb = bytecode(folder)
+        environment = Path(temporary) / "environment"
+        subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+        environment_mb = files_mb(environment)
         for path in folder.glob("hf_xet*"):  # it only downloads, and nothing here does
             shutil.rmtree(path)
         found = find_checkpoint().directory.resolve()
         weights = folder / "weights"
         shutil.copytree(found, weights)
-        weights_mb = sum(path.stat().st_size for path in weights.rglob("*") if path.is_file()) / MB
+        weights_mb = files_mb(weights)
         runs, limit = cold_starts(folder, weights, arguments.rounds)
     ordered = dict(sorted(sizes.items(), key=lambda item: -item[1]))
     print_table(["package", "MB"], [[name, f"{mb:.1f}"] for name, mb in ordered.items()])
@@ -79,6 +83,8 @@ def main() -> None:
     )
     results = {
         "packages_mb": ordered,
+        "bytecode_mb": bytecode_mb,
+        "environment_mb": environment_mb,
         "weights_mb": weights_mb,
         "removed": "hf-xet",
         "limit": limit,
@@ -89,6 +95,21 @@ def main() -> None:
         arguments,
         results | {"cold_start_seconds": seconds._asdict(), "peak_mb": peak._asdict()},
     )
+
+
+def files_mb(folder: Path, pattern: str = "*") -> float:
+    """The MB of the files at any depth of a folder; links count as nothing."""
+    files = (path for path in folder.rglob(pattern) if path.is_file() and not path.is_symlink())
+    return sum(path.stat().st_size for path in files) / MB
+
+
+def bytecode(folder: Path) -> float:
+    """The MB of the bytecode that Python makes of all modules of a folder. None of it stays."""
+    subprocess.run([sys.executable, "-m", "compileall", "-q", str(folder)], check=False)
+    compiled = files_mb(folder, "*.pyc")
+    for path in list(folder.rglob("__pycache__")):
+        shutil.rmtree(path)
+    return compiled
 
 
 def size(distribution: Distribution) -> float:

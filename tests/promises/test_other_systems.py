@@ -16,8 +16,8 @@ import pytest
 from minilm import MiniLM, hub
 from minilm.cli.main import main
 from tests.cli.running import failure
-from tests.promises.test_platforms import NO_CACHE, ROOT, SCORE, WITHOUT, minilm, posix, run
-from tests.serving import A, B, Server
+from tests.promises.processes import NO_CACHE, ROOT, SCORE, WITHOUT, A, B, minilm, posix, run
+from tests.serving import Server
 
 MODULES = ("corpus.ray.cluster", "fast.shared", "integrations.models", "server.batching", "server.sockets")
 IMPORTS = f"""

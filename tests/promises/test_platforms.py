@@ -12,7 +12,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import types
 from collections.abc import Iterator
@@ -22,17 +21,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-import minilm as minilm_package
 from minilm import MiniLM, encoder, hub
 from minilm import _files as files
 from minilm.fast import blas
 from minilm.pooling import mean_pooling, normalize
 from minilm.tokenizer import pad
 from tests.parity.texts import of_length
+from tests.promises.processes import NO_CACHE, ROOT, SCORE, WITHOUT, A, B, minilm, posix, run
 
-ROOT = Path(minilm_package.__file__).parents[1]
-A, B = "A girl is styling her hair.", "A girl is brushing her hair."
-SCORE = b"Score: 0.8052\n"
 # Token counts on both sides of every way that packed.py takes: one, few, and more than 128 and 384.
 TEXTS = ["short", A, B, "Ein Mädchen kämmt ihr Haar; 中文.", of_length(100), of_length(250)]
 
@@ -54,7 +50,6 @@ np.save(sys.argv[2], np.array([vectors, alone]))
 {after}
 """
 
-posix = pytest.mark.skipif(os.name != "posix", reason="descriptors and signals as POSIX has them")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux has it; elsewhere it is always lacking")
 
 
@@ -73,16 +68,6 @@ def truth(model: MiniLM, float64_parameters: dict[str, np.ndarray]) -> np.ndarra
         states = encoder.encode(input_ids, mask, float64_parameters, model.config)
         rows.append(normalize(mean_pooling(states, mask))[0])
     return np.array(rows)
-
-
-def run(*command: str | bytes, **environment: str | None) -> subprocess.CompletedProcess[bytes]:
-    """A process in this one's environment but for the variables given; None takes one away."""
-    env = {name: value for name, value in {**os.environ, **environment}.items() if value is not None}
-    return subprocess.run(command, input=b"", capture_output=True, check=False, env=env)
-
-
-def minilm(*arguments: str | bytes, **environment: str | None) -> subprocess.CompletedProcess[bytes]:
-    return run(sys.executable, "-m", "minilm", *arguments, **environment)
 
 
 class Elsewhere:
@@ -238,18 +223,6 @@ def test_only_listed_modules_branch_on_the_platform() -> None:
     assert branching == {"_files.py", "server/sockets.py"}
 
 
-WITHOUT = """
-import asyncio, logging, multiprocessing, os, random, signal, socket, subprocess, sys, threading
-lacking = (os, "fork register_at_fork"), (signal, "SIGHUP pthread_kill alarm"), (socket, "AF_UNIX")
-for module, names in lacking:
-    for name in names.split():
-        if hasattr(module, name):
-            delattr(module, name)
-from minilm.cli.main import main
-sys.exit(main(sys.argv[1:]))
-"""
-
-
 def test_the_command_works_without_what_windows_lacks() -> None:
     result = run(sys.executable, "-c", WITHOUT, "compare", A, B, PYTHONPATH=str(ROOT))
     assert (result.returncode, result.stdout, result.stderr) == (0, SCORE, b"")
@@ -354,9 +327,6 @@ def test_only_posix_lets_a_server_take_a_port_that_another_has_just_left(
 
 # ---------------------------------------------------------------------------------------------------------
 # Home and network
-
-
-NO_CACHE = dict.fromkeys(("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME"), None)
 
 
 def link_weights(model: MiniLM, directory: Path) -> None:

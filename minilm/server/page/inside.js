@@ -19,6 +19,7 @@ const MAP = 64; // pixels of a small map, at least
 const GAP = 6;
 
 let answer = null;
+let room = 520; // pixels for the arcs: a phone shows both columns
 let chosen = { side: 0, token: 0, layer: 0, head: 0 };
 
 export async function run() {
@@ -31,6 +32,7 @@ export async function run() {
   }
   answer = await ask("trace", { text_a: a, text_b: b || null, encoding_format: "base64" });
   if (answer) {
+    room = byId("panel-inside").clientWidth; // before anything changes, when the browser knows it without work
     for (const each of answer.texts) unpack(each);
     show();
   }
@@ -157,7 +159,7 @@ function pieceButtons(pieces, side) {
 
 // Tokens that look on the left, tokens that are looked at on the right.
 function arcs(pieces, weights) {
-  const width = Math.min(520, byId("arcs").clientWidth || 520); // a phone shows both columns
+  const width = Math.min(520, room);
   const [left, right] = [0.29 * width, 0.71 * width];
   const y = (i) => (i + 0.5) * ROW;
   const lines = [];
