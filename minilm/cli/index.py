@@ -9,7 +9,6 @@ from minilm.cli.errors import Failure, Interrupted, UsageError, argument_errors,
 from minilm.cli.options import add_model_options, kept_columns, load_model, option_type, whole_number
 from minilm.cli.terminal import flush_stdout, put, put_json, say, say_nothing
 from minilm.documents.documents import Documents
-from minilm.documents.update import UpdateReport
 from minilm.documents.watch import changes
 
 _MOST_NAMED = 20  # files that were left out, before the rest are only counted
@@ -50,9 +49,7 @@ def run_index(options: argparse.Namespace) -> None:
     model = load_model(options)
     documents = Documents(options.db, model, tokens=options.tokens, overlap=options.overlap)
     if not options.watch:
-        report = _update(documents, options)
-        if not (report.added or report.changed or report.unchanged or report.removed):
-            raise Failure(f"no document was found in {', '.join(options.paths)}")
+        _update(documents, options)
         return
     with stop_at_signal(say_nothing) as stop:
         for _ in changes(options.paths, options.db, stop):
@@ -60,8 +57,8 @@ def run_index(options: argparse.Namespace) -> None:
         raise Interrupted(number=stop.signal)
 
 
-def _update(documents: Documents, options: argparse.Namespace) -> UpdateReport:
-    """Bring the table up to date, and say what was done."""
+def _update(documents: Documents, options: argparse.Namespace) -> None:
+    """Bring the table up to date, and say what was done. Without --watch it is a failure to find nothing."""
     names = {name: flag(name) for name in ("tokens", "overlap")}
     with argument_errors(UsageError, names), progress_bar(None, None, unit="piece") as bar:
         report = documents.update(
@@ -76,11 +73,13 @@ def _update(documents: Documents, options: argparse.Namespace) -> UpdateReport:
         say(f"left out: {path}: {reason}")
     if (more := len(report.skipped) - _MOST_NAMED) > 0:
         say(f"left out: {more:,} more (--json names all)")
+    found = report.added or report.changed or report.unchanged or report.removed or options.watch
     if options.json:
         put_json(vars(report))
-    else:
+    elif found:
         counts = ((getattr(report, name), name) for name in ("added", "changed", "removed", "unchanged"))
         pieces = "1 piece" if report.pieces == 1 else f"{report.pieces:,} pieces"
         put(", ".join(f"{count:,} {name}" for count, name in counts) + f"; {pieces} encoded")
     flush_stdout()  # a reader of --watch waits for it
-    return report
+    if not found:
+        raise Failure(f"no document was found in {', '.join(options.paths)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -87,5 +88,5 @@ def _window(text: str, telling: Sequence[Word]) -> tuple[int, int]:
 
 
 def _one_line(text: str) -> str:
-    """Return a text without line breaks, of the same length."""
-    return "".join(" " if character.isspace() else character for character in text)
+    """Return a text without line breaks, with one blank for several."""
+    return re.sub(r"\s+", " ", text)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 from minilm._arrays import Float32Array
 from minilm.corpus.formats.columns import Arrow, UnkeptColumnError, conformed
 from minilm.documents.metadata import as_kept, unkept
 from minilm.documents.table import OWN_COLUMNS, import_for_index
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 
 class Spool:
-    """Files of Arrow in a folder, one per window of pieces; each has the metadata columns of its documents.
+    """Files of Arrow in a folder: a new one where a window has other metadata columns than the one before.
+
+    Use it in a ``with`` statement, which closes the last file.
 
     Parameters
     ----------
@@ -27,6 +33,22 @@ class Spool:
         self._folder = folder
         self._schema = schema
         self._files: list[Path] = []
+        self._open: tuple[Arrow, Arrow, Arrow] | None = None  # the last file, its writer and its schema
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._open is not None:
+            sink, writer, _ = self._open
+            self._open = None
+            writer.close()
+            sink.close()
 
     def add(self, rows: Sequence[dict[str, Any]], vectors: Float32Array, metadata: Arrow) -> None:
         """Write pieces, their vectors (pieces, E), and their documents' metadata: a row per piece."""
@@ -37,10 +59,13 @@ class Spool:
         pieces = arrow.table(own, schema=self._schema)
         for field, column in zip(metadata.schema, metadata.columns, strict=True):
             pieces = pieces.append_column(field, column)
-        path = self._folder / f"{len(self._files)}.arrow"
-        with arrow.OSFile(str(path), "wb") as sink, arrow.ipc.new_file(sink, pieces.schema) as writer:
-            writer.write_table(pieces)
-        self._files.append(path)
+        if self._open is None or not self._open[2].equals(pieces.schema):
+            self._close()
+            path = self._folder / f"{len(self._files)}.arrow"
+            self._files.append(path)
+            sink = arrow.OSFile(str(path), "wb")
+            self._open = (sink, arrow.ipc.new_file(sink, pieces.schema), pieces.schema)
+        self._open[1].write_table(pieces)
 
     def read(self, schema: Arrow, place: str) -> Arrow:
         """Return all pieces by the schema of a table, from memory-mapped files.
@@ -51,6 +76,7 @@ class Spool:
             If a metadata column has values that do not fit the type of the table.
         """
         arrow = import_for_index("pyarrow")
+        self._close()
         tables = []
         for path in self._files:
             pieces = arrow.ipc.open_file(arrow.memory_map(str(path))).read_all()

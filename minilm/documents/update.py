@@ -38,8 +38,8 @@ from minilm.errors import CorpusError
 from minilm.model import MiniLM
 from minilm.text.pieces import split
 
-# Pieces that are encoded at a time: enough of similar length for every core, and 6 MB of vectors.
-_WINDOW = 4096
+# Pieces that are encoded at a time: enough of similar length for every core, and a bar that moves.
+_WINDOW = 1024
 # How long the files of an earlier version stay for those who still read it.
 _OLD_VERSIONS = timedelta(hours=1)
 _TRIES = 5  # to add columns, while others write
@@ -73,7 +73,11 @@ def update_table(
     """Make the table at a place hold the documents of some paths; see ``Documents.update``."""
     report = UpdateReport()
     width = model.get_embedding_dimension()
-    with write_lock(place), tempfile.TemporaryDirectory(prefix="minilm-") as folder:
+    with (
+        write_lock(place),
+        tempfile.TemporaryDirectory(prefix="minilm-") as folder,
+        Spool(Path(folder), schema_of(recipe, width)) as spool,
+    ):
         table = find_table(place)
         if table is not None:
             made_with = recipe_of(table, place)
@@ -85,7 +89,6 @@ def update_table(
         stale: list[str] = []  # documents of which the table has other pieces than the new ones
         fresh = _fresh(find_documents(paths, columns), known, seen, stale, report, on_error)
         metadata = MetadataColumns(place, metadata_of(table), columns.unkept)
-        spool = Spool(Path(folder), schema_of(recipe, width))
         _encode(fresh, model, recipe, metadata, spool, report, advance)
         vanished = _vanished(paths, known, seen)
         report.removed = len(vanished)

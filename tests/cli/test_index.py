@@ -91,8 +91,11 @@ def test_what_cannot_be_is_refused(
 
 def test_a_folder_without_documents_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "none").mkdir()
-    assert main(["index", "none", "--db", "n.lance"]) == 1
-    assert "no document was found in none" in capsys.readouterr().err
+    for option, printed in ((), ""), (("--json",), '{"added": 0, '):
+        assert main(["index", "none", "--db", "n.lance", *option]) == 1
+        output, said = capsys.readouterr()
+        assert said.splitlines()[-1] == "minilm: no document was found in none"
+        assert output[: len(printed) or None] == printed
 
 
 def test_options_of_the_other_kind_of_index_are_refused(

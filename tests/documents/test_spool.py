@@ -48,6 +48,19 @@ def test_a_type_that_does_not_fit_is_refused(recipe: TableRecipe, tmp_path: Path
         spool.read(schema, "n.lance")
 
 
+def test_windows_of_one_kind_share_a_file(recipe: TableRecipe, tmp_path: Path) -> None:
+    """A million pieces are a thousand windows, and a process may have few files open."""
+    vector = np.zeros((1, 2), np.float32)
+    with Spool(tmp_path, schema_of(recipe, 2)) as spool:
+        for window in range(9):
+            spool.add(rows(str(window)), vector, pa.table({"n": [str(window)]} if window in (4, 5) else {}))
+    assert len(list(tmp_path.iterdir())) == 3
+    schema = schema_of(recipe, 2, [pa.field("n", pa.string())])
+    found = spool.read(schema, "n.lance")
+    assert found["piece_id"].to_pylist() == [str(window) for window in range(9)]
+    assert found["n"].to_pylist() == [None] * 4 + ["4", "5"] + [None] * 3
+
+
 def test_a_spool_without_pieces_is_empty(recipe: TableRecipe, tmp_path: Path) -> None:
     schema = schema_of(recipe, 2)
     assert Spool(tmp_path, schema).read(schema, "n.lance").num_rows == 0
