@@ -305,6 +305,7 @@ WHOLE = {".gitattributes": b"", "README.md": b"", **BARE}
 def download(world: World, files: Mapping[str, bytes], **options: Any) -> Path:
     """Publish a repository, download it as others do, and return its folder in the cache."""
     world.hub.add(OTHER, OLD, files)
+    options = {"max_workers": 1, **options}  # without links, its threads race for two files of one content
     directory = huggingface_hub.snapshot_download(OTHER, cache_dir=world.cache, **options)
     world.hub.status = 503  # from now on the cache must do
     return Path(directory).parent.parent
