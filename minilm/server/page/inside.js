@@ -15,7 +15,7 @@ const ROW = 20; // pixels per token of the arcs
 const FAINTEST = 0.01; // of the chosen token's attention, that is drawn as a line
 const FAINTEST_OF_OTHERS = 0.05; // less could not be seen, and 64 tokens would have 4,096 lines
 const LINKS = 4; // that are offered
-const MAP = 64; // pixels of a small map, at least
+const MAP = 64; // pixels of a small map, about
 const GAP = 6;
 
 let answer = null;
@@ -79,7 +79,7 @@ function links() {
 function linkButtons() {
   const { pieces } = current();
   return links().map(({ layer, head, token, other, weight }) => {
-    const button = element("button", "", { type: "button", class: "link" });
+    const button = element("button", "", { type: "button", class: "link", "data-link": [layer, head, token] });
     button.append(isolated(pieces[token].token), " → ", isolated(pieces[other].token), ` ${percent(weight)}`);
     button.addEventListener("click", () => choose({ layer, head, token }));
     return button;
@@ -125,7 +125,11 @@ function showToken() {
     const { side, token } = button.dataset;
     button.setAttribute("aria-pressed", String(Number(side) === chosen.side && Number(token) === chosen.token));
   }
-  const weights = attention[chosen.layer][chosen.head];
+  const { layer, head, token } = chosen;
+  for (const button of document.querySelectorAll("#links button")) {
+    button.setAttribute("aria-pressed", String(button.dataset.link === String([layer, head, token])));
+  }
+  const weights = attention[layer][head];
   byId("arcs").replaceChildren(arcs(pieces, weights));
   const row = Array.from(weights[chosen.token], (weight, i) => [weight, pieces[i].token]).sort((x, y) => y[0] - x[0]);
   const says = text("looks_at", { token: `\u2068${pieces[chosen.token].token}\u2069` });
@@ -226,7 +230,7 @@ function rowsBesideEachOther(heads, gap) {
 
 // The pixels that a number of a small picture takes, and the numbers' room between two pictures.
 function sizesOfMap(length) {
-  const size = Math.max(1, Math.floor(MAP / length));
+  const size = Math.max(1, Math.round(MAP / length));
   return { size, gap: Math.ceil(GAP / size) };
 }
 

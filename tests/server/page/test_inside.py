@@ -126,9 +126,12 @@ def test_the_first_head_is_one_that_links_two_words(page: Any, outputs: list[Enc
     girl = f"{100 * attention[layer, head, 1:-1, 2].mean():.1f}"  # what all give her, which is a habit
     expected = f"In this head most tokens look at \u2068girl\u2069: {girl}\u00a0% on average."
     assert page.locator("#habit").inner_text() == expected
+    pressed = "all => all.map(each => each.getAttribute('aria-pressed'))"
+    assert page.locator("#links button").evaluate_all(pressed) == ["true", "false", "false", "false"]
     last = page.locator("#links button").last
     name = last.inner_text().split()[0]
     last.click()
+    assert page.locator("#links button").evaluate_all(pressed) == ["false", "false", "false", "true"]
     assert page.locator("#looks-at").inner_text().startswith(f"\u2068{name}\u2069 looks at")
 
 
