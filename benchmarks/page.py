@@ -53,6 +53,7 @@ def change(name: str, value: int) -> str:
 INSIDE = "#inside-result"
 INTERACTIONS = {
     "the score of two texts, and why": (fill({"text-a": A, "text-b": B}, "two"), "#two-result"),
+    "one text against 200": (fill({"source": A, "sentences": "\n".join(MANY)}, "one"), "#one-result"),
     "200 texts": (fill({"lines": "\n".join(MANY)}, "many"), "#many-result"),
     "the inside of two texts of 9 tokens": (fill({"inside-a": A, "inside-b": B}, "inside"), INSIDE),
     "the inside of two texts of 64 tokens": (fill({"inside-a": LONG, "inside-b": LONG}, "inside"), INSIDE),

@@ -102,14 +102,13 @@ def show(value: Mapping[str, float], digits: int = 0) -> str:
 def reasons() -> str:
     """The README's three reasons, with one number each."""
     cold = results("cold_start")["results"]
-    peers = ("minilm", "sentence-transformers", "ONNX Runtime")
-    ours, theirs, onnx = (cold[name]["seconds"]["median"] for name in peers)
+    seconds = cold["minilm"]["seconds"]["median"]
     errors = results("exactness")["results"]
     error = errors["`MiniLM.encode`, float32, against the original in float32"]["largest"]
     lines = len((ROOT / "minilm/encoder.py").read_text("utf-8").splitlines())
     return (
-        f"- **Light.** A new process has its first vector after {ours:.2f} seconds; "
-        f"with ONNX Runtime\n  after {onnx:.2f}, with sentence-transformers after {theirs:.2f}.\n"
+        f"- **Light.** A new process has its first vector after {seconds:.2f} seconds, without torch\n"
+        "  ([performance](docs/performance.md)).\n"
         f"- **Exact.** No number differs from the original's by more than {error:.1e}, "
         "on 142 difficult texts\n  ([parity](docs/parity.md)).\n"
         f"- **Readable.** BERT is {lines} lines of numpy: [`encoder.py`](minilm/encoder.py), "
@@ -517,6 +516,18 @@ def install_size() -> str:
     return table(["package", "MB"], rows)
 
 
+def page_in_browser() -> str:
+    """The weight of the page, its first paint, and its interactions."""
+    found = results("page")["results"]
+    rows = [
+        ["weight, kB", f"{found['bytes'] / 1000:.0f}"],
+        ["first paint, CPU at a quarter, ms", show(found["first_paint"])],
+    ]
+    others = (name for name in found if name not in ("bytes", "first_paint"))
+    rows += [[f"{name}, ms", show(found[name])] for name in others]
+    return table(["", "measured"], rows)
+
+
 def read_only_start() -> str:
     """The start of a folder on a read-only file system, with little memory."""
     found = results("install_size")["results"]
@@ -560,6 +571,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "lock": with_measured("gil", lock),
     "corpus": corpus,
     "corpus-memory": corpus_memory,
+    "page": with_measured("page", page_in_browser),
     "documents-update": documents_update,
     "documents-search": documents_search,
     "load": with_measured("load", load),

@@ -86,6 +86,15 @@ def is_url(path: str) -> bool:
     return bool(re.match(r"[A-Za-z][\w+.-]*(://|::)", path))
 
 
+def is_remote_folder(path: str) -> bool:
+    """Whether fsspec finds a folder at this URL."""
+    if not is_url(path) or glob.has_magic(path) or Path(path).exists():
+        return False
+    with remote_errors(path):
+        filesystem, place = _filesystem(path)
+        return bool(filesystem.info(place)["type"] == "directory")
+
+
 def absolute(path: str) -> str:
     """Return a path that means the same file from any folder."""
     # Path.resolve raises a RuntimeError for a link to itself, before Python 3.13

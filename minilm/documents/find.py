@@ -12,7 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from minilm.corpus.formats.columns import OtherColumns
-from minilm.corpus.paths import absolute, expand_inputs, file_name, is_url, open_url
+from minilm.corpus.formats.compression import compression_of
+from minilm.corpus.formats.row import Row
+from minilm.corpus.paths import absolute, expand_inputs, file_name, is_remote_folder, is_url, open_url
 from minilm.corpus.rows import Corpus
 from minilm.documents.metadata import as_mapping
 from minilm.documents.readers import READERS_BY_SUFFIX, DocumentText, Unreadable, read_plain
@@ -78,7 +80,7 @@ def find_documents(paths: Sequence[str], columns: TableColumns) -> Iterator[Cand
     sources = [(given, absolute(given)) for given in paths]
     files = [(path, source) for given, source in sources for path in _files(given)]
     folders: dict[str, str] = {}
-    tables = {path for path, _ in files if _suffix(path) in TABLE_SUFFIXES}
+    tables = {path for path, _ in files if _is_table(path)}
     for option, value in (("--column", columns.column), ("--id", columns.id), ("--keep", columns.keep)):
         if value is not None and not tables:
             raise CorpusError(f"{option} is for tables ({' '.join(TABLE_SUFFIXES)}), and none is given")
@@ -100,6 +102,12 @@ def _suffix(path: str) -> str:
     return os.path.splitext(name)[1].lower()  # noqa: PTH122 - Path takes ten times as long, for each file
 
 
+def _is_table(path: str) -> bool:
+    """Whether the rows of a file are documents; it may be compressed, as minilm encode reads it."""
+    compression = compression_of(path)
+    return _suffix(os.path.splitext(path)[0] if compression else path) in TABLE_SUFFIXES  # noqa: PTH122 - as above
+
+
 def _absolute(path: str, folders: dict[str, str]) -> str:
     """Return the same as ``absolute``, which asks for every folder above each file: here once per folder."""
     folder, name = os.path.split(path)
@@ -116,6 +124,9 @@ def is_below(document: str, folder: str) -> bool:
 
 
 def _files(given: str) -> list[str]:
+    if is_remote_folder(given):
+        inside = expand_inputs([f"{given.rstrip('/')}/**"])
+        return [item.path for item in inside if _suffix(item.path) in READERS_BY_SUFFIX]
     if is_url(given) or not Path(given).expanduser().is_dir():
         return [item.path for item in expand_inputs([given])]
     found = []
@@ -158,10 +169,29 @@ def _is_endless(path: str) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
+def _readable_rows(path: str, columns: TableColumns) -> Iterator[Row | Problem]:
+    """Yield the rows of a table, and at last what is wrong with it, if it cannot be read to its end.
+
+    A column that an option names, or should name, and that is not there is the caller's error, and is raised.
+    """
+    try:
+        yield from Corpus([path], column=columns.column, keep=columns.read)
+    except (OSError, CorpusError) as error:
+        if any(option in str(error) for option in ("--column", "--keep")):
+            raise
+        said = str(error).removeprefix(f"{path}: ").removeprefix(f"{path} ")
+        reason = getattr(error, "strerror", None) or said
+        of_encode = any(name in reason for name in ("--encoding", "--delimiter", "--format", "--no-quoting"))
+        yield path, f"{reason} (an option of minilm encode; convert the file first)" if of_encode else reason
+
+
 def _row_documents(path: str, columns: TableColumns, unseen: set[str]) -> Iterator[Candidate | Problem]:
     """Yield the rows of a table as documents."""
     source = absolute(path)  # once: it asks the file system for each folder above
-    for number, row in enumerate(Corpus([path], column=columns.column, keep=columns.read), 1):
+    for number, row in enumerate(_readable_rows(path, columns), 1):
+        if not isinstance(row, Row):
+            yield row
+            return
         others = as_mapping(row.other_columns)
         unseen.difference_update(others)
         if columns.id is not None and columns.id not in others:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -50,13 +50,12 @@ def page_headings(pages: Sequence[str], separator: str) -> list[Heading]:
     return [Heading(start, 1, f"page {number}") for number, start in enumerate(starts, 1)][: len(pages)]
 
 
-def heading_paths(headings: Sequence[Heading], starts: Sequence[int]) -> list[str]:
-    """Return the path of headings, such as ``Guide > Options``, above each of some places in order."""
-    paths, open_headings, following = [], list[Heading](), 0
+def heading_paths(headings: Sequence[Heading], starts: Iterable[int]) -> Iterator[str]:
+    """Yield the path of headings, such as ``Guide > Options``, above each of some places in order."""
+    open_headings, following = list[Heading](), 0
     for start in starts:
         while following < len(headings) and headings[following].start <= start:
             new = headings[following]
             open_headings = [*(above for above in open_headings if above.level < new.level), new]
             following += 1
-        paths.append(" > ".join(heading.title for heading in open_headings))
-    return paths
+        yield " > ".join(heading.title for heading in open_headings)

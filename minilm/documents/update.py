@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import tee
 from pathlib import Path
 from re import finditer
 from typing import Any, Literal
@@ -36,7 +37,7 @@ from minilm.documents.table import (
 )
 from minilm.errors import CorpusError
 from minilm.model import MiniLM
-from minilm.text.pieces import split
+from minilm.text.pieces import iter_pieces
 
 # Pieces that are encoded at a time: enough of similar length for every core, and a bar that moves.
 _WINDOW = 1024
@@ -151,7 +152,9 @@ def _vanished(paths: Sequence[str], known: dict[str, tuple[str, str]], seen: set
     return [
         document
         for document, (_, source) in known.items()
-        if document not in seen and (source in given or any(is_below(document, path) for path in given))
+        if document not in seen
+        and source not in seen  # a table that cannot be read now
+        and (source in given or any(is_below(document, path) for path in given))
     ]
 
 
@@ -182,8 +185,11 @@ def _piece_rows(
     documents: Iterator[tuple[Candidate, Any]], model: MiniLM, recipe: TableRecipe
 ) -> Iterator[dict[str, Any]]:
     for found, document in documents:
-        pieces = split(document.text, model, recipe.tokens, recipe.overlap, markup=document.markup)
-        headings = heading_paths(document.headings, [piece.start for piece in pieces])
+        found_pieces = iter_pieces(
+            document.text, model, recipe.tokens, recipe.overlap, markup=document.markup
+        )
+        pieces, starts = tee(found_pieces)
+        headings = heading_paths(document.headings, (piece.start for piece in starts))
         breaks = [match.end() for match in finditer(r"\r\n|\r|\n", document.text)]
         for number, (piece, heading) in enumerate(zip(pieces, headings, strict=True)):
             lines = (bisect_right(breaks, place) + 1 for place in (piece.start, piece.end - 1))

@@ -79,6 +79,18 @@ def split(
     >>> [(piece.start, piece.end, piece.tokens) for piece in split(text, MiniLM(), tokens=12)]
     [(0, 38, 9), (39, 65, 6)]
     """
+    return list(iter_pieces(text, model, tokens, overlap, markup=markup))
+
+
+def iter_pieces(
+    text: str,
+    model: Any,  # noqa: ANN401 - as above
+    tokens: int = 128,
+    overlap: int = 0,
+    *,
+    markup: Markup = "text",
+) -> Iterator[Piece]:
+    """Yield the pieces of :func:`split` one by one, so that those of a long text need no memory at once."""
     tokenizer: TokenizerCalls = getattr(model, "tokenizer", model)
     if not isinstance(tokenizer, TokenizerCalls):
         raise TypeError(f"model must be a MiniLM, a CrossEncoder or a Tokenizer, not {type(model).__name__}")
@@ -89,15 +101,11 @@ def split(
         raise ValueError(f"overlap must be below the {room} tokens of a piece, not {overlap}")
     backend = tokenizer.backend_of_length(None)
     splitter = _splitter(tokenizer, markup, room, overlap)
-    pieces = []
     for offset, part in _parts(check_text("text", text)):
         found = splitter.chunk_indices(part)
         counted = backend.encode_batch_fast([piece for _, piece in found], add_special_tokens=False)
-        pieces += [
-            Piece(offset + start, offset + start + len(piece), piece, len(encoding.ids))
-            for (start, piece), encoding in zip(found, counted, strict=True)
-        ]
-    return pieces
+        for (start, piece), encoding in zip(found, counted, strict=True):
+            yield Piece(offset + start, offset + start + len(piece), piece, len(encoding.ids))
 
 
 # Of each tokenizer while it lives: a splitter parses a copy of it, which takes longer than most texts do.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
 
@@ -79,6 +80,18 @@ def test_the_rows_of_parquet_are_documents(tmp_path: Path) -> None:
     assert null == (f"{tmp_path / 't.parquet'}#2", "null")
 
 
+def test_a_compressed_table_gives_its_rows_and_a_damaged_one_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"key,text\na,First text\n"))
+    (tmp_path / "b.csv").write_bytes(b"\0" * 500)
+    row, damaged = find_documents([str(tmp_path / "*")], TableColumns(id="key"))
+    assert isinstance(row, Candidate)
+    assert row.path == f"{tmp_path / 'a.csv.gz'}#a"
+    assert isinstance(damaged, tuple)
+    assert damaged[0] == str(tmp_path / "b.csv")
+    assert damaged[1].startswith("is full of NUL bytes: --encoding")
+    assert damaged[1].endswith("(an option of minilm encode; convert the file first)")
+
+
 def test_what_gives_no_document_is_named_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "empty.md").write_text("\n \n")
     (tmp_path / "loop.md").symlink_to(tmp_path / "loop.md")
@@ -112,3 +125,6 @@ def test_a_url_is_read_through_fsspec() -> None:
     assert text_of(found).headings[0].title == "From memory"
     assert found.document.endswith("notes/a.md")
     assert is_below(found.document, found.document.rpartition("/")[0])
+    with fsspec.open("memory://notes/a.bin", "w") as file:
+        file.write("not of a known kind")
+    assert found_paths(["memory://notes"]) == [found.path]

@@ -50,5 +50,5 @@ def test_pages_are_headings() -> None:
 
 def test_a_path_has_the_open_headings() -> None:
     headings = [Heading(5, 1, "A"), Heading(10, 3, "B"), Heading(20, 2, "C"), Heading(30, 1, "D")]
-    paths = heading_paths(headings, [0, 5, 12, 20, 25, 40])
+    paths = list(heading_paths(headings, [0, 5, 12, 20, 25, 40]))
     assert paths == ["", "A", "A > B", "A > C", "A > C", "D"]

@@ -171,6 +171,18 @@ def test_a_row_of_a_table_keeps_its_other_columns(notes: Path, model: MiniLM) ->
     assert (hit.metadata, hit.pieces[0].text, hit.pieces[0].line) == ({"key": "c"}, "Third text", None)
 
 
+def test_a_table_that_cannot_be_read_now_keeps_its_pieces(notes: Path, model: MiniLM) -> None:
+    table = notes.parent / "t.csv"
+    table.write_text("text\nFirst text\nSecond text\n")
+    documents = Documents("n.lance", model)
+    documents.update(["t.csv", "notes"])
+    table.write_bytes(b"\0" * 500)
+    report = documents.update(["t.csv", "notes"])
+    assert ([path for path, _ in report.skipped], report.removed, report.unchanged) == (["t.csv"], 0, 3)
+    with pytest.raises(CorpusError, match=r"^t\.csv: is full of NUL bytes"):
+        documents.update("t.csv", on_error="raise")
+
+
 SLOW = """
 import sys
 from minilm import Documents, MiniLM

@@ -8,10 +8,11 @@ const MOST_BYTES = 1 << 20;
 
 // Lets a box take a file of texts, one a line, in the place of what it holds.
 export function takeFiles(box, input) {
-  box.addEventListener("dragover", (event) => {
+  const place = box.closest("section"); // beside the box too: there a browser would leave the page for the file
+  place.addEventListener("dragover", (event) => {
     if (event.dataTransfer.types.includes("Files")) event.preventDefault();
   });
-  box.addEventListener("drop", (event) => {
+  place.addEventListener("drop", (event) => {
     if (!event.dataTransfer.files.length) return;
     event.preventDefault();
     read(box, event.dataTransfer.files[0]);

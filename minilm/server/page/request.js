@@ -55,6 +55,7 @@ function refusal(answer, content) {
   const error = content?.error;
   const isAboutKey = ["missing_api_key", "invalid_api_key"].includes(error?.code);
   const reason = isAboutKey ? text(error.code)
+    : error?.code === "context_length_exceeded" ? text("too_long")
     : error?.param === "where" ? `${text("bad_where")} ${error.message}`
     : error?.message ?? (typeof error === "string" ? error : text("no_reason", { status: answer.status }));
   const seconds = answer.headers.get("Retry-After");

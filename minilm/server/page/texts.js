@@ -32,6 +32,11 @@ export const TEXTS = {
   no_text: ["Please enter text to compare.", "Bitte Text zum Vergleichen eingeben.", "Escriba un texto para comparar."],
   too_few: ["Please enter at least two texts, one a line.", "Bitte mindestens zwei Texte eingeben, einen je Zeile.", "Escriba al menos dos textos, uno por línea."],
   too_many: ["At most {most} texts; these are {count}.", "Höchstens {most} Texte; hier sind es {count}.", "{most} textos como máximo; aquí hay {count}."],
+  too_long: [
+    "A text is too long to be drawn: at most 64 word pieces, [CLS] and [SEP] among them.",
+    "Ein Text ist zu lang zum Zeichnen: höchstens 64 Wortstücke, [CLS] und [SEP] eingerechnet.",
+    "Un texto es demasiado largo para dibujarlo: 64 fragmentos de palabra como máximo, incluidos [CLS] y [SEP].",
+  ],
   no_reason: ["The server answered {status} without a reason.", "Der Server antwortete mit {status}, ohne Begründung.", "El servidor respondió con {status}, sin explicación."],
   try_again_in: ["(Try again in {seconds} s.)", "(Erneut versuchen in {seconds} s.)", "(Inténtelo de nuevo en {seconds} s.)"],
   timed_out: [

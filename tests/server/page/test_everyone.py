@@ -76,6 +76,13 @@ def states(page: Any) -> Iterator[str]:
     page.locator("#where").press("Enter")
     page.locator("#search-result").wait_for()
     yield "a search that finds nothing"
+    yield from states_of_inside(page)
+    page.evaluate("document.getElementById('key').hidden = false")
+    yield "a key is asked for"
+
+
+def states_of_inside(page: Any) -> Iterator[str]:
+    """The states of the tab Inside."""
     page.get_by_role("tab", name="Inside").click()
     page.locator("#inside-example").click()
     page.locator("#inside-result").wait_for()
@@ -85,6 +92,14 @@ def states(page: Any) -> Iterator[str]:
     page.get_by_role("button", name="Look inside").click()
     page.locator("#inside-result").wait_for()
     yield "the inside of a text that is not English"
+    page.locator("#inside-a").fill("word " * 62)
+    page.get_by_role("button", name="Look inside").click()
+    page.locator("canvas#head-map").wait_for()
+    yield "the inside of 64 tokens"
+    page.locator("#inside-a").fill("word " * 63)
+    page.get_by_role("button", name="Look inside").click()
+    page.get_by_role("alert").get_by_text("A text is too long").wait_for()
+    yield "a text that is too long for its inside"
 
 
 @pytest.mark.parametrize("screen", SCREENS)

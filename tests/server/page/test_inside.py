@@ -180,7 +180,7 @@ def test_64_tokens_are_drawn_and_more_are_refused(page: Any) -> None:
     assert page.locator("#pieces button").count() == 64
     page.fill("#inside-a", "word " * 63)
     page.get_by_role("button", name="Look inside").click()
-    page.get_by_role("alert").get_by_text("text_a is longer than the 64 tokens").wait_for()
+    page.get_by_role("alert").get_by_text("A text is too long to be drawn: at most 64 word pieces").wait_for()
     assert not page.locator("#inside-result").is_visible()
 
 
