@@ -87,16 +87,20 @@ class Judge:
         findings.sort(key=lambda one: -one.texts)
         findings += self._unexplained(found) if is_same else [self._other(found, cosine)]
         findings += self._refused()
-        differences = "; ".join(one.says for one in findings)
+        further = [one for one in findings if one.name != "against"]
+        is_against = len(further) < len(findings)
         verdict = f"same model, {precision}" if is_same else "not this model"
-        if is_same and findings:
-            verdict += f", with {len(findings)} difference{'s' * (len(findings) > 1)}: {differences}"
+        if is_against:
+            verdict = f"not this model, but that of --against, {precision}"
+        if is_same and further:
+            differences = "; ".join(one.says for one in further)
+            verdict += f", with {len(further)} difference{'s' * (len(further) > 1)}: {differences}"
         if is_same and precision != "float32":
             findings.append(self._rounded(found))
         errors = np.abs(self.raw - truth)
         return Check(
             verdict,
-            is_same,
+            is_same and not is_against,
             precision,
             float(errors.max()),
             len(self.answers.refused),

@@ -93,7 +93,8 @@ def run_check(options: argparse.Namespace) -> None:
     if options.emit is not None:
         if options.target is not None:
             raise UsageError("--emit takes no TARGET: check the file of vectors afterwards")
-        refuse(options, "--emit", "json", "fail_above", "against", "timeout", *FOR_HTTP)
+        of_a_model = ("against", "max_seq_length", "revision", "cache_folder")
+        refuse(options, "--emit", "json", "fail_above", "timeout", *of_a_model, *FOR_HTTP)
         write_texts(Path(options.emit), texts)
         put(f"{options.emit}: {len(texts)} texts; make one vector per line, in this order, and check them")
         return
@@ -108,9 +109,9 @@ def run_check(options: argparse.Namespace) -> None:
             against = Variants(MiniLM(options.against, threads=model.threads, **source))
     variants = Variants(model, against)
     answers = ask(target, classes, lambda text: len(model.pipeline.tokenizer.texts([text]).input_ids[0]))
-    if answers.width > variants.width:
+    is_against = against is not None and against.width == answers.width != variants.width
+    if answers.width > variants.width or is_against:
         hint = f" but perhaps {options.against}: name it with --checkpoint"
-        is_against = against is not None and against.width == answers.width
         raise Failure(
             f"{target.name}: asked for vectors of {variants.width} components, got {answers.width}: "
             f"not this model{hint * is_against}"

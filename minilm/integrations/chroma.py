@@ -60,6 +60,16 @@ class MiniLMEmbeddingFunction(EmbeddingFunction[Documents]):
         return MiniLMEmbeddingFunction(config["model"])
 
 
+class _InPlaceOfAnother(MiniLMEmbeddingFunction):
+    """For a collection of sentence-transformers' function, which has no prompts for queries and documents."""
+
+    def __call__(self, input: Documents) -> Embeddings:  # noqa: A002 - Chroma uses this name
+        return list(self._model.encode(list(input)))
+
+    def embed_query(self, input: Documents) -> Embeddings:  # noqa: A002 - as above
+        return self(input)
+
+
 def open_collection(client: ClientAPI, name: str, model: ModelOrName = DEFAULT_MODEL) -> Collection:
     """Return a collection of Chroma's default or sentence-transformers function, with minilm in its place.
 
@@ -87,7 +97,7 @@ def open_collection(client: ClientAPI, name: str, model: ModelOrName = DEFAULT_M
         )
     if config.get("kwargs") or (config.get("normalize_embeddings") and not loaded.normalize):
         raise MiniLMError(f"the collection {name!r} has options that minilm lacks: {config}")
-    ours: Any = MiniLMEmbeddingFunction(model)
+    ours: Any = _InPlaceOfAnother(model)
     ours.name = lambda: stored["name"]  # Chroma compares it with the stored one
     return client.get_collection(name, embedding_function=ours)
 

@@ -31,3 +31,8 @@ class KeyBERTBackend(BaseEmbedder):
     def embed(self, documents: list[str], verbose: bool = False) -> Float32Array:
         """Return embeddings (n, E) of n documents or phrases; ``verbose`` shows the progress."""
         return self.embedding_model.encode(documents, **{"show_progress_bar": verbose} | self.encode_kwargs)
+
+
+MiniLMBackend = (
+    KeyBERTBackend  # "backend" is the word of both libraries, so both modules have it under one name
+)

@@ -17,7 +17,10 @@ def as_model(model: ModelOrName) -> MiniLM:
 
 
 def name_of(model: ModelOrName) -> str:
-    """Return a name that gives the same model in any process, by :func:`as_model`."""
+    """Return a name that gives the same checkpoint in any process, by :func:`as_model`.
+
+    What else a MiniLM was given, such as prompts, is not part of it.
+    """
     if isinstance(model, MiniLM):
         return model.checkpoint.repo_id or str(model.checkpoint.directory)
     return os.fspath(model)

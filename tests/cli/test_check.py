@@ -193,12 +193,15 @@ def test_another_checkpoint_is_recognized_by_its_name(
         np.save(tmp_path / f"{directory.name}.npy", MiniLM(directory).encode(texts))
     options = ["--quick", "--checkpoint", str(one)]
     result = report(capsys, str(tmp_path / "other.npy"), *options, "--against", str(other))
-    assert result["verdict"] == (
-        "same model, float32, with 1 difference: has the weights of the checkpoint given by --against"
-    )
+    assert result["verdict"] == "not this model, but that of --against, float32"
+    assert result["same_model"] is False
     for against in ([], ["--against", str(wide)]):
         assert report(capsys, str(tmp_path / "other.npy"), *options, *against)["verdict"] == "not this model"
     code, said = failure(capsys, "check", str(tmp_path / "wide.npy"), *options, "--against", str(wide))
     assert code == 1
     assert "asked for vectors of 16 components, got 32: not this model but perhaps" in said
     assert said.endswith(f"{wide}: name it with --checkpoint")
+    options = ["--quick", "--checkpoint", str(wide), "--against", str(other)]
+    code, said = failure(capsys, "check", str(tmp_path / "other.npy"), *options)
+    assert code == 1
+    assert "asked for vectors of 32 components, got 16: not this model but perhaps" in said

@@ -100,7 +100,11 @@ def test_only_a_collection_of_the_same_model_is_opened(
     if message is None:
         opened: Any = open_collection(cast(Any, Client()), "notes", model)
         assert opened.function.name() == function
+        # sentence-transformers' function knows no prompts for queries and documents
+        prompted = MiniLM(prompts={"query": "query: ", "document": "passage: "})
+        opened = open_collection(cast(Any, Client()), "notes", prompted)
         close(opened.function([QUERY]), model.encode([QUERY]))
+        close(opened.function.embed_query([QUERY]), model.encode([QUERY]))
     else:
         with pytest.raises(MiniLMError, match=message):
             open_collection(cast(Any, Client()), "notes", model)
