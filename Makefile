@@ -9,10 +9,11 @@ fast:  ## run the tests that take about a minute: the layout, the story from tex
 test:  ## run the whole suite
 	pytest
 
+# codespell reads what git tracks, for fuzzing leaves its inputs in the checkout
 lint:  ## check format, lint, spelling, import contracts, types, shell scripts and workflows, as CI does
 	ruff format --check .
 	ruff check .
-	git ls-files -z | xargs -0 codespell # what git tracks: fuzzing leaves its inputs beside it
+	git ls-files -z | xargs -0 codespell
 	lint-imports
 	mypy
 	shellcheck -x .ci/run .ci/renew

@@ -7,19 +7,18 @@ if (location.protocol === "file:") {
       frame.hidden = true;
       frame.srcdoc = "<body>";
       this.scope = new Promise((resolve, reject) => {
-        frame.addEventListener("load", async () => {
+        frame.addEventListener("load", () => {
           const scope = frame.contentWindow;
-          const load = (source) => new Promise((loaded) => {
+          const load = (source) => new Promise((loaded, failed) => {
             const script = scope.document.createElement("script");
             script.addEventListener("load", loaded);
-            script.addEventListener("error", () => reject(new Error(`${source} cannot be loaded`)));
+            script.addEventListener("error", () => failed(new Error(`${source} cannot be loaded`)));
             script.src = source;
             scope.document.body.append(script);
           });
           scope.postMessage = (data) => this.dispatchEvent(new MessageEvent("message", { data }));
           scope.importScripts = async (...sources) => { for (const source of sources) await load(source); };
-          await load(address);
-          resolve(scope);
+          load(address).then(() => resolve(scope), reject);
         });
       });
       document.body.append(frame);
@@ -30,4 +29,5 @@ if (location.protocol === "file:") {
       scope.dispatchEvent(new scope.MessageEvent("message", { data }));
     }
   };
+  window.IFrameWorker = window.Worker; // the theme's worker looks for this name, to find its scripts
 }

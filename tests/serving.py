@@ -21,8 +21,10 @@ class Server:
     """`minilm serve` in a process of its own."""
 
     def __init__(self, *options: str, port: int = 0, program: str = "") -> None:
-        program += "from minilm.cli.main import main; raise SystemExit(main())"
-        command = [sys.executable, "-c", program, "serve", "--port", str(port), *options]
+        start = ["-m", "minilm"]
+        if program:
+            start = ["-c", f"{program}from minilm.cli.main import main; raise SystemExit(main())"]
+        command = [sys.executable, *start, "serve", "--port", str(port), *options]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr
         line = self.process.stderr.readline()

@@ -20,14 +20,14 @@ part_readme() {
     test "$score" = "Score: 0.8052"
 }
 
-part suite "the README's second line: the whole suite on the newest dependencies, and what of the code it runs"
+part suite "the README's second line: the whole suite on the newest dependencies, with its coverage"
 part_suite() {
     step "README line 2: $(readme_line 2)"
     [ -d "$work/user" ] || venv user
     inside user pip install -q pytest-cov
     inside user env COVERAGE_FILE="$work/coverage" PYTEST_ADDOPTS="--junitxml=$work/ran/readme.xml --cov --cov-report=" \
         bash -c "$(readme_line 2)"
-    # elsewhere the tests of what POSIX has are skipped
+    # on other systems more tests are skipped
     [ "$(uname)" != Linux ] ||
         inside user env COVERAGE_FILE="$work/coverage" coverage report --skip-covered --fail-under=95
     slowest "$work/ran/readme.xml"

@@ -58,7 +58,7 @@ def run_index(options: argparse.Namespace) -> None:
 
 
 def _update(documents: Documents, options: argparse.Namespace) -> None:
-    """Bring the table up to date, and say what was done. Without --watch it is a failure to find nothing."""
+    """Bring the table up to date, and say what was done. Without --watch, no document is a failure."""
     names = {name: flag(name) for name in ("tokens", "overlap")}
     with argument_errors(UsageError, names), progress_bar(None, None, unit="piece") as bar:
         report = documents.update(
@@ -73,13 +73,13 @@ def _update(documents: Documents, options: argparse.Namespace) -> None:
         say(f"left out: {path}: {reason}")
     if (more := len(report.skipped) - _MOST_NAMED) > 0:
         say(f"left out: {more:,} more (--json names all)")
-    found = report.added or report.changed or report.unchanged or report.removed or options.watch
+    is_empty = not (report.added or report.changed or report.unchanged or report.removed)
     if options.json:
         put_json(vars(report))
-    elif found:
+    elif options.watch or not is_empty:
         counts = ((getattr(report, name), name) for name in ("added", "changed", "removed", "unchanged"))
         pieces = "1 piece" if report.pieces == 1 else f"{report.pieces:,} pieces"
         put(", ".join(f"{count:,} {name}" for count, name in counts) + f"; {pieces} encoded")
     flush_stdout()  # a reader of --watch waits for it
-    if not found:
+    if is_empty and not options.watch:
         raise Failure(f"no document was found in {', '.join(options.paths)}")

@@ -46,8 +46,9 @@ def run_search(options: argparse.Namespace) -> None:
     queries = [*options.query, *_queries_of_file(options.queries)]
     if not queries:
         raise UsageError("no query: give one, or --queries FILE")
-    if not all(query.strip() for query in queries):
-        raise UsageError("Please enter text to search for: a query is blank.")
+    for number, query in enumerate(queries, 1):
+        if not query.strip():
+            raise UsageError(f"Please enter text to search for: query {number} of {len(queries)} is blank.")
     if is_document_table(options.index):
         _search_documents(options, queries)
     else:

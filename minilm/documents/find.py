@@ -138,7 +138,7 @@ def _files(given: str) -> list[str]:
             for name in visible
             if _suffix(name) in READERS_BY_SUFFIX
         ]
-    return sorted(found)
+    return sorted(found)  # not in natural order, which takes long for many files
 
 
 def _file(path: str, source: str, folders: dict[str, str]) -> Iterator[Candidate | Problem]:

@@ -41,14 +41,18 @@ class Spool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close()
+        try:
+            self._close()
+        except OSError:
+            if error is None:  # else that one says more
+                raise
 
     def _close(self) -> None:
         if self._open is not None:
             sink, writer, _ = self._open
             self._open = None
-            writer.close()
-            sink.close()
+            with sink:  # which is closed on a full disk too
+                writer.close()
 
     def add(self, rows: Sequence[dict[str, Any]], vectors: Float32Array, metadata: Arrow) -> None:
         """Write pieces, their vectors (pieces, E), and their documents' metadata: a row per piece."""
@@ -64,7 +68,8 @@ class Spool:
             path = self._folder / f"{len(self._files)}.arrow"
             self._files.append(path)
             sink = arrow.OSFile(str(path), "wb")
-            self._open = (sink, arrow.ipc.new_file(sink, pieces.schema), pieces.schema)
+            # a stream and not a file of Arrow: in a file, windows cannot have different dictionaries
+            self._open = (sink, arrow.ipc.new_stream(sink, pieces.schema), pieces.schema)
         self._open[1].write_table(pieces)
 
     def read(self, schema: Arrow, place: str) -> Arrow:
@@ -79,7 +84,7 @@ class Spool:
         self._close()
         tables = []
         for path in self._files:
-            pieces = arrow.ipc.open_file(arrow.memory_map(str(path))).read_all()
+            pieces = arrow.ipc.open_stream(arrow.memory_map(str(path))).read_all()
             # a column that had only nulls is no column of the table yet
             pieces = pieces.select([name for name in pieces.schema.names if name in schema.names])
             metadata = arrow.schema([field for field in schema if field.name not in OWN_COLUMNS])

@@ -149,7 +149,7 @@ def test_the_suffix_of_an_index_may_be_in_capitals(
     [
         (["index.npy", "-k", "0", "cats"], 2, "-k must be a positive whole number, not 0"),
         (["index.npy"], 2, "no query: give one, or --queries FILE"),
-        (["index.npy", " "], 2, "Please enter text to search for: a query is blank."),
+        (["index.npy", " "], 2, "Please enter text to search for: query 1 of 1 is blank."),
         ([".", "cats"], 2, "INDEX must name a file or folder, not '.'"),
         (["missing.npy", "cats"], 1, "missing.npy: No such file or directory"),
         (["index.txt", "cats"], 1, "an index ends in .parquet, .npy or .jsonl, not 'index.txt'"),

@@ -1,4 +1,4 @@
-"""An update that is killed at a chosen place, in its own process, for LanceDB's threads survive no fork."""
+"""An update that is killed at a chosen place. It is no fork, which LanceDB's threads would not survive."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def test_a_type_that_does_not_fit_is_refused(recipe: TableRecipe, tmp_path: Path
 
 
 def test_windows_of_one_kind_share_a_file(recipe: TableRecipe, tmp_path: Path) -> None:
-    """A million pieces are a thousand windows, and a process may have few files open."""
+    """A million pieces are a thousand windows: with a file each, they would be a thousand memory maps."""
     vector = np.zeros((1, 2), np.float32)
     with Spool(tmp_path, schema_of(recipe, 2)) as spool:
         for window in range(9):
@@ -59,6 +59,17 @@ def test_windows_of_one_kind_share_a_file(recipe: TableRecipe, tmp_path: Path) -
     found = spool.read(schema, "n.lance")
     assert found["piece_id"].to_pylist() == [str(window) for window in range(9)]
     assert found["n"].to_pylist() == [None] * 4 + ["4", "5"] + [None] * 3
+
+
+def test_windows_of_one_kind_may_have_other_dictionaries(recipe: TableRecipe, tmp_path: Path) -> None:
+    kind = pa.list_(pa.dictionary(pa.int8(), pa.string()))
+    vector = np.zeros((1, 2), np.float32)
+    with Spool(tmp_path, schema_of(recipe, 2)) as spool:
+        for name in "ab":
+            words = pa.array([name], pa.dictionary(pa.int8(), pa.string()))
+            spool.add(rows(name), vector, pa.table({"w": pa.ListArray.from_arrays([0, 1], words)}))
+    schema = schema_of(recipe, 2, [pa.field("w", kind)])
+    assert spool.read(schema, "n.lance")["w"].to_pylist() == [["a"], ["b"]]
 
 
 def test_a_spool_without_pieces_is_empty(recipe: TableRecipe, tmp_path: Path) -> None:

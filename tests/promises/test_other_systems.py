@@ -49,7 +49,7 @@ def test_ctrl_c_ends_a_command_without_what_windows_lacks(tmp_path: Path) -> Non
     assert process.stdin is not None
     process.stdin.write(b"A text.\n" * 9000)  # 72 KB, and a pipe holds 64: it returns once some are read
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate()
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said.splitlines()[-1].startswith(b"minilm: interrupted")
 

@@ -53,12 +53,13 @@ def metadata(built: Built) -> Message:
         return message_from_string(wheel.read(f"{NAME}.dist-info/METADATA").decode())
 
 
-def in_checkout(*patterns: str) -> set[str]:
-    """Files that match these patterns and are in the repository, or will be once they are added."""
+def in_checkout(*patterns: str, others: bool = True) -> set[str]:
+    """Files that match these patterns and are in the repository, or (others) will be once they are added."""
     git = shutil.which("git")
     if git is None or not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
-    command = [git, "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", *patterns]
+    more = ["--others", "--exclude-standard"] if others else []
+    command = [git, "ls-files", "--cached", *more, "-z", "--", *patterns]
     names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout.decode().split("\0")
     return {name for name in names if name and (ROOT / name).exists()}
 
@@ -76,12 +77,11 @@ def test_the_sdist_holds_the_package_its_tests_and_what_describes_them(built: Bu
     with tarfile.open(built.sdist) as sdist:
         members = sdist.getmembers()
     assert all(member.isfile() for member in members)  # no links, no devices
-    left_out = (
-        ".devcontainer/",
-        ".pre-commit-config.yaml",
-    )  # everything else is there, for the tests read it
-    expected = {name for name in in_checkout(".") if not name.startswith(left_out)} | {"PKG-INFO"}
-    assert {member.name for member in members} == {f"{NAME}/{name}" for name in expected}
+    # everything that git tracks is there, for the tests read it
+    left_out = (".devcontainer/", ".pre-commit-config.yaml")
+    tracked = {name for name in in_checkout(".", others=False) if not name.startswith(left_out)}
+    found = {member.name.removeprefix(f"{NAME}/") for member in members} - {"PKG-INFO"}
+    assert tracked <= found <= in_checkout(".")
 
 
 def test_nothing_that_is_built_is_a_weight_or_a_leftover(built: Built) -> None:

@@ -17,8 +17,8 @@ export function strongestLinks(attention, isWord, most) {
   return best.filter(({ weight }) => weight).sort((x, y) => y.weight - x.weight).slice(0, most);
 }
 
-// What the pieces of a text look at most in a head, as { name, part } and for a word its token; the name is null if at
-// nothing in common.
+// What the pieces of a text look at most in a head: { name, part }, and the token if the name is "word". The name is null
+// if nothing gets half of the attention.
 export function habitOf(rows) {
   const last = rows.length - 1;
   const targets = { before: (i) => i - 1, after: (i) => i + 1, itself: (i) => i, first: () => 0, last: () => last };

@@ -35,7 +35,8 @@ export function color(value, largest) {
   return `rgb(${(value < 0 ? ORANGE : BLUE).join(" ")} / ${opacity(value, largest)})`;
 }
 
-// A canvas with a pixel per number, to be drawn larger: much faster than a rectangle per number.
+// Draws a pixel per number on a canvas, a new one unless one is given. Shown larger, it is much faster than a rectangle
+// per number.
 export function pixels(values, largest, canvas = element("canvas", "")) {
   [canvas.width, canvas.height] = [values[0].length, values.length];
   const pen = canvas.getContext("2d");

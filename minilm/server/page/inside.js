@@ -32,7 +32,8 @@ export async function run() {
   }
   answer = await ask("trace", { text_a: a, text_b: b || null, encoding_format: "base64" });
   if (answer) {
-    room = byId("panel-inside").clientWidth; // before anything changes, when the browser knows it without work
+    // that of the tabs, for the panel may be hidden by now; before a change, when the browser knows it without work
+    room = byId("tabs").clientWidth;
     for (const each of answer.texts) unpack(each);
     show();
   }
@@ -111,7 +112,7 @@ function showHead() {
   [byId("layer").value, byId("head").value] = [chosen.layer, chosen.head];
   const { name: habit, part, token } = habitOf(attention[chosen.layer][chosen.head]);
   byId("habit").textContent = text(habit ? `habit_${habit}` : "habit_none", {
-    part: percent(part), token: `\u2068${pieces[token]?.token}\u2069`,
+    part: percent(part), token: token === undefined ? "" : `\u2068${pieces[token].token}\u2069`,
   });
   heatMap(byId("attention-map"), attention[chosen.layer][chosen.head].map((row) => [...row]), pieces, pieces, "head-map");
   frameHead();
@@ -146,9 +147,10 @@ function choose(change) {
 }
 
 function pieceButtons(pieces, side) {
-  // dir="auto" overlooks what is isolated, and would find [CLS] first
-  const words = element("p", pieces.filter(({ is_special: isSpecial }) => !isSpecial).map(({ token }) => token).join(" "), { dir: "auto" });
-  const line = element("p", "", { class: "pieces", dir: words.matches(":dir(rtl)") ? "rtl" : "ltr" });
+  // dir="auto" overlooks what is isolated, and would find [CLS] first; browsers before 2024 lack :dir()
+  const words = pieces.filter(({ is_special: isSpecial }) => !isSpecial).map(({ token }) => token).join(" ");
+  const isRightToLeft = /^\P{L}*[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}]/u.test(words);
+  const line = element("p", "", { class: "pieces", dir: isRightToLeft ? "rtl" : "ltr" });
   line.append(...pieces.map(({ token, id }, i) => {
     const button = element("button", "", { type: "button", "data-side": side, "data-token": i });
     button.append(isolated(token), element("small", String(id)));
@@ -187,11 +189,11 @@ function arcs(pieces, weights) {
 
 // The tokens of both texts share the axes, which no choice moves.
 function paths() {
-  const [width, height, edge, room] = [640, 420, 30, 90]; // room for a name on the right
+  const [width, height, edge, nameRoom] = [640, 420, 30, 90]; // nameRoom on the right
   const all = answer.texts.flatMap(({ path }) => path.flat());
   const [xs, ys] = [0, 1].map((axis) => all.map((point) => point[axis]));
   const [left, bottom] = [Math.min(...xs), Math.min(...ys)];
-  const scale = Math.min((width - edge - room) / (Math.max(...xs) - left || 1), (height - 2 * edge) / (Math.max(...ys) - bottom || 1));
+  const scale = Math.min((width - edge - nameRoom) / (Math.max(...xs) - left || 1), (height - 2 * edge) / (Math.max(...ys) - bottom || 1));
   const place = ([x, y]) => [edge + (x - left) * scale, height - edge - (y - bottom) * scale];
   const names = []; // that are drawn: another one would be unreadable on them
   const line = (side, token) => {

@@ -78,7 +78,7 @@ function drawing(values, rows, columns, largest, id) {
     point(cell[0] + move[0], cell[1] + move[1]);
   });
   canvas.addEventListener("focus", () => point(...cell));
-  requestAnimationFrame(draw); // its colour is known once it is part of the page
+  requestAnimationFrame(() => { if (!picture) draw(); }); // its colour is known once it is part of the page
   return [legend(values.flat(), largest), readout, canvas];
 }
 

@@ -80,7 +80,7 @@ function clear(tab) {
 export async function run(tab = current) {
   clear(tab);
   const running = tab.run();
-  remember(tab); // now, for it takes 10 ms, and the server is busy meanwhile
+  remember(tab); // while the server works, for it takes 10 ms; so what is refused is in the address too
   if (!(await running)) return;
   panel(tab).querySelector(".result").scrollIntoView({ block: "nearest" });
 }
