@@ -19,7 +19,7 @@ from minilm.cli.options import (
     select,
     whole_number,
 )
-from minilm.cli.progress import job_progress
+from minilm.cli.progress import counted, job_progress
 from minilm.cli.terminal import is_terminal, put_json, say, say_nothing, silence_warnings
 from minilm.corpus.formats.columns import check_columns
 from minilm.corpus.formats.input_file import Dialect
@@ -197,10 +197,11 @@ def _encode_to_file(
             report = encode_corpus(model, corpus, output, job, advance=advance, stop=stop)
     if stop.is_set() and workspace.is_in_progress:
         goes_on = f"{resuming_command(options.overwrite)} goes on from there"
-        raise Interrupted(f"interrupted after {report.inputs:,} rows; {goes_on}", stop.signal)
+        raise Interrupted(f"interrupted after {counted(report.inputs)}; {goes_on}", stop.signal)
     if report.errors:
         what = "encoded as empty texts" if options.on_error == "empty" else "left out"
-        note(f"{report.errors:,} rows had no text and were {what}: {output}.errors.jsonl lists them")
+        were = "was" if report.errors == 1 else "were"
+        note(f"{counted(report.errors)} had no text and {were} {what}: see {output}.errors.jsonl")
     if options.dedupe:
         note(f"{report.encoded:,} distinct of {report.rows:,} texts were encoded")
     say_truncated(model, report.truncated, report.encoded, note)

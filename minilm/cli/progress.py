@@ -16,6 +16,11 @@ LINE_SECONDS = 30.0
 Clock = Callable[[], float]
 
 
+def counted(rows: int) -> str:
+    """Return a number of rows in words."""
+    return f"{rows:,} {'row' if rows == 1 else 'rows'}"
+
+
 class JobProgress:
     """Called with the report of a job and the bytes of input processed: at its start and after each shard.
 
@@ -67,7 +72,7 @@ class JobProgress:
             self._start, self._last_line = (now, report.rows, report.tokens, position), now
             self._bar.initial = position
             if self._resumes and report.inputs:
-                self._note(f"going on after {report.inputs:,} rows")
+                self._note(f"going on after {counted(report.inputs)}")
         began, rows, tokens, start = self._start  # the speed counts the work of this run only
         self._rows, self._rows_of_run, self._seconds = report.rows, report.rows - rows, max(now - began, 1e-9)
         speed, tokens_speed = self._rows_of_run / self._seconds, (report.tokens - tokens) / self._seconds
@@ -76,7 +81,7 @@ class JobProgress:
         left = ""
         if self._total is not None and start < position < self._total:
             left = f", {duration((self._total - position) * self._seconds / (position - start))} left"
-        self._line = f"{report.rows:,} rows, {speed:,.0f} rows/s{left}"
+        self._line = f"{counted(report.rows)}, {speed:,.0f} rows/s{left}"
         self.tick()
 
     def tick(self) -> None:
@@ -89,9 +94,9 @@ class JobProgress:
     def summary(self, output: Path) -> str:
         """Return what was done, for the end of the job."""
         if self._is_over_at_once and self._rows:
-            return f"{output} is complete: {self._rows:,} {'row' if self._rows == 1 else 'rows'}"
+            return f"{output} is complete: {counted(self._rows)}"
         rows, speed = self._rows_of_run, self._rows_of_run / max(self._seconds, 1e-9)
-        done = f"{rows:,} {'row' if rows == 1 else 'rows'} in {duration(self._seconds)} ({speed:,.0f} rows/s)"
+        done = f"{counted(rows)} in {duration(self._seconds)} ({speed:,.0f} rows/s)"
         return f"{done}, {self._rows:,} in all: {output}" if rows < self._rows else f"{done}: {output}"
 
 

@@ -168,7 +168,7 @@ def test_quiet_says_errors_only(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert main(command) == 0
     lines = capsys.readouterr().err.splitlines()
     assert [re.sub(r"[0-9.,]+ (?=s |rows/s)", "", line) for line in lines] == [
-        f"minilm: 1 rows had no text and were left out: {output}.errors.jsonl lists them",
+        f"minilm: 1 row had no text and was left out: see {output}.errors.jsonl",
         "minilm: 2 distinct of 3 texts were encoded",
         "minilm: 1 of 2 texts were cut at 256 tokens (max_seq_length); the rest of them was not encoded",
         f"minilm: 3 rows in s (rows/s): {output}",

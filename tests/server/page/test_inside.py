@@ -168,6 +168,22 @@ def test_a_click_on_a_small_map_chooses_its_head(page: Any) -> None:
     assert not page.locator("#growth-part").is_visible()  # one text has no score
 
 
+def test_on_a_phone_the_arcs_are_as_wide_as_the_screen(page: Any) -> None:
+    page.set_viewport_size({"width": 320, "height": 640})
+    look(page, A)
+    arcs, tabs = (page.locator(name).bounding_box() for name in ("#arcs svg", "#tabs"))
+    assert 0 < arcs["width"] <= tabs["width"] < 320
+
+
+def test_names_that_would_stand_on_each_other_are_left_out_of_the_map(page: Any) -> None:
+    look(page, A, A)  # the paths of both texts are the same
+    names = page.locator("#path text:not(.layer)").all_text_contents()
+    tokens = page.locator("#pieces button bdi").all_inner_texts()
+    assert len(tokens) == 18
+    assert set(names) <= set(tokens)
+    assert len(names) <= 9
+
+
 def test_the_tokens_stand_in_the_direction_of_their_text(page: Any) -> None:
     look(page, "החתול ישן על הספה.", A)
     read = "all => all.map(each => getComputedStyle(each).direction)"
