@@ -22,7 +22,7 @@ AT_ONCE = 250  # texts per call
 
 # The number of examples that hypothesis makes from all of Unicode, for the four properties below together.
 # An example takes twenty times as long as a text of HostileTexts, so its number is set separately.
-EXAMPLES = int(os.environ.get("MINILM_EXAMPLES", "20000"))
+EXAMPLES = int(os.environ.get("MINILM_EXAMPLES", "5000"))
 
 
 @pytest.fixture(scope="module")
