@@ -104,8 +104,12 @@ def _suffix(path: str) -> str:
 
 def _is_table(path: str) -> bool:
     """Whether the rows of a file are documents; it may be compressed, as minilm encode reads it."""
-    compression = compression_of(path)
-    return _suffix(os.path.splitext(path)[0] if compression else path) in TABLE_SUFFIXES  # noqa: PTH122 - as above
+    suffix = _suffix(path)
+    if suffix not in READERS_BY_SUFFIX and compression_of(
+        path
+    ):  # asked last: it takes longest, for each file
+        suffix = _suffix(os.path.splitext(path)[0])  # noqa: PTH122 - as above
+    return suffix in TABLE_SUFFIXES
 
 
 def _absolute(path: str, folders: dict[str, str]) -> str:

@@ -36,6 +36,4 @@ class BERTopicBackend(BaseEmbedder):
         return self.embedding_model.encode(documents, **{"show_progress_bar": verbose} | self.encode_kwargs)
 
 
-MiniLMBackend = (
-    BERTopicBackend  # "backend" is the word of both libraries, so both modules have it under one name
-)
+MiniLMBackend = BERTopicBackend  # one name in both modules: both libraries say "backend"

@@ -33,6 +33,4 @@ class KeyBERTBackend(BaseEmbedder):
         return self.embedding_model.encode(documents, **{"show_progress_bar": verbose} | self.encode_kwargs)
 
 
-MiniLMBackend = (
-    KeyBERTBackend  # "backend" is the word of both libraries, so both modules have it under one name
-)
+MiniLMBackend = KeyBERTBackend  # one name in both modules: both libraries say "backend"

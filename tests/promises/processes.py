@@ -18,14 +18,16 @@ NO_CACHE = dict.fromkeys(("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME"), None)
 
 posix = pytest.mark.skipif(os.name != "posix", reason="descriptors and signals as POSIX has them")
 
-# A program that runs the command where Python lacks what it lacks on Windows.
-WITHOUT = """
+# A program that takes away what Python lacks on Windows, and one that then runs the command.
+LACKING = """
 import asyncio, logging, multiprocessing, os, random, signal, socket, subprocess, sys, threading
 lacking = (os, "fork register_at_fork"), (signal, "SIGHUP pthread_kill alarm"), (socket, "AF_UNIX")
 for module, names in lacking:
     for name in names.split():
         if hasattr(module, name):
             delattr(module, name)
+"""
+WITHOUT = f"""{LACKING}
 from minilm.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
