@@ -129,7 +129,7 @@ def _report(check: Check, target: str, options: argparse.Namespace) -> None:
     if limit is not None and check.largest > limit:
         raise Failure(f"{target}: the largest error is {check.largest:.1e}, above --fail-above {limit:g}")
     if limit is not None and check.refused:
-        raise Failure(f"{target}: {check.refused} texts were refused, so their error is not known")
+        raise Failure(f"{target}: texts that were refused, of unknown error: {check.refused}")
 
 
 def open_target(options: argparse.Namespace, texts: list[str]) -> Target:

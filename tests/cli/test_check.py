@@ -93,7 +93,7 @@ def test_a_text_that_is_refused_is_a_finding_and_fails_the_limit(
         assert main(["check", service.url, "--quick", "--fail-above", "1e-5", "--checkpoint", small]) == 1
     assert result["refused"] == 1
     assert "refuses 1 of 1 texts of the class 'empty'" in str(result["verdict"])
-    assert "1 texts were refused" in capsys.readouterr().err
+    assert "texts that were refused, of unknown error: 1" in capsys.readouterr().err
 
 
 def test_a_command_in_any_language(

@@ -47,7 +47,8 @@ def test_rows_that_are_no_text(
     ):
         code, message = failure(capsys, source, "-o", output, "--on-error", on_error, "--overwrite")
         assert code == 0
-        assert f"{len(problems)} rows had no text" in message
+        said = "1 row" if len(problems) == 1 else f"{len(problems)} rows"
+        assert f"{said} had no text" in message
         np.testing.assert_array_equal(np.load(output), model.encode(texts))
         listed = read_jsonl(tmp_path / "out.npy.errors.jsonl")
         assert [row["line"] for row in listed] == [line for line, _ in problems]
