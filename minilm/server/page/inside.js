@@ -249,6 +249,13 @@ function showAllHeads() {
   pen.fillStyle = color(0.15, 1);
   attention.forEach((heads, l) => heads.forEach((_, h) =>
     pen.fillRect(h * (length + gap), l * (length + gap), length, length)));
+  counted("head-numbers", attention[0].length);
+  counted("layer-numbers", attention.length);
+}
+
+// The numbers beside the small pictures: as many equal parts as there are pictures.
+function counted(id, count) {
+  byId(id).replaceChildren(...Array.from({ length: count }, (_, i) => element("span", String(i))));
 }
 
 // The frame of the chosen head, which lies over the picture of all.

@@ -159,6 +159,26 @@ def test_the_small_maps_have_a_pixel_for_every_number_of_every_head(
     assert np.allclose(place, (head * step * size, layer * step * size), atol=1)  # pixels of the screen
 
 
+def test_the_numbers_of_layers_and_heads_stand_beside_their_small_maps(page: Any) -> None:
+    look(page, A)
+    box = page.locator("#all-heads").bounding_box()
+    for name, start, size, count in (("head", "x", "width", 12), ("layer", "y", "height", 6)):
+        places = []
+        for i, number in enumerate(page.locator(f"#{name}-numbers span").all()):
+            assert number.inner_text() == str(i)
+            at = number.bounding_box()
+            places.append(at[start] + at[size] / 2 - box[start])
+        step = box[size] / count
+        assert np.allclose(places, (np.arange(count) + 0.5) * step, atol=1)  # pixels of the screen
+
+
+def test_each_picture_has_one_sentence_that_says_what_it_shows(page: Any) -> None:
+    look(page, A, B)
+    sentences = page.locator("#inside-result b[data-text]").all_inner_texts()
+    assert len(sentences) == page.locator("#inside-result .origin a").count() == 8
+    assert all(sentence.endswith(".") and ". " not in sentence for sentence in sentences)
+
+
 def test_a_click_on_a_small_map_chooses_its_head(page: Any) -> None:
     look(page, A)
     canvas = page.locator("#all-heads")
