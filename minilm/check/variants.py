@@ -164,8 +164,10 @@ class Variants:
 
     def _padded(self, network: NetworkRecipe, row: list[int], embed: Embed) -> AnyArray:
         """Return the vector of a text with padding that attention, the mean, or both take for tokens."""
-        tokens, token_id = len(row), self.model.pipeline.tokenizer.pad_token_id
-        padded = row + [token_id] * (network.pad_to - tokens)
+        longest = self.longest - network.position_offset  # as many as have a position
+        token_id = self.model.pipeline.tokenizer.pad_token_id
+        tokens = min(len(row), longest)
+        padded = (row + [token_id] * (network.pad_to - len(row)))[:longest]
         if network.padding == "counted":
             ids, _ = pad([padded])
             mask = (np.arange(len(padded)) < tokens).astype(np.int64)[None]

@@ -135,3 +135,11 @@ def test_what_a_checkpoint_cannot_do_is_left_out(variants: Variants, make_checkp
     assert not variants.can(Recipe().changed(checkpoint="against"))
     assert Variants(variants.model, variants).can(Recipe().changed(checkpoint="against"))
     assert not Variants(variants.model, small).can(Recipe().changed(checkpoint="against"))  # other widths
+
+
+def test_padding_ends_where_no_position_is_left(other_variants: Variants) -> None:
+    longest = other_variants.longest
+    text = [of_length(longest)]
+    plain = Recipe().changed(position_offset=1, max_seq_length=longest)
+    padded = plain.changed(padding="both", pad_to=longest)
+    np.testing.assert_array_equal(other_variants.vectors(padded, text), other_variants.vectors(plain, text))
