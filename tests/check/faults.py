@@ -58,4 +58,49 @@ FAULTS: dict[str, tuple[Changes, set[str]]] = {
     "bfloat16": ({"rounding": "bfloat16"}, {"bfloat16"}),
     "int8": ({"rounding": "int8 per tensor"}, {"int8 per tensor"}),
     "Q8_0": ({"rounding": "int8 in blocks"}, {"int8 in blocks"}),
+    "search query": ({"prefix": "search_query: "}, {"prefix search_query:"}),
+    "search document": ({"prefix": "search_document: "}, {"prefix search_document:"}),
+    "clustering": ({"prefix": "clustering: "}, {"prefix clustering:"}),
+    "instruction of BGE": (
+        {"prefix": "Represent this sentence for searching relevant passages: "},
+        {"prefix Represent this sentence for searching relevant passages:"},
+    ),
+    "instruction": ({"prefix": "Represent this sentence: "}, {"prefix Represent this sentence:"}),
+    "100": ({"max_seq_length": 100}, {"length 100"}),
+    "126": ({"max_seq_length": 126}, {"length 126"}),
+    "130": ({"max_seq_length": 130}, {"length 130"}),
+    "192": ({"max_seq_length": 192}, {"length 192"}),
+    "200": ({"max_seq_length": 200}, {"length 200"}),
+    "254": ({"max_seq_length": 254}, {"length 254"}),
+    "258": ({"max_seq_length": 258}, {"length 258"}),
+    "384": ({"max_seq_length": 384}, {"length 384"}),
+    "500": ({"max_seq_length": 500}, {"length 500"}),
+    "511": ({"max_seq_length": 511}, {"length 511"}),
+    "384, clustering": (
+        {"max_seq_length": 384, "prefix": "clustering: "},
+        {"length 384", "prefix clustering:"},
+    ),
 }
+
+# The same for the checkpoint of tests/check/other.py, with all texts: all-MiniLM-L6-v2 has some of these as
+# its own settings, padding takes it 20 s and more, and the 40 quick texts do not show NFC.
+OTHER_FAULTS: dict[str, tuple[Changes, set[str]]] = {
+    "mean": ({"pooling": "mean"}, {"mean"}),
+    "gelu erf": ({"hidden_act": "gelu"}, {"gelu erf"}),
+    "other weights": ({"checkpoint": "against"}, {"against"}),
+    "lower case": ({"lowercase": True}, {"lower case"}),
+    "no accents": ({"strip_accents": True}, {"accents removed"}),
+    "NFC": ({"unicode_form": "NFC"}, {"NFC"}),
+    "256": ({"max_seq_length": 256}, {"length 256"}),
+    "256, cut SEP": ({"max_seq_length": 256, "after_cut": False}, {"length 256 without SEP"}),
+    "mean, gelu erf": ({"pooling": "mean", "hidden_act": "gelu"}, {"mean", "gelu erf"}),
+    "lower case, 256": ({"lowercase": True, "max_seq_length": 256}, {"lower case", "length 256"}),
+    **{
+        f"{length} padded, {kind}": ({"padding": kind, "pad_to": length}, {f"padded to {length}, {kind}"})
+        for length in (128, 256, 512)
+        for kind in ("both", "counted", "attended")
+    },
+}
+
+# what is done with the padding of a batch, and the finding that it must give
+BATCH_FAULTS = {"both": "padding both", "counted": "padding counted", "attended": "padding attended"}

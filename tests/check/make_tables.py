@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,8 +23,9 @@ from minilm.check.targets.function import FunctionTarget
 from minilm.check.variants import Variants
 from minilm.pooling import normalize
 from tests.check.checks import check_implementation, check_target, differences
-from tests.check.faults import FAULTS
+from tests.check.faults import FAULTS, OTHER_FAULTS, Changes
 from tests.check.implementations import IMPLEMENTATIONS, REAL_FAULTS
+from tests.check.other import make_other_variants
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "check.md"
 HEADS = {
@@ -66,6 +67,24 @@ def implementations(variants: Variants, folder: Path) -> list[list[str]]:
     return rows
 
 
+def seeded(
+    table: Mapping[str, tuple[Changes, set[str]]], by: str, variants: Variants, *, quick: bool
+) -> list[list[str]]:
+    """Return a row for each fault of a table that is seeded into minilm's encoder."""
+    rows = []
+    for name, (changes, expected) in table.items():
+        recipe = Recipe().changed(**changes)
+
+        def encode(texts: list[str], recipe: Recipe = recipe) -> object:
+            return normalize(variants.vectors(recipe, texts))
+
+        check = check_target(FunctionTarget(name, encode), variants, quick=quick)
+        roundings = expected & ROUNDINGS.keys()
+        precisions = {ROUNDINGS[rounding][0] for rounding in roundings}
+        rows.append(fault_row(name, by, expected - roundings | precisions, check))
+    return rows
+
+
 def faults(variants: Variants, folder: Path) -> list[list[str]]:
     """Return a row for each fault."""
     rows = []
@@ -73,16 +92,9 @@ def faults(variants: Variants, folder: Path) -> list[list[str]]:
         check = check_implementation(name, one, variants, folder)
         expected = {*one.findings} | ({one.precision} - {"float32"})
         rows.append(fault_row(name, "transformers", expected, check))
-    for name, (changes, expected) in FAULTS.items():
-        recipe = Recipe().changed(**changes)
-
-        def encode(texts: list[str], recipe: Recipe = recipe) -> object:
-            return normalize(variants.vectors(recipe, texts))
-
-        check = check_target(FunctionTarget(name, encode), variants, quick=True)
-        roundings = expected & ROUNDINGS.keys()
-        precisions = {ROUNDINGS[rounding][0] for rounding in roundings}
-        rows.append(fault_row(name, "minilm", expected - roundings | precisions, check))
+    rows += seeded(FAULTS, "minilm", variants, quick=True)
+    other = make_other_variants(variants.model, folder / "other")
+    rows += seeded(OTHER_FAULTS, "a small model", other, quick=False)
     return rows
 
 

@@ -11,14 +11,14 @@ from minilm.check.diagnosis import Search
 from minilm.check.recipe import Recipe
 from minilm.check.texts import chosen_texts
 from minilm.check.variants import Variants
-from tests.check.faults import FAULTS, Changes
+from tests.check.faults import FAULTS, OTHER_FAULTS, Changes
 
 TEXTS = [text for members in chosen_texts(quick=True).values() for text in members]
 PLAIN = len(chosen_texts(quick=True)["plain"])
 
 
-def names(variants: Variants, vectors: Any) -> set[str]:
-    found = Search(variants, TEXTS, vectors, PLAIN).run()
+def names(variants: Variants, vectors: Any, texts: list[str] = TEXTS, plain: int = PLAIN) -> set[str]:
+    found = Search(variants, texts, vectors, plain).run()
     return {step.name for step in found.steps} | ({found.rounding} if found.rounding else set())
 
 
@@ -27,6 +27,16 @@ def test_a_seeded_fault_is_named_and_nothing_else(
     changes: Changes, expected: set[str], variants: Variants
 ) -> None:
     assert names(variants, variants.vectors(Recipe().changed(**changes), TEXTS)) == expected
+
+
+@pytest.mark.parametrize(("changes", "expected"), OTHER_FAULTS.values(), ids=OTHER_FAULTS)
+def test_a_fault_seeded_into_a_checkpoint_of_other_settings_is_named(
+    changes: Changes, expected: set[str], other_variants: Variants
+) -> None:
+    classes = chosen_texts()
+    texts = [text for members in classes.values() for text in members]
+    vectors = other_variants.vectors(Recipe().changed(**changes), texts)
+    assert names(other_variants, vectors, texts, len(classes["plain"])) == expected
 
 
 def test_nothing_is_found_in_right_vectors_nor_in_the_noise_of_float32(variants: Variants) -> None:

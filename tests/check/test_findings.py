@@ -17,6 +17,7 @@ from minilm.check.texts import chosen_texts
 from minilm.check.variants import Variants
 from minilm.pooling import normalize
 from tests.check.checks import check_target
+from tests.check.faults import BATCH_FAULTS
 from tests.checkpoints import MakeCheckpoint
 
 # the long texts are there to be cut
@@ -52,14 +53,14 @@ def test_the_first_components_only(variants: Variants) -> None:
     assert (check.precision, names(check)) == ("float32", ["shorter"])
 
 
-@pytest.mark.parametrize("kind", ["both", "counted", "attended"])
-def test_padding_that_leaks_is_told_apart(kind: str, variants: Variants) -> None:
+@pytest.mark.parametrize(("kind", "name"), BATCH_FAULTS.items())
+def test_padding_that_leaks_is_told_apart(kind: str, name: str, variants: Variants) -> None:
     def encode(texts: list[str]) -> Any:
         longest = max(map(len, variants.token_ids(Recipe().text, texts)))
         return normalize(variants.vectors(Recipe().changed(padding=kind, pad_to=longest), texts))
 
     check = checked(variants, encode)
-    assert names(check) == [f"padding {kind}"]
+    assert names(check) == [name]
     assert "a component of the same text changes by" in check.findings[0].evidence
 
 

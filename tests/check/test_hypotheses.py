@@ -5,6 +5,7 @@ from __future__ import annotations
 from minilm.check.hypotheses import BATCH, FIXED, NETWORK, ROUNDED, TEXT, possible
 from minilm.check.recipe import NetworkRecipe, Recipe, TextRecipe
 from minilm.check.variants import Variants
+from tests.check.faults import BATCH_FAULTS, FAULTS, OTHER_FAULTS
 
 ALL = (*NETWORK, *TEXT, *FIXED, *ROUNDED, *BATCH.values())
 
@@ -16,6 +17,11 @@ def test_every_hypothesis_has_its_own_name_and_changes_what_there_is() -> None:
         assert one.changes.keys() <= fields
         assert one.finding
         assert one.remedy
+
+
+def test_every_hypothesis_is_expected_of_a_seeded_fault() -> None:
+    expected = {name for _, names in (*FAULTS.values(), *OTHER_FAULTS.values()) for name in names}
+    assert {one.name for one in ALL} == expected | {*BATCH_FAULTS.values()}
 
 
 def test_every_field_of_a_recipe_has_a_hypothesis() -> None:
