@@ -3,7 +3,8 @@
     python -m benchmarks.integrations [--quick [--only PROJECT | --without PROJECT]]
 
 It prints the table and writes results/integrations.json, from which benchmarks/report.py fills the page. It
-fails if an adapter's vectors are further from sentence-transformers than float32 explains.
+fails if an adapter's vectors are further from sentence-transformers than float32 explains. Each adapter
+embeds in a process that can find neither torch nor transformers nor sentence-transformers.
 
 The megabytes are those of the installed packages: what the project needs with sentence-transformers, less
 what it needs with minilm. It needs the extras "golden", "integrations" and "peers", and llm, which pip puts
@@ -27,6 +28,7 @@ from packaging.utils import canonicalize_name
 import minilm
 from benchmarks.harness import begin, options, print_table, write
 from benchmarks.report import adapters
+from tests.integrations.processes import hide, printed
 from tests.parity.texts import TEXTS
 
 # float32 sums of 384 terms in another order
@@ -181,6 +183,23 @@ ADAPTERS = [
 PROJECTS = [one.project for one in ADAPTERS]
 
 
+ORIGINALS = ("torch", "transformers", "sentence_transformers")
+WITHOUT_ORIGINALS = """
+import json, sys
+from benchmarks.integrations import ADAPTERS, ORIGINALS
+[embed] = [one.load() for one in ADAPTERS if one.project == PROJECT]
+vectors = [[float(x) for x in vector] for vector in embed(TEXTS)]
+print(json.dumps([vectors, [name for name in ORIGINALS if name in sys.modules]]))
+"""
+
+
+def embed_without_originals(project: str, texts: list[str]) -> tuple[Any, list[str]]:
+    """The vectors in a process that cannot find torch and its kin, and which of them it imported."""
+    program = f"PROJECT, TEXTS = {project!r}, {texts!r}\n"
+    vectors, imported = printed(hide(*ORIGINALS) + program + WITHOUT_ORIGINALS)
+    return np.asarray(vectors), imported
+
+
 def needed(package: str, without: str = "") -> frozenset[str]:
     """The names of a package and of all that it requires here, as pip would install them."""
     found: set[tuple[str, str]] = set()
@@ -234,7 +253,9 @@ def main() -> None:
     theirs = SentenceTransformer(directory, device="cpu").encode(texts)
     results: dict[str, dict[str, Any]] = {}
     for adapter in chosen:
-        ours = np.asarray(adapter.load()(list(texts)), np.float64)
+        ours, imported = embed_without_originals(adapter.project, list(texts))
+        if imported:
+            sys.exit(f"{adapter.project} imported {', '.join(imported)}")
         with_original = needed(adapter.package) | needed(ORIGINAL)
         with_minilm = needed("minilm") | needed(
             adapter.package, without=ORIGINAL if adapter.declares_the_original else ""

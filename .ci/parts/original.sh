@@ -39,7 +39,7 @@ part_llm() {
     # the original comes from the other environment, after this one's own packages
     echo "$work"/golden/lib/python*/site-packages >"$(echo "$work"/llm/lib/python*/site-packages)/golden.pth"
     inside llm python -m benchmarks.integrations --quick --only llm
-    suite llm llm tests/integrations/test_llm.py tests/promises/test_docs.py -k llm
+    suite llm llm tests/integrations/test_llm.py tests/integrations/test_without_torch.py tests/promises/test_docs.py -k llm
 }
 
 part golden "the golden outputs, generated again and compared"

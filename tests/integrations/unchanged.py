@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any, NamedTuple
 
+from tests.integrations.processes import hide, printed
 from tests.integrations.texts import QUERY, TEXTS
 
 INSTALL = "from minilm.integrations.sentence_transformers import install\ninstall()\n"
 
-WITHOUT_TORCH = """
-from importlib.machinery import PathFinder
-find = PathFinder.find_spec
-PathFinder.find_spec = lambda name, *rest: None if name == "torch" else find(name, *rest)
-"""
+WITHOUT_TORCH = hide("torch")
 
 
 class Unchanged(NamedTuple):
@@ -97,14 +90,4 @@ def run(program: str, before: str = WITHOUT_TORCH, texts: list[str] = TEXTS, **n
     """The JSON that a program prints after ``install()``, in a process without torch."""
     values = {"NAME": "all-MiniLM-L6-v2", "TEXTS": texts, "QUERY": QUERY, **names}
     constants = "".join(f"{name} = {value!r}\n" for name, value in values.items())
-    # KeyBERT imports litellm, which would fetch a list of prices
-    environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-    finished = subprocess.run(
-        [sys.executable, "-c", f"{before}import json\n{constants}{INSTALL}{program}"],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=environment,
-    )
-    assert finished.returncode == 0, finished.stderr[-3000:]
-    return json.loads(finished.stdout.splitlines()[-1])
+    return printed(f"{before}import json\n{constants}{INSTALL}{program}")
