@@ -68,6 +68,7 @@ def measured(name: str) -> str:
     library = {"openblas": "OpenBLAS"}.get(blas["library"], blas["library"])
     how = file["benchmark"] + (" --keep-environment" if name.endswith("Haswell") else "")
     how += "".join(f" --{flag}" for flag in ("dedupe", "keep") if file["options"].get(flag))
+    how += f" {file['options']['revision']}" if "revision" in file["options"] else ""
     rounds = file["options"].get("rounds", 1)
     if minutes := file["options"].get("minutes"):
         how, rounds = f"load --minutes {minutes:g} --clients {file['options']['clients']}", 1
@@ -438,6 +439,30 @@ def ablation() -> str:
     return table(["without", *kinds, "largest error"], rows) + measured("ablation")
 
 
+def revision_rows(found: Mapping[str, Any]) -> tuple[Cells, list[Cells]]:
+    """The header and the rows: the time of the working tree beside that of a revision."""
+    header = ["texts", "revision, ms", "time / its time", "control", "vectors"]
+    rows: list[Cells] = [
+        [
+            kind,
+            f"{row['revision_ms']:,.1f}",
+            show(row["ratio"], 3),
+            show(row["control"], 3),
+            "the same bits" if row["same_bits"] else "other bits",
+        ]
+        for kind, row in found.items()
+    ]
+    return header, rows
+
+
+def revisions() -> str:
+    """Whether something became slower since a revision."""
+    file = results("revisions")
+    names = f"\n{file['tree']} beside {file['commit'][:7]}.\n"
+    others = f"Other programs used {file['cores_used_by_others']} cores meanwhile.\n"
+    return table(*revision_rows(file["results"])) + names + measured("revisions") + others
+
+
 def corpus() -> str:
     """The time of minilm encode from file to file, by stage, beside encoding alone."""
     found = results("corpus")["results"]
@@ -583,6 +608,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "floor-zen4": floor("floor-Zen4"),
     "stages": stages,
     "ablation": ablation,
+    "revisions": revisions,
     "install-size": install_size,
     "read-only-start": with_measured("install_size", read_only_start),
 }
