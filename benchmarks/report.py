@@ -248,7 +248,7 @@ def adapters(found: Mapping[str, Any]) -> tuple[Cells, list[Cells]]:
             row["place"],
             row["works_by"],
             f"{row['difference']:.1e}",
-            "it needs torch anyway" if row["needs_torch"] else f"{row['megabytes']:,.0f}",
+            "pip installs torch anyway" if row["needs_torch"] else f"{row['megabytes']:,.0f}",
         ]
         for project, row in found.items()
     ]

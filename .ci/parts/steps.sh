@@ -64,9 +64,11 @@ inside() { # inside NAME COMMAND...: run a command in that environment
 }
 
 suite() { # suite NAME ENVIRONMENT ARGUMENT...: run pytest, and record what ran and what was skipped
-    local record=$work/ran/$1.xml environment=$2
+    local record=$work/ran/$1.xml environment=$2 folder=$work/t/$1
     shift 2
-    inside "$environment" pytest -q --junitxml="$record" "$@"
+    mkdir -p "$work/t"
+    # a folder for each: a pytest that begins takes the others' rights to the common one, which Postgres needs
+    inside "$environment" pytest -q --basetemp="$folder" --junitxml="$record" "$@"
     slowest "$record"
 }
 

@@ -61,8 +61,8 @@ part_oldest() {
     step "the suite on the oldest dependencies that pyproject.toml allows; the other steps use the newest"
     oldest_versions oldest
     # a part of the volume: what depends on versions shows in few cases; and not what is minilm's and numpy's alone
-    local alone=(tests/check tests/cli/test_check.py tests/promises/test_fuzz.py tests/promises/test_leaks.py)
-    alone+=(tests/promises/test_ties.py)
+    local alone=(tests/check tests/cli/test_check.py tests/corpus/test_workspace.py tests/promises/test_ties.py)
+    alone+=(tests/promises/test_{docs,faults,fuzz,leaks,platforms}.py)
     MINILM_EXAMPLES=2000 MINILM_CASES=4000 MINILM_KILLS=2 MINILM_PAIRS=2 MINILM_INDICES=600 MINILM_FLIPS=120 \
         MINILM_FAULT_CALLS=10 suite oldest oldest "${alone[@]/#/--ignore=}" \
         -W "ignore:unclosed <socket:ResourceWarning" # older clients leave some to the collector

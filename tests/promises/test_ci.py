@@ -1,4 +1,4 @@
-"""The scripts in .ci/: parts by name, which skipped tests are allowed, and when an audit counts as clean."""
+"""The scripts in .ci/: parts by name, which tests may be skipped or left out, when an audit is clean."""
 
 from __future__ import annotations
 
@@ -62,6 +62,19 @@ def test_the_files_that_take_longest_are_named(tmp_path: Path, capsys: pytest.Ca
         "     9.0 s in    1 tests: tests.b",
         "     3.5 s in    2 tests: tests.a",
     ]
+
+
+def test_what_passed_before_is_left_out_by_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = [
+        ("tests.a", "test_x[b: c]", None),
+        ("tests.a", "test_y", "no torch"),
+        ("tests.b", "test_x", None),
+    ]
+    passed = runpy.run_path(str(CI / "passed.py"))["main"]
+    assert passed(record(tmp_path / "1.xml", *cases), "tests/a.py", "tests/c.py") == 0
+    assert capsys.readouterr().out == "--deselect=tests/a.py::test_x[b: c]\n"
 
 
 bash = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash on this machine")
