@@ -45,7 +45,7 @@ class Diagnosis:
 class Trial:
     """What one recipe gains over another."""
 
-    gain: float  # how much of the squared error it removes
+    gain: float  # the share of the squared error that it removes from the texts that it changes
     recipe: Recipe
     steps: tuple[Hypothesis, ...]
 
@@ -166,7 +166,7 @@ class Search:
             return None
         if is_nearer.mean() < MATCHING_SHARE:
             return None
-        return Trial(length * (2 * part - 1), recipe, steps)
+        return Trial(length * (2 * part - 1) / float((rest * rest).sum()), recipe, steps)
 
     def _exchange(self, found: Diagnosis) -> None:
         """Put a hypothesis in the place of one that changes the same fields, if it fits the others better."""

@@ -25,16 +25,18 @@ CONFIG = replace(
 
 def make_other_variants(model: MiniLM, folder: Path) -> Variants:
     """Return a small cased model with the words of ``model``, and one with other weights to check against."""
-    first, second = (_write(model, folder / str(seed), seed) for seed in (0, 1))
+    first, second = (write_other(model, folder / str(seed), seed) for seed in (0, 1))
     return Variants(MiniLM(str(first)), Variants(MiniLM(str(second))))
 
 
-def _write(model: MiniLM, directory: Path, seed: int) -> Path:
+def write_other(model: MiniLM, directory: Path, seed: int, *, is_cased: bool = True) -> Path:
+    """Write a checkpoint with the words of ``model`` and random weights, and return its directory."""
     write_checkpoint(directory, CONFIG)
     save_file(random_tensors(CONFIG, seed), directory / "model.safetensors")
     config = directory / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "hidden_act": "gelu_new"}))
     (directory / "tokenizer.json").write_text(model.pipeline.tokenizer.backend.to_str(), "utf-8")
-    cased = {"tokenizer_class": "BertTokenizer", "do_lower_case": False, "strip_accents": False}
-    (directory / "tokenizer_config.json").write_text(json.dumps(cased))
+    if is_cased:
+        cased = {"tokenizer_class": "BertTokenizer", "do_lower_case": False, "strip_accents": False}
+        (directory / "tokenizer_config.json").write_text(json.dumps(cased))
     return directory

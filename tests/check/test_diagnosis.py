@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from minilm import MiniLM
 from minilm.check.diagnosis import Search
 from minilm.check.recipe import Recipe
 from minilm.check.texts import chosen_texts
 from minilm.check.variants import Variants
 from tests.check.faults import FAULTS, OTHER_FAULTS, Changes
+from tests.check.other import write_other
 
 TEXTS = [text for members in chosen_texts(quick=True).values() for text in members]
 PLAIN = len(chosen_texts(quick=True)["plain"])
@@ -37,6 +40,15 @@ def test_a_fault_seeded_into_a_checkpoint_of_other_settings_is_named(
     texts = [text for members in classes.values() for text in members]
     vectors = other_variants.vectors(Recipe().changed(**changes), texts)
     assert names(other_variants, vectors, texts, len(classes["plain"])) == expected
+
+
+def test_a_fault_is_told_from_one_that_explains_less_of_more_texts(model: MiniLM, tmp_path: Path) -> None:
+    # a prefix moves positions as well, and was taken for them: it changes all texts, not the plain ones alone
+    directory = write_other(model, tmp_path / "uncased", seed=0, is_cased=False)
+    uncased = Variants(MiniLM(str(directory)))
+    for rounding in (None, "float16"):
+        vectors = uncased.vectors(Recipe().changed(position_offset=2, rounding=rounding), TEXTS)
+        assert names(uncased, vectors) == {"position 2", rounding} - {None}
 
 
 def test_nothing_is_found_in_right_vectors_nor_in_the_noise_of_float32(variants: Variants) -> None:
