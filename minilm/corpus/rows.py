@@ -16,10 +16,9 @@ from typing import Any, cast
 from minilm.corpus.formats.compression import compression_of
 from minilm.corpus.formats.input_file import Dialect, InputFile
 from minilm.corpus.formats.registry import CUTTABLE, READERS, input_format
-from minilm.corpus.formats.row import Keep, Row, TextColumn, check_partitions, its_columns
+from minilm.corpus.formats.row import ColumnError, Keep, Row, TextColumn, check_partitions, its_columns
 from minilm.corpus.identity import InputRecord, WatchedInput
 from minilm.corpus.paths import STDIN, InputPath, absolute, expand_inputs, file_size, is_url
-from minilm.errors import CorpusError
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ class Corpus:
         return iter(self.read())
 
     def check_kept(self, unseen: Sequence[str]) -> None:
-        """Raise a CorpusError if no row has one of these columns. The rows are read until each has come.
+        """Raise a ColumnError if no row has one of these columns. The rows are read until each has come.
 
         Standard input can be read only once: there a warning has to do.
         """
@@ -144,7 +143,7 @@ class Corpus:
             reader = self.read()
             if any(not reader.unseen for _ in reader):
                 return
-            raise CorpusError(
+            raise ColumnError(
                 f"no row has a column {reader.unseen[0]!r} to keep{reader.columns} (--keep NAME,NAME)"
             )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from minilm.corpus.formats.columns import OtherColumns
 from minilm.corpus.formats.compression import compression_of
-from minilm.corpus.formats.row import Row
+from minilm.corpus.formats.row import ColumnError, Row
 from minilm.corpus.paths import absolute, expand_inputs, file_name, is_remote_folder, is_url, open_url
 from minilm.corpus.rows import Corpus
 from minilm.documents.metadata import as_mapping
@@ -176,13 +176,13 @@ def _is_endless(path: str) -> bool:
 def _readable_rows(path: str, columns: TableColumns) -> Iterator[Row | Problem]:
     """Yield the rows of a table, and at last what is wrong with it, if it cannot be read to its end.
 
-    A column that an option names, or should name, and that is not there is the caller's error, and is raised.
+    A column that an option names and that is not there is the caller's error, and is raised.
     """
     try:
         yield from Corpus([path], column=columns.column, keep=columns.read)
+    except ColumnError:
+        raise
     except (OSError, CorpusError) as error:
-        if any(option in str(error) for option in ("--column", "--keep")):
-            raise
         said = str(error).removeprefix(f"{path}: ").removeprefix(f"{path} ")
         reason = getattr(error, "strerror", None) or said
         of_encode = any(name in reason for name in ("--encoding", "--delimiter", "--format", "--no-quoting"))

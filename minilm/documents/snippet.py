@@ -62,18 +62,14 @@ def _telling(text: str, explanation: Explanation) -> list[Word]:
 
 
 def _snippet(text: str, telling: Sequence[Word]) -> Snippet:
-    start, end = _window(text, telling)
-    inside = sorted((word.start, word.end) for word in telling if start <= word.start and word.end <= end)
-    snippet, marks, done = "", [], start
-    for first, last in inside:
-        snippet += _one_line(text[done:first])
-        marks.append(Mark(len(snippet), len(snippet) + last - first))
-        snippet += text[first:last]
-        done = last
-    return Snippet(snippet + _one_line(text[done:end]), tuple(marks))
+    line = _one_line(text)
+    words = [Mark(len(_one_line(text[: word.start])), len(_one_line(text[: word.end]))) for word in telling]
+    start, end = _window(line, words)
+    inside = sorted((first, last) for first, last in words if start <= first and last <= end)
+    return Snippet(line[start:end], tuple(Mark(first - start, last - start) for first, last in inside))
 
 
-def _window(text: str, telling: Sequence[Word]) -> tuple[int, int]:
+def _window(text: str, telling: Sequence[Mark]) -> tuple[int, int]:
     """Return the characters of a snippet: whole words, with the most telling one in the first half."""
     if len(text) <= _CHARACTERS:
         return 0, len(text)

@@ -92,6 +92,16 @@ def test_a_compressed_table_gives_its_rows_and_a_damaged_one_its_reason(tmp_path
     assert damaged[1].endswith("(an option of minilm encode; convert the file first)")
 
 
+def test_a_damaged_table_is_told_from_a_wrong_column_whatever_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "a --column.csv"
+    path.write_bytes(b"\0" * 500)
+    [damaged] = find_documents([str(path)], TableColumns("text"))
+    assert isinstance(damaged, tuple)
+    path.write_text("body\nFirst text\n")
+    with pytest.raises(CorpusError, match=r"has no column 'text'; its columns are: body \(--column NAME\)"):
+        found_paths([str(path)], TableColumns("text"))
+
+
 def test_what_gives_no_document_is_named_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "empty.md").write_text("\n \n")
     (tmp_path / "loop.md").symlink_to(tmp_path / "loop.md")

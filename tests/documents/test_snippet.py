@@ -35,6 +35,12 @@ def test_a_short_text_is_its_own_snippet(model: MiniLM) -> None:
     assert "desk" in [snippet.text[mark.start : mark.end] for mark in snippet.marks]
 
 
+def test_many_blanks_take_no_room_of_a_snippet(model: MiniLM) -> None:
+    [snippet] = snippets_of("reset my password", [TEXT], model)
+    blanks = re.sub(r"\s", " \n\t " * 50, TEXT)
+    assert snippets_of("reset my password", [blanks], model) == [snippet]
+
+
 def test_all_pieces_are_encoded_at_once(model: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = [snippets_of("desk", [text], model)[0] for text in (TEXT, "A desk.", "No word of it.")]
     work = Work(model, monkeypatch)

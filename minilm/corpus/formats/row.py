@@ -14,6 +14,10 @@ Keep = bool | tuple[str, ...]
 """Whether the other columns are kept: all, none, or those with these names."""
 
 
+class ColumnError(CorpusError):
+    """A column that the caller named is not there: the caller's mistake, not a fault of the file."""
+
+
 def keep_names(keep: Keep) -> tuple[str, ...]:
     """Return the columns that are named to be kept."""
     return () if isinstance(keep, bool) else keep
@@ -81,14 +85,16 @@ class TextColumn:
 
         Raises
         ------
+        ColumnError
+            If a part is missing.
         CorpusError
-            If a part is missing, or a part or a column to keep is there twice.
+            If a part or a column to keep is there twice.
         """
         name, fields = self.choose(names, source), dict.fromkeys(names) if fields is None else fields
         places = {part: _way_to(part, fields) for part in self._parts(names)}
         if missing := [part for part, place in places.items() if place is None]:
             of = f" of {name!r}" if missing[0] != name else ""
-            raise CorpusError(
+            raise ColumnError(
                 f"{source} has no column {missing[0]!r}{of}; {its_columns(names)} (--column NAME)"
             )
         self.header = names
@@ -143,11 +149,11 @@ class TextColumn:
         return " ".join(str(value) for value in present if value) if present else None
 
     def check_found(self) -> None:
-        """Raise a CorpusError if no row of the whole corpus had a column that was asked for."""
+        """Raise a ColumnError if no row of the whole corpus had a column that was asked for."""
         missing = [part for part in self._parts(self._found) if part not in self._found]
         if missing and (self._found or self.example):
             example = f": {self.example}" if self.example else ""
-            raise CorpusError(f"no row has a column {missing[0]!r}{example} (--column NAME)")
+            raise ColumnError(f"no row has a column {missing[0]!r}{example} (--column NAME)")
 
     def _parts(self, names: Iterable[str]) -> list[str]:
         """Return the names of the columns that make up the text, in rows with these columns."""
