@@ -60,6 +60,7 @@ def test_a_file_can_be_dropped(page: Any) -> None:
 @pytest.mark.parametrize(
     ("buffer", "notice"),
     [(b"caf\xe9", "c.txt is not text in UTF-8."), (b"a" * (1 << 20) + b"a", "c.txt has more than 1 MiB.")],
+    ids=["not UTF-8", "too large"],
 )
 def test_a_file_that_cannot_be_read_changes_nothing(page: Any, buffer: bytes, notice: str) -> None:
     page.get_by_role("tab", name="Many texts").click()
