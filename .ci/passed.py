@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 
 def main(record: str, *files: str) -> int:
-    """Print an argument for each test of ``files`` that passed, if there is such a record."""
+    """Print an argument for each test of ``files`` that passed."""
     modules = {file.removesuffix(".py").replace("/", "."): file for file in files}
     for case in ET.parse(record).iter("testcase"):
         file = modules.get(case.get("classname", ""))

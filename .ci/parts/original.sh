@@ -22,7 +22,7 @@ part_parity() {
     test -s "$work/differences.json"
     inside golden python -m benchmarks.exactness --quick
     # one row per adapter, and one per package that runs on minilm unchanged
-    LITELLM_LOCAL_MODEL_COST_MAP=True inside golden python -m benchmarks.integrations --quick --without llm
+    inside golden python -m benchmarks.integrations --quick --without llm
     inside golden python -m benchmarks.unchanged --quick
 }
 

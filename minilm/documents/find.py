@@ -105,9 +105,8 @@ def _suffix(path: str) -> str:
 def _is_table(path: str) -> bool:
     """Whether the rows of a file are documents; it may be compressed, as minilm encode reads it."""
     suffix = _suffix(path)
-    if suffix not in READERS_BY_SUFFIX and compression_of(
-        path
-    ):  # asked last: it takes longest, for each file
+    # compression is asked for last: for each file it takes longest
+    if suffix not in READERS_BY_SUFFIX and compression_of(path):
         suffix = _suffix(os.path.splitext(path)[0])  # noqa: PTH122 - as above
     return suffix in TABLE_SUFFIXES
 

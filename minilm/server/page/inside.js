@@ -57,8 +57,10 @@ const current = () => answer.texts[chosen.side];
 
 function show() {
   const [layers, heads] = [answer.texts[0].attention.length, answer.texts[0].attention[0].length];
-  options("layer", layers);
-  options("head", heads);
+  for (const [what, count] of [["layer", layers], ["head", heads]]) {
+    numbered(what, "option", count);
+    numbered(`${what}-numbers`, "span", count); // beside the small pictures
+  }
   chosen = { side: 0, token: Math.min(1, answer.tokens[0] - 1), layer: 0, head: 0 };
   const [link] = links();
   if (link) chosen = { side: 0, token: link.token, layer: link.layer, head: link.head };
@@ -90,8 +92,8 @@ function linkButtons() {
 const percent = (part) => text("percent", { part: number(100 * part, 1) });
 const afterLayer = (i) => (i ? text("after_layer", { layer: i - 1 }) : text("after_embeddings"));
 
-function options(id, count) {
-  byId(id).replaceChildren(...Array.from({ length: count }, (_, i) => element("option", String(i), { value: i })));
+function numbered(id, name, count) {
+  byId(id).replaceChildren(...Array.from({ length: count }, (_, i) => element(name, String(i))));
 }
 
 // What depends on the chosen text.
@@ -249,13 +251,6 @@ function showAllHeads() {
   pen.fillStyle = color(0.15, 1);
   attention.forEach((heads, l) => heads.forEach((_, h) =>
     pen.fillRect(h * (length + gap), l * (length + gap), length, length)));
-  counted("head-numbers", attention[0].length);
-  counted("layer-numbers", attention.length);
-}
-
-// The numbers beside the small pictures: as many equal parts as there are pictures.
-function counted(id, count) {
-  byId(id).replaceChildren(...Array.from({ length: count }, (_, i) => element("span", String(i))));
 }
 
 // The frame of the chosen head, which lies over the picture of all.
