@@ -1,11 +1,11 @@
 # The comparison with the original, and what needs its environment: torch, the frameworks, other implementations.
-# shellcheck shell=bash disable=SC2154 # run sets work, repository and python
+# shellcheck shell=bash disable=SC2154 # run sets work and python
 
 make_golden() {
     programs g++ # for hnswlib
     venv golden
-    inside golden pip install -q torch==2.13.0
-    inside golden pip install -q -e ".[golden,integrations,clusters,peers]"
+    inside golden pip install -q torch==2.13.0 # by pip, which may be set to find one without CUDA
+    install golden -e ".[golden,integrations,clusters,peers]"
 }
 
 part original "the environment of the original, which others share"
@@ -44,7 +44,7 @@ part_llm() {
     step "the plugin of llm, which needs another version of openai than semantic-router"
     needs golden
     venv llm
-    inside llm pip install -q -e ".[llm,test]"
+    install llm -e ".[llm,test]"
     # the original comes from the other environment, after this one's own packages
     echo "$work"/golden/lib/python*/site-packages >"$(echo "$work"/llm/lib/python*/site-packages)/golden.pth"
     inside llm python -m benchmarks.integrations --quick --only llm
@@ -64,7 +64,7 @@ part_check() {
     step "minilm check: other implementations, and real faults"
     programs node npm
     needs golden
-    inside golden pip install -q -e ".[implementations]"
+    install golden -e ".[implementations]"
     # without scripts: its own fetches CUDA
     npm install --silent --prefix "$work/node" --ignore-scripts @huggingface/transformers@4.3.2
     # the texts are short: more threads of torch would wait for one another

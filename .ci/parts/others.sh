@@ -1,11 +1,11 @@
 # What guards the rest: fuzzing, kernels, lint, the page, clients, notebooks, the wheel, the documentation, audits.
-# shellcheck shell=bash disable=SC2154 # run sets work, repository and python
+# shellcheck shell=bash disable=SC2154 # run sets work and python
 
 part fuzz "coverage-guided fuzzing, the same inputs every time"
 part_fuzz() {
     step "coverage-guided fuzzing, the same inputs every time, where atheris has a wheel for this Python"
     venv fuzz
-    if inside fuzz pip install -q --only-binary atheris -e ".[fuzz]"; then
+    if install fuzz --only-binary atheris -e ".[fuzz]"; then
         fuzz encode 9000
         fuzz checkpoint 9000
         fuzz http_body 60000
@@ -61,7 +61,7 @@ part_clients() {
     step "the clients of other people, against the server"
     programs node npm
     venv clients
-    inside clients pip install -q -e ".[http-clients]"
+    install clients -e ".[http-clients]"
     npm install --prefix tests/server/clients/node --no-package-lock --no-audit --no-fund
     inside clients pip freeze
     npm ls --prefix tests/server/clients/node
@@ -109,7 +109,7 @@ part_docs() {
     programs chromium
     needs dev
     venv docs
-    PIP_CONSTRAINT=$repository/.ci/constraints.txt inside docs pip install -q -e ".[docs]"
+    install docs -c .ci/constraints.txt -e ".[docs]"
     inside docs make docs
     suite site dev tests/promises/test_site.py
 }

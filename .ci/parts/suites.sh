@@ -1,5 +1,5 @@
 # The two commands of the README, and the suite on the oldest dependencies.
-# shellcheck shell=bash disable=SC2154 # run sets work, repository and python
+# shellcheck shell=bash disable=SC2154 # run sets work and python
 
 readme_line() { # readme_line N: the one line of the README's Nth fenced block
     awk -v n="$1" '/^```/ { if (open) { open = 0 } else { open = 1; block++ } next } open && block == n' README.md
@@ -7,7 +7,7 @@ readme_line() { # readme_line N: the one line of the README's Nth fenced block
 
 make_user() {
     venv user
-    inside user pip install -q -e ".[test]"
+    install user -e ".[test]"
 }
 
 part readme "the README's first line, in an empty environment: it prints the score"
@@ -24,7 +24,7 @@ part suite "the README's second line: the whole suite on the newest dependencies
 part_suite() {
     step "README line 2: $(readme_line 2)"
     [ -d "$work/user" ] || venv user
-    inside user pip install -q pytest-cov
+    install user pytest-cov
     inside user env COVERAGE_FILE="$work/coverage" PYTEST_ADDOPTS="--junitxml=$work/ran/readme.xml --cov --cov-report=" \
         bash -c "$(readme_line 2)"
     # on other systems more tests are skipped
@@ -43,17 +43,14 @@ part_root() { # where CI is root, the tests of file permissions run as the user 
 }
 
 oldest_versions() { # oldest_versions NAME EXTRA...: an environment with the oldest allowed versions
-    local name=$1 extras=(--extra test) extra index
+    local name=$1 extras=(--extra test) extra
     shift
-    needs tools
-    index=$(inside tools pip config get global.index-url 2>/dev/null || true) # uv does not read pip's configuration
-    [ -z "$index" ] || export UV_DEFAULT_INDEX=$index
     for extra in "$@"; do extras+=(--extra "$extra"); done
     venv "$name"
-    inside tools uv pip compile -q --resolution lowest-direct --only-binary :all: --no-binary hnswlib \
+    with_uv pip compile -q --resolution lowest-direct --only-binary :all: --no-binary hnswlib \
         "${extras[@]}" --python "$work/$name/bin/python" pyproject.toml -o "$work/$name.txt"
-    inside "$name" pip install -q -r "$work/$name.txt"
-    inside "$name" pip install -q --no-deps -e .
+    install "$name" -r "$work/$name.txt"
+    install "$name" --no-deps -e .
 }
 
 part oldest "the suite on the oldest dependencies that pyproject.toml allows"
