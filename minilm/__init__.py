@@ -20,6 +20,7 @@ from minilm.errors import (
 )
 from minilm.explanation import Explanation
 from minilm.model import MiniLM
+from minilm.multi_vector_encoder import MultiVectorEncoder
 from minilm.search import semantic_search
 from minilm.similarity import cos_sim, dot_score
 from minilm.sparse_encoder import SparseEmbeddings, SparseEncoder
@@ -38,6 +39,7 @@ __all__ = [
     "MiniLM",
     "MiniLMError",
     "ModelConfig",
+    "MultiVectorEncoder",
     "Piece",
     "SparseEmbeddings",
     "SparseEncoder",

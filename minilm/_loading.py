@@ -23,8 +23,10 @@ from minilm.checkpoint.heads import (
     read_splade_pooling,
     read_steps,
 )
+from minilm.checkpoint.modules import Kind
+from minilm.checkpoint.multi_vector import Lengths, read_lengths, read_query_expansion, read_token_head
 from minilm.checkpoint.tensors import tensor_names
-from minilm.checkpoint.tokenizer import open_tokenizer, tokenizer_file
+from minilm.checkpoint.tokenizer import open_tokenizer, special_token_id, tokenizer_file
 from minilm.checkpoint.tokenizer_classes import TokenizerClass, tokenizer_class
 from minilm.checkpoint.weights import ParameterFile, weight_files
 from minilm.config import ModelConfig
@@ -32,9 +34,11 @@ from minilm.errors import CheckpointError
 from minilm.fast.blas import has_small_matrix_kernels
 from minilm.fast.cores import available_cores, join_threads, start_threads
 from minilm.fast.engine import Engine
+from minilm.fast.expanding import QueryExpansion
 from minilm.fast.parameters import PackedParameters, pack_parameters
-from minilm.heads import ClassificationHead, EmbeddingHead, SpladeHead
+from minilm.heads import ClassificationHead, EmbeddingHead, SpladeHead, TokenHead
 from minilm.hub import REQUIRED_FILES, Checkpoint, find_checkpoint, likely_directory
+from minilm.similarity import TOKEN_SIMILARITY
 from minilm.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -75,7 +79,20 @@ class SparseEncoderParts(NamedTuple):
     max_active_dims: int | None
 
 
-T = TypeVar("T", EmbedderParts, CrossEncoderParts, SparseEncoderParts)
+class MultiVectorEncoderParts(NamedTuple):
+    """What a multi-vector encoder's checkpoint consists of."""
+
+    config: ModelConfig
+    parameters: PackedParameters
+    tokenizer: Tokenizer
+    head: TokenHead
+    prompts: PromptFields
+    lengths: Lengths
+    expansion: QueryExpansion | None
+    weights: Path  # the file of the encoder's parameters
+
+
+T = TypeVar("T", EmbedderParts, CrossEncoderParts, SparseEncoderParts, MultiVectorEncoderParts)
 
 
 @no_float_errors
@@ -177,6 +194,32 @@ def read_sparse_encoder(directory: Path, is_default: bool = False) -> SparseEnco
     prompts = read_prompts(own, similarity_fn_name="dot")
     most = own.positive_int("max_active_dims") if "max_active_dims" in own.values else None
     return SparseEncoderParts(config, parameters, tokenizer, head, prompts, most)
+
+
+def read_multi_vector_encoder(directory: Path, is_default: bool = False) -> MultiVectorEncoderParts:
+    """Read the parts of a multi-vector encoder."""
+    kind: Kind = "MultiVectorEncoder"
+    settings = read_settings(directory, kind=kind, is_default=is_default)
+    config, weights = model_config(settings, kind=kind), settings.folder / "model.safetensors"
+    token_class = tokenizer_class(settings.tokenizer, settings.bert)
+    parameters, tokenizer = _read_encoder(settings, config, ParameterFile(weights, config), token_class)
+
+    def special_id(name: str) -> int | None:
+        return special_token_id(tokenizer.backend, name, settings.tokenizer, token_class)
+
+    prompts = read_prompts(
+        settings.sentence_transformers, similarity_fn_name="maxsim", similarities=TOKEN_SIMILARITY
+    )
+    return MultiVectorEncoderParts(
+        config,
+        parameters,
+        tokenizer,
+        read_token_head(settings, config, tokenizer),
+        prompts,
+        read_lengths(settings, config),
+        read_query_expansion(settings, config, tokenizer, special_id),
+        weights,
+    )
 
 
 def _read_encoder(

@@ -197,6 +197,45 @@ class SpladeHead:
         return np.asarray(scores.sum(axis=0), np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class TokenHead:
+    """From hidden states to one vector per token: the head of ColBERT.
+
+    Each hidden state is projected to a few components without an activation function, and scaled to length 1.
+    Of a document, the vectors of punctuation are left out (Khattab and Zaharia 2020, section 3.2). A
+    checkpoint may have other modules than these, or none.
+    """
+
+    hidden_size: int  # E
+    steps: Sequence[Step] = ()  # Dense and normalize, in the order in which they are applied
+    skipped_ids: tuple[int, ...] = ()  # tokens that are left out, such as punctuation
+    skipped_tasks: frozenset[str] = frozenset({"document"})  # of which kinds of texts
+    kept_ids: tuple[int, ...] = ()  # of documents only these tokens, if there are any
+
+    @property
+    def width(self) -> int:
+        """Components of a vector."""
+        widths = [step.weight.shape[1] for step in self.steps if isinstance(step, Dense)]
+        return widths[-1] if widths else self.hidden_size
+
+    @no_float_errors
+    def vectors(self, hidden_states: Float32Array) -> list[Float32Array]:
+        """Hidden states (N, L, E) to the vectors (L, width) of each of N texts."""
+        for step in self.steps:
+            hidden_states = step(hidden_states)
+        return token_vectors(hidden_states)
+
+    def counted(self, input_ids: Sequence[int], task: str | None) -> AnyArray:
+        """Which tokens of a text keep their vectors, (L,) of bool; without a task it is a document."""
+        ids = np.asarray(input_ids)  # (L,)
+        counts = np.ones(len(ids), bool)
+        if (task or "document") in self.skipped_tasks:
+            counts &= ~np.isin(ids, self.skipped_ids)
+        if task != "query" and self.kept_ids:
+            counts &= np.isin(ids, self.kept_ids)
+        return counts
+
+
 def check_activation(activation_fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return a caller's activation function, if it is one."""
     if not callable(activation_fn):

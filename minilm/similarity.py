@@ -211,8 +211,22 @@ SIMILARITY: dict[str, tuple[Similarity, Similarity]] = {
 }
 
 
+# What a document without tokens scores, as in sentence-transformers: less than any other.
+_NO_TOKENS = np.float32(-1e9)
+
+# Numbers of documents' token vectors, and of their scores, that MaxSim has at a time: 64 MB in float32.
+_CHUNK_ELEMENTS = 16_000_000
+
+
 @no_float_errors
-def maxsim(a: Any, b: Any, *, length_normalize: bool = False) -> Any:  # noqa: ANN401 - arrays or tensors
+def maxsim(
+    a: Any,  # noqa: ANN401 - arrays or tensors
+    b: Any,  # noqa: ANN401
+    a_mask: Any = None,  # noqa: ANN401
+    b_mask: Any = None,  # noqa: ANN401
+    chunk_elements: int | None = None,
+    length_normalize: bool = False,
+) -> Any:  # noqa: ANN401
     """MaxSim of every query in ``a`` with every document in ``b``, as in ColBERT ([3]_, equation 3).
 
     Each token of the query takes its largest dot product with a token of the document, and these are added.
@@ -220,61 +234,97 @@ def maxsim(a: Any, b: Any, *, length_normalize: bool = False) -> Any:  # noqa: A
     Parameters
     ----------
     a, b : array_like of float, shape (tokens, E), or a sequence of n and of m of them
-        Token vectors, such as those of ``MiniLM.encode(output_value="token_embeddings")``.
+        Token vectors, such as those of :class:`minilm.MultiVectorEncoder`. In an array of three dimensions
+        without a mask, rows of zeros are padding.
+    a_mask, b_mask : array_like of 0 and 1, shape (tokens,), or a sequence of n and of m of them, optional
+        1 for a token that counts, 0 for padding.
+    chunk_elements : int, optional
+        About how many numbers are computed at a time; None is 16 million.
     length_normalize : bool
         Divide each score by the number of the query's tokens.
 
     Returns
     -------
     ndarray of float32, shape (n, m)
+        -1e9 for a document without tokens, before any division.
 
     Raises
     ------
     ValueError
-        If the widths differ, or a query or a document has no token.
+        If the widths differ, or a mask does not fit.
 
     Examples
     --------
     >>> maxsim([[1, 0], [0, 1]], [[[2, 0], [0, 3]], [[1, 1]]])
     array([[5., 2.]], dtype=float32)
     """
-    queries, documents = _token_matrices("a", a), _token_matrices("b", b)
-    scores = [[_maxsim(query, document) for document in documents] for query in queries]
-    result = np.array(scores, np.float32).reshape(len(queries), len(documents))
+    queries, documents = _token_matrices("a", a, a_mask), _token_matrices("b", b, b_mask)
+    most = _CHUNK_ELEMENTS if chunk_elements is None else chunk_elements
+    if most < 1:
+        raise ValueError(f"chunk_elements must be a positive whole number, not {chunk_elements}")
+    scores = np.full((len(queries), len(documents)), _NO_TOKENS, np.float32)  # (n, m)
+    widest = max((sum(query.shape) for query in queries), default=1)  # numbers per token of a document
+    lengths = np.array([len(document) for document in documents], np.int64)  # (m,)
+    filled = np.flatnonzero(lengths)
+    shares = np.cumsum(lengths[filled] * widest) // most  # documents of one share go together
+    for chunk in np.split(filled, np.flatnonzero(np.diff(shares)) + 1) if len(filled) else []:
+        starts = np.cumsum([0, *lengths[chunk[:-1]]])
+        tokens = np.concatenate([same_width(documents[chunk[0]], documents[i])[1] for i in chunk])  # (T, E)
+        for row, query in zip(scores, queries, strict=True):
+            first, second = same_width(query, tokens)
+            largest = np.maximum.reduceat(first @ second.T, starts, axis=1)  # (tokens, chunk)
+            row[chunk] = largest.astype(np.float32).sum(axis=0)
     if length_normalize:
-        result /= np.array([[len(query)] for query in queries], np.float32).reshape(-1, 1)
-    return as_tensor(result) if is_tensor(a) or is_tensor(b) else result
+        scores /= np.array([max(len(query), 1) for query in queries], np.float32)[:, None]
+    return as_tensor(scores) if is_tensor(a) or is_tensor(b) else scores
 
 
 @no_float_errors
-def maxsim_pairwise(a: Any, b: Any, *, length_normalize: bool = False) -> Any:  # noqa: ANN401 - as above
+def maxsim_pairwise(
+    a: Any,  # noqa: ANN401 - as above
+    b: Any,  # noqa: ANN401
+    a_mask: Any = None,  # noqa: ANN401
+    b_mask: Any = None,  # noqa: ANN401
+    chunk_elements: int | None = None,
+    length_normalize: bool = False,
+) -> Any:  # noqa: ANN401
     """MaxSim (n,) of the query and the document at the same position: see :func:`maxsim`."""
-    queries, documents = _token_matrices("a", a), _token_matrices("b", b)
+    queries, documents = _token_matrices("a", a, a_mask), _token_matrices("b", b, b_mask)
     if len(queries) != len(documents):
         raise ValueError(
             f"a has {len(queries)} queries and b has {len(documents)} documents, which make no pairs"
         )
-    result = np.array([_maxsim(*pair) for pair in zip(queries, documents, strict=True)], np.float32)
+    rows = [maxsim([q], [d], None, None, chunk_elements)[0] for q, d in zip(queries, documents, strict=True)]
+    scores = np.array(rows, np.float32).reshape(-1)
     if length_normalize:
-        result /= np.array([len(query) for query in queries], np.float32)
-    return as_tensor(result) if is_tensor(a) or is_tensor(b) else result
+        scores /= np.array([max(len(query), 1) for query in queries], np.float32)
+    return as_tensor(scores) if is_tensor(a) or is_tensor(b) else scores
 
 
-def _maxsim(query: FloatArray, document: FloatArray) -> FloatArray:
-    query, document = same_width(query, document)
-    return (query @ document.T).max(axis=1).astype(np.float32).sum()
-
-
-def _token_matrices(name: str, x: Any) -> list[FloatArray]:  # noqa: ANN401 - as above
-    """One matrix (tokens, E) per text; a single matrix is one text."""
+def _token_matrices(name: str, x: Any, mask: Any = None) -> list[FloatArray]:  # noqa: ANN401
+    """One matrix (tokens, E) per text, of the tokens that count; a single matrix is one text."""
     texts = [*x]
-    if texts and np.ndim(as_array(texts[0])) == 1:  # rows of one matrix
+    if getattr(x, "ndim", 0) == 2 or (texts and np.ndim(as_array(texts[0])) == 1):  # rows of one matrix
         texts = [x]
+        mask = None if mask is None else [as_array(mask).reshape(-1)]
+    elif mask is None and getattr(x, "ndim", 0) == 3:
+        mask = [as_array(text).any(axis=-1) for text in texts]
     matrices = [as_floats(text) for text in texts]
     for index, matrix in enumerate(matrices):
-        if matrix.ndim != 2 or not len(matrix):
+        if matrix.ndim != 2:
             raise ValueError(f"{name}[{index}] must have the shape (tokens, E), not {matrix.shape}")
-    return matrices
+    if mask is None:
+        return matrices
+    masks = [as_array(row)[: len(matrix)] for row, matrix in zip(mask, matrices, strict=False)]
+    if [row.shape for row in masks] != [matrix.shape[:1] for matrix in matrices]:
+        raise ValueError(f"{name}_mask must have a number for each token of each text in {name}")
+    if not all(np.isin(row, (0, 1)).all() for row in masks):
+        raise ValueError(f"{name}_mask must have 0 and 1 only")
+    return [matrix[row.astype(bool)] for row, matrix in zip(masks, matrices, strict=True)]
+
+
+# MaxSim and its mean, by a checkpoint's ``similarity_fn_name``: whether the number of tokens divides a score
+TOKEN_SIMILARITY = {"maxsim": False, "meanmaxsim": True}
 
 
 class SimilarityFunction(Enum):

@@ -98,6 +98,14 @@ class Tokenizer(TokenizerCalls):
         other.truncation_side = side
         return other
 
+    def cutting_at(self, max_length: int) -> Tokenizer:
+        """Return this tokenizer, or one of its own state that keeps another number of tokens."""
+        if max_length == self.max_seq_length:
+            return self
+        other = replace(self, backend=Backend.from_str(self.backend.to_str()))  # this takes 20 ms
+        other.max_seq_length = max_length
+        return other
+
     @property
     def new_truncation_side(self) -> str | None:
         """:attr:`truncation_side`, if it was set; None as long as it is that of the files."""

@@ -149,6 +149,40 @@ def write_sparse_encoder(make_checkpoint: MakeCheckpoint) -> Path:
     return directory
 
 
+def write_multi_vector_encoder(
+    make_checkpoint: MakeCheckpoint, transformer: dict[str, Any] | None = None, **mask: Any
+) -> Path:
+    """A ColBERT checkpoint as sentence-transformers saves it, with a projection to 4 components."""
+    directory = make_checkpoint()
+    types = {
+        "": "base.modules.transformer.Transformer",
+        "1_Dense": "base.modules.dense.Dense",
+        "2_MultiVectorMask": "multi_vector_encoder.modules.multi_vector_mask.MultiVectorMask",
+        "3_Normalize": "base.modules.normalize.Normalize",
+    }
+    names = {"module_input_name": "token_embeddings", "module_output_name": "token_embeddings"}
+    weight = np.random.default_rng(0).normal(0, 0.3, (4, TINY.hidden_size)).astype(np.float32)
+    fields = {"in_features": TINY.hidden_size, "out_features": 4, "bias": False, **names}
+    write_dense(directory / "1_Dense", {"linear.weight": weight}, **fields)
+    files: dict[str, Any] = {
+        "modules.json": [
+            {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.{name}"}
+            for i, (path, name) in enumerate(types.items())
+        ],
+        "config_sentence_transformers.json": {
+            "model_type": "MultiVectorEncoder",
+            "prompts": {"query": "q ", "document": "d "},
+        },
+        "sentence_bert_config.json": {"max_seq_length": TINY.max_seq_length, **(transformer or {})},
+        "2_MultiVectorMask/config.json": mask,
+        "3_Normalize/config.json": names,
+    }
+    for name, content in files.items():
+        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).write_text(json.dumps(content))
+    return directory
+
+
 DENSE_WEIGHT = np.array([[1.0, 2.0, 0.0], [0.0, -1.0, 1.0]], np.float32)  # (out, in), as in torch
 
 

@@ -28,7 +28,7 @@ WINGS = {
     "text",
     "trace",
 }
-MAX_FILES = 27
+MAX_FILES = 28
 MAX_LINES = 400
 MAX_FUNCTION_LINES = 60
 MAX_TEXTBOOK_LINES = 199  # of encoder.py: README says so

@@ -107,10 +107,40 @@ def test_each_token_of_a_query_takes_its_best_token_of_the_document() -> None:
     assert maxsim([], [document]).shape == (0, 1)
 
 
-def test_maxsim_names_what_has_no_token_or_no_partner() -> None:
+def test_a_document_without_tokens_scores_less_than_any_other() -> None:
     one = [[1.0, 0.0]]
-    with pytest.raises(ValueError, match=r"b\[1\] must have the shape \(tokens, E\), not \(0,"):
-        maxsim([one], [one, np.empty((0, 2))])
+    assert maxsim([one], [one, np.empty((0, 2))]).tolist() == [[1.0, -1e9]]
+    assert maxsim([np.empty((0, 2))], [one]).tolist() == [[0.0]]
+    assert maxsim_pairwise([one], [np.empty((0, 2))]).tolist() == [-1e9]
+    assert maxsim_pairwise([], []).shape == (0,)
+
+
+def test_masks_and_rows_of_zeros_say_what_is_padding() -> None:
+    queries, documents = np.ones((2, 3, 2)), np.array([[[1.0, 1.0], [-1.0, 0.0]], [[-3.0, 0.0], [0.0, 0.0]]])
+    queries[1, 1:] = 0
+    assert maxsim(queries, documents).tolist() == [[6.0, -9.0], [2.0, -3.0]]
+    assert maxsim(queries, documents, length_normalize=True).tolist() == [[2.0, -3.0], [2.0, -3.0]]
+    a_mask, b_mask = [[1, 0, 0], [1, 1, 1]], [[False, True], [True, True]]
+    assert maxsim(queries, documents, a_mask, b_mask).tolist() == [[-1.0, 0.0], [-1.0, 0.0]]
+    assert maxsim(queries[0], documents, a_mask=[1, 1, 0]).tolist() == [[4.0, -6.0]]
+    for wrong, message in (([[1, 1], [1, 1]], "a number for each token"), ([[2, 1, 1]] * 2, "0 and 1 only")):
+        with pytest.raises(ValueError, match=f"a_mask must have {message}"):
+            maxsim(queries, documents, wrong)
+
+
+def test_the_size_of_a_chunk_changes_no_score() -> None:
+    random = np.random.default_rng(0)
+    queries = [random.normal(size=(n, 4)) for n in (1, 5, 3)]
+    documents = [random.normal(size=(n, 4)) for n in (4, 0, 1, 9, 2, 0)]
+    expected = [[(q @ d.T).max(axis=1).sum() if len(d) else -1e9 for d in documents] for q in queries]
+    for size in (None, 1, 50, 10**9):
+        np.testing.assert_allclose(maxsim(queries, documents, chunk_elements=size), expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="chunk_elements must be a positive whole number, not 0"):
+        maxsim(queries, documents, chunk_elements=0)
+
+
+def test_maxsim_names_what_has_no_partner() -> None:
+    one = [[1.0, 0.0]]
     with pytest.raises(ValueError, match="a has 1 queries and b has 2 documents"):
         maxsim_pairwise([one], [one, one])
     with pytest.raises(ValueError, match="width"):

@@ -87,3 +87,6 @@ def test_a_tokenizer_that_cuts_another_side_leaves_this_one_as_it_is(tokenizer: 
     assert tokenizer.texts([words]) == ([first], [True], None)
     with pytest.raises(ValueError, match=r"^truncation_side must be one of left, right, not 'up'"):
         tokenizer.cutting_on("up")
+    assert tokenizer.cutting_at(256) is tokenizer
+    assert tokenizer.cutting_at(3).texts(["in on in"]).input_ids == tokenizer.texts(["in"]).input_ids
+    assert tokenizer.max_seq_length == 256

@@ -26,11 +26,12 @@ from minilm.checkpoint.files import (
 from minilm.checkpoint.keys import (
     MODEL_KWARGS,
     PROCESSING_KWARGS,
+    PYLATE,
     SENTENCE_TRANSFORMERS,
     TEXT_KWARGS,
     TOKENIZER,
-    TRANSFORMER,
     config_keys,
+    transformer_keys,
 )
 from minilm.checkpoint.keys import POOLING as POOLING_KEYS
 from minilm.checkpoint.modules import Kind, Modules, read_modules
@@ -65,11 +66,24 @@ _TASKS: dict[Kind, tuple[str, str, str]] = {
     "SentenceTransformer": ("feature-extraction", "last_hidden_state", "token_embeddings"),
     "CrossEncoder": ("sequence-classification", "logits", "scores"),
     "SparseEncoder": ("fill-mask", "logits", "token_embeddings"),
+    "MultiVectorEncoder": ("feature-extraction", "last_hidden_state", "token_embeddings"),
 }
 _MODULES_OF: dict[Kind, str] = {
     "SentenceTransformer": "a Pooling after the Transformer",
     "CrossEncoder": "a Transformer only",
     "SparseEncoder": "a SpladePooling after the Transformer",
+    "MultiVectorEncoder": "modules that work on each token",
+}
+_RESAVE = (
+    "open it with sentence_transformers.MultiVectorEncoder, and save it with save_pretrained(): "
+    "minilm.MultiVectorEncoder reads what that writes"
+)
+# What to do with a checkpoint of another ``model_type`` than the class takes.
+_REMEDIES = {
+    "CrossEncoder": ": minilm.CrossEncoder reads it",
+    "SparseEncoder": ": minilm.SparseEncoder reads it",
+    "MultiVectorEncoder": ": minilm.MultiVectorEncoder reads it",
+    "ColBERT": f": {_RESAVE}",
 }
 
 
@@ -97,34 +111,21 @@ def read_settings(
     ``config_sentence_transformers.json`` does not say that it is one. Of the default model only the files
     that its manifest names are read.
     """
-    path, listing = directory / "config_sentence_transformers.json", directory / "modules.json"
-    own = Fields.of(path, {})
-    if is_there(listing) and not is_default:
-        own = Fields(path, SENTENCE_TRANSFORMERS, optional=True)
-    if (found := own.values.get("model_type", "SentenceTransformer")) != kind:
-        if kind != "CrossEncoder" and is_there(listing):
-            raise own.error(f"model_type {quoted(found)} is not supported, only {kind!r} is")
-        modules, own = None, Fields.of(path, {})
-    else:
-        modules = read_modules(directory)
-    if modules and (modules.kind != kind or (kind == "CrossEncoder" and modules.others)):
-        pooling = {"SparseEncoder": ["SpladePooling"], "SentenceTransformer": ["Pooling"], "CrossEncoder": []}
-        names = quoted(["Transformer", *pooling[modules.kind], *dict(modules.others)])
-        raise CheckpointError(
-            f"{listing}: modules {names} are not supported: a {kind} has {_MODULES_OF[kind]}"
-        )
+    own, modules = _kind_and_modules(directory, kind, is_default)
     folder = directory / (modules.transformer if modules else "")
     if not is_default and is_there(folder / "adapter_config.json"):
         raise CheckpointError(
             f"{folder / 'adapter_config.json'}: an adapter (PEFT) is not supported: merge it into its base "
             "model with merge_and_unload(), and save that"
         )
-    transformer = _transformer_fields(folder) if modules else Fields.of(folder / SENTENCE_BERT_CONFIGS[0], {})
+    transformer = (
+        _transformer_fields(folder, kind) if modules else Fields.of(folder / SENTENCE_BERT_CONFIGS[0], {})
+    )
     _check_task(transformer, kind, "fill-mask" if modules and modules.is_mlm else "feature-extraction")
     # the default model's files hold known keys only, unless they are damaged
     bert = Fields(folder / "config.json", extra=_arguments(transformer, "config"))
-    keys = config_keys(bert.values.get("model_type"))
-    check_keys(bert.path, bert.values, keys._replace(refuses_unknown=is_default))
+    known = config_keys(bert.values.get("model_type"))
+    check_keys(bert.path, bert.values, known._replace(refuses_unknown=is_default))
     tokenizer = Fields.of(folder / "tokenizer_config.json", {})
     arguments = _arguments(transformer, "processor", "tokenizer_args")
     if "tokenizer_class" in arguments:
@@ -138,9 +139,48 @@ def read_settings(
     return Settings(directory, folder, modules, bert, transformer, tokenizer, own, arguments, text_kwargs)
 
 
-def _transformer_fields(folder: Path) -> Fields:
+def _kind_and_modules(directory: Path, kind: Kind, is_default: bool) -> tuple[Fields, Modules | None]:
+    """Read the two files that say what kind of model a checkpoint has; refuse another than ``kind``."""
+    path, listing = directory / "config_sentence_transformers.json", directory / "modules.json"
+    own = Fields.of(path, {})
+    if is_there(listing) and not is_default:
+        keys = SENTENCE_TRANSFORMERS
+        if kind == "MultiVectorEncoder":  # which refuses them below, also if they are null
+            keys = keys._replace(obeyed=keys.obeyed | PYLATE, not_null=keys.not_null | PYLATE)
+        own = Fields(path, keys, optional=True)
+    if (found := own.values.get("model_type", "SentenceTransformer")) != kind:
+        if kind != "CrossEncoder" and is_there(listing):
+            remedy = _REMEDIES.get(found, "") if isinstance(found, str) else ""
+            raise own.error(f"model_type {quoted(found)} is not supported, only {kind!r} is{remedy}")
+        modules, own = None, Fields.of(path, {})
+    else:
+        modules = read_modules(directory, kind)
+    if kind == "MultiVectorEncoder":
+        _check_multi_vector(directory, own, modules)
+    if modules and (modules.kind != kind or (kind == "CrossEncoder" and modules.others)):
+        pooling = {"SparseEncoder": ["SpladePooling"], "SentenceTransformer": ["Pooling"]}
+        names = quoted(["Transformer", *pooling.get(modules.kind, []), *dict(modules.others)])
+        raise CheckpointError(
+            f"{listing}: modules {names} are not supported: a {kind} has {_MODULES_OF[kind]}"
+        )
+    return own, modules
+
+
+def _check_multi_vector(directory: Path, own: Fields, modules: Modules | None) -> None:
+    """Refuse what only sentence-transformers translates: the older forms of PyLate and of ColBERT's code."""
+    if modules is None:
+        raise CheckpointError(
+            f"{directory} has no modules.json, which a MultiVectorEncoder needs. If it is a checkpoint of "
+            f"ColBERT's own code, {_RESAVE}"
+        )
+    if older := sorted(PYLATE & own.values.keys()):
+        raise own.error(f"{quoted(older)} is not supported here: {_RESAVE}")
+
+
+def _transformer_fields(folder: Path, kind: Kind) -> Fields:
+    keys = transformer_keys(kind == "MultiVectorEncoder")
     for name in SENTENCE_BERT_CONFIGS:
-        fields = Fields(folder / name, TRANSFORMER, optional=True)
+        fields = Fields(folder / name, keys, optional=True)
         if fields.values:
             return fields
     return Fields.of(folder / SENTENCE_BERT_CONFIGS[0], {})
@@ -307,7 +347,10 @@ class PromptFields(NamedTuple):
 
 
 def read_prompts(
-    fields: Fields, known: Iterable[str] = ("query", "document"), similarity_fn_name: str = "cosine"
+    fields: Fields,
+    known: Iterable[str] = ("query", "document"),
+    similarity_fn_name: str = "cosine",
+    similarities: Iterable[str] = SIMILARITY,
 ) -> PromptFields:
     """Read ``config_sentence_transformers.json``; a missing file or a null field means the defaults.
 
@@ -327,6 +370,6 @@ def read_prompts(
     return PromptFields(
         prompts,
         fields.one_of("default_prompt_name", prompts, default="") if has_default else None,
-        fields.one_of("similarity_fn_name", SIMILARITY, default=similarity_fn_name),
+        fields.one_of("similarity_fn_name", similarities, default=similarity_fn_name),
         fields.positive_int("truncate_dim") if "truncate_dim" in fields.values else None,
     )

@@ -52,6 +52,7 @@ _MODULE_FILES: dict[str, tuple[str, ...]] = {
     "Pooling": ("config.json",),
     "SpladePooling": ("config.json",),
     "Dropout": ("config.json",),
+    "MultiVectorMask": ("config.json",),
     "Normalize": (),
     "Transformer": (),
     "MLMTransformer": (),
@@ -248,7 +249,10 @@ def collect_files(fetch: Fetch) -> dict[str, Path]:
     files.take(_join(folder, "tokenizer_config.json"))
     for name in OTHER_FILES:
         files.take(_join(folder, name), certain=False)
-    for path, name in ((path, name) for kind, path in modules for name in _MODULE_FILES.get(kind, _BOTH)):
+    module_files = dict(_MODULE_FILES)
+    if any(kind == "MultiVectorMask" for kind, _ in modules):  # then Normalize's file says what it scales
+        module_files["Normalize"] = ("config.json",)
+    for path, name in ((path, name) for kind, path in modules for name in module_files.get(kind, _BOTH)):
         files.take(_join(path, name))
     return {config: files.paths.pop(config), **files.paths}
 

@@ -19,7 +19,7 @@ from minilm.activations import (
 )
 from minilm.checkpoint.config import Settings
 from minilm.checkpoint.files import Fields, is_there, quoted
-from minilm.checkpoint.keys import DENSE, LAYER_NORM, SPLADE_POOLING
+from minilm.checkpoint.keys import DENSE, LAYER_NORM, SPLADE_POOLING, Keys
 from minilm.checkpoint.modules import Modules
 from minilm.checkpoint.tensors import TensorFile
 from minilm.config import ModelConfig
@@ -53,9 +53,9 @@ def read_steps(directory: Path, modules: Modules, width: int) -> tuple[Step, ...
     return tuple(steps)
 
 
-def read_dense(directory: Path) -> Dense:
+def read_dense(directory: Path, keys: Keys = DENSE) -> Dense:
     """Read the Dense module in ``directory``; refuse a setting that is not computed here."""
-    fields, weights = Fields(directory / "config.json", DENSE), directory / "model.safetensors"
+    fields, weights = Fields(directory / "config.json", keys), directory / "model.safetensors"
     name = fields.values.get("activation_function", "torch.nn.Tanh")
     activation = _activation(fields, "activation_function", name, TORCH_ACTIVATIONS)
     _check_weights(weights)

@@ -105,6 +105,16 @@ TRANSFORMER = Keys(  # sentence_bert_config.json, or one of its older names
     not_null=_names("config_args config_kwargs model_args model_kwargs processor_kwargs tokenizer_args"),
     refuses_unknown=True,
 )
+TOKEN_TRANSFORMER = Keys(_names("document_length query_expansion query_length"))  # of a MultiVectorEncoder
+QUERY_EXPANSION = Keys(_names("attend length strategy token"), refuses_unknown=True)
+
+
+def transformer_keys(is_multi_vector: bool) -> Keys:
+    """The keys of ``sentence_bert_config.json``: only a MultiVectorEncoder tells queries from documents."""
+    own = TOKEN_TRANSFORMER.obeyed if is_multi_vector else frozenset()
+    only = {name: values for name, values in TRANSFORMER.only.items() if name not in own}
+    return TRANSFORMER._replace(obeyed=TRANSFORMER.obeyed | own, only=only)
+
 
 # What sentence_bert_config.json may hold for others. model_kwargs and tokenizer_args are arguments of a model
 # and of a tokenizer; text is how the tokenizer is called.
@@ -138,6 +148,12 @@ SENTENCE_TRANSFORMERS = Keys(  # config_sentence_transformers.json
     without_effect=_names("__version__ keep_in_fp32_modules"),
     only={"requirements": (None,)},
     not_null=_names("__version__ model_type prompts"),
+)
+
+# What PyLate and ColBERT's own code write there, and sentence-transformers' MultiVectorEncoder translates.
+PYLATE = _names(
+    "attend_to_expansion_tokens attend_to_mask_tokens do_query_expansion document_length document_prefix "
+    "query_expansion query_length query_prefix skiplist_words"
 )
 
 TOKENIZER = Keys(  # tokenizer_config.json
@@ -190,5 +206,15 @@ DENSE = Keys(
     only={"use_residual": (False, None), **_MODULE_NAMES},
 )
 NORMALIZE = Keys(obeyed=frozenset(), only=_MODULE_NAMES)
+
+# Of a MultiVectorEncoder, whose modules work on token vectors.
+_TOKEN_EMBEDDINGS = ("token_embeddings",)
+_TOKEN_MODULE_NAMES = {
+    "module_input_name": _TOKEN_EMBEDDINGS,
+    "module_output_name": (*_TOKEN_EMBEDDINGS, None),
+}
+TOKEN_DENSE = DENSE._replace(only={**DENSE.only, **_TOKEN_MODULE_NAMES})
+TOKEN_NORMALIZE = Keys(obeyed=frozenset(), only=_TOKEN_MODULE_NAMES)
+MULTI_VECTOR_MASK = Keys(_names("keep_only_token_ids skiplist_tasks skiplist_words"), refuses_unknown=True)
 LAYER_NORM = Keys(obeyed=_names("dimension"), refuses_unknown=True)
 DROPOUT = Keys(obeyed=frozenset(), without_effect=_names("dropout"), refuses_unknown=True)

@@ -14,7 +14,7 @@ from minilm.errors import CheckpointError
 _PACKAGE = "sentence_transformers."
 
 
-Kind = Literal["SentenceTransformer", "CrossEncoder", "SparseEncoder"]
+Kind = Literal["SentenceTransformer", "CrossEncoder", "SparseEncoder", "MultiVectorEncoder"]
 
 
 class Modules(NamedTuple):
@@ -27,6 +27,7 @@ class Modules(NamedTuple):
     others: tuple[tuple[str, str], ...] = ()  # type and folder of all after Pooling
     kind: Kind = "SentenceTransformer"  # of model, as far as the modules say it
     is_mlm: bool = False  # whether the Transformer is an MLMTransformer
+    mask: str = ""  # the folder of the MultiVectorMask; "" if there is none
 
     @property
     def dense(self) -> tuple[str, ...]:
@@ -34,8 +35,11 @@ class Modules(NamedTuple):
         return tuple(folder for name, folder in self.steps if name != "Normalize")
 
 
-def read_modules(directory: Path) -> Modules | None:
-    """Read ``modules.json``; None if the directory has none, as a plain BERT directory."""
+def read_modules(directory: Path, kind: Kind = "SentenceTransformer") -> Modules | None:
+    """Read ``modules.json``; None if the directory has none, as a plain BERT directory.
+
+    Of a MultiVectorEncoder, all Dense and Normalize modules are steps, for they work on each token.
+    """
     path = directory / "modules.json"
     if not is_there(path):
         return None
@@ -50,13 +54,14 @@ def read_modules(directory: Path) -> Modules | None:
     if re.fullmatch(r"(MLM)?Transformer SpladePooling", " ".join(names)):
         is_mlm = names[0] == "MLMTransformer"
         return Modules(folders[0], folders[1], kind="SparseEncoder", is_mlm=is_mlm)
+    if kind == "MultiVectorEncoder" or "MultiVectorMask" in names:
+        return _multi_vector_modules(path, names, folders)
     if not re.fullmatch(r"Transformer( Pooling)?( (Dense|LayerNorm|Normalize|Dropout))*", " ".join(names)):
         raise CheckpointError(
             f"{path}: modules {quoted(names)} are not supported, only Transformer, Pooling, and after them "
             "any number of Dense, LayerNorm, Normalize and Dropout; or Transformer and SpladePooling"
         )
-    if "" in folders[1:]:
-        raise CheckpointError(f"{path}: only the Transformer's path may be '', in {quoted(folders)}")
+    _check_folders(path, folders)
     has_pooling = "Pooling" in names
     others = list(zip(names, folders, strict=True))[1 + has_pooling :]
     for name, folder in others:
@@ -73,6 +78,29 @@ def read_modules(directory: Path) -> Modules | None:
         others=tuple(others),
         kind="SentenceTransformer" if has_pooling else "CrossEncoder",
     )
+
+
+def _multi_vector_modules(path: Path, names: list[str], folders: list[str]) -> Modules:
+    steps = "( (Dense|Normalize))*"
+    if not re.fullmatch(f"Transformer{steps}( MultiVectorMask)?{steps}", " ".join(names)):
+        raise CheckpointError(
+            f"{path}: modules {quoted(names)} are not supported: a MultiVectorEncoder has a Transformer, and "
+            "after it any number of Dense and Normalize, and at most one MultiVectorMask"
+        )
+    _check_folders(path, folders)
+    others = tuple(zip(names, folders, strict=True))[1:]
+    return Modules(
+        folders[0],
+        steps=tuple(step for step in others if step[0] != "MultiVectorMask"),
+        others=others,
+        kind="MultiVectorEncoder",
+        mask=dict(others).get("MultiVectorMask", ""),
+    )
+
+
+def _check_folders(path: Path, folders: list[str]) -> None:
+    if "" in folders[1:]:
+        raise CheckpointError(f"{path}: only the Transformer's path may be '', in {quoted(folders)}")
 
 
 def _check_entry(path: Path, entry: Any) -> None:  # noqa: ANN401 - any JSON value

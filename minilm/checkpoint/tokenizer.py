@@ -76,7 +76,7 @@ def has_token_types(settings: Fields, kind: TokenizerClass) -> bool:
     return "token_type_ids" in names
 
 
-def _id_of(backend: Backend, name: str, settings: Fields, kind: TokenizerClass) -> int | None:
+def special_token_id(backend: Backend, name: str, settings: Fields, kind: TokenizerClass) -> int | None:
     """Return the id of the special token of this name, if there is one."""
     token = {**kind.special_tokens, **_special_tokens(settings)[0]}.get(name)
     return None if token is None else backend.token_to_id(_content(token, settings))
@@ -226,10 +226,10 @@ def open_tokenizer(
         if do_lower_case and not _has_lowercase(backend.normalizer):
             steps = [] if backend.normalizer is None else [backend.normalizer]
             backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *steps])
-        pad_token_id = _id_of(backend, "pad_token", settings, kind)
+        pad_token_id = special_token_id(backend, "pad_token", settings, kind)
         if pad_token_id is None:
             pad_token_id = (backend.padding or {}).get("pad_id", 0)
-        unk_token_id = _id_of(backend, "unk_token", settings, kind)
+        unk_token_id = special_token_id(backend, "unk_token", settings, kind)
         backend.no_padding()
         backend.enable_truncation(
             max_seq_length, direction=side

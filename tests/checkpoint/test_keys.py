@@ -176,6 +176,8 @@ FILES = {
     "MPNET": "in that of MPNet",
     "DISTILBERT": "in that of DistilBERT",
     "TRANSFORMER": "`sentence_bert_config.json`, and its older names",
+    "TOKEN_TRANSFORMER": "in that of a MultiVectorEncoder",
+    "QUERY_EXPANSION": "`query_expansion` in it",
     "MODEL_KWARGS": "`model_kwargs`, `model_args` in it",
     "PROCESSING_KWARGS": "`processing_kwargs` in it",
     "TEXT_KWARGS": "`processing_kwargs.text`, `processing_kwargs.common` in it",
@@ -186,6 +188,9 @@ FILES = {
     "SPLADE_POOLING": "`config.json` of SpladePooling",
     "DENSE": "`config.json` of Dense",
     "NORMALIZE": "`config.json` of Normalize",
+    "TOKEN_DENSE": "`config.json` of Dense in a MultiVectorEncoder",
+    "TOKEN_NORMALIZE": "`config.json` of Normalize in a MultiVectorEncoder",
+    "MULTI_VECTOR_MASK": "`config.json` of MultiVectorMask",
     "LAYER_NORM": "`config.json` of LayerNorm",
     "DROPOUT": "`config.json` of Dropout",
 }

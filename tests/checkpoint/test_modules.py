@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from minilm import CheckpointError
-from minilm.checkpoint.modules import Modules, read_modules
+from minilm.checkpoint.modules import Kind, Modules, read_modules
 
 
 def write_types(directory: Path, *types: str, folders: dict[int, str] | None = None) -> Path:
@@ -91,6 +91,36 @@ def test_two_modules_may_not_share_a_name_or_a_folder(tmp_path: Path) -> None:
     (tmp_path / "modules.json").write_text((tmp_path / "modules.json").read_text().replace('"1"', '"0"'))
     with pytest.raises(CheckpointError, match="two modules have the same name"):
         read_modules(tmp_path)
+
+
+def test_a_multi_vector_encoder_has_steps_for_each_token(tmp_path: Path) -> None:
+    write_types(tmp_path, "Transformer", "Dense", "MultiVectorMask", "Normalize")
+    others = (("Dense", "1_Dense"), ("MultiVectorMask", "2_MultiVectorMask"), ("Normalize", "3_Normalize"))
+    steps = (others[0], others[2])
+    kind: Kind = "MultiVectorEncoder"
+    expected = Modules("", steps=steps, others=others, kind=kind, mask="2_MultiVectorMask")
+    assert read_modules(tmp_path) == read_modules(tmp_path, kind) == expected
+    assert expected.dense == ("1_Dense",)
+    write_types(tmp_path, "Transformer", "Normalize")
+    expected = Modules(
+        "", steps=(("Normalize", "1_Normalize"),), others=(("Normalize", "1_Normalize"),), kind=kind
+    )
+    assert read_modules(tmp_path, kind) == expected
+
+
+@pytest.mark.parametrize(
+    "types",
+    [
+        ("Transformer", "MultiVectorMask", "HierarchicalTokenPooling"),
+        ("Transformer", "MultiVectorMask", "Dense", "MultiVectorMask"),
+        ("Transformer", "MultiVectorMask", "LayerNorm"),
+        ("Transformer", "Pooling", "MultiVectorMask"),
+    ],
+)
+def test_other_modules_of_a_multi_vector_encoder_are_refused(tmp_path: Path, types: tuple[str, ...]) -> None:
+    with pytest.raises(CheckpointError) as error:
+        read_modules(write_types(tmp_path, *types))
+    assert f"modules {list(types)} are not supported: a MultiVectorEncoder has a Transf" in str(error.value)
 
 
 @pytest.mark.parametrize("transformer", ["Transformer", "MLMTransformer"])
