@@ -4,7 +4,7 @@ In most of these models nothing attends to the added tokens: they see the query,
 nor by each other. ``packed.py`` has no mask, and needs none for that. A query is filled up to a multiple of
 its own length, and in each layer the keys and values of the added tokens are overwritten by copies of the
 query's. Then each key of the query is there equally often, and softmax's average is that of the query alone.
-A query of 7 tokens in 32 takes 12 ms in this way, and 68 ms by ``encoder.py`` (6 layers, width 384).
+``encoder.py``, which has a mask, takes several times as long.
 
 MPNet's attention depends on where a key stands, so ``encoder.py`` computes its queries.
 """
