@@ -79,6 +79,8 @@ def states(page: Any) -> Iterator[str]:
     yield from states_of_inside(page)
     page.evaluate("document.getElementById('key').hidden = false")
     yield "a key is asked for"
+    page.goto(page.url.partition("#")[0] + "notebook")
+    yield "the notebook"
 
 
 def states_of_inside(page: Any) -> Iterator[str]:
