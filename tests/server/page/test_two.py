@@ -217,7 +217,7 @@ def test_a_score_that_cannot_be_explained_is_shown_with_the_reason(
         # float64 products of float32 vectors of width 2
         assert abs(compare(page, "a b", "c") - MiniLM(directory).similarity("a b", "c").item()) < BOUND
         assert "4 and 3 tokens" in page.locator("#facts").inner_text()
-        assert "this checkpoint has a Dense module" in page.locator("#unexplained").inner_text()
+        assert "this model has a Dense module" in page.locator("#unexplained").inner_text()
         assert not page.locator("#why").is_visible()
         assert [seen for seen in complaints if not seen.startswith(server.url)] == []
     finally:
