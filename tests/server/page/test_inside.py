@@ -14,7 +14,7 @@ from minilm import MiniLM
 from minilm.checkpoint.weights import load_parameters
 from minilm.trace.oracle import weights_path
 from tests.intermediates import EncoderOutput, encode_with_intermediates
-from tests.server.page.browsing import A, B
+from tests.server.page.browsing import A, B, look
 
 PACKAGE = Path(minilm.__file__).parent
 
@@ -25,14 +25,6 @@ def outputs(model: MiniLM) -> list[EncoderOutput]:
     parameters = load_parameters(weights_path(model.checkpoint), model.config)
     rows = [np.array([row]) for row in model.tokenizer.texts([A, B]).input_ids]
     return [encode_with_intermediates(row, np.ones_like(row), parameters, model.config) for row in rows]
-
-
-def look(page: Any, a: str, b: str = "") -> None:
-    page.get_by_role("tab", name="Inside").click()
-    page.fill("#inside-a", a)
-    page.fill("#inside-b", b)
-    page.get_by_role("button", name="Look inside").click()
-    page.locator("#inside-result").wait_for()
 
 
 def values(page: Any, selector: str) -> Any:

@@ -26,6 +26,8 @@ def test_compare_shows_the_score_of_the_model(page: Any, model: MiniLM) -> None:
     assert page.locator("#score").inner_text() == "Score: 0.8052"
     assert "nearly the same" in page.locator("#reading").inner_text()
     assert re.search(r"9 and 9 tokens, [\d.]+ ms", page.locator("#facts").inner_text())
+    said = page.locator("#two-result").inner_text()
+    assert "Between machines it differs by less than 0.000001." in said  # what the digits mean
     if PICTURE:
         compare(page, A, B)  # the first answer waits for what is loaded at the first request
         page.set_viewport_size({"width": 800, "height": 1380})
