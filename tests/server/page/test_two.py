@@ -30,7 +30,7 @@ def test_compare_shows_the_score_of_the_model(page: Any, model: MiniLM) -> None:
     assert "Between machines it differs by less than 0.000001." in said  # what the digits mean
     if PICTURE:
         compare(page, A, B)  # the first answer waits for what is loaded at the first request
-        page.set_viewport_size({"width": 800, "height": 1380})
+        page.set_viewport_size({"width": 800, "height": 1430})
         page.screenshot(path=Path(PICTURE))
         page.screenshot(path=Path(PICTURE).with_stem("page-top"), clip=TOP)
         pillow = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
