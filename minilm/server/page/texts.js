@@ -35,7 +35,7 @@ export const TEXTS = {
   too_long: [
     "A text is too long to be drawn: at most 64 word pieces, [CLS] and [SEP] among them.",
     "Ein Text ist zu lang zum Zeichnen: höchstens 64 Wortstücke, [CLS] und [SEP] eingerechnet.",
-    "Un texto es demasiado largo para dibujarlo: 64 fragmentos de palabra como máximo, incluidos [CLS] y [SEP].",
+    "Un texto es demasiado largo para dibujarlo: 64 trozos de palabras como máximo, incluidos [CLS] y [SEP].",
   ],
   too_much: [
     "That is more than this server takes at once. Please shorten it.",

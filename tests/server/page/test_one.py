@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -94,19 +95,23 @@ def test_an_address_shows_the_same_again(page: Any) -> None:
     assert page.get_by_role("tab", name="One against many").get_attribute("aria-selected") == "true"
 
 
-def test_an_address_shows_every_tab_again(page: Any) -> None:
-    for use, result in (
-        (lambda: compare_all(page, [A, B, SOURCE]), "#similarity-heat-map"),
-        (lambda: look(page, A, B), "#head-map"),
-    ):
-        use()
-        values = page.locator(f"{result} td[data-value]").evaluate_all(READ)
-        address = page.url
-        page.goto("about:blank")
-        page.goto(address)
-        page.locator(result).wait_for()
-        # the order of sums in float32 may depend on the other texts of a batch
-        assert np.allclose(page.locator(f"{result} td[data-value]").evaluate_all(READ), values, atol=BOUND)
+@pytest.mark.parametrize(
+    ("use", "result"),
+    [
+        (lambda page: compare_all(page, [A, B, SOURCE]), "#similarity-heat-map"),
+        (lambda page: look(page, A, B), "#head-map"),
+    ],
+    ids=["many texts", "inside"],
+)
+def test_an_address_shows_every_tab_again(page: Any, use: Callable[[Any], None], result: str) -> None:
+    use(page)
+    values = page.locator(f"{result} td[data-value]").evaluate_all(READ)
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    page.locator(result).wait_for()
+    # the order of sums in float32 may depend on the other texts of a batch
+    assert np.allclose(page.locator(f"{result} td[data-value]").evaluate_all(READ), values, atol=BOUND)
 
 
 def test_an_address_without_texts_shows_its_tab(page: Any) -> None:

@@ -288,6 +288,7 @@ def test_a_key_is_asked_for_where_one_is_set(browser: Any) -> None:
     page = browser.new_page()
     try:
         page.goto(server.url)
+        assert page.request.get(f"{server.url}/notebook").status == 200  # like the page, it needs no key
         assert not page.locator("#api-key").is_visible()
         page.fill("#text-a", A)
         page.fill("#text-b", B)
