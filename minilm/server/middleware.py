@@ -30,7 +30,7 @@ _HEADERS = [
     (b"referrer-policy", b"no-referrer"),
 ]
 # The page and the state of the server; every other path needs the key, if there is one.
-OPEN_PATHS = frozenset({*PAGE_FILES, "/health", "/ping", "/metrics", "/openapi.json"})
+OPEN_PATHS = frozenset({*PAGE_FILES, "/notebook", "/health", "/ping", "/metrics", "/openapi.json"})
 
 
 def _refusal(status: int, message: str, code: str, **headers: str) -> RequestError:

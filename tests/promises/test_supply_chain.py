@@ -64,13 +64,18 @@ def in_checkout(*patterns: str, others: bool = True) -> set[str]:
     return {name for name in names if name and (ROOT / name).exists()}
 
 
-def test_the_wheel_holds_the_package_and_the_manifest_and_nothing_else(built: Built) -> None:
+def test_the_wheel_holds_the_package_and_three_files_beside_it_and_nothing_else(built: Built) -> None:
     with zipfile.ZipFile(built.wheel) as wheel:
         names = wheel.namelist()
     about = {f"{NAME}.dist-info/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")}
     about |= {f"{NAME}.dist-info/licenses/LICENSE"}
+    carried = {
+        "manifest.json",
+        "server/carried/01_from_text_to_vector.ipynb",
+        "server/carried/how-it-works.svg",
+    }
     assert len(names) == len(set(names))
-    assert set(names) == in_checkout("minilm") | {"minilm/manifest.json"} | about
+    assert set(names) == in_checkout("minilm") | {f"minilm/{name}" for name in carried} | about
 
 
 def test_the_sdist_holds_the_package_its_tests_and_what_describes_them(built: Built) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -83,6 +84,7 @@ def test_the_server_answers_with_and_without_the_prefix(prefixed: Server, path: 
     for method, route, body, status in (
         ("GET", "/", None, 200),
         ("HEAD", "/docs", None, 200),
+        ("GET", "/notebook", None, 200),
         ("POST", "/v1/embeddings", b'{"input": "a"}', 200),
         ("POST", "/v1/embeddings", b'{"input": 1.5}', 400),
         ("GET", "/nowhere", None, 404),
@@ -135,6 +137,12 @@ def test_the_page_and_the_documentation_work_in_a_browser(ports: dict[str, int],
         page.get_by_role("button", name="Compare", exact=True).click()
         page.locator("#score").wait_for()
         assert page.locator("#score").inner_text() == "Score: 0.8052"
+        page.get_by_role("tab", name="Inside").click()
+        page.locator("#inside-example").click()
+        for kind in ("Notebook 01, “How can a token look at the others?”", "encoder.py, self_attention"):
+            page.get_by_role("link", name=kind).click()
+            page.wait_for_url(re.compile("/minilm/(notebook|source/encoder)"))
+            page.go_back()
         page.get_by_role("link", name="HTTP API").click()
         page.locator("#operations-operation-health_health_get").click()
         page.get_by_role("button", name="Try it out").click()

@@ -276,8 +276,11 @@ export function start() {
   for (const each of document.querySelectorAll(".origin")) {
     const [file, definition] = each.dataset.source.split(" ");
     // a browser looks for the text itself, so that the link holds wherever the function moves
-    const link = element("a", `${file}, ${definition}`, { href: `source/${file}#:~:text=def%20${definition}` });
-    each.append(`${text("code")} `, link, `. ${text("notebook", { section: each.dataset.notebook })}.`);
+    const code = element("a", `${file}, ${definition}`, { href: `source/${file}#:~:text=def%20${definition}` });
+    const section = each.dataset.notebook;
+    const anchor = section.toLowerCase().replace(/[^a-z0-9 ]/g, "").replaceAll(" ", "-");
+    const notebook = element("a", text("notebook", { section }), { href: `notebook#${anchor}`, hreflang: "en" });
+    each.append(`${text("code")} `, code, ". ", notebook, ".");
   }
   for (const id of ["layer", "head"]) byId(id).addEventListener("change", ({ target }) => choose({ [id]: Number(target.value) }));
   byId("all-heads").addEventListener("click", chooseOnMap);

@@ -14,9 +14,11 @@ const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowR
 export function heatMap(target, values, rows, columns, id) {
   const all = values.flat();
   const largest = all.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  target.replaceChildren(...(all.length > MOST_CELLS
+  const made = element("div", "", { class: "heat-map" });
+  made.append(legend(all, largest), ...(all.length > MOST_CELLS
     ? drawing(values, rows, columns, largest, id)
     : [table(values, rows, columns, largest, id)]));
+  target.replaceChildren(made);
   return all.reduce((sum, value) => sum + value, 0);
 }
 
@@ -39,7 +41,7 @@ function table(values, rows, columns, largest, id) {
 
 const describe = (row, column, value) => `\u2068${row.token}\u2069 × \u2068${column.token}\u2069: ${number(value, 5)}`;
 
-// A legend, the drawing, and the value of the cell under the mouse or the arrow keys.
+// The value of the cell under the mouse or the arrow keys, and the drawing.
 function drawing(values, rows, columns, largest, id) {
   const side = Math.min(24, Math.max(4, Math.floor(WIDTH / Math.max(rows.length, columns.length))));
   const label = text("cells", { rows: rows.length, columns: columns.length });
@@ -79,7 +81,7 @@ function drawing(values, rows, columns, largest, id) {
   });
   canvas.addEventListener("focus", () => point(...cell));
   requestAnimationFrame(() => { if (!picture) draw(); }); // its colour is known once it is part of the page
-  return [legend(values.flat(), largest), readout, canvas];
+  return [readout, canvas];
 }
 
 // Calls mark with the number and the place of every row or column that has room for one.
@@ -90,6 +92,7 @@ function ticks(count, side, mark) {
   }
 }
 
+// The smallest and the largest number, and the colours between them.
 function legend(all, largest) {
   const least = all.some((value) => value < 0) ? -largest : 0;
   const stops = least < 0 ? [least, 0, largest] : [0, largest];

@@ -41,7 +41,7 @@ export async function ask(path, body, read = () => {}) {
       return content;
     }
     if (answer.status === 401) byId("key").hidden = false;
-    say(refusal(answer, content));
+    say(refusal(answer, content, key));
   } catch {
     if (mine === running) say(text(mine.signal.aborted ? "timed_out" : "unreachable"));
   } finally {
@@ -51,13 +51,32 @@ export async function ask(path, body, read = () => {}) {
   return null;
 }
 
-function refusal(answer, content) {
+// The text of texts.js for a refusal: by the server's code, or by the status, for some protocols have no codes.
+export const REFUSALS = {
+  blank_text: "no_text",
+  empty_input: "no_text",
+  body_too_large: "too_much",
+  body_too_slow: "too_slow",
+  context_length_exceeded: "too_long",
+  documents_unavailable: "no_documents",
+  invalid_api_key: "invalid_api_key",
+  missing_api_key: "missing_api_key",
+  queue_full: "busy",
+  too_many_characters: "too_much",
+  too_many_texts: "too_much",
+};
+const STATUSES = { 404: "not_there", 408: "too_slow", 413: "too_much", 424: "failed", 429: "busy", 500: "failed" };
+
+function refusal({ status, headers }, content, key) {
   const error = content?.error;
-  const isAboutKey = ["missing_api_key", "invalid_api_key"].includes(error?.code);
-  const reason = isAboutKey ? text(error.code)
-    : error?.code === "context_length_exceeded" ? text("too_long")
-    : error?.param === "where" ? `${text("bad_where")} ${error.message}`
-    : error?.message ?? (typeof error === "string" ? error : text("no_reason", { status: answer.status }));
-  const seconds = answer.headers.get("Retry-After");
-  return seconds ? `${reason} ${text("try_again_in", { seconds })}` : reason;
+  const message = error?.message ?? (typeof error === "string" ? error : "");
+  const name = REFUSALS[error?.code] ?? (status === 401 ? (key ? "invalid_api_key" : "missing_api_key")
+    : error?.param === "where" ? "bad_where" : STATUSES[status]);
+  const sentences = [name ? text(name) : message || text("no_reason", { status })];
+  // what the limit is, and what the database read, is known to the server only
+  if (message && name === "bad_where") sentences.push(message);
+  if (message && name === "too_much") sentences.push(text("server_says", { message }));
+  const seconds = headers.get("Retry-After");
+  if (seconds) sentences.push(text("try_again_in", { seconds }));
+  return sentences.join(" ");
 }

@@ -48,7 +48,7 @@ export function restore() {
   if (!tab) return;
   choose(tab);
   for (const box of boxes(tab)) box.value = state.get(box.id) ?? unchanged(box);
-  run(tab);
+  if ([...state].length > 1) run(tab); // an address without texts only shows the tab
 }
 
 const boxes = (tab) => panel(tab).querySelectorAll("form textarea, form input:not([type=file]), form select");

@@ -35,7 +35,38 @@ export const TEXTS = {
   too_long: [
     "A text is too long to be drawn: at most 64 word pieces, [CLS] and [SEP] among them.",
     "Ein Text ist zu lang zum Zeichnen: höchstens 64 Wortstücke, [CLS] und [SEP] eingerechnet.",
-    "Un texto es demasiado largo para dibujarlo: 64 fragmentos de palabra como máximo, incluidos [CLS] y [SEP].",
+    "Un texto es demasiado largo para dibujarlo: 64 trozos de palabras como máximo, incluidos [CLS] y [SEP].",
+  ],
+  too_much: [
+    "That is more than this server takes at once. Please shorten it.",
+    "Das ist mehr, als dieser Server auf einmal annimmt. Bitte kürzen.",
+    "Es más de lo que este servidor acepta de una vez. Acórtelo.",
+  ],
+  server_says: ["The server says: {message}.", "Der Server sagt: {message}.", "El servidor dice: {message}."],
+  too_slow: [
+    "The texts took too long to reach the server. Press the button to try again.",
+    "Die Texte haben zu lange zum Server gebraucht. Drücken Sie den Knopf, um es erneut zu versuchen.",
+    "Los textos tardaron demasiado en llegar al servidor. Pulse el botón para intentarlo de nuevo.",
+  ],
+  busy: [
+    "The server has too much to do at the moment.",
+    "Der Server hat gerade zu viel zu tun.",
+    "El servidor tiene demasiado trabajo en este momento.",
+  ],
+  failed: [
+    "The server failed. Its log says why.",
+    "Im Server ist ein Fehler aufgetreten. Sein Protokoll sagt, welcher.",
+    "Hubo un error en el servidor. Su registro dice por qué.",
+  ],
+  not_there: [
+    "The server no longer offers this. Please load the page again.",
+    "Der Server bietet das nicht mehr an. Bitte die Seite neu laden.",
+    "El servidor ya no ofrece esto. Vuelva a cargar la página.",
+  ],
+  no_documents: [
+    "The documents cannot be searched now: their table is gone or damaged.",
+    "Die Dokumente lassen sich gerade nicht durchsuchen: Ihre Tabelle fehlt oder ist beschädigt.",
+    "Ahora no se puede buscar en los documentos: su tabla falta o está dañada.",
   ],
   no_reason: ["The server answered {status} without a reason.", "Der Server antwortete mit {status}, ohne Begründung.", "El servidor respondió con {status}, sin explicación."],
   try_again_in: ["(Try again in {seconds} s.)", "(Erneut versuchen in {seconds} s.)", "(Inténtelo de nuevo en {seconds} s.)"],
@@ -97,7 +128,11 @@ export const TEXTS = {
     "Der {text} Text besteht für das Modell größtenteils aus Unbekanntem oder einzelnen Buchstaben, wie in einer Sprache, die es nicht gelernt hat: Der Wert sagt wenig aus.",
     "Para el modelo, el {text} texto es casi todo desconocido o letras sueltas, como en un idioma que no aprendió: el valor dice poco.",
   ],
-  unexplained: ["No more can be shown of why: {reason}.", "Warum das so ist, lässt sich nicht zeigen: {reason}.", "No se puede mostrar el porqué: {reason}."],
+  unexplained: [
+    "Why cannot be shown: this model has a Dense module after pooling, so the score is not a sum over pairs of tokens.",
+    "Warum das so ist, lässt sich nicht zeigen: Dieses Modell hat ein Dense-Modul nach dem Pooling, deshalb ist der Wert keine Summe über Paare von Tokens.",
+    "No se puede mostrar el porqué: este modelo tiene un módulo Dense tras el pooling, así que el valor no es una suma sobre pares de tokens.",
+  ],
   why: ["Why", "Warum", "Por qué"],
   why_sum: [
     "The score is an exact sum over pairs of tokens. Each word is shaded by what it adds:",
@@ -374,7 +409,7 @@ export const TEXTS = {
   after_embeddings: ["at the start", "am Anfang", "al comienzo"],
   after_layer: ["after layer {layer}", "nach Schicht {layer}", "tras la capa {layer}"],
   code: ["Code:", "Code:", "Código:"],
-  notebook: ["Notebook 01, “{section}”", "Notebook 01, „{section}“", "Notebook 01, «{section}»"],
+  notebook: ["Notebook 01, “{section}”", "Notebook 01, „{section}“ (englisch)", "Notebook 01, «{section}» (en inglés)"],
 
   similarity_map: ["Heat map of similarities", "Karte der Ähnlichkeiten", "Mapa de similitudes"],
 };

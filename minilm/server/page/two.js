@@ -41,7 +41,7 @@ function showScore(answer, a, b) {
   const about = (sentence, i) => text(sentence, { text: text(`text_${i}`), tokens: answer.max_seq_length });
   note("cut", answer.truncated.map((i) => about("cut", i)));
   note("unfamiliar", answer.unfamiliar.map((i) => about("unfamiliar", i)));
-  note("unexplained", answer.unexplained ? [text("unexplained", { reason: answer.unexplained })] : []);
+  note("unexplained", answer.unexplained ? [text("unexplained")] : []);
   byId("two-result").hidden = false;
   byId("why").hidden = Boolean(answer.unexplained);
   if (!answer.unexplained) showWhy(answer, a, b);

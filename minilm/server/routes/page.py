@@ -1,9 +1,11 @@
-"""The page, its files, and what it asks for: ``/compare`` and ``/matrix``."""
+"""The page, its files, what it links to, and what it asks for: ``/compare`` and ``/matrix``."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import cache
 from html import escape
 from importlib.resources import files
 from pathlib import PurePath
@@ -15,6 +17,7 @@ from fastapi.responses import HTMLResponse
 
 from minilm.model import MiniLM
 from minilm.server.names import ModelNames
+from minilm.server.notebook import FIGURE, NOTEBOOK, notebook_html
 from minilm.server.responses import RequestError, error_responses, json_response
 from minilm.server.schemas.openai import ErrorAnswer
 from minilm.server.schemas.page import CompareAnswer, CompareRequest, MatrixAnswer, MatrixRequest
@@ -32,7 +35,12 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
 }
 
-SOURCES = ("activations.py", "encoder.py", "explanation.py", "pooling.py")  # pictures link to them
+# What the pictures and the notebook link to.
+CODE = ("activations.py", "encoder.py", "explanation.py", "pooling.py", "similarity.py")
+SOURCES = {
+    **{name: files("minilm") / name for name in CODE},
+    **{file.name: file for file in (FIGURE,) if file.is_file()},
+}
 
 # By path: the files of the page, of the documentation, and of the code that the page explains. Every script
 # and style in page/ has a path here.
@@ -40,7 +48,7 @@ PAGE_FILES = {
     "/": PAGE / "index.html",
     "/docs": PAGE / "docs.html",
     **{f"/page/{file.name}": file for file in PAGE.iterdir() if not file.name.endswith(".html")},
-    **{f"/source/{name}": files("minilm") / name for name in SOURCES},
+    **{f"/source/{name}": file for name, file in SOURCES.items()},
     **{f"/swagger/{name}": SWAGGER / name for name in ("swagger-ui.css", "swagger-ui-bundle.js")},
 }
 
@@ -60,6 +68,8 @@ def page_routes(service: Service, *, has_documents: bool = False) -> APIRouter:
             response_class=HTMLResponse,
             summary="The page",
         )
+
+    router.add_api_route("/notebook", _read_notebook, include_in_schema=False)
 
     def answer(started: float, rows: list[list[int]], truncated: list[int], **scores: object) -> Response:
         fields = {
@@ -105,6 +115,20 @@ def _about(page: str, model: MiniLM, names: ModelNames, *, has_documents: bool) 
     language = "en" if model.checkpoint.is_default else ""
     about = {"model": escape(names.listed[0]), "language": language, "search": "yes" if has_documents else ""}
     return Template(page).substitute(about).encode()
+
+
+async def _read_notebook() -> Response:
+    """The notebook that explains the pictures of the tab Inside."""
+    if not NOTEBOOK.is_file():
+        raise RequestError(404, "the notebook is not part of this copy of minilm")
+    return Response(await asyncio.to_thread(_notebook), media_type="text/html")
+
+
+@cache
+def _notebook() -> bytes:
+    template = Template((PAGE / "notebook.html").read_text("utf-8"))
+    cells = notebook_html(NOTEBOOK.read_text("utf-8"), SOURCES)
+    return template.substitute(cells=cells, file=NOTEBOOK.name).encode()
 
 
 def _static(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:

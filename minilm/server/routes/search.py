@@ -40,7 +40,7 @@ def search_routes(service: Service, documents: Documents) -> APIRouter:
             # the log has the place, which is none of the client's business
             logger.error("the documents cannot be searched: %s", described(error))
             message = "the documents cannot be searched now: their table is gone or damaged"
-            raise RequestError(503, message) from None
+            raise RequestError(503, message, code="documents_unavailable") from None
         answer = {"query": request.query, "hits": [hit_fields(hit) for hit in hits]}
         cut, unfamiliar = (["query"] * len(found) for found in (truncated, service.unfamiliar.indices(rows)))
         return json_response(answer, cut, unfamiliar)

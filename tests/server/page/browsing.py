@@ -37,6 +37,32 @@ def compare(page: Any, a: str, b: str) -> float:
     return float(page.locator("#score-exact").inner_text())
 
 
+def rank(page: Any, source: str, sentences: list[str]) -> None:
+    """Rank texts against one, in the tab One against many."""
+    page.get_by_role("tab", name="One against many").click()
+    page.fill("#source", source)
+    page.fill("#sentences", "\n".join(sentences))
+    page.get_by_role("button", name="Rank").click()
+    page.locator("#one-result").wait_for()
+
+
+def compare_all(page: Any, texts: list[str]) -> None:
+    """Compare each text with each, in the tab Many texts."""
+    page.get_by_role("tab", name="Many texts").click()
+    page.fill("#lines", "\n".join(texts))
+    page.get_by_role("button", name="Compare all").click()
+    page.locator("#many-result").wait_for()
+
+
+def look(page: Any, a: str, b: str = "") -> None:
+    """Look into a text or two, in the tab Inside."""
+    page.get_by_role("tab", name="Inside").click()
+    page.fill("#inside-a", a)
+    page.fill("#inside-b", b)
+    page.get_by_role("button", name="Look inside").click()
+    page.locator("#inside-result").wait_for()
+
+
 def luminance(color: list[int]) -> float:
     parts = [x / 255 for x in color]
     linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]

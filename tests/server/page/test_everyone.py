@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.page.browsing import A, B, compare, luminance
+from tests.server.page.browsing import A, B, compare, compare_all, look, luminance, rank
 from tests.serving import Server
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
@@ -23,6 +23,7 @@ SCREENS: dict[str, dict[str, Any]] = {
     # to zoom is to have fewer and larger pixels
     "zoom 200%": {"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2},
 }
+USED = "textarea, input:not([type=file]), select, button:not([role=tab])"
 LONG = "word " * 300
 HEBREW, ARABIC = "שלום, עולם! (2026)", "مرحبا بالعالم 2026"
 
@@ -58,8 +59,7 @@ def states(page: Any) -> Iterator[str]:
     page.locator("#many-example").click()
     page.locator("#similarity-heat-map").wait_for()
     yield "many texts"
-    page.locator("#lines").fill("\n".join(f"Text number {i}." for i in range(40)))
-    page.get_by_role("button", name="Compare all").click()
+    compare_all(page, [f"Text number {i}." for i in range(40)])
     page.locator("canvas#similarity-heat-map").wait_for()
     yield "many texts, drawn"
     page.get_by_role("tab", name="Search").click()
@@ -79,6 +79,8 @@ def states(page: Any) -> Iterator[str]:
     yield from states_of_inside(page)
     page.evaluate("document.getElementById('key').hidden = false")
     yield "a key is asked for"
+    page.goto(page.url.partition("#")[0] + "notebook")
+    yield "the notebook"
 
 
 def states_of_inside(page: Any) -> Iterator[str]:
@@ -87,13 +89,9 @@ def states_of_inside(page: Any) -> Iterator[str]:
     page.locator("#inside-example").click()
     page.locator("#inside-result").wait_for()
     yield "inside"
-    page.locator("#inside-a").fill(HEBREW)
-    page.locator("#inside-b").fill("")
-    page.get_by_role("button", name="Look inside").click()
-    page.locator("#inside-result").wait_for()
+    look(page, HEBREW)
     yield "the inside of a text that is not English"
-    page.locator("#inside-a").fill("word " * 62)
-    page.get_by_role("button", name="Look inside").click()
+    look(page, "word " * 62)
     page.locator("canvas#head-map").wait_for()
     yield "the inside of 64 tokens"
     page.locator("#inside-a").fill("word " * 63)
@@ -162,12 +160,19 @@ def test_a_number_that_rounds_to_zero_has_no_sign(page: Any) -> None:
     assert shown == ["0.000", "-0.001", "0.000", "0.000", "-1.000", "1,234.500"]
 
 
-@pytest.mark.parametrize("field", ["#text-a", "#text-b"])
-def test_an_old_score_never_stands_beside_an_edited_text(page: Any, field: str) -> None:
-    compare(page, A, B)
-    page.locator(field).press_sequentially("!")
-    assert not page.locator("#score").is_visible()
-    assert not page.locator("#why").is_visible()
+def test_an_old_result_never_stands_beside_an_edited_text(page: Any) -> None:
+    for use, fields, result in (
+        (compare, ("#text-a", "#text-b"), "#panel-two .result"),
+        (lambda *texts: rank(texts[0], A, [B]), ("#source", "#sentences"), "#one-result"),
+        (lambda *texts: compare_all(texts[0], [A, B]), ("#lines",), "#many-result"),
+        (look, ("#inside-a", "#inside-b"), "#inside-result"),
+    ):
+        for field in fields:
+            use(page, A, B)
+            assert page.locator(result).first.is_visible()
+            page.locator(field).press_sequentially("!")
+            assert page.locator(f"{result}:visible").count() == 0
+        page.reload()
 
 
 def test_an_answer_to_former_texts_is_not_shown(page: Any) -> None:
@@ -197,7 +202,8 @@ def test_what_can_be_used_stands_out(browser: Any, server: Server, scheme: str) 
     """Its border against the paper: 3 to 1 (WCAG 2.2, 1.4.11)."""
     with opened(browser, server, color_scheme=scheme) as page:
         colors = "all => all.map(each => getComputedStyle(each).borderBottomColor.match(/\\d+/g).map(Number))"
-        borders = page.locator("#panel-two textarea, #panel-two button").evaluate_all(colors)
+        borders = page.locator(f"main :is({USED})").evaluate_all(colors)
+        assert len(borders) > 20
         paper = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
         for border in borders:
             light, dark = sorted((luminance(border), luminance(paper)), reverse=True)
@@ -224,22 +230,11 @@ def test_a_language_that_the_model_did_not_learn_is_said(page: Any) -> None:
     assert not page.locator("#unfamiliar").is_visible()
     compare(page, A, HEBREW)
     assert "The second text is mostly unknown or single letters" in page.locator("#unfamiliar").inner_text()
-    page.get_by_role("tab", name="Many texts").click()
-    page.locator("#lines").fill(f"{A}\n{HEBREW}\n{ARABIC}")
-    page.get_by_role("button", name="Compare all").click()
-    page.locator("#similarity-heat-map").wait_for()
+    compare_all(page, [A, HEBREW, ARABIC])
     assert page.locator("#many-facts").inner_text().endswith("text 2, 3.")
-    page.get_by_role("tab", name="One against many").click()
-    page.locator("#source").fill(A)
-    page.locator("#sentences").fill(f"{B}\n{HEBREW}")
-    page.get_by_role("button", name="Rank").click()
-    page.locator("#one-hint").wait_for()
+    rank(page, A, [B, HEBREW])
     assert page.locator("#one-hint").inner_text().endswith("so the scores mean little: line 2.")
-    page.get_by_role("tab", name="Inside").click()
-    page.locator("#inside-a").fill(A)
-    page.locator("#inside-b").fill(ARABIC)
-    page.get_by_role("button", name="Look inside").click()
-    page.locator("#inside-hint").wait_for()
+    look(page, A, ARABIC)
     assert "The second text is mostly unknown or single letters" in page.locator("#inside-hint").inner_text()
 
 

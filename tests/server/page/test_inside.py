@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,9 @@ from minilm import MiniLM
 from minilm.checkpoint.weights import load_parameters
 from minilm.trace.oracle import weights_path
 from tests.intermediates import EncoderOutput, encode_with_intermediates
-from tests.server.page.browsing import A, B
+from tests.server.page.browsing import A, B, look
 
 PACKAGE = Path(minilm.__file__).parent
-NOTEBOOK = PACKAGE.parent / "notebooks/01_from_text_to_vector.ipynb"
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +25,6 @@ def outputs(model: MiniLM) -> list[EncoderOutput]:
     parameters = load_parameters(weights_path(model.checkpoint), model.config)
     rows = [np.array([row]) for row in model.tokenizer.texts([A, B]).input_ids]
     return [encode_with_intermediates(row, np.ones_like(row), parameters, model.config) for row in rows]
-
-
-def look(page: Any, a: str, b: str = "") -> None:
-    page.get_by_role("tab", name="Inside").click()
-    page.fill("#inside-a", a)
-    page.fill("#inside-b", b)
-    page.get_by_role("button", name="Look inside").click()
-    page.locator("#inside-result").wait_for()
 
 
 def values(page: Any, selector: str) -> Any:
@@ -175,7 +165,7 @@ def test_the_numbers_of_layers_and_heads_stand_beside_their_small_maps(page: Any
 def test_each_picture_has_one_sentence_that_says_what_it_shows(page: Any) -> None:
     look(page, A, B)
     sentences = page.locator("#inside-result b[data-text]").all_inner_texts()
-    assert len(sentences) == page.locator("#inside-result .origin a").count() == 8
+    assert len(sentences) == page.locator("#inside-result .origin").count() == 8
     assert all(sentence.endswith(".") and ". " not in sentence for sentence in sentences)
 
 
@@ -223,7 +213,7 @@ def test_64_tokens_are_drawn_and_more_are_refused(page: Any) -> None:
 def test_each_picture_links_to_the_function_that_computes_it(page: Any) -> None:
     origins = page.locator(".origin").evaluate_all("all => all.map(({ dataset }) => ({ ...dataset }))")
     assert len(origins) >= 8
-    links = page.locator(".origin a").evaluate_all("all => all.map(each => each.href)")
+    links = page.locator(".origin a:not([hreflang])").evaluate_all("all => all.map(each => each.href)")
     for origin, link in zip(origins, links, strict=True):
         file, function = origin["source"].split()
         source = page.request.get(link.partition("#")[0]).text()
@@ -232,10 +222,17 @@ def test_each_picture_links_to_the_function_that_computes_it(page: Any) -> None:
         assert link.endswith(f"#:~:text=def%20{function}")
 
 
-def test_each_picture_names_a_section_of_the_notebook(page: Any) -> None:
-    if not NOTEBOOK.is_file():
-        pytest.skip("the notebooks are only in a checkout")
-    cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
-    headings = {line.strip() for cell in cells for line in cell["source"] if line.startswith("## ")}
-    named = page.locator(".origin").evaluate_all("all => all.map(({ dataset }) => dataset.notebook)")
-    assert {f"## {section}" for section in named} <= headings
+def test_each_picture_links_to_a_section_of_the_notebook(page: Any) -> None:
+    home = page.url
+    sections = page.locator(".origin").evaluate_all("all => all.map(({ dataset }) => dataset.notebook)")
+    links = page.locator(".origin a[hreflang]").evaluate_all("all => all.map(each => each.href)")
+    assert len(links) == len(sections) == 8
+    for section, link in zip(sections, links, strict=True):
+        page.goto(home)
+        assert page.goto(link).status == 200
+        heading = page.locator(":target")
+        assert (heading.evaluate("each => each.localName"), heading.inner_text()) == ("h2", section)
+        assert -1 < heading.bounding_box()["y"] < 900  # the browser went there, by whole pixels
+    page.get_by_role("link", name="Back to the page").click()
+    assert page.get_by_role("tab", name="Inside").get_attribute("aria-selected") == "true"
+    assert page.get_by_role("alert").inner_text() == ""

@@ -6,13 +6,16 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from minilm import MiniLM
-from tests.server.page.browsing import BOUND, A, B, compare
+from tests.server.page.browsing import BOUND, A, B, compare, compare_all, look, rank
 
+READ = "all => all.map(({ dataset }) => Number(dataset.value))"
 SOURCE = "I cannot log in."
 SENTENCES = [
     "The soup needs more salt.",
@@ -21,16 +24,8 @@ SENTENCES = [
 ]
 
 
-def rank(page: Any) -> None:
-    page.get_by_role("tab", name="One against many").click()
-    page.fill("#source", SOURCE)
-    page.fill("#sentences", "\n".join(SENTENCES))
-    page.get_by_role("button", name="Rank").click()
-    page.locator("#one-result").wait_for()
-
-
 def test_texts_are_ranked_by_the_models_scores(page: Any, model: MiniLM) -> None:
-    rank(page)
+    rank(page, SOURCE, SENTENCES)
     expected = dict(zip(SENTENCES, model.similarity(SOURCE, SENTENCES)[0], strict=True))
     shown = page.locator("#ranking li").evaluate_all(
         "all => all.map(item => [item.querySelector('bdi').textContent, Number(item.dataset.value)])"
@@ -62,7 +57,7 @@ def copied(page: Any, kind: str) -> str:
 
 
 def test_what_is_copied_runs_and_gives_the_same(page: Any) -> None:
-    rank(page)
+    rank(page, SOURCE, SENTENCES)
     answer = json.loads(copied(page, "JSON"))
     assert (answer["source_sentence"], answer["sentences"]) == (SOURCE, SENTENCES)
     commands = {"Python": [sys.executable, "-c"]}
@@ -76,7 +71,7 @@ def test_what_is_copied_runs_and_gives_the_same(page: Any) -> None:
 
 def test_a_key_is_never_part_of_what_is_copied(page: Any) -> None:
     page.evaluate("document.getElementById('api-key').value = 'sesame'")
-    rank(page)
+    rank(page, SOURCE, SENTENCES)
     for kind in ("JSON", "curl", "Python"):
         text = copied(page, kind)
         assert "sesame" not in text
@@ -86,7 +81,7 @@ def test_a_key_is_never_part_of_what_is_copied(page: Any) -> None:
 def test_an_address_shows_the_same_again(page: Any) -> None:
     score = compare(page, A, f"{B} 100 % & more #\n+ 日本")
     first = page.url
-    rank(page)
+    rank(page, SOURCE, SENTENCES)
     second = page.url
     assert first != second
     for _ in range(2):  # in the open page, then in a new one
@@ -98,6 +93,32 @@ def test_an_address_shows_the_same_again(page: Any) -> None:
     page.locator("#one-result").wait_for()
     assert page.locator("#ranking li").count() == 3
     assert page.get_by_role("tab", name="One against many").get_attribute("aria-selected") == "true"
+
+
+@pytest.mark.parametrize(
+    ("use", "result"),
+    [
+        (lambda page: compare_all(page, [A, B, SOURCE]), "#similarity-heat-map"),
+        (lambda page: look(page, A, B), "#head-map"),
+    ],
+    ids=["many texts", "inside"],
+)
+def test_an_address_shows_every_tab_again(page: Any, use: Callable[[Any], None], result: str) -> None:
+    use(page)
+    values = page.locator(f"{result} td[data-value]").evaluate_all(READ)
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    page.locator(result).wait_for()
+    # the order of sums in float32 may depend on the other texts of a batch
+    assert np.allclose(page.locator(f"{result} td[data-value]").evaluate_all(READ), values, atol=BOUND)
+
+
+def test_an_address_without_texts_shows_its_tab(page: Any) -> None:
+    page.goto(page.url + "#tab=inside")
+    page.reload()
+    assert page.get_by_role("tab", name="Inside").get_attribute("aria-selected") == "true"
+    assert page.get_by_role("alert").inner_text() == ""
 
 
 def test_a_long_text_is_not_put_into_the_address(page: Any) -> None:

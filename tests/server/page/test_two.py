@@ -26,9 +26,11 @@ def test_compare_shows_the_score_of_the_model(page: Any, model: MiniLM) -> None:
     assert page.locator("#score").inner_text() == "Score: 0.8052"
     assert "nearly the same" in page.locator("#reading").inner_text()
     assert re.search(r"9 and 9 tokens, [\d.]+ ms", page.locator("#facts").inner_text())
+    said = page.locator("#two-result").inner_text()
+    assert "Between machines it differs by less than 0.000001." in said  # what the digits mean
     if PICTURE:
         compare(page, A, B)  # the first answer waits for what is loaded at the first request
-        page.set_viewport_size({"width": 800, "height": 1380})
+        page.set_viewport_size({"width": 800, "height": 1430})
         page.screenshot(path=Path(PICTURE))
         page.screenshot(path=Path(PICTURE).with_stem("page-top"), clip=TOP)
         pillow = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
@@ -217,7 +219,7 @@ def test_a_score_that_cannot_be_explained_is_shown_with_the_reason(
         # float64 products of float32 vectors of width 2
         assert abs(compare(page, "a b", "c") - MiniLM(directory).similarity("a b", "c").item()) < BOUND
         assert "4 and 3 tokens" in page.locator("#facts").inner_text()
-        assert "this checkpoint has a Dense module" in page.locator("#unexplained").inner_text()
+        assert "this model has a Dense module" in page.locator("#unexplained").inner_text()
         assert not page.locator("#why").is_visible()
         assert [seen for seen in complaints if not seen.startswith(server.url)] == []
     finally:
@@ -286,6 +288,7 @@ def test_a_key_is_asked_for_where_one_is_set(browser: Any) -> None:
     page = browser.new_page()
     try:
         page.goto(server.url)
+        assert page.request.get(f"{server.url}/notebook").status == 200  # like the page, it needs no key
         assert not page.locator("#api-key").is_visible()
         page.fill("#text-a", A)
         page.fill("#text-b", B)

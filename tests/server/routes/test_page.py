@@ -11,7 +11,7 @@ import pytest
 import minilm
 from minilm import MiniLM
 from tests.checkpoints import TINY, MakeCheckpoint, add_dense
-from tests.serving import A, B, Server
+from tests.serving import A, B, Server, error_message
 
 PAGE = Path(minilm.__file__).parent / "server/page"
 PAGE_SCRIPTS = [*PAGE.glob("*.js")]
@@ -71,6 +71,61 @@ def test_the_page_brings_everything_itself(server: Server) -> None:
         status, _, script_headers = server.ask(f"/page/{name}")
         assert (status, script_headers["content-type"]) == (200, "text/javascript; charset=utf-8")
     assert not re.search(rb"<script(?![^>]*\ssrc=)|<style| style=|https?://", page)
+
+
+def test_each_link_of_a_picture_has_its_place(server: Server) -> None:
+    _, page, _ = server.ask("/")
+    pictures = re.findall(r'data-source="(\S+) (\w+)" data-notebook="([^"]+)"', page.decode())
+    assert len(pictures) == page.count(b"data-notebook") == 8
+    status, notebook, headers = server.ask("/notebook")
+    assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+    sections = dict(re.findall(r'<h2 id="([\w-]+)">(.*?)</h2>', notebook.decode()))
+    assert {section for _, _, section in pictures} <= set(sections.values())
+    for file, function, _ in pictures:
+        status, source, headers = server.ask(f"/source/{file}")
+        assert (status, headers["content-type"]) == (200, "text/plain; charset=utf-8")
+        assert source.count(f"\ndef {function}(".encode()) == 1
+
+
+def test_the_notebook_brings_everything_itself(server: Server) -> None:
+    _, page, headers = server.ask("/notebook")
+    text = re.sub(rb"base64,[^\"]*", b"", page).decode()
+    assert "img-src 'self' data:" in headers["content-security-policy"]
+    assert "A sentence goes in, 384 numbers come out." in text
+    assert not re.search(r"<script|<style| style=", text)
+    assert text.count("<img") == text.count('src="data:image/png') + 1
+    # behind a proxy too, for the paths are relative
+    paths = set(re.findall(r'(?:href|src)="([^"#:]+)[^":]*"', text)) - {"data"}
+    assert paths == {"./", "page/icon.svg", "page/page.css", "source/how-it-works.svg"} | {
+        f"source/{name}.py" for name in ("encoder", "pooling", "similarity")
+    }
+    assert {server.ask(f"/{path.removeprefix('./')}")[0] for path in paths} == {200}
+
+
+def test_what_is_not_there_is_refused(server: Server) -> None:
+    for path in (
+        "/notebook/",
+        "/notebook/02_why_this_score.ipynb",
+        "/notebook/../SECURITY.md",
+        "/source/02_why_this_score.ipynb",
+        "/source/../model.py",
+        "/source/%2e%2e/model.py",
+        "/source/..%2fmodel.py",
+        "/source/model.py",
+    ):
+        status, answer, _ = server.ask(path)
+        assert (status, error_message(path, answer)) == (404, "Not Found"), path
+
+
+def test_a_copy_without_the_notebook_says_so() -> None:
+    absent = "from pathlib import Path; import minilm.server.notebook as it; it.NOTEBOOK = Path('/nowhere'); "
+    other = Server(program=absent)
+    try:
+        status, answer, _ = other.ask("/notebook")
+    finally:
+        assert other.stop() == 0
+    message = "the notebook is not part of this copy of minilm"
+    assert (status, error_message("/notebook", answer)) == (404, message)
 
 
 def test_the_page_says_which_model_it_has(server: Server, make_checkpoint: MakeCheckpoint) -> None:

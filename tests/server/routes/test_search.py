@@ -83,7 +83,8 @@ def test_a_table_that_is_lost_while_the_server_runs_is_said_in_words(
         answer = client.post("/search", json={"query": "a"})
     assert answer.status_code == 503
     message = "the documents cannot be searched now: their table is gone or damaged"
-    error = {"message": message, "type": "service_unavailable_error", "param": None, "code": None}
+    code = "documents_unavailable"
+    error = {"message": message, "type": "service_unavailable_error", "param": None, "code": code}
     assert answer.json() == {"error": error}
     assert "n.lance" in caplog.text  # the place is in the log only
 
