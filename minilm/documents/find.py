@@ -213,6 +213,6 @@ def _row_documents(path: str, columns: TableColumns, unseen: set[str]) -> Iterat
 def text_of(candidate: Candidate) -> DocumentText:
     """Return the text of a document, or raise an :class:`Unreadable` if it has none."""
     document = candidate.read()
-    if not document.text.strip():
+    if not document.text or document.text.isspace():
         raise Unreadable("it has no text")
     return document

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import chain, islice, tee
 from pathlib import Path
-from re import finditer
 from typing import Any, Literal
 
 from minilm.corpus.formats.columns import Arrow
@@ -193,10 +191,11 @@ def _piece_rows(
         )
         pieces, starts = tee(found_pieces)
         headings = heading_paths(document.headings, (piece.start for piece in starts))
-        breaks = [match.end() for match in finditer(r"\r\n|\r|\n", document.text)]
+        line, counted = 1, 0  # of the piece: line breaks are counted from piece to piece
         for number, (piece, heading) in enumerate(zip(pieces, headings, strict=True)):
-            lines = (bisect_right(breaks, place) + 1 for place in (piece.start, piece.end - 1))
-            line, end_line = lines if document.has_lines else (None, None)
+            line += _line_breaks(document.text, counted, piece.start)
+            counted = piece.start
+            end_line = line + _line_breaks(document.text, piece.start, piece.end - 1)
             yield {
                 "found": found,
                 KEY: f"{found.document}#{number}",
@@ -207,11 +206,16 @@ def _piece_rows(
                 "piece": number,
                 "start": piece.start,
                 "end": piece.end,
-                "line": line,
-                "end_line": end_line,
+                "line": line if document.has_lines else None,
+                "end_line": end_line if document.has_lines else None,
                 "heading": heading,
                 "text": piece.text,
             }
+
+
+def _line_breaks(text: str, start: int, end: int) -> int:
+    """Return how many lines end between two places, neither of which is inside a line break."""
+    return sum(sign * text.count(mark, start, end) for mark, sign in (("\n", 1), ("\r", 1), ("\r\n", -1)))
 
 
 def _windows(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
