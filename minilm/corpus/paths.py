@@ -83,7 +83,7 @@ def is_within(path: str, places: Sequence[Path]) -> bool:
 
 def is_url(path: str) -> bool:
     """Whether fsspec opens this path, and not the operating system."""
-    return bool(re.match(r"[A-Za-z][\w+.-]*(://|::)", path))
+    return ":" in path and bool(re.match(r"[A-Za-z][\w+.-]*(://|::)", path))
 
 
 def is_remote_folder(path: str) -> bool:

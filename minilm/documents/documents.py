@@ -11,7 +11,7 @@ from minilm._arguments import positive_int, unknown_name
 from minilm.hub import DEFAULT_MODEL
 from minilm.model import MiniLM
 from minilm.text.inputs import check_text
-from minilm.text.pieces import split
+from minilm.text.pieces import piece_room
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -141,7 +141,7 @@ class Documents:
         if isinstance(keep, str):
             raise TypeError(f"keep must be a sequence of names, not the str {keep!r}")
         columns = TableColumns(column, id_column, None if keep is None else tuple(keep))
-        split("", self.model, self.tokens, self.overlap)  # raises for sizes that cannot be
+        piece_room(self.model.tokenizer, self.tokens, self.overlap)  # raises for sizes that cannot be
         recipe = TableRecipe.of(self.model, self.tokens, self.overlap)
         return update_table(self.db, names, self.model, recipe, columns=columns, on_error=on_error, **more)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from minilm.corpus.formats.columns import OtherColumns
 from minilm.corpus.formats.compression import compression_of
+from minilm.corpus.formats.input_file import ReadOtherwiseError
 from minilm.corpus.formats.row import ColumnError, Row
 from minilm.corpus.paths import absolute, expand_inputs, file_name, is_remote_folder, is_url, open_url
 from minilm.corpus.rows import Corpus
@@ -184,8 +185,11 @@ def _readable_rows(path: str, columns: TableColumns) -> Iterator[Row | Problem]:
     except (OSError, CorpusError) as error:
         said = str(error).removeprefix(f"{path}: ").removeprefix(f"{path} ")
         reason = getattr(error, "strerror", None) or said
-        of_encode = any(name in reason for name in ("--encoding", "--delimiter", "--format", "--no-quoting"))
-        yield path, f"{reason} (an option of minilm encode; convert the file first)" if of_encode else reason
+        is_of_encode = isinstance(error, ReadOtherwiseError)
+        yield (
+            path,
+            f"{reason} (an option of minilm encode; convert the file first)" if is_of_encode else reason,
+        )
 
 
 def _row_documents(path: str, columns: TableColumns, unseen: set[str]) -> Iterator[Candidate | Problem]:
@@ -213,6 +217,6 @@ def _row_documents(path: str, columns: TableColumns, unseen: set[str]) -> Iterat
 def text_of(candidate: Candidate) -> DocumentText:
     """Return the text of a document, or raise an :class:`Unreadable` if it has none."""
     document = candidate.read()
-    if not document.text.strip():
+    if not document.text or document.text.isspace():
         raise Unreadable("it has no text")
     return document

@@ -13,6 +13,10 @@ from minilm.errors import import_extra
 _UNDERLINED = re.compile(r"^(\S.*)\n(([=\-~^\"'`#*+.:_])\3{2,})[ \t]*$", re.MULTILINE)
 
 
+# Characters that are parsed at a time.
+_WINDOW = 1 << 20
+
+
 class Heading(NamedTuple):
     """A heading: the place of its first character, its level from 1, and its text."""
 
@@ -22,16 +26,31 @@ class Heading(NamedTuple):
 
 
 def markdown_headings(text: str) -> list[Heading]:
-    """Return the headings of Markdown, as CommonMark has them; one in a block of code is none."""
+    """Return the headings of Markdown, as CommonMark has them; one in a block of code is none.
+
+    A long text is parsed in windows, for a parser's memory is many times the size of its text. A window may
+    cut its last block, so the next one begins where that block does. A block that began outside all others
+    depends on nothing above it.
+    """
     markdown_it = import_extra("markdown_it", feature="an index of Markdown", extra="index")
-    tokens = markdown_it.MarkdownIt().parse(text)
-    # CommonMark ends lines at these three only, and str.splitlines at more
-    starts = [0, *(match.end() for match in re.finditer(r"\r\n|\r|\n", text))]
-    return [
-        Heading(starts[opening.map[0]], int(opening.tag[1:]), content.content)
-        for opening, content in pairwise(tokens)
-        if opening.type == "heading_open"
-    ]
+    parser = markdown_it.MarkdownIt().disable("inline")  # what is in a line makes no heading
+    found, start, size = list[Heading](), 0, _WINDOW
+    while start < len(text):
+        is_last = len(text) - start <= size
+        part = text[start:] if is_last else text[start : text.rfind("\n", start, start + size) + 1]
+        tokens = parser.parse(part)
+        # CommonMark ends lines at these three only, and str.splitlines at more
+        starts = [start, *(start + match.end() for match in re.finditer(r"\r\n|\r|\n", part))]
+        blocks = (starts[token.map[0]] for token in reversed(tokens) if token.map and not token.level)
+        end = len(text) if is_last else next(blocks, start)
+        found += (
+            Heading(starts[opening.map[0]], int(opening.tag[1:]), content.content)
+            for opening, content in pairwise(tokens)
+            if opening.type == "heading_open" and starts[opening.map[0]] < end
+        )
+        size = _WINDOW if end > start else 2 * size  # of a block that is longer than the window
+        start = end
+    return found
 
 
 def underlined_headings(text: str) -> list[Heading]:

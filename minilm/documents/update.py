@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import tee
+from itertools import chain, islice, tee
 from pathlib import Path
-from re import finditer
 from typing import Any, Literal
 
 from minilm.corpus.formats.columns import Arrow
 from minilm.corpus.paths import absolute
 from minilm.documents.find import Candidate, Problem, TableColumns, find_documents, is_below, text_of
 from minilm.documents.headings import heading_paths
+from minilm.documents.known import Known, noted, read_known, write_note
 from minilm.documents.metadata import MetadataColumns
 from minilm.documents.readers import Unreadable
 from minilm.documents.spool import Spool
@@ -30,7 +29,7 @@ from minilm.documents.table import (
     import_for_index,
     lance_errors,
     metadata_of,
-    recipe_of,
+    open_table,
     schema_of,
     sql_text,
     write_lock,
@@ -73,46 +72,42 @@ def update_table(
 ) -> UpdateReport:
     """Make the table at a place hold the documents of some paths; see ``Documents.update``."""
     report = UpdateReport()
-    width = model.get_embedding_dimension()
-    with (
-        write_lock(place),
-        tempfile.TemporaryDirectory(prefix="minilm-") as folder,
-        Spool(Path(folder), schema_of(recipe, width)) as spool,
-    ):
-        table = find_table(place)
-        if table is not None:
-            made_with = recipe_of(table, place)
-            made_with.check_model(recipe, place)
-            made_with.check_pieces(recipe, place)
-            recipe = made_with
-        known = {} if table is None else _known(table)
+    with write_lock(place):
+        note = noted(place)
+        table = find_table(place) if note is None else None
+        known = note or (Known(recipe, {}) if table is None else read_known(table, place))
+        known.recipe.check_model(recipe, place)
+        known.recipe.check_pieces(recipe, place)
         seen: set[str] = set()
         stale: list[str] = []  # documents of which the table has other pieces than the new ones
-        fresh = _fresh(find_documents(paths, columns), known, seen, stale, report, on_error)
-        metadata = MetadataColumns(place, metadata_of(table), columns.unkept)
-        _encode(fresh, model, recipe, metadata, spool, report, advance)
-        vanished = _vanished(paths, known, seen)
-        report.removed = len(vanished)
-        if table is None:  # only now: a first update that fails leaves no table
-            table = create_table(place, schema_of(recipe, width, metadata.new_fields()))
-        if report.pieces or stale or vanished:
-            with lance_errors(place):
-                _merge(table, place, spool, metadata.new_fields(), [*stale, *vanished])
-                _index_unless_others_do(table, place)
+        fresh = _fresh(find_documents(paths, columns), known.documents, seen, stale, report, on_error)
+        fresh, has_fresh = _peeked(fresh)
+        if note is not None:
+            if not (has_fresh or stale or _vanished(paths, known.documents, seen)):
+                return report  # without LanceDB
+            table = open_table(place)
+        with (
+            tempfile.TemporaryDirectory(prefix="minilm-") as folder,
+            Spool(Path(folder), schema_of(known.recipe, model.get_embedding_dimension())) as spool,
+        ):
+            metadata = MetadataColumns(place, metadata_of(table), columns.unkept)
+            _encode(fresh, model, known.recipe, metadata, spool, report, advance)
+            vanished = _vanished(paths, known.documents, seen)
+            report.removed = len(vanished)
+            if table is None:  # only now: a first update that fails leaves no table
+                width = model.get_embedding_dimension()
+                table = create_table(place, schema_of(recipe, width, metadata.new_fields()))
+            if report.pieces or stale or vanished:
+                with lance_errors(place):
+                    _merge(table, place, spool, metadata.new_fields(), [*stale, *vanished])
+                    _index_unless_others_do(table, place)
+        write_note(table, place)
     return report
-
-
-def _known(table: Lance) -> dict[str, tuple[str, str]]:
-    """Return the sha256 and the source of each document in a table."""
-    columns = ["document", "sha256", "found_by"]
-    rows = table.search().where("piece = 0").select(columns).limit(None).to_arrow().to_pydict()
-    values = zip(rows["sha256"], rows["found_by"], strict=True)
-    return dict(zip(rows["document"], values, strict=True))
 
 
 def _fresh(
     found: Iterator[Candidate | Problem],
-    known: dict[str, tuple[str, str]],
+    known: Mapping[str, Sequence[str]],
     seen: set[str],
     stale: list[str],
     report: UpdateReport,
@@ -146,7 +141,13 @@ def _fresh(
         yield item, document
 
 
-def _vanished(paths: Sequence[str], known: dict[str, tuple[str, str]], seen: set[str]) -> list[str]:
+def _peeked(documents: Iterator[Any]) -> tuple[Iterator[Any], bool]:
+    """Return an iterator over the same, and whether there is any; the first one is not held longer."""
+    first = [*islice(documents, 1)]
+    return chain(first, documents), bool(first)
+
+
+def _vanished(paths: Sequence[str], known: Mapping[str, Sequence[str]], seen: set[str]) -> list[str]:
     """Return the documents that these paths gave earlier, or would give, and do not give now."""
     given = [absolute(str(Path(path).expanduser())) if "://" not in path else path for path in paths]
     return [
@@ -190,10 +191,11 @@ def _piece_rows(
         )
         pieces, starts = tee(found_pieces)
         headings = heading_paths(document.headings, (piece.start for piece in starts))
-        breaks = [match.end() for match in finditer(r"\r\n|\r|\n", document.text)]
+        line, counted = 1, 0  # of the piece: line breaks are counted from piece to piece
         for number, (piece, heading) in enumerate(zip(pieces, headings, strict=True)):
-            lines = (bisect_right(breaks, place) + 1 for place in (piece.start, piece.end - 1))
-            line, end_line = lines if document.has_lines else (None, None)
+            line += _line_breaks(document.text, counted, piece.start)
+            counted = piece.start
+            end_line = line + _line_breaks(document.text, piece.start, piece.end - 1)
             yield {
                 "found": found,
                 KEY: f"{found.document}#{number}",
@@ -204,11 +206,16 @@ def _piece_rows(
                 "piece": number,
                 "start": piece.start,
                 "end": piece.end,
-                "line": line,
-                "end_line": end_line,
+                "line": line if document.has_lines else None,
+                "end_line": end_line if document.has_lines else None,
                 "heading": heading,
                 "text": piece.text,
             }
+
+
+def _line_breaks(text: str, start: int, end: int) -> int:
+    """Return how many lines end between two places, neither of which is inside a line break."""
+    return sum(sign * text.count(mark, start, end) for mark, sign in (("\n", 1), ("\r", 1), ("\r\n", -1)))
 
 
 def _windows(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

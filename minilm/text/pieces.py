@@ -96,9 +96,7 @@ def iter_pieces(
         raise TypeError(f"model must be a MiniLM, a CrossEncoder or a Tokenizer, not {type(model).__name__}")
     if markup not in get_args(Markup):
         raise unknown_name("markup", markup, get_args(Markup))
-    room = _room(tokenizer, tokens)
-    if whole_number("overlap", overlap) >= room:
-        raise ValueError(f"overlap must be below the {room} tokens of a piece, not {overlap}")
+    room = piece_room(tokenizer, tokens, overlap)
     backend = tokenizer.backend_of_length(None)
     splitter = _splitter(tokenizer, markup, room, overlap)
     for offset, part in _parts(check_text("text", text)):
@@ -130,15 +128,18 @@ def _splitter_maker(backend: Backend) -> Callable[[Markup, int, int], Any]:
     return make
 
 
-def _room(tokenizer: TokenizerCalls, tokens: int) -> int:
-    """Return how many tokens of a text a piece may have, beside those that the tokenizer adds."""
+def piece_room(tokenizer: TokenizerCalls, tokens: int, overlap: int) -> int:
+    """Return how many tokens of a text a piece may have; raise a ValueError for sizes that cannot be."""
     longest = tokenizer.max_seq_length
     added = tokenizer.backend.num_special_tokens_to_add(is_pair=False)
     if not added < positive_int("tokens", tokens) <= longest:
         raise ValueError(
             f"tokens must lie in {added + 1} to {longest} (max_seq_length) for this model, not {tokens}"
         )
-    return tokens - added
+    room = tokens - added
+    if whole_number("overlap", overlap) >= room:
+        raise ValueError(f"overlap must be below the {room} tokens of a piece, not {overlap}")
+    return room
 
 
 def _parts(text: str) -> Iterator[tuple[int, str]]:

@@ -11,9 +11,10 @@ from pathlib import Path
 PROGRAM = """
 import os, signal, sys
 from minilm import Documents, MiniLM
-from minilm.documents import spool, update
+from minilm import _files
+from minilm.documents import known, spool, update
 path, owner, name = sys.argv[1:]
-owners = {"update": update, "Spool": spool.Spool}
+owners = {"files": _files, "known": known, "update": update, "Spool": spool.Spool}
 setattr(owners[owner], name, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
 Documents("n.lance", MiniLM(threads=1)).update(path)
 """

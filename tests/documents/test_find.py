@@ -92,6 +92,29 @@ def test_a_compressed_table_gives_its_rows_and_a_damaged_one_its_reason(tmp_path
     assert damaged[1].endswith("(an option of minilm encode; convert the file first)")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("t.csv", b"a;b\n1;2\n", "--delimiter ';' divides it"),
+        ("t.csv", b'text\n"never closed\n', "--no-quoting"),
+        ("t.csv", b'"text"x\nFirst text\n', "--no-quoting"),
+        ("t.csv", b"PAR1\x15\x00", "--format parquet reads it"),
+        ("t.jsonl", b'["First text"]\n', "--format json reads it"),
+        ("t.jsonl", "[]".encode("utf-16"), "--encoding utf-16 reads it"),
+        ("--format.csv", b"te\0xt\nFirst text\n", None),  # the name is no reason
+    ],
+)
+def test_a_table_that_minilm_encode_would_read_with_an_option_is_to_be_converted(
+    name: str, content: bytes, reason: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    [(_, said)] = [
+        item for item in find_documents([str(tmp_path / name)], TableColumns()) if isinstance(item, tuple)
+    ]
+    assert said.endswith("(an option of minilm encode; convert the file first)") == (reason is not None)
+    assert (reason or "a NUL byte") in said
+
+
 def test_a_damaged_table_is_told_from_a_wrong_column_whatever_its_name(tmp_path: Path) -> None:
     path = tmp_path / "a --column.csv"
     path.write_bytes(b"\0" * 500)

@@ -6,10 +6,12 @@ import errno
 import hashlib
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,20 @@ def test_only_what_is_new_or_changed_is_encoded(
     assert (report.added, report.changed, report.removed, report.unchanged) == (1, 1, 1, 1)
     assert {text for text in encoded if "minutes" in text or "canteen" in text} == set()
     check_holds(notes.parent / "n.lance", notes, model)
+
+
+@pytest.mark.parametrize("overlap", [0, 8])
+def test_a_piece_has_its_lines_whatever_ends_them(overlap: int, notes: Path, model: MiniLM) -> None:
+    ends = random.Random(overlap).choices(["\n", "\r\n", "\r", "\n\n", "\r\n \r\n", "\u2028"], k=200)
+    text = "".join(f"Line {n} was read.{end}" for n, end in enumerate(ends))
+    (notes / "ends.txt").write_bytes(text.encode())
+    Documents("n.lance", model, tokens=32, overlap=overlap).update("notes/ends.txt")
+    breaks = [match.end() for match in re.finditer(r"\r\n|\r|\n", text)]
+    rows = rows_of(Path("n.lance"))
+    assert len(rows) > 30
+    for row in rows:
+        expected = [bisect_right(breaks, place) + 1 for place in (row["start"], row["end"] - 1)]
+        assert [row["line"], row["end_line"]] == expected
 
 
 def test_documents_of_other_paths_stay(notes: Path, model: MiniLM) -> None:

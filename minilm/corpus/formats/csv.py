@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
-from minilm.corpus.formats.input_file import InputFile
+from minilm.corpus.formats.input_file import InputFile, ReadOtherwiseError
 from minilm.corpus.formats.row import Row, TextColumn, make_row
 from minilm.errors import CorpusError
 
@@ -40,7 +40,7 @@ def read_csv(source: InputFile, column: TextColumn, *, delimiter: str = ",") -> 
 def _settled_delimiter(source: InputFile, of_excel: str | None, of_format: str) -> str:
     asked = source.dialect.delimiter
     if of_excel and asked not in (None, of_excel):
-        raise CorpusError(f"{source.name} begins with sep={of_excel}, and --delimiter is {asked!r}")
+        raise ReadOtherwiseError(f"{source.name} begins with sep={of_excel}, and --delimiter is {asked!r}")
     return asked or of_excel or of_format
 
 
@@ -65,7 +65,8 @@ class _CsvRows:
         while first == []:  # blank lines before the header
             first = self._next()
         if isinstance(first, Row):
-            raise CorpusError(f"{first.source}, line {first.line}: {first.problem}")
+            kind = ReadOtherwiseError if _NO_QUOTING in str(first.problem) else CorpusError
+            raise kind(f"{first.source}, line {first.line}: {first.problem}")
         if first is None:
             return
         self._check_delimiter(first)
@@ -73,7 +74,7 @@ class _CsvRows:
         if self._source.dialect.header:
             header = self._column.trimmed(first)
         if strange := [name for name in header if not _is_decoded(name)]:
-            raise CorpusError(
+            raise ReadOtherwiseError(
                 f"{self._source.name}: the column {strange[0]!r} is not {self._source.encoding}: "
                 "name the encoding of the file, such as --encoding cp1252"
             )
@@ -94,7 +95,7 @@ class _CsvRows:
         except csv.Error as error:
             if "end of data" in str(error):
                 reason = "a quote is opened in this row and never closed"
-                raise CorpusError(
+                raise ReadOtherwiseError(
                     f"{self._source.name}, line {first_line}: {reason} ({_NO_QUOTING})"
                 ) from None
             if "NUL" not in str(error):  # Python 3.10 calls it an error
@@ -109,7 +110,7 @@ class _CsvRows:
         others = [mark for mark in _DELIMITERS if mark in first[0]] if len(first) == 1 else []
         if others and not self._source.dialect.delimiter and first[0] != self._column.name:
             other, own = ("tab" if mark == "\t" else f"'{mark}'" for mark in (others[0], self._delimiter))
-            raise CorpusError(
+            raise ReadOtherwiseError(
                 f"{self._source.name} has one column, {first[0][:80]!r}: --delimiter {other} divides it, "
                 f"--delimiter {own} does not"
             )

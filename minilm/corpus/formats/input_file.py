@@ -18,6 +18,11 @@ from minilm.corpus.formats.compression import check_magic, compression_of, decom
 from minilm.corpus.paths import STDIN, file_name, is_url, open_url
 from minilm.errors import CorpusError
 
+
+class ReadOtherwiseError(CorpusError):
+    """A file is not what its name says, or not in UTF-8: the message names an option of ``minilm encode``."""
+
+
 _BUFFER = 1 << 18
 _HEAD = 4096  # bytes by which text that is not UTF-8 is known
 # Byte order marks, the codec that reads each, and another that it agrees with. Those of UTF-32 come first:
@@ -173,7 +178,9 @@ class InputFile:
             text = io.TextIOWrapper(file, self._codec(file), errors="surrogateescape", newline=newline)
             try:
                 with errors_named(
-                    CorpusError, f"{self.name}: not {self.encoding} (see --encoding)", catch=UnicodeError
+                    ReadOtherwiseError,
+                    f"{self.name}: not {self.encoding} (see --encoding)",
+                    catch=UnicodeError,
                 ):
                     yield text
             finally:
@@ -191,14 +198,14 @@ class InputFile:
             if encoding in codecs_of_mark:
                 return codec
             family = codec.removesuffix("-sig")
-            raise CorpusError(
+            raise ReadOtherwiseError(
                 f"{self.name} begins with the byte order mark of {family.upper()}, and is read as "
                 f"{self.encoding}: --encoding {family} reads it"
             )
         if head.startswith(b"PAR1\x15"):
-            raise CorpusError(f"{self.name} holds Parquet: --format parquet reads it")
+            raise ReadOtherwiseError(f"{self.name} holds Parquet: --format parquet reads it")
         if encoding == "utf-8" and head.count(0) > max(1, len(head) // 32):
-            raise CorpusError(
+            raise ReadOtherwiseError(
                 f"{self.name} is full of NUL bytes: --encoding {_guessed(head)} reads it, if it is text"
             )
         return encoding

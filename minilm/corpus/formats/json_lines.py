@@ -11,12 +11,11 @@ from typing import Any, BinaryIO
 
 from minilm._files import json_bytes
 from minilm.corpus.formats.columns import OtherColumns, check_columns
-from minilm.corpus.formats.input_file import InputFile
+from minilm.corpus.formats.input_file import InputFile, ReadOtherwiseError
 from minilm.corpus.formats.json_decoder import StrictDecoder
 from minilm.corpus.formats.json_values import json_rows
 from minilm.corpus.formats.row import Row, TextColumn, make_row
 from minilm.corpus.formats.shard import GrowingFile, Shard
-from minilm.errors import CorpusError
 
 
 def read_json_lines(source: InputFile, column: TextColumn) -> Iterator[Row]:
@@ -48,9 +47,11 @@ def rows_of_lines(lines: Iterable[bytes], source: InputFile, column: TextColumn)
 def _check_first_line(content: bytes, source: str) -> None:
     """Raise a CorpusError if the first line shows that rows are not lines."""
     if content.lstrip().startswith(b"["):
-        raise CorpusError(f"{source} is a JSON array, not JSON Lines: --format json reads it")
+        raise ReadOtherwiseError(f"{source} is a JSON array, not JSON Lines: --format json reads it")
     if content.strip() == b"{":
-        raise CorpusError(f"{source} has objects on several lines, not JSON Lines: --format json reads it")
+        raise ReadOtherwiseError(
+            f"{source} has objects on several lines, not JSON Lines: --format json reads it"
+        )
 
 
 def json_row(value: Any, problem: str | None, column: TextColumn, source: str, line: int) -> Row:  # noqa: ANN401
