@@ -109,8 +109,8 @@ def reasons() -> str:
     error = errors["`MiniLM.encode`, float32, against the original in float32"]["largest"]
     lines = len((ROOT / "minilm/encoder.py").read_text("utf-8").splitlines())
     return (
-        f"- **Light.** A new process has its first vector after {zen5:.2f} seconds on an AMD Zen 5 and {zen4:.2f} "
-        "on a Zen 4,\n  without torch ([performance](docs/performance.md)).\n"
+        f"- **Light.** A new process has its first vector after {zen5:.2f} seconds on an AMD Zen 5 and "
+        f"{zen4:.2f} on a Zen 4,\n  without torch ([performance](docs/performance.md)).\n"
         f"- **Exact.** No number differs from the original's by more than {error:.1e}, "
         "on 142 difficult texts\n  ([parity](docs/parity.md)).\n"
         f"- **Readable.** BERT is {lines} lines of numpy: [`encoder.py`](minilm/encoder.py), "
