@@ -66,7 +66,8 @@ function show() {
   if (link) chosen = { side: 0, token: link.token, layer: link.layer, head: link.head };
   byId("inside-facts").textContent = `${answer.tokens.map((count) => text("tokens", { count })).join(" + ")}, ${number(answer.milliseconds, 1)} ms.`;
   note("inside-hint", answer.unfamiliar.map((i) => text("unfamiliar", { text: text(`text_${i}`) })));
-  byId("path-says").textContent = text("path_says", { percent: number(100 * (answer.variance[0] + answer.variance[1]), 0) });
+  const shown = number(100 * (answer.variance[0] + answer.variance[1]), 0);
+  byId("path-says").textContent = [text("path_says", { percent: shown }), ...(answer.scores ? [text("path_second")] : [])].join(" ");
   byId("growth-part").hidden = !answer.scores;
   if (answer.scores) bars(byId("growth"), answer.scores.map((score, i) => [afterLayer(i), score]));
   byId("inside-result").hidden = false;
@@ -116,6 +117,7 @@ function showHead() {
   byId("habit").textContent = text(habit ? `habit_${habit}` : "habit_none", {
     part: percent(part), token: token === undefined ? "" : `\u2068${pieces[token].token}\u2069`,
   });
+  byId("head-on-map").textContent = `${text("layer")} ${chosen.layer}, ${text("head")} ${chosen.head}: ${byId("habit").textContent}`;
   heatMap(byId("attention-map"), attention[chosen.layer][chosen.head].map((row) => [...row]), pieces, pieces, "head-map");
   frameHead();
   showToken();
@@ -275,11 +277,12 @@ function chooseOnMap({ offsetX, offsetY, currentTarget: canvas }) {
 export function start() {
   for (const each of document.querySelectorAll(".origin")) {
     const [file, definition] = each.dataset.source.split(" ");
+    const apart = { target: "_blank", rel: "noopener" }; // what is chosen here stays
     // a browser looks for the text itself, so that the link holds wherever the function moves
-    const code = element("a", `${file}, ${definition}`, { href: `source/${file}#:~:text=def%20${definition}` });
+    const code = element("a", `${file}, ${definition}`, { href: `source/${file}#:~:text=def%20${definition}`, ...apart });
     const section = each.dataset.notebook;
     const anchor = section.toLowerCase().replace(/[^a-z0-9 ]/g, "").replaceAll(" ", "-");
-    const notebook = element("a", text("notebook", { section }), { href: `notebook#${anchor}`, hreflang: "en" });
+    const notebook = element("a", text("notebook", { section }), { href: `notebook#${anchor}`, hreflang: "en", ...apart });
     each.append(`${text("code")} `, code, ". ", notebook, ".");
   }
   for (const id of ["layer", "head"]) byId(id).addEventListener("change", ({ target }) => choose({ [id]: Number(target.value) }));

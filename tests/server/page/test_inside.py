@@ -90,7 +90,7 @@ def test_a_token_can_be_followed_by_keyboard(page: Any, outputs: list[EncoderOut
     page.locator("#pieces [data-side='0'][data-token='2']").click()
     said = page.locator("#looks-at").inner_text()
     assert said.startswith("\u2068girl\u2069 looks at \u2068a\u2069 100.0\u00a0%,")
-    assert "look at the one before them" in page.locator("#habit").inner_text()
+    assert "give the one before them" in page.locator("#habit").inner_text()
     hair = page.locator("#pieces [data-side='1'][data-token='6']")
     hair.focus()
     page.keyboard.press("Enter")
@@ -114,7 +114,7 @@ def test_the_first_head_is_one_that_links_two_words(page: Any, outputs: list[Enc
     link = page.locator("#links button").first.inner_text()
     assert link == f"{tokens[token]} → {tokens[other]} {100 * among.max():.1f}\u00a0%"
     girl = f"{100 * attention[layer, head, 1:-1, 2].mean():.1f}"  # what all give her, which is a habit
-    expected = f"In this head most tokens look at \u2068girl\u2069: {girl}\u00a0% on average."
+    expected = f"The tokens of this head give \u2068girl\u2069 {girl}\u00a0% of their attention on average."
     assert page.locator("#habit").inner_text() == expected
     pressed = "all => all.map(each => each.getAttribute('aria-pressed'))"
     assert page.locator("#links button").evaluate_all(pressed) == ["true", "false", "false", "false"]

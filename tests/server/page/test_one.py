@@ -44,7 +44,7 @@ def test_what_is_missing_is_asked_for(page: Any, source: str, sentences: str, em
     page.fill("#source", source)
     page.fill("#sentences", sentences)
     page.get_by_role("button", name="Rank").click()
-    assert page.get_by_role("alert").inner_text() == "Please enter text to compare."
+    assert page.get_by_role("alert").inner_text() == "Please enter a text."
     assert page.evaluate("document.activeElement.id") == empty
 
 

@@ -51,7 +51,7 @@ def test_a_blank_text_gets_the_originals_notice(page: Any, a: str, b: str, empty
     page.fill("#text-a", a)
     page.fill("#text-b", b)
     page.get_by_role("button", name="Compare", exact=True).click()
-    assert page.get_by_role("alert").inner_text() == "Please enter text to compare."
+    assert page.get_by_role("alert").inner_text() == "Please enter a text."
     assert page.evaluate("document.activeElement.id") == empty
     assert not page.locator("#score").is_visible()
     # and it is gone when there is something to compare
