@@ -69,6 +69,19 @@ def page_headings(pages: Sequence[str], separator: str) -> list[Heading]:
     return [Heading(start, 1, f"page {number}") for number, start in enumerate(starts, 1)][: len(pages)]
 
 
+def section_starts(text: str, headings: Iterable[Heading]) -> Iterator[int]:
+    """Yield the places where sections begin, but for those right below another heading.
+
+    What is above such a heading would be a section of no more than a title.
+    """
+    start, title = 0, ""
+    for heading in headings:
+        above = text[start : heading.start].replace(title, "", 1)
+        if any(character.isalnum() for character in above):
+            yield heading.start
+        start, title = heading.start, heading.title
+
+
 def heading_paths(headings: Sequence[Heading], starts: Iterable[int]) -> Iterator[str]:
     """Yield the path of headings, such as ``Guide > Options``, above each of some places in order."""
     open_headings, following = list[Heading](), 0

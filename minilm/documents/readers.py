@@ -22,6 +22,7 @@ class DocumentText(NamedTuple):
     markup: Markup = "text"
     headings: Sequence[Heading] = ()
     has_lines: bool = True  # whether the lines of the text are those of the file
+    has_sections: bool = True  # whether its headings begin something new, which the page of a PDF does not
 
 
 def decoded(data: bytes) -> str:
@@ -68,7 +69,7 @@ def read_pdf(data: bytes) -> DocumentText:
     except Exception as error:
         raise Unreadable(f"it is a damaged PDF ({described(error)})") from error
     text = "\n\n".join(pages)
-    return DocumentText(text, headings=page_headings(pages, "\n\n"), has_lines=False)
+    return DocumentText(text, headings=page_headings(pages, "\n\n"), has_lines=False, has_sections=False)
 
 
 _KINDS: dict[Callable[[bytes], DocumentText], str] = {

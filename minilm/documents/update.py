@@ -14,7 +14,7 @@ from typing import Any, Literal
 from minilm.corpus.formats.columns import Arrow
 from minilm.corpus.paths import absolute
 from minilm.documents.find import Candidate, Problem, TableColumns, find_documents, is_below, text_of
-from minilm.documents.headings import heading_paths
+from minilm.documents.headings import heading_paths, section_starts
 from minilm.documents.known import Known, noted, read_known, write_note
 from minilm.documents.metadata import MetadataColumns
 from minilm.documents.readers import Unreadable
@@ -186,8 +186,9 @@ def _piece_rows(
     documents: Iterator[tuple[Candidate, Any]], model: MiniLM, recipe: TableRecipe
 ) -> Iterator[dict[str, Any]]:
     for found, document in documents:
+        cuts = section_starts(document.text, document.headings) if document.has_sections else ()
         found_pieces = iter_pieces(
-            document.text, model, recipe.tokens, recipe.overlap, markup=document.markup
+            document.text, model, recipe.tokens, recipe.overlap, markup=document.markup, cuts=cuts
         )
         pieces, starts = tee(found_pieces)
         headings = heading_paths(document.headings, (piece.start for piece in starts))

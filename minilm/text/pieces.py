@@ -6,8 +6,9 @@ nothing but white space, so the pieces hold every token of the text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from itertools import chain, pairwise
 from typing import Any, Literal, NamedTuple, get_args
 from weakref import WeakKeyDictionary
 
@@ -89,8 +90,12 @@ def iter_pieces(
     overlap: int = 0,
     *,
     markup: Markup = "text",
+    cuts: Iterable[int] = (),
 ) -> Iterator[Piece]:
-    """Yield the pieces of :func:`split` one by one, so that those of a long text need no memory at once."""
+    """Yield the pieces of :func:`split` one by one, so that those of a long text need no memory at once.
+
+    No piece goes on beyond one of the places in ``cuts``, which are those of characters, in order.
+    """
     tokenizer: TokenizerCalls = getattr(model, "tokenizer", model)
     if not isinstance(tokenizer, TokenizerCalls):
         raise TypeError(f"model must be a MiniLM, a CrossEncoder or a Tokenizer, not {type(model).__name__}")
@@ -99,7 +104,7 @@ def iter_pieces(
     room = piece_room(tokenizer, tokens, overlap)
     backend = tokenizer.backend_of_length(None)
     splitter = _splitter(tokenizer, markup, room, overlap)
-    for offset, part in _parts(check_text("text", text)):
+    for offset, part in _parts(check_text("text", text), cuts):
         found = splitter.chunk_indices(part)
         counted = backend.encode_batch_fast([piece for _, piece in found], add_special_tokens=False)
         for (start, piece), encoding in zip(found, counted, strict=True):
@@ -142,13 +147,17 @@ def piece_room(tokenizer: TokenizerCalls, tokens: int, overlap: int) -> int:
     return room
 
 
-def _parts(text: str) -> Iterator[tuple[int, str]]:
-    """Yield a text in parts, each with its place: cut before a heading, else behind a paragraph or line."""
-    start = 0
-    while len(text) - start > _PART:
-        stop = start + _PART
-        ends = (text.rfind(mark, start + _PART // 2, stop) for mark in ("\n#", "\n\n", "\n", " "))
-        end = next((end + 1 for end in ends if end >= 0), stop)
-        yield start, text[start:end]
-        start = end
-    yield start, text[start:]
+def _parts(text: str, cuts: Iterable[int]) -> Iterator[tuple[int, str]]:
+    """Yield a text in parts, each with its place: cut where it must be, and a long part before a heading.
+
+    Without a heading it is cut behind a paragraph or a line.
+    """
+    for first, last in pairwise(chain([0], cuts, [len(text)])):
+        start = first
+        while last - start > _PART:
+            stop = start + _PART
+            ends = (text.rfind(mark, start + _PART // 2, stop) for mark in ("\n#", "\n\n", "\n", " "))
+            end = next((end + 1 for end in ends if end >= 0), stop)
+            yield start, text[start:end]
+            start = end
+        yield start, text[start:last]

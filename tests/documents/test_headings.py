@@ -15,6 +15,7 @@ from minilm.documents.headings import (
     heading_paths,
     markdown_headings,
     page_headings,
+    section_starts,
     underlined_headings,
 )
 
@@ -36,6 +37,16 @@ def test_markdown_headings_stand_where_commonmark_has_them() -> None:
         (3, "Deep"),
     ]
     assert [MARKDOWN[h.start :][:6] for h in found] == ["# Guid", "## Opt", "Last\n=", "### De"]
+
+
+def test_a_section_begins_at_a_heading_unless_another_one_stands_right_above() -> None:
+    text = "# Guide\n\n## *Options*\n\nOne.\n\n### `a`\n\n### b\nTwo.\n\nLast\n====\n"
+    starts = section_starts(text, markdown_headings(text))
+    assert [text[start:][:7] for start in starts] == ["### `a`", "Last\n=="]
+    text = "Before.\n\n" + text
+    starts = section_starts(text, markdown_headings(text))
+    assert [text[start:][:7] for start in starts] == ["# Guide", "### `a`", "Last\n=="]
+    assert [*section_starts("No heading.", [])] == []
 
 
 LINES = (

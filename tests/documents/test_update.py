@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from bisect import bisect_right
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,15 @@ def check_holds(place: Path, folder: Path, model: MiniLM) -> None:
         text = path.read_bytes().decode()
         assert {row["sha256"] for row in own} == {hashlib.sha256(path.read_bytes()).hexdigest()}
         markup: Any = "markdown" if path.suffix == ".md" else "text"
-        expected = split(text, model, 128, markup=markup)
-        assert [(row["start"], row["end"], row["text"]) for row in own] == [piece[:3] for piece in expected]
-        vectors = model.encode([piece.text for piece in expected])
+        heading = "^#+ " if markup == "markdown" else "(?!)"  # that matches nothing
+        starts = [match.start() for match in re.finditer(heading, text, re.MULTILINE)]
+        expected = [
+            (start + piece.start, start + piece.end, piece.text)
+            for start, end in pairwise([0, *starts, len(text)])
+            for piece in split(text[start:end], model, 128, markup=markup)
+        ]
+        assert [(row["start"], row["end"], row["text"]) for row in own] == expected
+        vectors = model.encode([text for *_, text in expected])
         np.testing.assert_allclose([row["vector"] for row in own], vectors, atol=1e-6)  # rounding by batch
 
 
@@ -81,10 +88,10 @@ def test_an_index_has_every_piece_with_its_place(notes: Path, model: MiniLM) -> 
     long = [row for row in rows if row["path"] == "notes/long.txt"]
     for row in long:  # line n has the words "Line n-1"
         assert row["text"].startswith(f"Line {row['line'] - 1} ")
-    assert {row["heading"] for row in rows if row["path"] == "notes/guide.md"} <= {
-        "Guide",
-        "Guide > Passwords",
-    }
+    assert [(row["heading"], row["text"]) for row in rows if row["path"] == "notes/guide.md"] == [
+        ("Guide", "# Guide\n\nHow to begin."),
+        ("Guide > Passwords", "## Passwords\n\nPasswords are reset at the front desk."),
+    ]
 
 
 def test_only_what_is_new_or_changed_is_encoded(
