@@ -130,7 +130,8 @@ def test_the_page_and_the_documentation_work_in_a_browser(ports: dict[str, int],
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page()
         answered: list[tuple[int, str]] = []
-        page.on("response", lambda answer: answered.append((answer.status, answer.url)))
+        # of the tabs that links open as well
+        page.context.on("response", lambda answer: answered.append((answer.status, answer.url)))
         page.goto(f"http://127.0.0.1:{ports[proxy]}/minilm")
         page.get_by_label("First text").fill(A)
         page.get_by_label("Second text").fill(B)
@@ -139,10 +140,12 @@ def test_the_page_and_the_documentation_work_in_a_browser(ports: dict[str, int],
         assert page.locator("#score").inner_text() == "Score: 0.8052"
         page.get_by_role("tab", name="Inside").click()
         page.locator("#inside-example").click()
-        for kind in ("Notebook 01, “How can a token look at the others?”", "encoder.py, self_attention"):
-            page.get_by_role("link", name=kind).click()
-            page.wait_for_url(re.compile("/minilm/(notebook|source/encoder)"))
-            page.go_back()
+        for name in ("Notebook 01, “What does the model read?”", "encoder.py, self_attention"):
+            with page.expect_popup() as opened:
+                page.get_by_role("link", name=name).click()
+            opened.value.wait_for_url(re.compile("/minilm/(notebook|source/encoder)"))
+            opened.value.wait_for_load_state()
+            opened.value.close()
         page.get_by_role("link", name="HTTP API").click()
         page.locator("#operations-operation-health_health_get").click()
         page.get_by_role("button", name="Try it out").click()
