@@ -75,6 +75,11 @@ class PipelineOptions(TorchMethods):
         """The text that goes before every text: ``prompt``, or the one of that name, or the default."""
         return self.pipeline.prompt_text(prompt, prompt_name)
 
+    def _choose_prompt(self, given: dict[str, Any], names: Iterable[str]) -> None:
+        """Give encode's arguments the first prompt of ``names`` that exists, if they choose none."""
+        if given.get("prompt_name") is None and given.get("prompt") is None:
+            given["prompt_name"] = next((name for name in names if name in self.prompts), None)
+
     @property
     def max_seq_length(self) -> int:
         """Tokens that are kept of a text or pair, special tokens included; may be set."""
@@ -175,8 +180,7 @@ class EmbedderOptions(PipelineOptions):
         """Call encode with the first prompt of ``names`` that exists, if the arguments choose none."""
         places = by_place(ENCODE_ARGUMENTS, arguments, renamed(options, "sentences"))
         given = {"prompt_name": None, "prompt": None, **places, **options}
-        if given["prompt_name"] is None and given["prompt"] is None:
-            given["prompt_name"] = next((name for name in names if name in self.prompts), None)
+        self._choose_prompt(given, names)
         if task == "document" and splits_long_texts(given):
             return encode_long_texts(self, given)
         return self.encode(**given, task=task)

@@ -205,8 +205,7 @@ class MultiVectorEncoder(PipelineOptions):
         given = by_place(_PLACES[:-1], places, options) | options
         if "task" in given:
             raise unexpected_argument("task", ())
-        if given.get("prompt_name") is None and given.get("prompt") is None:
-            given["prompt_name"] = next((name for name in names if name in self.prompts), None)
+        self._choose_prompt(given, names)
         return self.encode(inputs, **given, task=task)
 
     def _pipeline_for(self, task: str | None) -> Pipeline:

@@ -294,10 +294,11 @@ def maxsim_pairwise(
         raise ValueError(
             f"a has {len(queries)} queries and b has {len(documents)} documents, which make no pairs"
         )
-    rows = [maxsim([q], [d], None, None, chunk_elements)[0] for q, d in zip(queries, documents, strict=True)]
+    rows = [
+        maxsim([query], [document], chunk_elements=chunk_elements, length_normalize=length_normalize)[0]
+        for query, document in zip(queries, documents, strict=True)
+    ]
     scores = np.array(rows, np.float32).reshape(-1)
-    if length_normalize:
-        scores /= np.array([max(len(query), 1) for query in queries], np.float32)
     return as_tensor(scores) if is_tensor(a) or is_tensor(b) else scores
 
 

@@ -234,8 +234,7 @@ class SparseEncoder(PipelineOptions):
         options: dict[str, Any],
     ) -> Any:  # noqa: ANN401 - as encode
         given = by_place(_PLACES, places, options) | options
-        if given.get("prompt_name") is None and given.get("prompt") is None:
-            given["prompt_name"] = next((name for name in names if name in self.prompts), None)
+        self._choose_prompt(given, names)
         return self.encode(inputs, **given)
 
     @no_float_errors

@@ -72,6 +72,7 @@ def update_table(
 ) -> UpdateReport:
     """Make the table at a place hold the documents of some paths; see ``Documents.update``."""
     report = UpdateReport()
+    width = model.get_embedding_dimension()
     with write_lock(place):
         note = noted(place)
         table = find_table(place) if note is None else None
@@ -88,14 +89,13 @@ def update_table(
             table = open_table(place)
         with (
             tempfile.TemporaryDirectory(prefix="minilm-") as folder,
-            Spool(Path(folder), schema_of(known.recipe, model.get_embedding_dimension())) as spool,
+            Spool(Path(folder), schema_of(known.recipe, width)) as spool,
         ):
             metadata = MetadataColumns(place, metadata_of(table), columns.unkept)
             _encode(fresh, model, known.recipe, metadata, spool, report, advance)
             vanished = _vanished(paths, known.documents, seen)
             report.removed = len(vanished)
             if table is None:  # only now: a first update that fails leaves no table
-                width = model.get_embedding_dimension()
                 table = create_table(place, schema_of(recipe, width, metadata.new_fields()))
             if report.pieces or stale or vanished:
                 with lance_errors(place):
