@@ -7,6 +7,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,8 +18,9 @@ from minilm.corpus.formats.input_file import ReadOtherwiseError
 from minilm.corpus.formats.row import ColumnError, Row
 from minilm.corpus.paths import absolute, expand_inputs, file_name, is_remote_folder, is_url, open_url
 from minilm.corpus.rows import Corpus
+from minilm.documents.content import Content
 from minilm.documents.metadata import as_mapping
-from minilm.documents.readers import READERS_BY_SUFFIX, DocumentText, Unreadable, read_plain
+from minilm.documents.readers import READERS_BY_SUFFIX, DocumentText, read_plain, read_row
 from minilm.errors import CorpusError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq")
@@ -51,13 +53,13 @@ class TableColumns:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A document that was found, whose text is read only if its content is new."""
+    """A document that was found. Its text is read if its content is new, and before the next is found."""
 
     document: str  # its id: the absolute path, and for a row of a table its id behind a #
     path: str  # as the caller gave it, and the id of the row
     source: str  # the folder, pattern or file that it was found by, absolute
     sha256: str
-    read: Callable[[], DocumentText]
+    read: Callable[[], DocumentText]  # it raises an Unreadable if there is no text
     metadata: OtherColumns = field(default_factory=dict)  # the other columns of a row
 
 
@@ -146,25 +148,25 @@ def _files(given: str) -> list[str]:
 
 
 def _file(path: str, source: str, folders: dict[str, str]) -> Iterator[Candidate | Problem]:
-    try:
-        path.encode()
-        if is_url(path):
-            with open_url(path, seekable=False) as remote:
-                data = remote.read()
-        elif _is_endless(path) and absolute(path) != source:  # who names a pipe means to wait for it
-            yield path, "it is a pipe or a device"
-            return
+    with ExitStack() as resources:
+        try:
+            path.encode()
+            if is_url(path):
+                with open_url(path, seekable=False) as remote:
+                    content = Content(remote, resources)
+            elif _is_endless(path) and absolute(path) != source:  # who names a pipe means to wait for it
+                yield path, "it is a pipe or a device"
+                return
+            else:
+                file = resources.enter_context(open(path, "rb", buffering=0))  # noqa: PTH123 - as above
+                content = Content(file, resources, is_lasting=True)
+        except UnicodeEncodeError:
+            yield path, "its name is not UTF-8"
+        except (OSError, CorpusError) as error:
+            yield path, getattr(error, "strerror", None) or str(error)
         else:
-            with open(path, "rb") as file:  # noqa: PTH123 - as above
-                data = file.read()
-    except UnicodeEncodeError:
-        yield path, "its name is not UTF-8"
-    except (OSError, CorpusError) as error:
-        yield path, getattr(error, "strerror", None) or str(error)
-    else:
-        reader = READERS_BY_SUFFIX.get(_suffix(path), read_plain)
-        sha256 = hashlib.sha256(data).hexdigest()
-        yield Candidate(_absolute(path, folders), path, source, sha256, partial(reader, data))
+            read = partial(READERS_BY_SUFFIX.get(_suffix(path), read_plain), content)
+            yield Candidate(_absolute(path, folders), path, source, content.sha256, read)
 
 
 def _is_endless(path: str) -> bool:
@@ -210,13 +212,5 @@ def _row_documents(path: str, columns: TableColumns, unseen: set[str]) -> Iterat
         kept = {name: value for name, value in others.items() if name != columns.unkept}
         content = json.dumps(kept, ensure_ascii=False, default=str)
         sha256 = hashlib.sha256(f"{content}\n{row.text}".encode("utf-8", "replace")).hexdigest()
-        read = partial(DocumentText, row.text, has_lines=False)
+        read = partial(read_row, row.text)
         yield Candidate(f"{source}#{name}", f"{path}#{name}", source, sha256, read, row.other_columns)
-
-
-def text_of(candidate: Candidate) -> DocumentText:
-    """Return the text of a document, or raise an :class:`Unreadable` if it has none."""
-    document = candidate.read()
-    if not document.text or document.text.isspace():
-        raise Unreadable("it has no text")
-    return document

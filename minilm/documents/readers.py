@@ -2,77 +2,108 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+import codecs
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import IO, NamedTuple
 
-from minilm.documents.headings import Heading, markdown_headings, page_headings, underlined_headings
+from minilm.documents.content import Content, Unreadable, chunks_of
+from minilm.documents.html import markdown_of
+from minilm.documents.stretches import (
+    Stretch,
+    markdown_stretches,
+    page_stretches,
+    plain_stretches,
+    underlined_stretches,
+)
 from minilm.errors import described, import_extra
 from minilm.text.pieces import Markup
 
 
-class Unreadable(Exception):  # noqa: N818 - the answer about a document, not an error of the program
-    """A document has no text that can be indexed; the message says why."""
-
-
 class DocumentText(NamedTuple):
-    """What a reader makes of a document."""
+    """What a reader makes of a document. Its stretches are read once, while its content is open."""
 
-    text: str
+    stretches: Iterator[Stretch]
     markup: Markup = "text"
-    headings: Sequence[Heading] = ()
     has_lines: bool = True  # whether the lines of the text are those of the file
     has_sections: bool = True  # whether its headings begin something new, which the page of a PDF does not
 
 
-def decoded(data: bytes) -> str:
-    """Return the bytes of a file as text, or raise an :class:`Unreadable`."""
-    if b"\0" in data:
-        raise Unreadable("it is binary: it has a NUL byte")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"it is not UTF-8 ({error.reason} at byte {error.start:,})") from None
-
-
-def read_plain(data: bytes) -> DocumentText:
+def read_plain(content: Content) -> DocumentText:
     """Read plain text or source code."""
-    return DocumentText(decoded(data))
+    return DocumentText(plain_stretches(_texts(content)))
 
 
-def read_markdown(data: bytes) -> DocumentText:
+def read_markdown(content: Content) -> DocumentText:
     """Read Markdown."""
-    text = decoded(data)
-    return DocumentText(text, "markdown", markdown_headings(text))
+    return DocumentText(markdown_stretches(_texts(content)), "markdown")
 
 
-def read_restructured(data: bytes) -> DocumentText:
+def read_restructured(content: Content) -> DocumentText:
     """Read reStructuredText."""
-    text = decoded(data)
-    return DocumentText(text, headings=underlined_headings(text))
+    return DocumentText(underlined_stretches(_texts(content)))
 
 
-def read_html(data: bytes) -> DocumentText:
-    """Read the text of a page of HTML as Markdown, so that it keeps headings, lists and tables."""
-    markdownify = import_extra("markdownify", feature="an index of HTML", extra="index")
-    html = decoded(data)
-    options = {"heading_style": "ATX", "escape_asterisks": False, "escape_underscores": False}
-    text = markdownify.markdownify(html, strip=["a", "img"], **options)
-    return DocumentText(text, "markdown", markdown_headings(text), has_lines=False)
+def read_html(content: Content) -> DocumentText:
+    """Read the text of a page of HTML as Markdown."""
+    markdown = content.temporary()
+    for text in markdown_of(_texts(content)):
+        markdown.write(text.encode("utf-8", "replace"))
+    return DocumentText(markdown_stretches(_checked_texts(markdown)), "markdown", has_lines=False)
 
 
-def read_pdf(data: bytes) -> DocumentText:
+def read_pdf(content: Content) -> DocumentText:
     """Read the text of a PDF, with its pages as headings."""
     pypdf = import_extra("pypdf", feature="an index of PDF", extra="pdf")
     try:
-        pages = [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(data)).pages]
+        pages = [page.extract_text() for page in pypdf.PdfReader(content.open()).pages]
     except Exception as error:
         raise Unreadable(f"it is a damaged PDF ({described(error)})") from error
-    text = "\n\n".join(pages)
-    return DocumentText(text, headings=page_headings(pages, "\n\n"), has_lines=False, has_sections=False)
+    if all(not page or page.isspace() for page in pages):
+        raise Unreadable("it has no text")
+    return DocumentText(page_stretches(pages, "\n\n"), has_lines=False, has_sections=False)
 
 
-_KINDS: dict[Callable[[bytes], DocumentText], str] = {
+def read_row(text: str) -> DocumentText:
+    """Read the text of a row."""
+    if not text or text.isspace():
+        raise Unreadable("it has no text")
+    return DocumentText(plain_stretches([text]), has_lines=False)
+
+
+def _texts(content: Content) -> Iterator[str]:
+    """Return the text of a file, some at a time; raise an :class:`Unreadable` at once if it has none."""
+    return _checked_texts(content.open())
+
+
+def _checked_texts(file: IO[bytes]) -> Iterator[str]:
+    """Return a file's text; it is read twice, for a fault at its end must be known before its first piece."""
+    file.seek(0)
+    blank = [text.isspace() for text in _utf8_texts(file)]
+    if all(blank):
+        raise Unreadable("it has no text")
+    file.seek(0)
+    return _utf8_texts(file)
+
+
+def _utf8_texts(file: IO[bytes]) -> Iterator[str]:
+    """Yield a file as text, or raise an :class:`Unreadable`."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    size = 0
+    for data in chain(chunks_of(file), [b""]):
+        if b"\0" in data:
+            raise Unreadable("it is binary: it has a NUL byte")
+        size += len(data)
+        try:
+            text = decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            place = size - len(error.object) + error.start
+            raise Unreadable(f"it is not UTF-8 ({error.reason} at byte {place:,})") from None
+        if text:
+            yield text
+
+
+_KINDS: dict[Callable[[Content], DocumentText], str] = {
     read_plain: ".txt .text .adoc .org .tex .py .pyi .js .mjs .ts .tsx .jsx .java .kt .scala .c .h .cc .cpp "
     ".hpp .cs .go .rs .rb .php .pl .swift .lua .r .jl .hs .ml .ex .erl .clj .sh .bash .ps1 .sql .css .vue",
     read_markdown: ".md .markdown .mdx",

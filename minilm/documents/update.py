@@ -7,17 +7,17 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import chain, islice, tee
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
 from minilm.corpus.formats.columns import Arrow
 from minilm.corpus.paths import absolute
-from minilm.documents.find import Candidate, Problem, TableColumns, find_documents, is_below, text_of
-from minilm.documents.headings import heading_paths, section_starts
+from minilm.documents.content import Unreadable
+from minilm.documents.find import Candidate, Problem, TableColumns, find_documents, is_below
 from minilm.documents.known import Known, noted, read_known, write_note
 from minilm.documents.metadata import MetadataColumns
-from minilm.documents.readers import Unreadable
+from minilm.documents.sections import PiecePlaces, sections
 from minilm.documents.spool import Spool
 from minilm.documents.table import (
     APPROXIMATE_ABOVE,
@@ -36,7 +36,7 @@ from minilm.documents.table import (
 )
 from minilm.errors import CorpusError
 from minilm.model import MiniLM
-from minilm.text.pieces import iter_pieces
+from minilm.text.pieces import piece_cutter
 
 # Pieces that are encoded at a time: enough of similar length for every core, and a bar that moves.
 _WINDOW = 1024
@@ -123,7 +123,7 @@ def _fresh(
             if before == item.sha256:
                 report.unchanged += 1
                 continue
-            document = text_of(item)
+            document = item.read()
         except Unreadable as error:
             path = item[0] if isinstance(item, tuple) else item.path
             if on_error == "raise":
@@ -186,37 +186,28 @@ def _piece_rows(
     documents: Iterator[tuple[Candidate, Any]], model: MiniLM, recipe: TableRecipe
 ) -> Iterator[dict[str, Any]]:
     for found, document in documents:
-        cuts = section_starts(document.text, document.headings) if document.has_sections else ()
-        found_pieces = iter_pieces(
-            document.text, model, recipe.tokens, recipe.overlap, markup=document.markup, cuts=cuts
-        )
-        pieces, starts = tee(found_pieces)
-        headings = heading_paths(document.headings, (piece.start for piece in starts))
-        line, counted = 1, 0  # of the piece: line breaks are counted from piece to piece
-        for number, (piece, heading) in enumerate(zip(pieces, headings, strict=True)):
-            line += _line_breaks(document.text, counted, piece.start)
-            counted = piece.start
-            end_line = line + _line_breaks(document.text, piece.start, piece.end - 1)
-            yield {
-                "found": found,
-                KEY: f"{found.document}#{number}",
-                "document": found.document,
-                "path": found.path,
-                "found_by": found.source,
-                "sha256": found.sha256,
-                "piece": number,
-                "start": piece.start,
-                "end": piece.end,
-                "line": line if document.has_lines else None,
-                "end_line": end_line if document.has_lines else None,
-                "heading": heading,
-                "text": piece.text,
-            }
-
-
-def _line_breaks(text: str, start: int, end: int) -> int:
-    """Return how many lines end between two places, neither of which is inside a line break."""
-    return sum(sign * text.count(mark, start, end) for mark, sign in (("\n", 1), ("\r", 1), ("\r\n", -1)))
+        cut = piece_cutter(model, recipe.tokens, recipe.overlap, markup=document.markup)
+        places, number = PiecePlaces(), 0
+        for stretch in sections(document.stretches, at_headings=document.has_sections):
+            places.enter(stretch)
+            for piece in cut(stretch.start, stretch.text):
+                place = places.of(piece)
+                yield {
+                    "found": found,
+                    KEY: f"{found.document}#{number}",
+                    "document": found.document,
+                    "path": found.path,
+                    "found_by": found.source,
+                    "sha256": found.sha256,
+                    "piece": number,
+                    "start": piece.start,
+                    "end": piece.end,
+                    "line": place.line if document.has_lines else None,
+                    "end_line": place.end_line if document.has_lines else None,
+                    "heading": place.heading,
+                    "text": piece.text,
+                }
+                number += 1
 
 
 def _windows(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

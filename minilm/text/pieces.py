@@ -6,9 +6,8 @@ nothing but white space, so the pieces hold every token of the text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from itertools import chain, pairwise
 from typing import Any, Literal, NamedTuple, get_args
 from weakref import WeakKeyDictionary
 
@@ -80,21 +79,25 @@ def split(
     >>> [(piece.start, piece.end, piece.tokens) for piece in split(text, MiniLM(), tokens=12)]
     [(0, 38, 9), (39, 65, 6)]
     """
-    return list(iter_pieces(text, model, tokens, overlap, markup=markup))
+    cut = piece_cutter(model, tokens, overlap, markup=markup)
+    found, start = list[Piece](), 0
+    while start < len(check_text("text", text)):
+        end = end_of_part(text, start)
+        found += cut(start, text[start:end])
+        start = end
+    return found
 
 
-def iter_pieces(
-    text: str,
+def piece_cutter(
     model: Any,  # noqa: ANN401 - as above
     tokens: int = 128,
     overlap: int = 0,
     *,
     markup: Markup = "text",
-    cuts: Iterable[int] = (),
-) -> Iterator[Piece]:
-    """Yield the pieces of :func:`split` one by one, so that those of a long text need no memory at once.
+) -> Callable[[int, str], Iterator[Piece]]:
+    """Return a function that yields the pieces of a part of a text, given its place and itself.
 
-    No piece goes on beyond one of the places in ``cuts``, which are those of characters, in order.
+    The arguments are those of :func:`split`. No piece goes on beyond its part.
     """
     tokenizer: TokenizerCalls = getattr(model, "tokenizer", model)
     if not isinstance(tokenizer, TokenizerCalls):
@@ -104,11 +107,23 @@ def iter_pieces(
     room = piece_room(tokenizer, tokens, overlap)
     backend = tokenizer.backend_of_length(None)
     splitter = _splitter(tokenizer, markup, room, overlap)
-    for offset, part in _parts(check_text("text", text), cuts):
+
+    def cut(start: int, part: str) -> Iterator[Piece]:
         found = splitter.chunk_indices(part)
         counted = backend.encode_batch_fast([piece for _, piece in found], add_special_tokens=False)
-        for (start, piece), encoding in zip(found, counted, strict=True):
-            yield Piece(offset + start, offset + start + len(piece), piece, len(encoding.ids))
+        for (place, piece), encoding in zip(found, counted, strict=True):
+            yield Piece(start + place, start + place + len(piece), piece, len(encoding.ids))
+
+    return cut
+
+
+def end_of_part(text: str, start: int = 0) -> int:
+    """Return where a part of a text ends: at its end, or before a heading, behind a paragraph or a line."""
+    stop = start + _PART
+    if len(text) <= stop:
+        return len(text)
+    ends = (text.rfind(mark, start + _PART // 2, stop) for mark in ("\n#", "\n\n", "\n", " "))
+    return next((end + 1 for end in ends if end >= 0), stop)
 
 
 # Of each tokenizer while it lives: a splitter parses a copy of it, which takes longer than most texts do.
@@ -145,19 +160,3 @@ def piece_room(tokenizer: TokenizerCalls, tokens: int, overlap: int) -> int:
     if whole_number("overlap", overlap) >= room:
         raise ValueError(f"overlap must be below the {room} tokens of a piece, not {overlap}")
     return room
-
-
-def _parts(text: str, cuts: Iterable[int]) -> Iterator[tuple[int, str]]:
-    """Yield a text in parts, each with its place: cut where it must be, and a long part before a heading.
-
-    Without a heading it is cut behind a paragraph or a line.
-    """
-    for first, last in pairwise(chain([0], cuts, [len(text)])):
-        start = first
-        while last - start > _PART:
-            stop = start + _PART
-            ends = (text.rfind(mark, start + _PART // 2, stop) for mark in ("\n#", "\n\n", "\n", " "))
-            end = next((end + 1 for end in ends if end >= 0), stop)
-            yield start, text[start:end]
-            start = end
-        yield start, text[start:last]

@@ -57,18 +57,17 @@ def test_pieces_cover_every_token_of_a_text(
     assert [piece.tokens for piece in found] == [len(encode(piece.text).ids) - 2 for piece in found]
 
 
-@given(lines=st.lists(TEXTS, min_size=1, max_size=6), overlap=st.integers(0, 8))
+@given(parts=st.lists(TEXTS, min_size=1, max_size=6), overlap=st.integers(0, 8))
 @settings(max_examples=50)
-def test_no_piece_goes_on_beyond_a_cut_and_nothing_is_lost(
-    lines: list[str], overlap: int, model: MiniLM
+def test_no_piece_goes_on_beyond_its_part_and_nothing_is_lost(
+    parts: list[str], overlap: int, model: MiniLM
 ) -> None:
-    """The lines have line breaks of their own, too; each begins at a cut."""
-    text = "\n".join(lines)
-    cuts = [*accumulate(len(line) + 1 for line in lines[:-1])]
-    found = [*pieces.iter_pieces(text, model, 32, overlap, cuts=cuts)]
+    text = "\n".join(parts)
+    starts = [0, *accumulate(len(part) + 1 for part in parts[:-1])]
+    cut = pieces.piece_cutter(model, 32, overlap)
+    found = [piece for start, part in zip(starts, parts, strict=True) for piece in cut(start, part)]
     assert uncovered_tokens(text, found, model) == []
     assert [text[piece.start : piece.end] for piece in found] == [piece.text for piece in found]
-    assert not [(piece, cut) for piece in found for cut in cuts if piece.start < cut < piece.end]
 
 
 @given(words=st.lists(st.text("abcxyz.,'", min_size=1, max_size=30), max_size=200))
