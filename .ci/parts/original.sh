@@ -30,6 +30,7 @@ part integrations "the adapters, the engine ray and every example in README and 
 part_integrations() {
     step "the adapters, the engine ray and every example in README and docs/, in the frameworks"
     programs curl javac
+    pgvector
     needs golden
     local both=(tests/corpus/test_paths.py tests/corpus/test_values.py tests/promises/test_docs.py)
     both+=(tests/promises/test_surroundings.py tests/documents/test_remote.py tests/test_quantization.py)

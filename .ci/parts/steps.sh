@@ -67,7 +67,7 @@ suite() { # suite NAME ENVIRONMENT ARGUMENT...: run pytest, and record what ran 
     local record=$work/ran/$1.xml environment=$2 folder=$work/t/$1
     shift 2
     mkdir -p "$work/t"
-    # a folder for each: a pytest that begins takes the others' rights to the common one, which Postgres needs
+    # a folder for each: it goes with $work, while the common one keeps those of the last three runs
     inside "$environment" pytest -q --basetemp="$folder" --junitxml="$record" "$@"
     slowest "$record"
 }
@@ -123,17 +123,31 @@ programs() { # programs COMMAND...: install what is missing with apt; without ap
         echo "not on this machine, which has no apt: ${lacking[*]}"
         return 0
     fi
-    if [ "$streams" != 0 ]; then
-        echo "${lacking[*]}: to be installed before two streams run, not beside tests"
-        return 1
-    fi
     for command in "${lacking[@]}"; do
         packages+=("$(package_of "$command")")
     done
+    from_apt "${packages[@]}"
+}
+
+pgvector() { # Postgres and its extension where apt has both; elsewhere the tests take pip's
+    local lists=/var/lib/apt/lists package
+    compgen -G "/usr/share/postgresql/*/extension/vector.control" >/dev/null && return 0
+    command -v apt-get >/dev/null || return 0
+    # a new container has no lists
+    compgen -G "$lists/*_Packages*" >/dev/null || "${as_root[@]}" apt-get update -q
+    package=$(apt-cache pkgnames postgresql- | grep -E '^postgresql-[0-9]+-pgvector$' | sort -V | tail -n 1) || true
+    [ -z "$package" ] || from_apt "$package"
+}
+
+from_apt() { # from_apt PACKAGE...: install them
+    if [ "$streams" != 0 ]; then
+        echo "$*: to be installed before two streams run, not beside tests"
+        return 1
+    fi
     export DEBIAN_FRONTEND=noninteractive
     "${as_root[@]}" dpkg --configure -a # finish an interrupted installation
     "${as_root[@]}" apt-get update -q
-    "${as_root[@]}" apt-get install -q -y --no-install-recommends "${packages[@]}"
+    "${as_root[@]}" apt-get install -q -y --no-install-recommends "$@"
 }
 
 make_tools() { # what checks and installs, apart from what is checked

@@ -7,9 +7,11 @@ A new page needs no change here. Its ``python`` and ``sh`` blocks are run (tests
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from benchmarks import report
 from minilm import MiniLM
 from minilm.cli.main import make_parser
 from tests.checkpoints import MakeCheckpoint, write_cross_encoder, write_sparse_encoder
+from tests.postgres import postgres
 from tests.snippets import ROOT, Block, Runner, Section, assert_prints, sections
 
 PAGES = sorted(
@@ -72,7 +75,29 @@ RUN = [section for page in PAGES if page != COMING_FROM for section in stories(p
 
 
 @pytest.fixture
-def runner(tmp_path: Path, make_checkpoint: MakeCheckpoint) -> Iterator[Callable[[Section], Runner]]:
+def own_postgres(
+    monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+) -> Iterator[Callable[[], None]]:
+    """A function that starts a PostgreSQL, to which the environment then leads libpq."""
+    with ExitStack() as stack:
+
+        def start() -> None:
+            pytest.importorskip("psycopg", reason="psycopg is not installed; an extra brings it")
+            server = stack.enter_context(postgres())
+            # nothing may lead to a server that the reader has
+            for name in [name for name in os.environ if name.startswith("PG")]:
+                monkeypatch.delenv(name)
+            for name, value in server.variables.items():
+                monkeypatch.setenv(name, value)
+            record_property("postgres", f"{server.programs}: {server.version}")
+
+        yield start
+
+
+@pytest.fixture
+def runner(
+    tmp_path: Path, make_checkpoint: MakeCheckpoint, own_postgres: Callable[[], None]
+) -> Iterator[Callable[[Section], Runner]]:
     """A function that makes a runner for a section, in a directory with the file that the README assumes."""
     directory = tmp_path / "reader"
     directory.mkdir()
@@ -88,6 +113,8 @@ def runner(tmp_path: Path, make_checkpoint: MakeCheckpoint) -> Iterator[Callable
         }
         if SPARSE_ENCODER in code:
             stand_ins[SPARSE_ENCODER] = str(write_sparse_encoder(make_checkpoint))
+        if "psycopg.connect()" in code:
+            own_postgres()
         runners.append(Runner(directory, stand_ins))
         return runners[-1]
 
