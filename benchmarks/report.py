@@ -492,6 +492,15 @@ def corpus_memory() -> str:
     return table(["rows", "peak memory, MiB"], rows) + measured("corpus_memory")
 
 
+def documents_memory() -> str:
+    """The peak memory of reading and cutting documents of several sizes."""
+    found = results("long_documents")["results"]
+    names = {"txt": "plain text", "md": "Markdown", "rst": "reStructuredText", "html": "HTML"}
+    sizes = ["one section" if size == "0" else f"{size} MB" for size in found["txt"]]
+    rows = [[names[kind], *(f"{peak:,.0f}" for peak in peaks.values())] for kind, peaks in found.items()]
+    return table(["peak memory, MiB", *sizes], rows) + measured("long_documents")
+
+
 def documents_update() -> str:
     """The time of minilm index over files of Markdown."""
     file = results("documents")
@@ -600,6 +609,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "corpus": corpus,
     "corpus-memory": corpus_memory,
     "page": with_measured("page", page_in_browser),
+    "documents-memory": documents_memory,
     "documents-update": documents_update,
     "documents-search": documents_search,
     "load": with_measured("load", load),

@@ -6,9 +6,9 @@ part_fuzz() {
     step "coverage-guided fuzzing, the same inputs every time, where atheris has a wheel for this Python"
     venv fuzz
     if install fuzz --only-binary atheris -e ".[fuzz]"; then
-        fuzz encode 9000
-        fuzz checkpoint 9000
-        fuzz http_body 60000
+        fuzz encode 5000
+        fuzz checkpoint 5000
+        fuzz http_body 30000
     else
         echo "NOT FUZZED: atheris cannot be installed here"
     fi

@@ -25,7 +25,7 @@ from minilm.quantization import (
 from tests.corpus.indices import ROWS, VECTORS, WIDTH, write
 from tests.corpus.running import run
 
-CASES = int(os.environ.get("MINILM_INDICES", "3000"))  # of each format; more of them by hand
+CASES = int(os.environ.get("MINILM_INDICES", "1500"))  # of each format; more of them by hand
 
 
 def mutated(content: bytes, choose: random.Random) -> bytes:

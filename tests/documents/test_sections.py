@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import gc
+import io
 import re
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minilm.documents import content, html, stretches
+from minilm.documents.content import Content
+from minilm.documents.readers import READERS_BY_SUFFIX
 from minilm.documents.sections import PiecePlace, PiecePlaces, sections
 from minilm.documents.stretches import Heading, Stretch
 from minilm.text import pieces
@@ -115,3 +122,45 @@ def test_a_piece_has_the_line_where_it_ends_and_the_open_headings() -> None:
     assert places.of(Piece(4, 7, "# B", 2)) == PiecePlace(2, 2, "A > B")
     places.enter(Stretch(12, "text", []))
     assert places.of(Piece(12, 16, "text", 1)) == PiecePlace(4, 4, "A > C")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "section"),
+    [
+        (".txt", "{0} words of text.\n\n"),
+        (".md", "## Part {0}\n\n- words of text.\n\n"),
+        (".rst", "Part {0}\n============\n\nWords of text.\n\n"),
+        (".html", "<h2>Part {0}</h2><p>Words of text.</p>\n"),
+    ],
+)
+def test_memory_does_not_grow_with_the_document(
+    suffix: str, section: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A document of 25 windows takes little more than one of 5."""
+    pytest.importorskip("markdownify", reason="markdownify is not installed")
+    pytest.importorskip("markdown_it", reason="markdown-it-py is not installed")
+    for module, name in ((content, "CHUNK"), (html, "_PART"), (stretches, "_WINDOW"), (pieces, "_PART")):
+        monkeypatch.setattr(module, name, 1 << 12)
+    parts_of_html = html._parts
+
+    def parts_without_garbage(texts: Iterable[str]) -> Iterator[str]:
+        for part in parts_of_html(texts):
+            gc.collect()  # the tree of a part is a circle, and goes at a time of the collector's choice
+            yield part
+
+    monkeypatch.setattr(html, "_parts", parts_without_garbage)
+
+    def peak(windows: int) -> int:
+        data = "".join(section.format(number) for number in range(10_000)).encode()[: windows << 12]
+        tracemalloc.start()
+        with ExitStack() as resources:
+            document = READERS_BY_SUFFIX[suffix](Content(io.BytesIO(data), resources))  # type: ignore[arg-type]
+            for _ in sections(document.stretches):
+                pass
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(5)  # what is imported and compiled at first
+    # the traced memory of one window differs by what Python's own objects weigh
+    assert peak(25) < 1.5 * peak(5)

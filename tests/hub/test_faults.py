@@ -49,8 +49,8 @@ from tests.hub.world import (
     write_manifest,
 )
 
-KILLS = int(os.environ.get("MINILM_KILLS", "10"))
-PAIRS = int(os.environ.get("MINILM_PAIRS", "6"))
+KILLS = int(os.environ.get("MINILM_KILLS", "4"))
+PAIRS = int(os.environ.get("MINILM_PAIRS", "3"))
 
 DRIP_SECONDS = 0.01
 PIP_SECONDS = 0.1

@@ -79,10 +79,10 @@ def grown(use: Callable[[], object], hold: Callable[[], Held]) -> tuple[Held, He
 
 
 def texts(count: int) -> list[str]:
-    """Texts of 1 to 60 words, the same ones each time."""
+    """Texts of 1 to 20 words, the same ones each time."""
     generator = random.Random(0)
     words = [word for text in PLAIN for word in text.split()]
-    return [" ".join(generator.choices(words, k=generator.randint(1, 60))) for _ in range(count)]
+    return [" ".join(generator.choices(words, k=generator.randint(1, 20))) for _ in range(count)]
 
 
 def is_within(before: Held, seen: list[Held]) -> bool:
