@@ -70,14 +70,17 @@ class PiecePlaces:
     def __init__(self) -> None:
         self._line = 1  # of the character where counting stands
         self._text, self._start, self._counted = "", 0, 0
+        self._is_after_return = False
         self._coming: list[Heading] = []  # the last one comes first
         self._open: list[Heading] = []
 
     def enter(self, stretch: Stretch) -> None:
         """Go on to the next stretch: what is asked from now on begins in it."""
         self._count_to(self._start + len(self._text))
-        if self._text.endswith("\r") and stretch.text.startswith("\n"):
+        if self._is_after_return and stretch.text.startswith("\n"):
             self._line -= 1  # the two are one line break
+        if stretch.text:
+            self._is_after_return = stretch.text.endswith("\r")
         self._text, self._start, self._counted = stretch.text, stretch.start, stretch.start
         self._coming[:0] = reversed(stretch.headings)
 

@@ -74,8 +74,8 @@ def markdown_stretches(texts: Iterable[str]) -> Iterator[Stretch]:
                 size = min(2 * len(held), _LONGEST)
                 continue
             end = len(lines or held)
-            if last and last.type in ("fence", "html_block"):
-                next_line = lines[: starts[1]][:_WINDOW]
+            if last and last.type in ("fence", "html_block") and starts[1] <= _WINDOW:
+                next_line = lines[: starts[1]]
         headings = _markdown_headings(elements, starts, end, start - len(first_line))
         yield Stretch(start, held[len(first_line) : end], headings)
         start += end - len(first_line)

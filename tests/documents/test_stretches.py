@@ -88,7 +88,7 @@ def test_windows_give_the_headings_of_the_whole(text: str, window: int, chunk: i
 @given(TEXTS, st.integers(1, 60), st.integers(1, 60))
 def test_elements_that_are_cut_lose_nothing(text: str, longest: int, chunk: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stretches, "_WINDOW", 1)
+        patch.setattr(stretches, "_WINDOW", 12)
         patch.setattr(stretches, "_LONGEST", longest)
         assert joined(markdown_stretches(chunks(text, chunk)))[0] == text
 
