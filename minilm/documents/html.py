@@ -35,7 +35,7 @@ def markdown_of(texts: Iterable[str]) -> Iterator[str]:
         for part in _parts(texts):
             yield joint + markdownify.markdownify(part, strip=["a", "img"], **_OPTIONS).lstrip(joint)
             joint = "\n\n"
-    except (Unreadable, OSError):
+    except (Unreadable, OSError, MemoryError):
         raise
     except RecursionError:
         raise Unreadable("its elements are nested too deeply") from None
