@@ -37,6 +37,12 @@ def float64_parameters(model: MiniLM) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture
+def without_coverage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the processes that a test starts unmeasured: coverage makes them slower and larger."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
+@pytest.fixture
 def make_checkpoint(tmp_path: Path) -> MakeCheckpoint:
     """A function that writes a small checkpoint with random weights and returns its directory."""
 

@@ -78,13 +78,15 @@ def corpus_of(path: Path, rows: int) -> None:
             file.write(json.dumps({"n": i, "text": None if i % 100 == 7 else f"text {number}"}) + "\n")
 
 
-def start(source: Path, output: Path) -> subprocess.Popen[bytes]:
-    """The command in a process of its own, in shards of 64 rows, so that there are many moments."""
+def start(
+    source: Path, output: Path, *, rows: int = 64, stderr: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    """The command in a process of its own, in shards of few rows, so that there are many moments."""
     program = "import minilm._pipeline as pipeline, sys\nfrom minilm.cli.main import main\n"
-    program += "pipeline.WINDOW_TEXTS = 64\nsys.exit(main())"
+    program += f"pipeline.WINDOW_TEXTS = {rows}\nsys.exit(main())"
     options = ["encode", str(source), "-o", str(output), "--on-error", "skip", "--dedupe"]
     keep = ["--keep"] if output.suffix != ".npy" else []
-    return subprocess.Popen([sys.executable, "-c", program, *options, *keep], stderr=subprocess.DEVNULL)
+    return subprocess.Popen([sys.executable, "-c", program, *options, *keep], stderr=stderr)
 
 
 def assert_same(mine: Path, theirs: Path) -> None:

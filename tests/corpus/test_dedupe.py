@@ -23,7 +23,8 @@ def test_dedupe_encodes_each_text_once(
     source.write_text("\n".join(texts))
     assert run(source, "-o", output, "--dedupe") == 0
     assert "700 distinct of 10,000 texts were encoded" in capsys.readouterr().err
-    np.testing.assert_allclose(np.load(output), model.encode(texts), rtol=0, atol=BOUND)
+    distinct = model.encode(texts[:700])
+    np.testing.assert_allclose(np.load(output), distinct[np.arange(10_000) % 700], rtol=0, atol=BOUND)
 
 
 def test_a_store_encodes_only_what_is_new_and_forgets_later_shards(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from tests.documents.killed import killed_update
 lancedb = pytest.importorskip("lancedb", reason="lancedb is not installed")
 pytest.importorskip("semantic_text_splitter", reason="semantic-text-splitter is not installed")
 
+pytestmark = pytest.mark.usefixtures("without_coverage")
 NOTE = Path("n.lance", "pieces.known")
 TABLE = Path("n.lance", "pieces.lance")
 UPDATE = """

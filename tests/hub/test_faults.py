@@ -49,6 +49,7 @@ from tests.hub.world import (
     write_manifest,
 )
 
+pytestmark = pytest.mark.usefixtures("without_coverage")
 KILLS = int(os.environ.get("MINILM_KILLS", "4"))
 PAIRS = int(os.environ.get("MINILM_PAIRS", "3"))
 

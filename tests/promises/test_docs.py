@@ -53,7 +53,7 @@ SPARSE_ENCODER = "naver/splade-cocondenser-ensembledistil"
 LANGUAGES = {"python", "sh", "text", "json", "js", "toml", "yaml", "ini", "dockerfile", "nginx"}
 
 # frameworks give warnings of their own while they are imported
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("without_coverage")]
 
 
 def reason_not_to_run(block: Block) -> str | None:

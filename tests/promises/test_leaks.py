@@ -115,14 +115,12 @@ print(json.dumps(grown(lambda: use(CALLS), hold)))
 """
 
 
+@pytest.mark.usefixtures("without_coverage")  # which keeps what it sees
 def test_calls_of_encode_leave_nothing_behind(capsys: pytest.CaptureFixture[str]) -> None:
     # a process of its own, so that the garbage of other tests does not count
-    # and without coverage, which keeps what it sees and makes it several times slower
-    environment = {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_CONFIG"}
     done = subprocess.run(
         [sys.executable, "-c", ENCODING],
         cwd=Path(__file__).resolve().parents[2],
-        env=environment,
         capture_output=True,
         text=True,
         check=True,
