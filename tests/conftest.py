@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +39,16 @@ def float64_parameters(model: MiniLM) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture
-def without_coverage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the processes that a test starts unmeasured: coverage makes them slower and larger."""
+def without_coverage(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Leave a test and the processes that it starts unmeasured: coverage makes them slower and larger."""
     monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+    coverage = sys.modules.get("coverage")
+    measuring = coverage.Coverage.current() if coverage else None
+    if measuring:
+        measuring.stop()
+    yield
+    if measuring:
+        measuring.start()
 
 
 @pytest.fixture

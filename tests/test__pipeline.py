@@ -125,6 +125,7 @@ def test_a_stream_gives_the_rows_that_a_list_gives(tiny: MiniLM) -> None:
     np.testing.assert_array_equal(tiny.encode(texts(FEW)), tiny.encode(list(texts(FEW))))
 
 
+@pytest.mark.usefixtures("without_coverage")
 @pytest.mark.parametrize("suffix", ["npy", "jsonl", "parquet"])
 def test_a_corpus_in_files_is_never_all_in_memory(suffix: str, tiny: MiniLM, tmp_path: Path) -> None:
     if suffix == "parquet":

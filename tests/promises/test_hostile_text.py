@@ -16,7 +16,10 @@ from tests.checkpoints import TINY, write_checkpoint, write_cross_encoder
 from tests.hostile import CASES, HostileTexts, assert_ids_of, assert_unit_vectors, library, strings, texts
 from tests.reference_tokenizer import token_ids
 
-pytestmark = pytest.mark.filterwarnings("ignore::minilm.TruncationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::minilm.TruncationWarning"),
+    pytest.mark.usefixtures("without_coverage"),
+]
 
 AT_ONCE = 250  # texts per call
 
