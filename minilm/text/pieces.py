@@ -81,7 +81,8 @@ def split(
     """
     cut = piece_cutter(model, tokens, overlap, markup=markup)
     found, start = list[Piece](), 0
-    while start < len(check_text("text", text)):
+    text = check_text("text", text)
+    while start < len(text):
         end = end_of_part(text, start)
         found += cut(start, text[start:end])
         start = end

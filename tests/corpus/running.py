@@ -79,14 +79,19 @@ def corpus_of(path: Path, rows: int) -> None:
 
 
 def start(
-    source: Path, output: Path, *, rows: int = 64, stderr: int = subprocess.DEVNULL
+    source: Path,
+    output: Path,
+    *,
+    rows: int = 64,
+    options: Sequence[str] = ("--on-error", "skip", "--dedupe"),
+    stderr: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
     """The command in a process of its own, in shards of few rows, so that there are many moments."""
     program = "import minilm._pipeline as pipeline, sys\nfrom minilm.cli.main import main\n"
     program += f"pipeline.WINDOW_TEXTS = {rows}\nsys.exit(main())"
-    options = ["encode", str(source), "-o", str(output), "--on-error", "skip", "--dedupe"]
+    command = ["encode", str(source), "-o", str(output), *options]
     keep = ["--keep"] if output.suffix != ".npy" else []
-    return subprocess.Popen([sys.executable, "-c", program, *options, *keep], stderr=stderr)
+    return subprocess.Popen([sys.executable, "-c", program, *command, *keep], stderr=stderr)
 
 
 def assert_same(mine: Path, theirs: Path) -> None:

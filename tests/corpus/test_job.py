@@ -178,7 +178,7 @@ def test_a_signal_lands_the_rows_in_hand(name: str, code: int, tmp_path: Path) -
         pytest.skip(f"{name} is ignored here, as under nohup")
     source, output = tmp_path / "in.txt", tmp_path / "out.npy"
     source.write_text("".join(f"some text {i}\n" for i in range(40_000)))
-    process = start(source, output, rows=512, stderr=subprocess.PIPE)
+    process = start(source, output, rows=512, options=(), stderr=subprocess.PIPE)
     manifest = tmp_path / "out.npy.incomplete" / "manifest.json"
     while not manifest.exists() and process.poll() is None:
         time.sleep(0.01)
