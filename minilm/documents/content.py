@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from itertools import chain
 from typing import IO
 
 # The most bytes that are read at a time, and fewer than which are held in memory.
@@ -39,18 +40,12 @@ class Content:
         first = b""
         while len(first) < CHUNK and (data := file.read(CHUNK - len(first))):  # a pipe gives less than asked
             first += data
-        digest = hashlib.sha256(first)
         self._copy: IO[bytes] | None = None
         if len(first) < CHUNK:
-            self._copy = io.BytesIO(first)
+            self._copy = io.BytesIO()
         elif not (is_lasting and file.seekable()):
             self._copy = self.temporary()
-            self._copy.write(first)
-        for data in chunks_of(file):
-            digest.update(data)
-            if self._copy is not None:
-                self._copy.write(data)
-        self.sha256 = digest.hexdigest()
+        self.sha256 = _hashed(chain([first], chunks_of(file)), self._copy)
 
     def temporary(self) -> IO[bytes]:
         """Return a new file without a name."""
@@ -65,11 +60,8 @@ class Content:
             If the file cannot be read again, or has changed since it was hashed.
         """
         if self._copy is None:
-            copy, digest = self.temporary(), hashlib.sha256()
-            for data in self._read_again():
-                digest.update(data)
-                copy.write(data)
-            if digest.hexdigest() != self.sha256:
+            copy = self.temporary()
+            if _hashed(self._read_again(), copy) != self.sha256:
                 raise Unreadable("it changed while it was read")
             self._copy = copy
         self._copy.seek(0)
@@ -81,6 +73,16 @@ class Content:
             yield from chunks_of(self._file)
         except OSError as error:
             raise Unreadable(error.strerror or str(error)) from error
+
+
+def _hashed(chunks: Iterable[bytes], copy: IO[bytes] | None) -> str:
+    """Return the sha256 of some bytes, and write them to a copy if there is one."""
+    digest = hashlib.sha256()
+    for data in chunks:
+        digest.update(data)
+        if copy is not None:
+            copy.write(data)
+    return digest.hexdigest()
 
 
 def chunks_of(file: IO[bytes] | io.RawIOBase) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import IO, NamedTuple
 
@@ -47,7 +47,7 @@ def read_restructured(content: Content) -> DocumentText:
 def read_html(content: Content) -> DocumentText:
     """Read the text of a page of HTML as Markdown."""
     markdown = content.temporary()
-    for text in markdown_of(_texts(content)):
+    for text in markdown_of(_utf8_texts(content.open())):
         markdown.write(text.encode("utf-8", "replace"))
     return DocumentText(markdown_stretches(_checked_texts(markdown)), "markdown", has_lines=False)
 
@@ -59,15 +59,13 @@ def read_pdf(content: Content) -> DocumentText:
         pages = [page.extract_text() for page in pypdf.PdfReader(content.open()).pages]
     except Exception as error:
         raise Unreadable(f"it is a damaged PDF ({described(error)})") from error
-    if all(not page or page.isspace() for page in pages):
-        raise Unreadable("it has no text")
+    _check_has_text(pages)
     return DocumentText(page_stretches(pages, "\n\n"), has_lines=False, has_sections=False)
 
 
 def read_row(text: str) -> DocumentText:
     """Read the text of a row."""
-    if not text or text.isspace():
-        raise Unreadable("it has no text")
+    _check_has_text([text])
     return DocumentText(plain_stretches([text]), has_lines=False)
 
 
@@ -79,11 +77,16 @@ def _texts(content: Content) -> Iterator[str]:
 def _checked_texts(file: IO[bytes]) -> Iterator[str]:
     """Return a file's text; it is read twice, for a fault at its end must be known before its first piece."""
     file.seek(0)
-    blank = [text.isspace() for text in _utf8_texts(file)]
-    if all(blank):
-        raise Unreadable("it has no text")
+    _check_has_text(_utf8_texts(file))
     file.seek(0)
     return _utf8_texts(file)
+
+
+def _check_has_text(texts: Iterable[str]) -> None:
+    """Read texts to the last, and raise an :class:`Unreadable` if there is but white space in them."""
+    blank = [not text or text.isspace() for text in texts]
+    if all(blank):
+        raise Unreadable("it has no text")
 
 
 def _utf8_texts(file: IO[bytes]) -> Iterator[str]:

@@ -26,8 +26,11 @@ pytest.importorskip("markdown_it", reason="markdown-it-py is not installed")
 pytest.importorskip("markdownify", reason="markdownify is not installed")
 
 
+Read = Callable[..., tuple[str, list[Heading], DocumentText]]
+
+
 @pytest.fixture
-def read() -> Iterator[Callable[..., tuple[str, list[Heading], DocumentText]]]:
+def read() -> Iterator[Read]:
     """A function that gives the text of some bytes by a reader, its headings, and the rest."""
     with ExitStack() as resources:
 
@@ -43,9 +46,6 @@ def read() -> Iterator[Callable[..., tuple[str, list[Heading], DocumentText]]]:
             )
 
         yield text_by
-
-
-Read = Callable[..., tuple[str, list[Heading], DocumentText]]
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 1000])
