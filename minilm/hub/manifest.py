@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from minilm.checkpoint.files import (
     OPTIONAL_FILES,
@@ -58,9 +59,9 @@ class ModelManifest:
 class Checkpoint:
     """A complete checkpoint on this machine.
 
-    ``source`` names the place that had it. ``repo_id`` and ``revision`` are None for a directory.
-    ``verified`` is True if every file matched a known checksum. ``is_default`` is True for the default model
-    at its pinned revision; only the files of the manifest count for it.
+    ``source`` names the place that had it, or "a pickle". ``repo_id`` and ``revision`` are None for a
+    directory. ``verified`` is True if every file matched a known checksum. ``is_default`` is True for the
+    default model at its pinned revision; only the files of the manifest count for it.
     """
 
     directory: Path
@@ -69,6 +70,13 @@ class Checkpoint:
     revision: str | None = None
     verified: bool = False
     is_default: bool = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields without the source: the same whether files were fetched or found.
+
+        So a fingerprint of a model's pickle stays the same, and what was computed with it stays in a cache.
+        """
+        return {**vars(self), "source": "a pickle"}
 
 
 @cache

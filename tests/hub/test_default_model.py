@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub
@@ -81,6 +83,14 @@ def test_an_installed_package_has_no_store_and_fills_the_cache(world: World, tmp
     assert find_checkpoint().directory == world.cached
     assert contents(world.cached) == FILES
     assert model_files(world.store) == []
+
+
+@pytest.mark.usefixtures("world")
+def test_the_pickle_of_a_fetched_checkpoint_is_that_of_one_found_later() -> None:
+    fetched, found = find_checkpoint(), find_checkpoint()
+    assert (fetched.source, found.source) == ("Hugging Face Hub", "store weights/")
+    assert pickle.dumps(fetched) == pickle.dumps(found)
+    assert pickle.loads(pickle.dumps(fetched)) == replace(found, source="a pickle")
 
 
 @pytest.mark.usefixtures("world")

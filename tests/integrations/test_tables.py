@@ -44,7 +44,6 @@ def test_pandas_polars_and_duckdb_read_the_same_table(
 def test_datasets_keeps_what_a_model_computed_for_that_model_only() -> None:
     """``Dataset.map`` takes a result from its cache if the fingerprint of its function is the same."""
     fingerprint = pytest.importorskip("datasets.fingerprint", reason="datasets is not installed")
-    MiniLM()  # the one that fetches the weights names another source
     model = MiniLM()
 
     def fingerprint_of(one: MiniLM) -> str:
