@@ -68,7 +68,8 @@ def make_parser(commands: Collection[str] = tuple(COMMANDS)) -> Parser:
     parser.add_argument("--version", action="version", version=f"minilm {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     for name, purpose in COMMANDS.items():
-        subparser = subparsers.add_parser(name, help=purpose)
+        sentence = f"{purpose[0].upper()}{purpose[1:]}."
+        subparser = subparsers.add_parser(name, help=purpose, description=sentence)
         if name in commands:
             module = import_module(f"minilm.cli.{name}")
             getattr(module, f"add_{name}")(subparser)

@@ -20,6 +20,13 @@ from minilm.model import MiniLM
 class Parser(argparse.ArgumentParser):
     """A parser that raises :class:`UsageError` instead of printing the usage."""
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as argparse's
+        """Refuse an unknown option here, where it is known which command's help has the options."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
+
     def error(self, message: str) -> NoReturn:
         """Raise the error, with the command that explains the options."""
         message = re.sub("^argument (.*?): must ", r"\1 must ", message)  # from the types below

@@ -29,7 +29,8 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     add("index", metavar="INDEX", help="the output of minilm encode, or the table of minilm index")
     add("query", nargs="*", type=text_argument, metavar="QUERY", help="one or more texts to search for")
     add("--queries", metavar="FILE", help="read one query per line or row; - is stdin")
-    add("-k", type=whole_number, default=10, metavar="N", help="hits per query (default: %(default)s)")
+    most = "rows or pieces per query (default: %(default)s)"
+    add("-k", type=whole_number, default=10, metavar="N", help=most)
     name = "column of the vectors (default: as minilm encode wrote it)"
     add("--embedding-column", metavar="NAME", help=name)
     multiplier = "score N times -k candidates exactly, if the vectors are quantized (default: 4)"

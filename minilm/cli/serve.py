@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import re
 import socket
@@ -147,6 +148,8 @@ def _listener(options: argparse.Namespace) -> Iterator[socket.socket]:
             listener = listen(host, port)
         except (OSError, UnicodeError) as error:  # a host name that cannot be encoded is a UnicodeError
             reason = getattr(error, "strerror", None) or error
+            if getattr(error, "errno", None) == errno.EADDRINUSE:
+                reason = f"{reason}: choose another --port, or 0 for a free one"
             raise Failure(f"{host}:{port}: {reason}") from error
         with listener:
             yield listener

@@ -13,6 +13,7 @@ from minilm._arguments import unknown_name
 from minilm._files import errors_named
 from minilm.corpus.formats.shard import EMBEDDING
 from minilm.corpus.identity import InputRecord, file_difference, row_difference
+from minilm.corpus.paths import MANIFEST_SUFFIX
 from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError, described
 from minilm.hub import sha256_of_files
@@ -131,7 +132,7 @@ class JobManifest:
 
 def manifest_path(output: Path) -> Path:
     """Return the file that says how a finished output was made."""
-    return output.with_name(output.name + ".manifest.json")
+    return output.with_name(output.name + MANIFEST_SUFFIX)
 
 
 def is_manifest(path: Path) -> bool:

@@ -22,6 +22,7 @@ from minilm.errors import CorpusError, MissingExtraError, described, import_extr
 
 STDIN = "-"
 PARQUET_SUFFIXES = (".parquet", ".pq")
+MANIFEST_SUFFIX = ".manifest.json"  # of the file that minilm encode writes beside its output
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -263,7 +264,9 @@ def _dataset(directory: str, files: Sequence[str]) -> list[_Match]:
     root = directory.rstrip("/" + os.sep)
     if found := data_files(root, files):
         return [_Match(path, path[len(root) :]) for path in sorted(found, key=natural_order)]
-    visible = [path for path in files if not _is_hidden(path[len(root) :])]
+    visible = [
+        path for path in files if not _is_hidden(path[len(root) :]) and not path.endswith(MANIFEST_SUFFIX)
+    ]
     suffixes = Counter(PurePosixPath(file_name(path)).suffix for path in visible)
     if not suffixes:
         raise CorpusError(f"{directory} is a directory without files")

@@ -18,6 +18,10 @@ class Unreadable(Exception):  # noqa: N818 - the answer about a document, not an
     """A document has no text that can be indexed; the message says why."""
 
 
+class UnreadableNow(Unreadable):
+    """A document that another run may read: what the table has of it stays."""
+
+
 class Content:
     """The bytes of a file. They are read once for their sha256.
 
@@ -56,13 +60,13 @@ class Content:
 
         Raises
         ------
-        Unreadable
+        UnreadableNow
             If the file cannot be read again, or has changed since it was hashed.
         """
         if self._copy is None:
             copy = self.temporary()
             if _hashed(self._read_again(), copy) != self.sha256:
-                raise Unreadable("it changed while it was read")
+                raise UnreadableNow("it changed while it was read")
             self._copy = copy
         self._copy.seek(0)
         return self._copy
@@ -72,7 +76,7 @@ class Content:
             self._file.seek(0)
             yield from chunks_of(self._file)
         except OSError as error:
-            raise Unreadable(error.strerror or str(error)) from error
+            raise UnreadableNow(error.strerror or str(error)) from error
 
 
 def _hashed(chunks: Iterable[bytes], copy: IO[bytes] | None) -> str:

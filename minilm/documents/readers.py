@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import IO, NamedTuple
 
-from minilm.documents.content import Content, Unreadable, chunks_of
+from minilm.documents.content import Content, Unreadable, UnreadableNow, chunks_of
 from minilm.documents.html import markdown_of
 from minilm.documents.stretches import (
     Stretch,
@@ -16,7 +16,7 @@ from minilm.documents.stretches import (
     plain_stretches,
     underlined_stretches,
 )
-from minilm.errors import described, import_extra
+from minilm.errors import MissingExtraError, described, import_extra
 from minilm.text.pieces import Markup
 
 
@@ -54,7 +54,10 @@ def read_html(content: Content) -> DocumentText:
 
 def read_pdf(content: Content) -> DocumentText:
     """Read the text of a PDF, with its pages as headings."""
-    pypdf = import_extra("pypdf", feature="an index of PDF", extra="pdf")
+    try:
+        pypdf = import_extra("pypdf", feature="a PDF", extra="pdf")
+    except MissingExtraError as error:
+        raise UnreadableNow(str(error)) from None
     try:
         pages = [page.extract_text() for page in pypdf.PdfReader(content.open()).pages]
     except Exception as error:

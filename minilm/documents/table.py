@@ -154,13 +154,13 @@ def open_table(place: str) -> Lance:
     FileNotFoundError
         If there is no such place.
     CorpusError
-        If the place holds something else.
+        If the place is empty, or holds something else.
     """
     if not is_url(place) and not Path(place).exists():
         raise FileNotFoundError(2, "No such file or directory", place)
     table = find_table(place)
     if table is None:
-        raise CorpusError(_stranger(place, []))
+        raise CorpusError(f"{place} has no documents yet: minilm index PATH --db {place} adds them")
     return table
 
 
@@ -177,7 +177,10 @@ def find_table(place: str) -> Lance | None:
             return connection.open_table(TABLE)
     strangers = names or ([] if is_url(place) else _strangers(Path(place)))
     if strangers:
-        raise CorpusError(_stranger(place, strangers))
+        held = ", ".join(sorted(strangers)[:3])
+        raise CorpusError(
+            f"{place} was not written by minilm index: there is no table {TABLE!r}; it has {held}"
+        )
     return None
 
 
@@ -192,11 +195,6 @@ def create_table(place: str, schema: Arrow) -> Lance:
             if TABLE not in connection.list_tables().tables:
                 raise
             return connection.open_table(TABLE)  # another writer was faster, where there is no lock
-
-
-def _stranger(place: str, names: Sequence[str]) -> str:
-    held = f"; it has {', '.join(sorted(names)[:3])}" if names else ""
-    return f"{place} was not written by minilm index: there is no table {TABLE!r}{held}"
 
 
 def lance_errors(place: str, *more: type[Exception]) -> AbstractContextManager[None]:

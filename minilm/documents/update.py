@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from minilm.corpus.formats.columns import Arrow
 from minilm.corpus.paths import absolute
-from minilm.documents.content import Unreadable
+from minilm.documents.content import Unreadable, UnreadableNow
 from minilm.documents.find import Candidate, Problem, TableColumns, find_documents, is_below
 from minilm.documents.known import Known, noted, read_known, write_note
 from minilm.documents.metadata import MetadataColumns
@@ -95,7 +95,9 @@ def update_table(
             _encode(fresh, model, known.recipe, metadata, spool, report, advance)
             vanished = _vanished(paths, known.documents, seen)
             report.removed = len(vanished)
-            if table is None:  # only now: a first update that fails leaves no table
+            if table is None:  # only now: a first update that fails, or finds nothing, leaves no table
+                if not report.pieces:
+                    return report
                 table = create_table(place, schema_of(recipe, width, metadata.new_fields()))
             if report.pieces or stale or vanished:
                 with lance_errors(place):
@@ -130,7 +132,7 @@ def _fresh(
                 raise CorpusError(f"{path}: {error} (--on-error skip goes on)") from None
             if isinstance(item, tuple):
                 seen.add(absolute(path))  # what cannot be read now keeps the pieces that it has
-            elif before:
+            elif before and not isinstance(error, UnreadableNow):
                 stale.append(item.document)
             report.skipped.append((path, str(error)))
             continue

@@ -26,6 +26,8 @@ from tests.cli.running import A, B, failure, run
         ([], "the following arguments are required: COMMAND (see minilm --help)"),
         (["compare", "only one"], "the following arguments are required: TEXT_B (see minilm compare --help)"),
         (["compare", A, B, "--max-seq-length", "513"], "--max-seq-length must lie in 3 to 512"),
+        (["compare", A, B, "--dim", "8"], "unrecognized arguments: --dim 8 (see minilm compare --help)"),
+        (["--dim", "compare", A, B], "unrecognized arguments: --dim (see minilm --help)"),
         (
             ["compare", A, B, "--max-seq-length", "x"],
             "--max-seq-length must be a positive whole number, not x",

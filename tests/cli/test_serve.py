@@ -54,7 +54,9 @@ def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert main(["serve", "--port", str(port)]) == 1
-    assert capsys.readouterr().err == f"minilm: 127.0.0.1:{port}: Address already in use\n"
+    assert capsys.readouterr().err == (
+        f"minilm: 127.0.0.1:{port}: Address already in use: choose another --port, or 0 for a free one\n"
+    )
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70, ".."])

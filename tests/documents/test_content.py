@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from minilm.documents import content as module
-from minilm.documents.content import Content, Unreadable
+from minilm.documents.content import Content, UnreadableNow
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ def test_a_file_that_changes_after_it_was_hashed_has_no_text(tmp_path: Path) -> 
     with ExitStack() as resources, path.open("rb", buffering=0) as file:
         content = Content(file, resources, is_lasting=True)
         path.write_bytes(b"b" * 50)
-        with pytest.raises(Unreadable, match="it changed while it was read"):
+        with pytest.raises(UnreadableNow, match="it changed while it was read"):
             content.open()
         path.write_bytes(b"a" * 50)
         copy = content.open()
@@ -69,5 +69,5 @@ def test_a_file_that_cannot_be_read_again_says_why() -> None:
 
     with ExitStack() as resources:
         content = Content(Broken(b"a" * 50), resources, is_lasting=True)  # type: ignore[arg-type]
-        with pytest.raises(Unreadable, match="the disk is gone"):
+        with pytest.raises(UnreadableNow, match="the disk is gone"):
             content.open()

@@ -21,6 +21,7 @@ from minilm.documents.readers import (
     read_row,
 )
 from minilm.documents.stretches import Heading
+from tests.documents.pdfs import pdf_of
 
 pytest.importorskip("markdown_it", reason="markdown-it-py is not installed")
 pytest.importorskip("markdownify", reason="markdownify is not installed")
@@ -101,25 +102,13 @@ def test_a_row_has_its_text_and_no_lines() -> None:
 
 def test_a_pdf_has_its_pages_as_headings(read: Read) -> None:
     pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed")
-    from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
-
-    writer = pypdf.PdfWriter()
-    for text in ("First", "Second"):
-        page = writer.add_blank_page(200, 200)
-        stream = DecodedStreamObject()
-        stream.set_data(f"BT /F1 12 Tf 20 100 Td ({text}) Tj ET".encode())
-        page[NameObject("/Contents")] = writer._add_object(stream)
-        names = {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/Helvetica"}
-        font = DictionaryObject({NameObject(key): NameObject(value) for key, value in names.items()})
-        fonts = DictionaryObject({NameObject("/F1"): font})
-        page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
-    writer.write(buffer := io.BytesIO())
-    text, headings, document = read(read_pdf, buffer.getvalue())
+    two_pages = pdf_of("First", "Second")
+    text, headings, document = read(read_pdf, two_pages)
     assert text == "First\n\nSecond"
     assert headings == [Heading(0, 1, "page 1"), Heading(7, 1, "page 2")]
     assert (document.has_lines, document.has_sections) == (False, False)
     with pytest.raises(Unreadable, match="it is a damaged PDF"):
-        read(read_pdf, buffer.getvalue()[:40])
+        read(read_pdf, two_pages[:40])
     blank = pypdf.PdfWriter()
     blank.add_blank_page(200, 200)
     blank.write(buffer := io.BytesIO())

@@ -21,8 +21,10 @@ import pytest
 
 from minilm import Documents, MiniLM, split
 from minilm.documents import search, update
+from minilm.documents.update import UpdateReport
 from minilm.errors import CorpusError
 from tests.documents.killed import killed_update
+from tests.documents.pdfs import pdf_of
 
 lancedb = pytest.importorskip("lancedb", reason="lancedb is not installed")
 pytest.importorskip("semantic_text_splitter", reason="semantic-text-splitter is not installed")
@@ -177,9 +179,39 @@ def test_a_first_update_that_fails_leaves_no_table(notes: Path, model: MiniLM) -
     documents = Documents("n.lance", model)
     with pytest.raises(FileNotFoundError, match=r"missing\.md"):
         documents.update([notes, "missing.md"])
-    with pytest.raises(CorpusError, match=r"n\.lance was not written by minilm index: there is no table"):
+    with pytest.raises(
+        CorpusError, match=r"n\.lance has no documents yet: minilm index PATH --db n"
+    ):
         documents.search("lunch")
     assert documents.update("notes").added == 3
+
+
+def test_a_first_update_without_documents_leaves_no_table(notes: Path, model: MiniLM) -> None:
+    (notes.parent / "empty").mkdir()
+    documents = Documents("n.lance", model)
+    assert documents.update("empty") == UpdateReport()
+    with pytest.raises(CorpusError, match=r"n\.lance has no documents yet"):
+        documents.search("lunch")
+
+
+def test_a_pdf_without_its_package_is_listed_and_keeps_its_pieces(
+    notes: Path, model: MiniLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (notes / "guide.pdf").write_bytes(pdf_of("Opening hours"))
+    documents = Documents("n.lance", model)
+    assert documents.update("notes").added == 4
+    (notes / "guide.pdf").write_bytes(pdf_of("Closed on Monday"))
+    monkeypatch.setitem(sys.modules, "pypdf", None)
+    report = documents.update("notes")
+    [(path, reason)] = report.skipped
+    assert path == "notes/guide.pdf"
+    assert reason.startswith("a PDF needs pypdf, which is not installed: pip install ")
+    assert (report.unchanged, report.removed) == (3, 0)
+    assert documents.search("Opening hours", k=1)[0].path == "notes/guide.pdf"
+    monkeypatch.undo()
+    monkeypatch.chdir(notes.parent)
+    assert documents.update("notes").changed == 1
+    assert documents.search("Closed on Monday", k=1)[0].pieces[0].text == "Closed on Monday"
 
 
 def test_a_row_of_a_table_keeps_its_other_columns(notes: Path, model: MiniLM) -> None:

@@ -23,7 +23,7 @@ def parquet_files(path: Path) -> list[Path]:
         return [path]
     files = data_files(str(path), files_below(str(path)))
     if not files:
-        raise CorpusError(f"{path} has no Parquet files")
+        raise CorpusError(f"{path} has no Parquet files; to search documents, minilm index them first")
     return [Path(file) for file in sorted(files, key=natural_order)]
 
 
