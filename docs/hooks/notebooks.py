@@ -14,16 +14,17 @@ from nbconvert import MarkdownExporter
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 FOLDER = "notebooks/"  # the placeholder in the navigation of mkdocs.yml
 
-# Printed output is in a fence of its own, as on every page, and there are no prompts.
-TEMPLATE = """{% extends 'markdown/index.md.j2' %}
+# Printed output is in a fence of its own, as on every page, and there are no prompts. Blanks at its start are part of
+# a table.
+TEMPLATE = r"""{% extends 'markdown/index.md.j2' %}
 {% block stream %}
 ```text
-{{ output.text | strip_ansi | trim }}
+{{ (output.text | strip_ansi).rstrip().lstrip("\n") }}
 ```
 {% endblock stream %}
 {% block data_text scoped %}
 ```text
-{{ output.data['text/plain'] | trim }}
+{{ output.data['text/plain'].rstrip().lstrip("\n") }}
 ```
 {% endblock data_text %}
 """

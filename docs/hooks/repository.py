@@ -26,7 +26,9 @@ PAGES = {
     "benchmarks/README.md": "benchmarks.md",
     "weights/README.md": "weights.md",
 }
-ALONE = "---\nhide: [navigation]\n---\n\n"  # no menu beside the home page and the pages of source code
+ALONE = "---\nhide: [navigation]\n---\n\n"  # no menu beside the home page
+SOURCE = "---\nhide: [navigation]\nsearch: {exclude: true}\n---\n\n"  # of source code, which would crowd the answers
+ANSWERS = ("documents.md", "faq.md", "python.md", "tutorial.md")  # pages that search shows first
 # Linked files with these endings become pages; all others are copied.
 LANGUAGES = {
     "": "text",
@@ -60,7 +62,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
-    """Turn links within the repository into links within the site."""
+    """Turn links within the repository into links within the site, and say how search ranks the page."""
+    if page.file.src_uri in ANSWERS:
+        page.meta["search"] = {"boost": 4}
     if page.file.src_uri.startswith("source/"):
         return markdown
     return with_links(markdown, source_of(page.file.src_uri), page.file.src_uri)
@@ -117,7 +121,7 @@ def add(path: Path, files: Files, config: MkDocsConfig) -> None:
     if not path.is_file():
         raise PluginError(f"a page links to {relative}, which is not a file")
     if language := LANGUAGES.get(path.suffix):
-        code = f"{ALONE}# {relative}\n\n~~~~{language}\n{path.read_text('utf-8')}~~~~\n"
+        code = f"{SOURCE}# {relative}\n\n~~~~{language}\n{path.read_text('utf-8')}~~~~\n"
         file = File.generated(config, uri, content=code, inclusion=InclusionLevel.NOT_IN_NAV)
     else:
         file = File.generated(config, uri, abs_src_path=str(path))

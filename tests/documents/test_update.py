@@ -179,9 +179,7 @@ def test_a_first_update_that_fails_leaves_no_table(notes: Path, model: MiniLM) -
     documents = Documents("n.lance", model)
     with pytest.raises(FileNotFoundError, match=r"missing\.md"):
         documents.update([notes, "missing.md"])
-    with pytest.raises(
-        CorpusError, match=r"n\.lance has no documents yet: minilm index PATH --db n"
-    ):
+    with pytest.raises(CorpusError, match=r"n\.lance has no documents yet: minilm index PATH --db n"):
         documents.search("lunch")
     assert documents.update("notes").added == 3
 
