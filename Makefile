@@ -3,7 +3,7 @@
 install:  ## install minilm with all that its development needs
 	pip install -e ".[dev]"
 
-fast:  ## run the tests that take about a minute: the layout, the story from text to score, checkpoints
+fast:  ## run the quick tests: the layout, the story from text to score, checkpoints
 	pytest -q minilm tests/*.py tests/checkpoint tests/text
 
 test:  ## run the whole suite

@@ -98,7 +98,7 @@ def test_what_is_asked_wrongly(make_checkpoint: MakeCheckpoint) -> None:
     with pytest.raises(ValueError, match=r"max_length must lie in 5 to 24 for this model, not 3"):
         CrossEncoder(directory, max_length=3)
     with pytest.raises(ValueError, match=r"returned an array of shape \(\) for logits of shape \(1, 2\)"):
-        ours.predict([("a", "b")], activation_fn=lambda x: x.sum())
+        ours.predict([("a", "b")], activation_fn=lambda x: np.asarray(x.sum()))
     assert ours.predict([]).shape == (0, 2)
 
 

@@ -14,8 +14,8 @@ from nbconvert import MarkdownExporter
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 FOLDER = "notebooks/"  # the placeholder in the navigation of mkdocs.yml
 
-# Printed output is in a fence of its own, as on every page, and there are no prompts. Blanks at its start are part of
-# a table.
+# Printed output is in a fence of its own, as on every page, and there are no prompts. Blanks at its start
+# are part of a table.
 TEMPLATE = r"""{% extends 'markdown/index.md.j2' %}
 {% block stream %}
 ```text

@@ -27,7 +27,8 @@ PAGES = {
     "weights/README.md": "weights.md",
 }
 ALONE = "---\nhide: [navigation]\n---\n\n"  # no menu beside the home page
-SOURCE = "---\nhide: [navigation]\nsearch: {exclude: true}\n---\n\n"  # of source code, which would crowd the answers
+# Pages of source code would crowd a search.
+SOURCE = "---\nhide: [navigation]\nsearch: {exclude: true}\n---\n\n"
 ANSWERS = ("documents.md", "faq.md", "python.md", "tutorial.md")  # pages that search shows first
 # Linked files with these endings become pages; all others are copied.
 LANGUAGES = {
@@ -65,6 +66,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Turn links within the repository into links within the site, and say how search ranks the page."""
     if page.file.src_uri in ANSWERS:
         page.meta["search"] = {"boost": 4}
+    if heading := re.search(r"^# (.+)$", markdown, re.MULTILINE):  # not the shorter words of the menu
+        page.meta["title"] = heading[1].replace("`", "")
     if page.file.src_uri.startswith("source/"):
         return markdown
     return with_links(markdown, source_of(page.file.src_uri), page.file.src_uri)

@@ -63,7 +63,7 @@ def int8_in_blocks(x: Float32Array) -> Float32Array:
 
 def _in_blocks(x: Float32Array, levels: int) -> Float32Array:
     blocks = x.reshape(-1, BLOCK)
-    scale = np.abs(blocks).max(axis=1, keepdims=True) / np.float32(levels)
+    scale = np.asarray(np.abs(blocks).max(axis=1, keepdims=True) / np.float32(levels), np.float32)
     inverse = np.where(scale == 0, 0, 1 / np.where(scale == 0, 1, scale))
     return np.asarray(np.rint(blocks * inverse) * float16(scale), np.float32).reshape(x.shape)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
-import shlex
 import shutil
 from pathlib import Path
 
 from minilm.check.answers import ask
 from minilm.check.findings import Check, Judge
 from minilm.check.report import as_json, as_text
-from minilm.check.targets.command import CommandTarget
+from minilm.check.targets.command import CommandTarget, words_of
 from minilm.check.targets.function import open_function
 from minilm.check.targets.http import HttpTarget, is_http
 from minilm.check.targets.lines import FileTarget, write_texts
@@ -158,7 +157,7 @@ def open_target(options: argparse.Namespace, texts: list[str]) -> Target:
         refuse(options, "a function", "timeout")
         return open_function(name)
     try:
-        words = shlex.split(name)
+        words = words_of(name)
     except ValueError as error:
         raise UsageError(f"TARGET {name!r} is no command: {error}") from error
     if words and shutil.which(words[0]):

@@ -79,12 +79,11 @@ def environment_errors(options: argparse.Namespace) -> Iterator[None]:
 
 def _refuse_misspelt(variables: set[str]) -> None:
     """Refuse a variable whose name is almost that of an option; others are somebody else's."""
-    names = [variable.removeprefix(_PREFIX) for variable in variables]
     for variable in os.environ:
-        name = variable.removeprefix(_PREFIX)
-        if name != variable and variable not in variables:
-            for close in difflib.get_close_matches(name, names, n=1, cutoff=0.85):
-                raise UsageError(f"{variable} stands for no option: did you mean {_PREFIX}{close}?")
+        if variable.startswith(_PREFIX) and variable not in variables:
+            # with the prefix, so that one wrong letter of a short name, such as PROT for PORT, is one of many
+            for close in difflib.get_close_matches(variable, variables, n=1, cutoff=0.9):
+                raise UsageError(f"{variable} stands for no option: did you mean {close}?")
 
 
 def _value(action: argparse.Action, variable: str, text: str) -> Any:  # noqa: ANN401 - the type of the option

@@ -79,7 +79,7 @@ def test_tables_and_columns_of_pyarrow() -> None:
         (np.float32("nan"), "NaN"),
         (pd.NA, "<NA>"),
         (pd.NaT, "NaT"),
-        (np.datetime64("NaT"), "NaT"),
+        (np.datetime64("NaT", "s"), "NaT"),
     ],
 )
 def test_a_missing_value_is_called_missing(item: object, shown: str) -> None:

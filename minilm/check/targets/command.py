@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 from collections.abc import Sequence
@@ -10,6 +11,12 @@ from minilm._arrays import AnyArray
 from minilm.check.targets.lines import parse_vectors, text_lines
 from minilm.check.targets.target import RefusedError, TargetError, checked_vectors
 from minilm.errors import one_line
+
+
+def words_of(command: str) -> list[str]:
+    """Return the words of a command: a ValueError for an open quote. On Windows a backslash is a path's."""
+    words = shlex.split(command, posix=os.name != "nt")
+    return [word.strip('"') for word in words] if os.name == "nt" else words
 
 
 class CommandTarget:
@@ -24,7 +31,7 @@ class CommandTarget:
         """Start the command, write the texts to it, and read a vector for each of them."""
         try:
             done = subprocess.run(  # noqa: S603 - the user asks for this command, and no shell reads it
-                shlex.split(self.name),
+                words_of(self.name),
                 input=text_lines(texts),
                 capture_output=True,
                 timeout=self.timeout,

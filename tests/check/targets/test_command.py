@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from minilm.check.targets.command import CommandTarget
+from minilm.check.targets import command as command_module
+from minilm.check.targets.command import CommandTarget, words_of
 from minilm.check.targets.target import RefusedError, TargetError
 
 
@@ -48,3 +50,13 @@ def test_a_command_that_does_not_end_or_start_is_said() -> None:
         CommandTarget(command("import time; time.sleep(600)"), 0.2).embed(["a"])
     with pytest.raises(TargetError, match="no-such-command cannot be started: No such file or directory"):
         CommandTarget("no-such-command", 60).embed(["a"])
+
+
+def test_a_path_of_windows_is_one_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert words_of(r"/opt/a\ b 'c d'") == ["/opt/a b", "c d"]
+    monkeypatch.setattr(command_module, "os", SimpleNamespace(name="nt"))
+    assert words_of(r'C:\Tools\embed.exe "C:\my texts" --batch') == [
+        r"C:\Tools\embed.exe",
+        r"C:\my texts",
+        "--batch",
+    ]
