@@ -43,7 +43,8 @@ def exit_code(error: BaseException) -> tuple[int, str]:
     if isinstance(error, MemoryError):
         return 1, "out of memory: try a smaller --batch-size or fewer texts at once"
     if isinstance(error, OSError) and error.errno is not None:
-        return 1, f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        place = "" if error.filename is None else f"{error.filename or repr('')}: "
+        return 1, f"{place}{error.strerror}"
     return 70, (  # EX_SOFTWARE in sysexits.h
         f"this is a bug in minilm: {described(error)}; please report it with the output of `minilm info` "
         "(MINILM_DEBUG=1 shows the traceback)"

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import logging
 
 from minilm._progress import progress_bar
-from minilm.cli.errors import Failure, Interrupted, UsageError, argument_errors, flag, stop_at_signal
+from minilm.cli.errors import (
+    Failure,
+    Interrupted,
+    UsageError,
+    argument_errors,
+    exit_code,
+    flag,
+    stop_at_signal,
+)
 from minilm.cli.options import add_model_options, kept_columns, load_model, option_type, whole_number
 from minilm.cli.terminal import flush_stdout, put, put_json, say, say_nothing
 from minilm.documents.documents import Documents
 from minilm.documents.watch import changes
+from minilm.errors import CorpusError
 
 _MOST_NAMED = 20  # files that were left out, before the rest are only counted
 
@@ -46,20 +56,26 @@ def run_index(options: argparse.Namespace) -> None:
     """Run ``minilm index``."""
     if not options.db:
         raise UsageError("--db must name a folder or a URL, not ''")
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what is wrong with a PDF is said by its line here
     model = load_model(options)
     documents = Documents(options.db, model, tokens=options.tokens, overlap=options.overlap)
     if not options.watch:
         _update(documents, options)
         return
     with stop_at_signal(say_nothing) as stop:
-        for _ in changes(options.paths, options.db, stop):
-            _update(documents, options)
+        for number, _ in enumerate(changes(options.paths, documents.db, stop)):
+            try:
+                _update(documents, options)
+            except (OSError, CorpusError) as error:
+                if not number:
+                    raise
+                say(f"{exit_code(error)[1]}; the next change is waited for")  # a file may come back
         raise Interrupted(number=stop.signal)
 
 
 def _update(documents: Documents, options: argparse.Namespace) -> None:
     """Bring the table up to date, and say what was done. Without --watch, no document is a failure."""
-    names = {name: flag(name) for name in ("tokens", "overlap")}
+    names = {"paths": "PATH", **{name: flag(name) for name in ("tokens", "overlap")}}
     with argument_errors(UsageError, names), progress_bar(None, None, unit="piece") as bar:
         report = documents.update(
             options.paths,

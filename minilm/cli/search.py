@@ -90,11 +90,12 @@ def _search_documents(options: argparse.Namespace, queries: list[str]) -> None:
     for name in ("embedding_column", "rescore_multiplier"):
         if getattr(options, name) is not None:
             raise UsageError(f"{flag(name)} is for the output of minilm encode, and {options.index} is none")
-    recipe = recipe_of(open_table(options.index), options.index)
+    place = Documents(options.index).db
+    recipe = recipe_of(open_table(place), place)
     files = dict(recipe.files)
     sha256 = files.pop("model.safetensors", None)
     made_with = {"model": recipe.model, "revision": recipe.revision, "sha256": sha256, "files": files}
-    with Documents(options.index, _model_that_made(made_with, options.index, options)) as documents:
+    with Documents(place, _model_that_made(made_with, place, options)) as documents:
         reranker = CrossEncoder(options.rerank, **select(options, *SOURCE[1:])) if options.rerank else None
         for query in queries:
             with argument_errors(UsageError, {"where": "--where", "reranker": "--rerank"}):

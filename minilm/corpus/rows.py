@@ -5,6 +5,7 @@ A row that has no text does not stop the reading. It comes as a row with a probl
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -207,7 +208,8 @@ class CorpusReader:
 
     def __iter__(self) -> Iterator[Row]:
         """Iterate over the rows, up to the limit."""
-        return islice(self._rows(), self._corpus.limit)
+        limit = self._corpus.limit
+        return islice(self._rows(), None if limit is None else min(limit, sys.maxsize))
 
     def _rows(self) -> Iterator[Row]:
         corpus, previous_files = self._corpus, 0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from minilm._arguments import positive_int, unknown_name
 from minilm.hub import DEFAULT_MODEL
@@ -58,7 +58,7 @@ class Documents:
         tokens: int = 128,
         overlap: int = 0,
     ) -> None:
-        self.db = os.fspath(db)
+        self.db = os.path.expanduser(os.fspath(db))  # noqa: PTH111 - Path would change a URL
         self._given = model
         self._loaded: MiniLM | None = None
         self.tokens = positive_int("tokens", tokens)
@@ -95,7 +95,7 @@ class Documents:
         id_column: str | None = None,
         keep: Sequence[str] | None = None,
         on_error: OnSkip = "skip",
-        **more: Any,  # noqa: ANN401 - advance, for a progress bar
+        advance: Callable[[int], object] | None = None,
     ) -> UpdateReport:
         """Make the table hold the documents of some paths as they are now, in one transaction.
 
@@ -115,6 +115,8 @@ class Documents:
             the table of pieces, with their types: ``where`` can use them, and hits have them.
         on_error : {"skip", "raise"}
             What happens with a file that cannot be read or is no text.
+        advance : callable, optional
+            Called with numbers of pieces that were encoded, such as ``tqdm().update``.
 
         Returns
         -------
@@ -124,6 +126,8 @@ class Documents:
 
         Raises
         ------
+        ValueError
+            If a path is empty.
         CorpusError
             If the table was made with another model or other pieces, or by another program; or if a metadata
             column is called like one of ours, or has values of another type than it had.
@@ -137,13 +141,20 @@ class Documents:
         if on_error not in ("skip", "raise"):
             raise unknown_name("on_error", on_error, ("skip", "raise"))
         several = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-        names = [check_text("a path", os.fspath(path)) for path in several]
+        names = [check_text("paths", os.fspath(path)) for path in several]
+        if not all(names):
+            raise ValueError("paths must not be empty: . is the current folder")
+        for name, value in (("column", column), ("id_column", id_column)):
+            if value is not None:
+                check_text(name, value)
         if isinstance(keep, str):
             raise TypeError(f"keep must be a sequence of names, not the str {keep!r}")
         columns = TableColumns(column, id_column, None if keep is None else tuple(keep))
         piece_room(self.model.tokenizer, self.tokens, self.overlap)  # raises for sizes that cannot be
         recipe = TableRecipe.of(self.model, self.tokens, self.overlap)
-        return update_table(self.db, names, self.model, recipe, columns=columns, on_error=on_error, **more)
+        return update_table(
+            self.db, names, self.model, recipe, columns=columns, on_error=on_error, advance=advance
+        )
 
     def search(
         self,
@@ -178,13 +189,21 @@ class Documents:
         Raises
         ------
         ValueError
-            If LanceDB does not understand ``where``, or the reranker has several labels.
+            If the query is blank, ``where`` is not understood or cannot be computed, or the reranker has
+            several labels.
         """
         from minilm.documents.search import search_table
 
+        if not check_text("query", query).strip():
+            raise ValueError("query must not be blank")
+        if where is not None:
+            check_text("where", where)
+        if not isinstance(hybrid, bool):
+            raise TypeError(f"hybrid must be True or False, not {hybrid!r}")
+
         return search_table(
             self.db,
-            check_text("query", query),
+            query,
             self.model,
             positive_int("k", k),
             where=where,

@@ -80,13 +80,15 @@ def find_documents(paths: Sequence[str], columns: TableColumns) -> Iterator[Cand
         If a pattern matches nothing, or a table lacks a column.
     """
     seen: set[str] = set()
+    closed: list[Problem] = []
     sources = [(given, absolute(given)) for given in paths]
-    files = [(path, source) for given, source in sources for path in _files(given)]
+    files = [(path, source) for given, source in sources for path in _files(given, closed)]
     folders: dict[str, str] = {}
     tables = {path for path, _ in files if _is_table(path)}
     for option, value in (("--column", columns.column), ("--id", columns.id), ("--keep", columns.keep)):
         if value is not None and not tables:
             raise CorpusError(f"{option} is for tables ({' '.join(TABLE_SUFFIXES)}), and none is given")
+    yield from closed
     unseen = set(columns.keep or ())  # columns to keep that no table had so far
     for path, source in files:
         found = _row_documents(path, columns, unseen) if path in tables else _file(path, source, folders)
@@ -129,14 +131,19 @@ def is_below(document: str, folder: str) -> bool:
     return document.startswith(folder.rstrip("/" + os.sep) + ("/" if is_url(folder) else os.sep))
 
 
-def _files(given: str) -> list[str]:
+def _files(given: str, closed: list[Problem]) -> list[str]:
+    """Return the files that a path stands for, and add the folders that cannot be read to ``closed``."""
+
+    def refused(error: OSError) -> None:
+        closed.append((str(error.filename), error.strerror or str(error)))
+
     if is_remote_folder(given):
         inside = expand_inputs([f"{given.rstrip('/')}/**"])
         return [item.path for item in inside if _suffix(item.path) in READERS_BY_SUFFIX]
     if is_url(given) or not Path(given).expanduser().is_dir():
         return [item.path for item in expand_inputs([given])]
     found = []
-    for folder, folders, names in os.walk(Path(given).expanduser()):
+    for folder, folders, names in os.walk(Path(given).expanduser(), onerror=refused):
         folders[:] = [name for name in folders if not name.startswith(".")]
         visible = (name for name in names if not name.startswith("."))
         found += [
@@ -197,6 +204,7 @@ def _readable_rows(path: str, columns: TableColumns) -> Iterator[Row | Problem]:
 def _row_documents(path: str, columns: TableColumns, unseen: set[str]) -> Iterator[Candidate | Problem]:
     """Yield the rows of a table as documents."""
     source = absolute(path)  # once: it asks the file system for each folder above
+    named: set[str] = set()
     for number, row in enumerate(_readable_rows(path, columns), 1):
         if not isinstance(row, Row):
             yield row
@@ -206,11 +214,14 @@ def _row_documents(path: str, columns: TableColumns, unseen: set[str]) -> Iterat
         if columns.id is not None and columns.id not in others:
             raise CorpusError(f"{path}, line {row.line}: no column {columns.id!r} (--id NAME)")
         name = number if columns.id is None else others[columns.id]
-        if row.text is None:
-            yield f"{path}#{name}", str(row.problem)
+        if columns.id is not None and (name is None or str(name) in named):
+            reason = "is null" if name is None else f"{name!r} is that of an earlier row"
+            yield f"{path}, line {row.line}", f"its id {reason}"
             continue
+        named.add(str(name))
         kept = {name: value for name, value in others.items() if name != columns.unkept}
+        text = row.text or ""  # without one it is read as empty, and loses the pieces that it had
         content = json.dumps(kept, ensure_ascii=False, default=str)
-        sha256 = hashlib.sha256(f"{content}\n{row.text}".encode("utf-8", "replace")).hexdigest()
-        read = partial(read_row, row.text)
+        sha256 = hashlib.sha256(f"{content}\n{text}".encode("utf-8", "replace")).hexdigest()
+        read = partial(read_row, text, row.problem)
         yield Candidate(f"{source}#{name}", f"{path}#{name}", source, sha256, read, row.other_columns)

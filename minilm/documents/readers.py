@@ -66,8 +66,10 @@ def read_pdf(content: Content) -> DocumentText:
     return DocumentText(page_stretches(pages, "\n\n"), has_lines=False, has_sections=False)
 
 
-def read_row(text: str) -> DocumentText:
-    """Read the text of a row."""
+def read_row(text: str, problem: str | None = None) -> DocumentText:
+    """Read the text of a row, or say why it has none."""
+    if problem is not None:
+        raise Unreadable(problem)
     _check_has_text([text])
     return DocumentText(plain_stretches([text]), has_lines=False)
 

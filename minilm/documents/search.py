@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from minilm.cross_encoder import CrossEncoder
@@ -24,6 +25,15 @@ _COLUMNS = ["document", "path", "piece", "start", "end", "line", "end_line", "he
 
 # Pieces that are looked at per piece that is returned, by a reranker or behind an approximate index
 CANDIDATES = 5
+
+
+Rows = list[dict[str, Any]]
+
+# Functions of SQL by which a short condition takes all memory, and the texts in a condition.
+_GROWING = re.compile(
+    r"\b(repeat|lpad|rpad|(?:array|list)_(?:repeat|resize)|range|generate_series)\s*\(", re.IGNORECASE
+)
+_LITERAL = re.compile(r"'(?:[^']|'')*'")
 
 
 class PieceHit(NamedTuple):
@@ -61,6 +71,8 @@ def search_table(
     reranker: CrossEncoder | None = None,
 ) -> list[DocumentHit]:
     """Return the best ``k`` pieces of a table, grouped by document; see ``Documents.search``."""
+    if reranker is not None and not isinstance(reranker, CrossEncoder):
+        raise TypeError(f"reranker must be a CrossEncoder, not {type(reranker).__name__}")
     if reranker is not None and reranker.num_labels != 1:
         raise ValueError(f"reranker must have one label, and {reranker!r} has {reranker.num_labels}")
     table = open_table(place)
@@ -69,11 +81,20 @@ def search_table(
     metadata = metadata_of(table).names
     vector = model.encode_query(query).tolist()
     with lance_errors(place):
-        search = _hybrid_search(table, query, vector) if hybrid else _vector_search(table, vector, metadata)
-        if table.count_rows() <= APPROXIMATE_ABOVE:  # a table that was larger has its index still
-            search = search.bypass_vector_index()
-        search = search.limit(k if reranker is None else k * CANDIDATES)
-        rows = _rows_found(search if where is None else search.where(where, prefilter=True), where)
+        count = table.count_rows()
+        most = min(k if reranker is None else k * CANDIDATES, max(count, 1))
+
+        def rows_where(condition: str | None) -> Rows:
+            search = (
+                _hybrid_search(table, query, vector) if hybrid else _vector_search(table, vector, metadata)
+            )
+            if count <= APPROXIMATE_ABOVE:  # a table that was larger has its index still
+                search = search.bypass_vector_index()
+            search = search.limit(most)
+            rows = search if condition is None else search.where(condition, prefilter=True)
+            return list(rows.to_list())
+
+        rows = rows_where(None) if where is None else _rows_found(rows_where, where)
     scores = [row["_relevance_score"] if hybrid else 1 - row["_distance"] for row in rows]
     if reranker is not None and rows:
         scores = reranker.predict([(query, row["text"]) for row in rows]).tolist()
@@ -96,15 +117,24 @@ def _hybrid_search(table: Lance, query: str, vector: Sequence[float]) -> Lance:
     return search.vector(vector).text(query).distance_type("cosine").rerank(rerankers.RRFReranker())
 
 
-def _rows_found(search: Lance, where: str | None) -> list[dict[str, Any]]:
-    """Return the rows that a search gives."""
+def _rows_found(rows_where: Callable[[str | None], Rows], where: str) -> Rows:
+    """Return the rows that fulfil a condition, or raise a ValueError if the condition is at fault."""
+    if called := _GROWING.search(_LITERAL.sub("''", where)):
+        raise ValueError(
+            f"where {where!r} calls {called[1]}, which is not allowed: its values may be of any size"
+        )
     try:
-        rows: list[dict[str, Any]] = search.to_list()
-    except ValueError as error:
-        if where is None:
+        # In brackets, for LanceDB reads only to where a condition may end; the new line ends a comment
+        return rows_where(f"({where}\n)")
+    except MemoryError:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # of Rust
             raise
-        raise ValueError(f"where {where!r} is not understood: {one_line(error)}") from None
-    return rows
+        rows_where(None)  # if the table is at fault, this raises
+        reason = one_line(str(error).partition(", /")[0])  # without a place in the source of LanceDB
+        problem = "understood" if isinstance(error, ValueError) else "computable for every piece"
+        raise ValueError(f"where {where!r} is not {problem}: {reason}") from None
 
 
 def _grouped(

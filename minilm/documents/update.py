@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from minilm.corpus.formats.columns import Arrow
-from minilm.corpus.paths import absolute
+from minilm.corpus.paths import absolute, is_url
 from minilm.documents.content import Unreadable, UnreadableNow
 from minilm.documents.find import Candidate, Problem, TableColumns, find_documents, is_below
 from minilm.documents.known import Known, noted, read_known, write_note
@@ -60,6 +61,36 @@ class UpdateReport:
     skipped: list[Problem] = field(default_factory=list)
 
 
+@dataclass
+class _Met:
+    """What an update has met on its way."""
+
+    names: set[str] = field(default_factory=set)  # documents, and files that give none now
+    closed: list[str] = field(default_factory=list)  # folders that cannot be read now
+    stale: list[str] = field(default_factory=list)  # documents of which the table has other pieces
+
+    def vanished(self, paths: Sequence[str], known: Mapping[str, Sequence[str]]) -> list[str]:
+        """Return the documents that these paths gave earlier, or would give, and do not give now."""
+        given = [absolute(str(Path(path).expanduser())) if "://" not in path else path for path in paths]
+        return [
+            document
+            for document, (_, source) in known.items()
+            if document not in self.names
+            and source not in self.names  # a table that cannot be read now
+            and not any(is_below(document, folder) for folder in self.closed)
+            and (
+                source in given
+                or (any(is_below(document, path) for path in given) and _is_gone(document, source))
+            )
+        ]
+
+
+def _is_gone(document: str, source: str) -> bool:
+    """Whether the file of a document is no longer there. Of a URL it counts whether a folder still has it."""
+    file = source if document.startswith(f"{source}#") else document
+    return source != file if is_url(file) else not os.path.exists(file)  # noqa: PTH110 - for each document
+
+
 def update_table(
     place: str,
     paths: Sequence[str],
@@ -79,12 +110,11 @@ def update_table(
         known = note or (Known(recipe, {}) if table is None else read_known(table, place))
         known.recipe.check_model(recipe, place)
         known.recipe.check_pieces(recipe, place)
-        seen: set[str] = set()
-        stale: list[str] = []  # documents of which the table has other pieces than the new ones
-        fresh = _fresh(find_documents(paths, columns), known.documents, seen, stale, report, on_error)
+        met = _Met()
+        fresh = _fresh(find_documents(paths, columns), known.documents, met, report, on_error)
         fresh, has_fresh = _peeked(fresh)
         if note is not None:
-            if not (has_fresh or stale or _vanished(paths, known.documents, seen)):
+            if not (has_fresh or met.stale or met.vanished(paths, known.documents)):
                 return report  # without LanceDB
             table = open_table(place)
         with (
@@ -93,15 +123,15 @@ def update_table(
         ):
             metadata = MetadataColumns(place, metadata_of(table), columns.unkept)
             _encode(fresh, model, known.recipe, metadata, spool, report, advance)
-            vanished = _vanished(paths, known.documents, seen)
+            vanished = met.vanished(paths, known.documents)
             report.removed = len(vanished)
             if table is None:  # only now: a first update that fails, or finds nothing, leaves no table
                 if not report.pieces:
                     return report
                 table = create_table(place, schema_of(recipe, width, metadata.new_fields()))
-            if report.pieces or stale or vanished:
+            if report.pieces or met.stale or vanished:
                 with lance_errors(place):
-                    _merge(table, place, spool, metadata.new_fields(), [*stale, *vanished])
+                    _merge(table, place, spool, metadata.new_fields(), [*met.stale, *vanished])
                     _index_unless_others_do(table, place)
         write_note(table, place)
     return report
@@ -110,8 +140,7 @@ def update_table(
 def _fresh(
     found: Iterator[Candidate | Problem],
     known: Mapping[str, Sequence[str]],
-    seen: set[str],
-    stale: list[str],
+    met: _Met,
     report: UpdateReport,
     on_error: OnSkip,
 ) -> Iterator[tuple[Candidate, Any]]:
@@ -120,7 +149,7 @@ def _fresh(
         try:
             if isinstance(item, tuple):
                 raise Unreadable(item[1])
-            seen.add(item.document)
+            met.names.add(item.document)
             before, _ = known.get(item.document, ("", ""))
             if before == item.sha256:
                 report.unchanged += 1
@@ -131,13 +160,15 @@ def _fresh(
             if on_error == "raise":
                 raise CorpusError(f"{path}: {error} (--on-error skip goes on)") from None
             if isinstance(item, tuple):
-                seen.add(absolute(path))  # what cannot be read now keeps the pieces that it has
+                met.names.add(absolute(path))  # what cannot be read now keeps the pieces that it has
+                if os.path.isdir(path):  # noqa: PTH112 - it may be a URL
+                    met.closed.append(absolute(path))
             elif before and not isinstance(error, UnreadableNow):
-                stale.append(item.document)
+                met.stale.append(item.document)
             report.skipped.append((path, str(error)))
             continue
         if before:
-            stale.append(item.document)
+            met.stale.append(item.document)
         report.changed += bool(before)
         report.added += not before
         yield item, document
@@ -147,18 +178,6 @@ def _peeked(documents: Iterator[Any]) -> tuple[Iterator[Any], bool]:
     """Return an iterator over the same, and whether there is any; the first one is not held longer."""
     first = [*islice(documents, 1)]
     return chain(first, documents), bool(first)
-
-
-def _vanished(paths: Sequence[str], known: Mapping[str, Sequence[str]], seen: set[str]) -> list[str]:
-    """Return the documents that these paths gave earlier, or would give, and do not give now."""
-    given = [absolute(str(Path(path).expanduser())) if "://" not in path else path for path in paths]
-    return [
-        document
-        for document, (_, source) in known.items()
-        if document not in seen
-        and source not in seen  # a table that cannot be read now
-        and (source in given or any(is_below(document, path) for path in given))
-    ]
 
 
 def _encode(

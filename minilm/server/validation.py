@@ -60,8 +60,9 @@ def _expected(error: Error, place: Sequence[str | int]) -> str:
     if kind.startswith("int_") or "than" in kind:
         if place and isinstance(place[-1], int):  # the only numbers in lists
             return "a token id (a whole number from 0)"
-        least = context.get("ge", 1)
-        return f"a whole number of {least} or more"
+        if "le" in context:
+            return f"a whole number of at most {context['le']}"
+        return f"a whole number of {context.get('ge', 1)} or more"
     has_ids = place and (isinstance(place[-1], int) or place[-1] == "ids")
     if kind == "literal_error":
         return str(context["expected"]).replace("'", '"')

@@ -131,6 +131,45 @@ def test_a_watching_command_follows_changes_until_a_signal(notes: Path, number: 
         assert process.stderr.read() == "minilm: interrupted\n"
 
 
+def test_watching_goes_on_when_a_file_is_gone_for_a_moment(notes: Path) -> None:
+    pytest.importorskip("watchfiles", reason="watchfiles is not installed")
+    note = next(notes.glob("*.md"))
+    text = note.read_text()
+    command = [sys.executable, "-m", "minilm", "index", str(note), "--db", "n.lance", "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("1 added")
+        note.unlink()
+        line = process.stderr.readline()
+        assert line == f"minilm: {note}: No such file or directory; the next change is waited for\n"
+        note.write_text(f"{text}\nMore.\n")
+        assert process.stdout.readline().startswith("0 added, 1 changed")
+        process.terminate()
+
+
+def test_an_empty_path_is_wrong_usage(notes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    del notes
+    assert failure(capsys, "index", "", "--db", "n.lance") == (
+        2,
+        "PATH must not be empty: . is the current folder",
+    )
+
+
+def test_a_home_is_expanded_for_the_table_its_lock_and_its_note(
+    notes: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = notes.parent / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    assert main(["index", str(notes), "--db", "~/n.lance"]) == 0
+    assert main(["search", "~/n.lance", "a note", "-k", "1"]) == 0
+    capsys.readouterr()
+    assert {path.name for path in (home / "n.lance").iterdir()} >= {"pieces.lance", "pieces.known"}
+    assert not Path("~").exists()
+
+
 def test_a_url_cannot_be_watched(capsys: pytest.CaptureFixture[str]) -> None:
     assert failure(capsys, "index", "memory://notes", "--db", "n.lance", "--watch") == (
         1,

@@ -136,7 +136,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (CheckpointError("it is damaged"), 1, "it is damaged"),
         (MissingExtraError("serve needs fastapi"), 1, "serve needs fastapi"),
         (FileNotFoundError(errno.ENOENT, "No such file", "a.txt"), 1, "a.txt: No such file"),
-        (OSError(errno.ENOSPC, "No space left"), 1, f"[Errno {errno.ENOSPC}] No space left"),
+        (OSError(errno.ENOSPC, "No space left"), 1, "No space left"),
         (MemoryError(), 1, "out of memory: try a smaller --batch-size or fewer texts at once"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (Interrupted("interrupted after 7 rows"), 130, "interrupted after 7 rows"),

@@ -74,3 +74,9 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="No such file or directory") as error:
         Corpus([str(tmp_path / "gone.txt")])
     assert error.value.filename == str(tmp_path / "gone.txt")
+
+
+def test_a_limit_may_be_larger_than_any_corpus(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_text("a\nb\n")
+    assert [row.text for row in Corpus([str(path)], limit=10**30)] == ["a", "b"]

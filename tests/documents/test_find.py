@@ -84,7 +84,9 @@ def test_the_rows_of_parquet_are_documents(tmp_path: Path) -> None:
     assert isinstance(one, Candidate)
     assert isinstance(three, Candidate)
     assert (as_mapping(one.metadata), three.document[-2:]) == ({"n": 1}, "#3")
-    assert null == (f"{tmp_path / 't.parquet'}#2", "null")
+    assert isinstance(null, Candidate)
+    with pytest.raises(Unreadable, match="null"):
+        null.read()
 
 
 def test_a_compressed_table_gives_its_rows_and_a_damaged_one_its_reason(tmp_path: Path) -> None:
@@ -169,3 +171,16 @@ def test_a_url_is_read_through_fsspec() -> None:
     with fsspec.open("memory://notes/a.bin", "w") as file:
         file.write("not of a known kind")
     assert found_paths(["memory://notes"]) == [found.path]
+
+
+def test_a_row_whose_id_is_null_or_taken_is_named(tmp_path: Path) -> None:
+    table = tmp_path / "t.jsonl"
+    rows = ['{"id": 1, "text": "a"}', '{"id": "1", "text": "b"}', '{"id": null, "text": "c"}']
+    table.write_text("\n".join(rows))
+    first, *others = find_documents([str(table)], TableColumns(id="id"))
+    assert isinstance(first, Candidate)
+    assert first.document.endswith("#1")
+    assert others == [
+        (f"{table}, line 2", "its id '1' is that of an earlier row"),
+        (f"{table}, line 3", "its id is null"),
+    ]

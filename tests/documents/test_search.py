@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,3 +128,74 @@ def test_a_damaged_table_is_named(tmp_path: Path, model: MiniLM) -> None:
         file.write_bytes(b"damaged")
     with pytest.raises(CorpusError, match=r"n.lance: LanceDB cannot use it: "):
         documents.search("a")
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "path LIKE '%lunch%' piece < 1",
+        "path LIKE '%lunch%'; piece < 1",
+        "path LIKE '%lunch%', piece < 1",
+        "path LIKE '%lunch%' LIMIT 1",
+        "",
+        "piece",
+    ],
+)
+def test_a_condition_is_obeyed_to_its_end_or_refused(documents: Documents, where: str) -> None:
+    """LanceDB by itself reads the beginning that makes sense, and leaves the rest out."""
+    with pytest.raises(ValueError, match=re.escape(f"where {where!r} is not understood: ")):
+        documents.search(QUERY, where=where)
+
+
+def test_a_condition_may_end_in_a_comment(documents: Documents) -> None:
+    assert [Path(hit.path).name for hit in documents.search(QUERY, where="path LIKE '%lunch%' -- ours")] == [
+        "lunch.md"
+    ]
+
+
+def test_a_condition_that_fails_for_a_piece_is_the_callers_and_not_the_tables(documents: Documents) -> None:
+    with pytest.raises(ValueError, match=r"where .* is not computable for every piece: .*Cannot cast string"):
+        documents.search(QUERY, where="CAST(heading AS DOUBLE) < 5")
+    assert documents.search(QUERY, where="TRY_CAST(heading AS DOUBLE) < 5") == []
+
+
+def test_a_condition_calls_nothing_that_makes_long_values(documents: Documents) -> None:
+    with pytest.raises(ValueError, match="calls repeat, which is not allowed"):
+        documents.search(QUERY, where="length(repeat(text, 20000000)) > 1")
+    assert documents.search(QUERY, where="text = 'repeat(text)'") == []
+
+
+def test_a_panic_of_lancedb_is_refused(documents: Documents, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyO3 raises it as a BaseException."""
+
+    class PanicException(BaseException):
+        pass
+
+    def panic(*_: object, **__: object) -> None:
+        raise PanicException("offset overflow")
+
+    query = type(lancedb.connect(documents.db).open_table("pieces").search([0.0] * 384, "vector"))
+    monkeypatch.setattr(query, "where", panic)
+    with pytest.raises(ValueError, match="is not computable for every piece: offset overflow"):
+        documents.search(QUERY, where="piece = 0")
+
+
+def test_more_pieces_than_there_are_may_be_asked_for(documents: Documents) -> None:
+    assert sum(len(hit.pieces) for hit in documents.search(QUERY, k=2**70)) == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"where": 5}, "where must be a str, not int"),
+        ({"reranker": "a model"}, "reranker must be a CrossEncoder, not str"),
+        ({"hybrid": "no"}, "hybrid must be True or False, not 'no'"),
+    ],
+)
+def test_arguments_of_other_types_are_refused(
+    documents: Documents, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TypeError, match=re.escape(message)):
+        documents.search(QUERY, **options)
+    with pytest.raises(ValueError, match="query must not be blank"):
+        documents.search(" \n")

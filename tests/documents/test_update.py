@@ -184,6 +184,61 @@ def test_a_first_update_that_fails_leaves_no_table(notes: Path, model: MiniLM) -
     assert documents.update("notes").added == 3
 
 
+def test_a_folder_that_cannot_be_read_now_is_listed_and_keeps_its_documents(
+    notes: Path, model: MiniLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (notes / "inner").mkdir()
+    (notes / "inner" / "deep.md").write_text("A deep note.\n")
+    documents = Documents("n.lance", model)
+    assert documents.update("notes").added == 4
+    scandir = os.scandir
+
+    def refuse(path: str) -> Any:
+        if Path(path).name == "inner":  # root may read every folder
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    report = documents.update("notes")
+    assert report.skipped == [("notes/inner", "Permission denied")]
+    assert (report.unchanged, report.removed) == (3, 0)
+    with pytest.raises(CorpusError, match=r"notes/inner: Permission denied \(--on-error skip goes on\)"):
+        documents.update("notes", on_error="raise")
+    monkeypatch.undo()
+    monkeypatch.chdir(notes.parent)
+    assert documents.update("notes").unchanged == 4
+
+
+def test_what_was_named_stays_when_a_folder_above_it_is_given(notes: Path, model: MiniLM) -> None:
+    (notes / "t.csv").write_text("text\nA row\n")
+    (notes / "LICENSE").write_text("Free.\n")
+    documents = Documents("n.lance", model)
+    documents.update(["notes/t.csv", "notes/LICENSE"])
+    report = documents.update("notes")
+    assert (report.added, report.removed) == (3, 0)
+    (notes / "LICENSE").unlink()
+    (notes / "t.csv").unlink()
+    assert documents.update("notes").removed == 2
+
+
+def test_a_row_that_loses_its_text_loses_its_pieces(notes: Path, model: MiniLM) -> None:
+    table = notes.parent / "t.jsonl"
+    table.write_text('{"id": "a", "text": "First"}\n')
+    documents = Documents("n.lance", model)
+    documents.update("t.jsonl", id_column="id")
+    table.write_text('{"id": "a", "text": null}\n')
+    report = documents.update("t.jsonl", id_column="id")
+    assert report.skipped == [("t.jsonl#a", "null")]
+    assert documents.search("First") == []
+
+
+@pytest.mark.parametrize("paths", ["", ["notes", ""]])
+def test_an_empty_path_is_refused(paths: str | list[str], notes: Path, model: MiniLM) -> None:
+    del notes
+    with pytest.raises(ValueError, match="paths must not be empty"):
+        Documents("n.lance", model).update(paths)
+
+
 def test_a_first_update_without_documents_leaves_no_table(notes: Path, model: MiniLM) -> None:
     (notes.parent / "empty").mkdir()
     documents = Documents("n.lance", model)

@@ -21,7 +21,7 @@ def json_lines_vectors(path: Path, block_rows: int, column: str) -> Iterator[Flo
         while block := list(islice(lines, block_rows)):
             vectors: list[Any] = []
             try:
-                vectors.extend(json.loads(content)[column] for _, content in block)
+                vectors.extend(_vector_of(json.loads(content)[column]) for _, content in block)
                 with np.errstate(all="ignore"):
                     yield np.array(vectors, np.float32).reshape(len(block), -1)
             except KeyError:
@@ -32,6 +32,15 @@ def json_lines_vectors(path: Path, block_rows: int, column: str) -> Iterator[Flo
                 if len(vectors) < len(block):
                     where = f"line {block[len(vectors)][0]}"
                 raise CorpusError(f"{path}, {where}: no rows of vectors: {error}") from None
+
+
+def _vector_of(vector: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return a list of numbers unchanged. numpy would take texts and booleans for numbers as well."""
+    if not isinstance(vector, list):
+        raise TypeError(f"a vector is a {type(vector).__name__}, not a list of numbers")
+    if others := set(map(type, vector)) - {int, float}:
+        raise TypeError(f"a vector has a {min(kind.__name__ for kind in others)} in the place of a number")
+    return vector
 
 
 def json_lines_texts(path: Path, rows: set[int], column: str | None) -> dict[int, str | None]:

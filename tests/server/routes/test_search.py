@@ -47,8 +47,10 @@ def test_the_answer_is_that_of_the_class(client: TestClient, documents: Document
     ("body", "param", "message"),
     [
         ({"query": "a", "where": "path LIKE"}, "where", "is not understood"),
+        ({"query": "a", "where": "piece = 0; piece = 1"}, "where", "is not understood"),
+        ({"query": "a", "where": "CAST(heading AS INT) = 1"}, "where", "is not computable for every piece"),
         ({"query": "a", "k": 0}, "k", "k is 0: it must be a whole number of 1 or more"),
-        ({"query": "a", "k": 101}, "k", "k is 101"),
+        ({"query": "a", "k": 101}, "k", "k is 101: it must be a whole number of at most 100"),
         ({"query": " \n"}, "query", "Please enter text to search for."),
         ({"query": "\ud800"}, "query", "lone surrogate"),
         ({"query": ["a"]}, "query", "query"),
