@@ -11,6 +11,7 @@ from minilm.documents.content import Content, Unreadable, UnreadableNow, chunks_
 from minilm.documents.html import markdown_of
 from minilm.documents.stretches import (
     Stretch,
+    markdown_file_stretches,
     markdown_stretches,
     page_stretches,
     plain_stretches,
@@ -36,7 +37,7 @@ def read_plain(content: Content) -> DocumentText:
 
 def read_markdown(content: Content) -> DocumentText:
     """Read Markdown."""
-    return DocumentText(markdown_stretches(_texts(content)), "markdown")
+    return DocumentText(markdown_file_stretches(_texts(content)), "markdown")
 
 
 def read_restructured(content: Content) -> DocumentText:

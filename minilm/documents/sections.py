@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -50,7 +51,12 @@ def _cut_at_sections(stretches: Iterable[Stretch]) -> Iterator[tuple[bool, Stret
 
 
 def _has_words(text: str, title: str) -> bool:
-    return any(character.isalnum() for character in text.replace(title, "", 1))
+    """Return whether there is anything but a title, which stands in several lines of some texts."""
+    if title in text:
+        rest = text.replace(title, "", 1)
+    else:
+        rest = re.sub(re.escape(title).replace(r"\ ", r"\s+"), "", text, count=1)
+    return any(character.isalnum() for character in rest)
 
 
 class PiecePlace(NamedTuple):

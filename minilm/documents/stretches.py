@@ -18,6 +18,21 @@ _UNDERLINED = re.compile(r"^(\S.*)\n(([=\-~^\"'`#*+.:_])\3{2,})[ \t]*$", re.MULT
 # CommonMark ends lines at these three only, and str.splitlines at more.
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
+_LINE_BREAK_IN_TITLE = re.compile(r"[ \t]*[\r\n]+[ \t]*")
+
+# What static site generators read before a page of Markdown: YAML between lines of --- or TOML between +++.
+# CommonMark knows neither, and makes a heading of YAML. A line of it has a key, or belongs to one above.
+_END = r"(?:\r\n|\r(?!\n)|\n)"
+_KEY = r"""(?:[\w.$@/-]+(?:[ ][\w.$@/-]+){0,3}|"[^"\r\n]*"|'[^'\r\n]*')[ \t]*"""
+_YAML_LINE = rf"(?:{_KEY}:(?=[ \t\r\n])|-?[ \t]|[#\]}}]|(?=[\r\n]))[^\r\n]*{_END}"
+_FRONT_MATTER = re.compile(
+    rf"---[ \t]*{_END}(?:#[^\r\n]*{_END})*(?={_KEY}:)(?:{_YAML_LINE})+?(?:---|\.\.\.)[ \t]*(?:{_END}|\Z)"
+    rf"|\+\+\+[ \t]*{_END}(?:[ \t]*(?:#[^\r\n]*)?{_END})*(?={_KEY}=|\[)"
+    rf"(?:[^\r\n]*{_END})+?\+\+\+[ \t]*(?:{_END}|\Z)"
+)
+# Characters of the longest front matter: so much of a file that begins like one is read at once.
+_LONGEST_FRONT_MATTER = 1 << 16
+
 # Characters that are parsed at a time, for a parser's memory is many times the size of its text.
 _WINDOW = 1 << 20
 # Characters of an element without an end, such as a list: a longer one is read as several.
@@ -46,6 +61,24 @@ def plain_stretches(texts: Iterable[str]) -> Iterator[Stretch]:
     for text in texts:
         yield Stretch(start, text)
         start += len(text)
+
+
+def markdown_file_stretches(texts: Iterable[str]) -> Iterator[Stretch]:
+    """Yield the stretches of a file of Markdown: its front matter, if any, is one without a heading."""
+    rest, held = iter(texts), ""
+    for text in rest:
+        held += text
+        may_begin = held.startswith(("---", "+++")) or len(held) < len("---")
+        if not may_begin or len(held) >= _LONGEST_FRONT_MATTER:
+            break
+    front_matter = _FRONT_MATTER.match(held, 0, _LONGEST_FRONT_MATTER)
+    first = front_matter.end() if front_matter else 0
+    if first:
+        yield Stretch(0, held[:first])
+    # an empty text would be the last one
+    for start, text, headings in markdown_stretches(chain(filter(None, [held[first:]]), rest)):
+        moved = [heading._replace(start=heading.start + first) for heading in headings]
+        yield Stretch(start + first, text, moved)
 
 
 def markdown_stretches(texts: Iterable[str]) -> Iterator[Stretch]:
@@ -90,7 +123,11 @@ def _end_of_lines(text: str) -> int:
 def _markdown_headings(elements: Sequence[Any], starts: Sequence[int], end: int, first: int) -> list[Heading]:
     """Return the headings before an end, of elements whose lines start at some places behind a first one."""
     return [
-        Heading(first + starts[opening.map[0]], int(opening.tag[1:]), content.content)
+        Heading(
+            first + starts[opening.map[0]],
+            int(opening.tag[1:]),
+            _LINE_BREAK_IN_TITLE.sub(" ", content.content),
+        )
         for opening, content in pairwise(elements)
         if opening.type == "heading_open" and starts[opening.map[0]] < end
     ]

@@ -6,6 +6,7 @@ nothing but white space, so the pieces hold every token of the text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, get_args
@@ -20,6 +21,14 @@ from minilm.text.inputs import check_text
 
 # A text is cut a part at a time: the splitter's memory is many times the size of what it is given.
 _PART = 1 << 20
+# A line that is longer is given to the splitter a window at a time. For each piece the splitter looks for
+# the end of a word or sentence that may be the rest of the line, and counts its tokens: "a." 32,000 times
+# took 7 s. Lines of ordinary texts are shorter. A piece of many tokens has longer windows.
+_LINE = 1 << 12
+_LINE_PER_TOKEN = 32
+# Where a window ends, a word may be cut. No piece is taken that ends so near to it that this could matter:
+# BERT reads a word of more than 100 characters as one token.
+_UNSURE = 256
 
 Markup = Literal["text", "markdown"]
 _SPLITTERS: dict[str, str] = {"text": "TextSplitter", "markdown": "MarkdownSplitter"}
@@ -108,14 +117,43 @@ def piece_cutter(
     room = piece_room(tokenizer, tokens, overlap)
     backend = tokenizer.backend_of_length(None)
     splitter = _splitter(tokenizer, markup, room, overlap)
+    width = max(_LINE, _LINE_PER_TOKEN * room)
 
     def cut(start: int, part: str) -> Iterator[Piece]:
-        found = splitter.chunk_indices(part)
+        found = _chunks(splitter, part, width)
         counted = backend.encode_batch_fast([piece for _, piece in found], add_special_tokens=False)
         for (place, piece), encoding in zip(found, counted, strict=True):
             yield Piece(start + place, start + place + len(piece), piece, len(encoding.ids))
 
     return cut
+
+
+def _chunks(splitter: Any, part: str, width: int) -> list[tuple[int, str]]:  # noqa: ANN401 - it has no types
+    """Return what ``splitter.chunk_indices(part)`` does, in time that grows with the length of any text.
+
+    Only lines longer than ``width`` are read in windows. The last piece of a window may go on behind it, so
+    the next window begins where that piece does. One in which no piece is sure is read again, twice as long.
+    """
+    # What stands behind a line break only: else each place in a line that is just too short is tried.
+    lines = [match.span() for match in re.finditer(rf"(?<![^\n\r])[^\n\r]{{{width},}}", part)]
+    found, start, size, covered = list[tuple[int, str]](), 0, width, 0
+    while start < len(part):
+        lines = [line for line in lines if line[1] > start]
+        ends = (max(start, first) + size for first, last in lines if max(start, first) + size < last)
+        end = next(ends, len(part))
+        chunks = [(start + place, chunk) for place, chunk in splitter.chunk_indices(part[start:end])]
+        sure = len(chunks)
+        if end < len(part):
+            sure = sum(place + len(chunk) <= end - _UNSURE for place, chunk in chunks[:-1])
+            if not sure:
+                size *= 2
+                continue
+        for place, chunk in chunks[:sure]:
+            if place + len(chunk) > covered:  # with an overlap, a window may begin with what is in a piece
+                found.append((place, chunk))
+                covered = place + len(chunk)
+        start, size = (chunks[sure][0] if sure < len(chunks) else end), width
+    return found
 
 
 def end_of_part(text: str, start: int = 0) -> int:

@@ -89,6 +89,7 @@ def test_html_is_read_as_markdown(read: Read) -> None:
 
 def test_headings_come_with_markdown_and_restructured_text(read: Read) -> None:
     assert read(read_markdown, b"# One\n")[1] == [Heading(0, 1, "One")]
+    assert read(read_markdown, b"---\na: b\n---\n# One\n")[1] == [Heading(13, 1, "One")]
     assert read(read_restructured, b"One\n===\n")[1] == [Heading(0, 1, "One")]
 
 

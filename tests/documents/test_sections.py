@@ -93,6 +93,14 @@ def test_a_section_begins_at_a_heading_unless_another_one_stands_right_above() -
     ]
 
 
+def test_a_title_of_several_lines_is_no_text_of_its_section() -> None:
+    pytest.importorskip("markdown_it", reason="markdown-it-py is not installed")
+    text = "A title\n of two lines\n===\n\n## Below\nText.\n"
+    found = [*sections(stretches.markdown_stretches([text]))]
+    assert [stretch.text for stretch in found] == [text]
+    assert [heading.title for heading in found[0].headings] == ["A title of two lines", "Below"]
+
+
 @given(documents(), st.integers(1, 5))
 def test_places_are_those_of_the_whole(document: tuple[str, list[Heading], list[int]], step: int) -> None:
     """Lines are counted as Python's universal newlines count them."""
@@ -112,6 +120,21 @@ def test_places_are_those_of_the_whole(document: tuple[str, list[Heading], list[
                 if heading.start <= start:
                     path = [*(above for above in path if above.level < heading.level), heading]
             assert found == PiecePlace(line, line, " > ".join(heading.title for heading in path))
+
+
+def test_front_matter_has_its_lines_and_no_section_has_it_as_a_heading() -> None:
+    pytest.importorskip("markdown_it", reason="markdown-it-py is not installed")
+    text = "---\ntitle: My page\n---\n\n# One\n\nText.\n"
+    places, found = PiecePlaces(), list[tuple[str, PiecePlace]]()
+    for stretch in sections(stretches.markdown_file_stretches([text])):
+        places.enter(stretch)
+        stripped = stretch.text.strip()
+        piece = Piece(stretch.start, stretch.start + len(stripped), stripped, 1)
+        found.append((stripped, places.of(piece)))
+    assert found == [
+        ("---\ntitle: My page\n---", PiecePlace(1, 3, "")),
+        ("# One\n\nText.", PiecePlace(5, 7, "One")),
+    ]
 
 
 def test_a_piece_has_the_line_where_it_ends_and_the_open_headings() -> None:

@@ -14,6 +14,7 @@ from minilm.documents import stretches
 from minilm.documents.stretches import (
     Heading,
     Stretch,
+    markdown_file_stretches,
     markdown_stretches,
     page_stretches,
     plain_stretches,
@@ -67,7 +68,7 @@ def headings_of_whole(text: str) -> list[Heading]:
     """The reference: everything parsed at once, with what is in the lines."""
     starts = [0, *(match.end() for match in re.finditer(r"\r\n|\r|\n", text))]
     return [
-        Heading(starts[opening.map[0]], int(opening.tag[1:]), content.content)
+        Heading(starts[opening.map[0]], int(opening.tag[1:]), content.content.replace("\n", " "))
         for opening, content in pairwise(markdown_it.MarkdownIt().parse(text))
         if opening.type == "heading_open"
     ]
@@ -83,6 +84,78 @@ def test_windows_give_the_headings_of_the_whole(text: str, window: int, chunk: i
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stretches, "_WINDOW", window)
         assert joined(markdown_stretches(chunks(text, chunk))) == (text, headings_of_whole(text))
+
+
+def test_a_heading_of_several_lines_has_a_title_of_one() -> None:
+    found = joined(markdown_stretches(["A long\r\n  *title*  \nof three\n===\n\n# Two  blanks\n"]))[1]
+    assert [heading.title for heading in found] == ["A long *title* of three", "Two  blanks"]
+
+
+FRONT_MATTER = [
+    "---\ntitle: My page\ndate: 2026-01-01\n---\n",
+    "---  \r\n# a comment\r\ntags:\r\n- a\r\n  - b\r\n\r\ntext: |\r\n  # no heading\r\n...\r\n",
+    '---\rdate created: 2026\r"a: b": [\r  1\r]\r---\t\r',
+    "+++\n# a comment\n\ntitle = 'My page'\n[params]\nlist = [\n1,\n]\n+++\n",
+]
+NO_FRONT_MATTER = [
+    "---\n",
+    "---\n---\n",
+    "---\nA sentence.\n---\n",
+    "---\n\nNote: a rule stands above\n\n---\n",
+    "---\nhttps://example.org\n---\n",
+    "---\ntitle: it has no end\n\n",
+    "---\ntitle: of a line\nThat is text.\n---\n",
+    "----\ntitle: a rule of four\n----\n",
+    "A line\n---\ntitle: below it\n---\n",
+    " ---\ntitle: indented\n---\n",
+    "\n---\ntitle: in the second line\n---\n",
+    "+++\nsome text\n+++\n",
+]
+
+
+@pytest.mark.parametrize("front_matter", FRONT_MATTER)
+def test_front_matter_is_text_above_the_first_heading(front_matter: str) -> None:
+    text = front_matter + "# One\n\n---\nno: front matter\n---\n"
+    for size in (1, 2, 3, 7, len(text)):
+        found = [*markdown_file_stretches(chunks(text, size))]
+        assert found[0] == Stretch(0, front_matter)
+        whole, headings = joined(found)
+        assert whole == text
+        assert [(h.start, h.title) for h in headings] == [
+            (len(front_matter), "One"),
+            (text.index("no: front"), "no: front matter"),
+        ]
+    assert joined(markdown_file_stretches([front_matter])) == (front_matter, [])
+    assert joined(markdown_file_stretches([front_matter.rstrip()])) == (front_matter.rstrip(), [])
+
+
+@pytest.mark.parametrize("text", NO_FRONT_MATTER)
+def test_what_is_no_front_matter_is_commonmark(text: str) -> None:
+    text += "# Two\n"
+    for size in (1, 3, len(text)):
+        assert joined(markdown_file_stretches(chunks(text, size))) == (text, headings_of_whole(text))
+
+
+@given(st.sampled_from(["", *FRONT_MATTER, *NO_FRONT_MATTER]), TEXTS, st.integers(1, 60), st.integers(1, 60))
+def test_windows_behind_front_matter_give_the_headings_of_the_whole(
+    front: str, text: str, window: int, chunk: int
+) -> None:
+    whole = joined(markdown_file_stretches([front + text]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stretches, "_WINDOW", window)
+        assert joined(markdown_file_stretches(chunks(front + text, chunk))) == whole
+    if front in FRONT_MATTER:
+        expected = [h._replace(start=h.start + len(front)) for h in headings_of_whole(text)]
+        assert whole == (front + text, expected)
+
+
+def test_front_matter_without_an_end_is_looked_for_in_the_first_characters_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stretches, "_LONGEST_FRONT_MATTER", 100)
+    text = "---\n" + "key: value\n" * 100 + "---\n"
+    for size in (1, 7, 5000):
+        assert joined(markdown_file_stretches(chunks(text, size))) == (text, headings_of_whole(text))
 
 
 @given(TEXTS, st.integers(1, 60), st.integers(1, 60))

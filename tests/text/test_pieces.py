@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
+import re
+from base64 import b64encode
+from itertools import accumulate, pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer as Backend
+from tokenizers import models, pre_tokenizers
 
 from minilm import MiniLM, split
+from minilm.checkpoint.files import Fields
+from minilm.checkpoint.tokenizer import open_tokenizer
+from minilm.checkpoint.tokenizer_classes import TOKENIZER_CLASSES
 from minilm.text import pieces
+from minilm.tokenizer import Tokenizer
 
 pytest.importorskip("semantic_text_splitter", reason="semantic-text-splitter is not installed")
 
@@ -41,6 +50,45 @@ def uncovered_tokens(text: str, found: list[pieces.Piece], model: MiniLM) -> lis
     encoding = model.tokenizer.backend_of_length(None).encode(text, add_special_tokens=False)
     spans = zip(encoding.tokens, encoding.offsets, strict=True)
     return [token for token, (start, end) in spans if not covered.issuperset(range(start, end))]
+
+
+def recorded_windows(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A list that gets each text that a splitter cuts from now on."""
+    windows: list[str] = []
+    make = pieces._splitter
+
+    class Recorded:
+        def __init__(self, splitter: Any) -> None:
+            self.splitter = splitter
+
+        def chunk_indices(self, text: str) -> list[tuple[int, str]]:
+            windows.append(text)
+            return list(self.splitter.chunk_indices(text))
+
+    monkeypatch.setattr(pieces, "_splitter", lambda *arguments: Recorded(make(*arguments)))
+    return windows
+
+
+def neighbours_tokenizer(family: str, folder: Path) -> Tokenizer:
+    """A tokenizer of a few tokens: bytes for RoBERTa, letters for XLM-RoBERTa."""
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    if family == "roberta":
+        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+        vocabulary = {token: number for number, token in enumerate([*special, *alphabet, "aa"])}
+        theirs = Backend(models.BPE(vocabulary, [("a", "a")]))
+        kind = "RobertaTokenizer"
+    else:
+        scores = [*((token, 0.0) for token in special), ("\u2581", -2.0), ("a", -3.0), ("aa", -4.0)]
+        theirs = Backend(models.Unigram([*scores, ("b", -3.0), ("\u0e01", -3.0)], unk_id=3))
+        kind = "XLMRobertaTokenizer"
+    theirs.save(str(folder / "tokenizer.json"))
+    return open_tokenizer(
+        folder / "tokenizer.json",
+        vocab_size=theirs.get_vocab_size(),
+        max_seq_length=64,
+        settings=Fields.of(folder / "tokenizer_config.json", {}),
+        kind=TOKENIZER_CLASSES[kind],
+    )
 
 
 @pytest.mark.parametrize("markup", ["text", "markdown"])
@@ -100,6 +148,94 @@ def test_a_text_longer_than_a_part_is_cut_before_a_heading(
 def test_a_part_without_an_end_is_cut_somewhere(model: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pieces, "_PART", 10)
     assert "".join(piece.text for piece in split("a" * 25, model)) == "a" * 25
+
+
+LONG_RUNS = {
+    "no blank and no letter": "a." * 10_000,
+    "no end of a word": "_" * 20_000,
+    "Chinese": "".join(chr(0x4E00 + 7 * n % 20_000) for n in range(20_000)),
+    "base64": b64encode(bytes(n * n % 251 for n in range(15_000))).decode(),
+    "one sentence": "word " * 4000,
+    "nested quotes": "> " * 10_000,
+    "short lines around": "One. Two.\n" * 500 + "a." * 5000 + "\nThree.\n" * 500,
+}
+
+
+@pytest.mark.parametrize("markup", ["text", "markdown"])
+@pytest.mark.parametrize("overlap", [0, 12])
+@pytest.mark.parametrize("text", LONG_RUNS.values(), ids=LONG_RUNS)
+def test_a_long_line_is_given_to_the_splitter_in_windows(
+    text: str, overlap: int, markup: Any, model: MiniLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The splitter takes quadratic time in a line without an end that it knows, so it gets few characters."""
+    given_to = recorded_windows(monkeypatch)
+    found = split(text, model, 64, overlap, markup=markup)
+    assert max(len(line) for window in given_to for line in window.split("\n")) <= 2 * pieces._LINE
+    assert sum(map(len, given_to)) < 1.5 * len(text)
+    assert uncovered_tokens(text, found, model) == []
+    assert all(piece.text == text[piece.start : piece.end] and piece.tokens <= 62 for piece in found)
+    assert [piece.start for piece in found] == sorted({piece.start for piece in found})
+    assert [piece.end for piece in found] == sorted({piece.end for piece in found})
+    repeated = [text[after.start : max(piece.end, after.start)] for piece, after in pairwise(found)]
+    encode = model.tokenizer.backend_of_length(None).encode
+    assert max(len(encode(part, add_special_tokens=False).ids) for part in repeated) <= overlap
+    assert any(repeated) == bool(overlap)
+    # base64 has few ends of words, so its pieces have 40 tokens
+    assert len(found) < 2 * len(encode(text, add_special_tokens=False).ids) / (62 - overlap)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 1_000_000,
+        "\u0e01" * 1_000_000,
+        "one" + " " * 1_000_000 + "two",
+        "one" + "\n" * 1_000_000 + "two",
+        "e" + "\u0301" * 1_000_000,
+        "👩‍🚀" * 250_000,
+    ],
+    ids=["a letter", "Thai", "blanks", "line breaks", "combining marks", "emoji"],
+)
+def test_a_long_text_of_few_tokens_is_one_piece(
+    text: str, model: MiniLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BERT reads a word of more than 100 characters as one token, so no piece may end in it."""
+    given_to = recorded_windows(monkeypatch)
+    assert [piece.text for piece in split(text, model)] == [text]
+    assert sum(map(len, given_to)) < 3 * len(text)
+
+
+def test_a_long_line_has_the_pieces_of_the_whole(model: MiniLM) -> None:
+    """Where each piece is as long as those before it, the windows leave no trace."""
+    splitter = pieces._splitter(model.tokenizer, "text", 62, 8)
+    for text in ("a." * 6000, "word " * 3000, "Some words, and a sentence. " * 500, "漢字" * 6000):
+        assert pieces._chunks(splitter, text, 4096) == splitter.chunk_indices(text)
+
+
+def test_a_word_is_cut_only_if_it_alone_is_too_long(model: MiniLM) -> None:
+    """Also where a window ends in it: half a word may have more tokens than the whole."""
+    words = ["qzxj" * 8, "qzxj" * 30, "don't", "a" * 99]  # the second one is a single [UNK]
+    line = " ".join(words[n * n % 4 - n % 3] for n in range(2000))
+    ends = {0, *(match.end() for match in re.finditer(r"\S+", line))}
+    found = split(line, model, 130)
+    assert len(line) > 50_000
+    assert {piece.end for piece in found} <= ends
+
+
+@pytest.mark.parametrize("family", ["roberta", "xlm-roberta"])
+def test_other_tokenizers_cut_long_lines_too(
+    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of BERT's neighbours have no [UNK] for a long word: it is cut into pieces of all the room."""
+    tokenizer = neighbours_tokenizer(family, tmp_path)
+    given_to = recorded_windows(monkeypatch)
+    for text in ("a" * 30_000, "a" * 20_000 + " a" * 5000, "\u0e01" * 30_000, "a b" * 7000):
+        given_to.clear()
+        found = split(text, tokenizer, 34)
+        covered = {place for piece in found for place in range(piece.start, piece.end)}
+        assert all(place in covered or letter == " " for place, letter in enumerate(text))
+        assert max(piece.tokens for piece in found) <= 32
+        assert sum(map(len, given_to)) < 3 * len(text)
 
 
 def test_white_space_has_no_pieces(model: MiniLM) -> None:
