@@ -1,23 +1,36 @@
-"""HTML as Markdown, a part of a long page at a time."""
+"""HTML as Markdown, a part of a long page at a time.
+
+libxml2 reads a page: its time is in proportion to the page whatever is in it, and it knows which end tags may
+be left out. What has a meaning in Markdown is written again as plain HTML with all end tags. markdownify
+converts that.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from html.parser import HTMLParser
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from minilm.documents.content import Unreadable
 from minilm.errors import described, import_extra
 
 # Characters of a page that are converted at a time: the tree of a part takes thirty times its size.
 _PART = 1 << 20
+_INLINE = frozenset("b strong em i code kbd samp del s q sub sup".split())  # noqa: SIM905
 # Tags before which a part may end, and after four times its size it may end anywhere.
 _BREAKS = frozenset(
     "h1 h2 h3 h4 h5 h6 p div section article li tr dt dd table ul ol dl pre blockquote".split()  # noqa: SIM905
 )
 # Elements that make something else of what is in them: a part that begins in one begins with its tag.
 _AROUND = frozenset(["table", "ul", "ol", "dl", "pre", "blockquote"])
-_WITHOUT_TEXT = frozenset(["script", "style"])
-_DEEPEST = 100  # of those elements; a few times as many, and the converter gives up
+_WITHOUT_END = frozenset(["br", "hr"])
+_WRITTEN = _INLINE | _BREAKS | _WITHOUT_END | {"td", "th", "figcaption"}
+# What a browser does not show either. The text of the last three is source code of HTML.
+_WITHOUT_TEXT = frozenset(["script", "style", "template", "iframe", "noembed", "noframes"])
+_DEEPEST = 200  # of the elements that are written: at a few hundred the converter gives up
+_DEEPEST_OF_ALL = 1000  # libxml2 looks through all open elements at an end tag
+_BLANKS = re.compile(r"[ \t\r\n\f]{2,}")
 _OPTIONS = {"heading_style": "ATX", "escape_asterisks": False, "escape_underscores": False}
 
 
@@ -29,49 +42,78 @@ def markdown_of(texts: Iterable[str]) -> Iterator[str]:
     Unreadable
         If the page cannot be converted, for instance as its elements are nested too deeply.
     """
-    markdownify = import_extra("markdownify", feature="an index of HTML", extra="index")
+    convert = _converter()
+    etree = import_extra("lxml.etree", feature="an index of HTML", extra="index")
     joint = ""
     try:
-        for part in _parts(texts):
-            yield joint + markdownify.markdownify(part, strip=["a", "img"], **_OPTIONS).lstrip(joint)
+        for part in _parts(texts, etree):
+            yield joint + convert(part).lstrip(joint)
             joint = "\n\n"
     except (Unreadable, OSError, MemoryError):
         raise
     except RecursionError:
         raise Unreadable("its elements are nested too deeply") from None
-    except Exception as error:  # html.parser has an AssertionError for a broken declaration
+    except Exception as error:
         raise Unreadable(f"it is damaged HTML ({described(error)})") from error
 
 
-def _parts(texts: Iterable[str]) -> Iterator[str]:
-    """Yield a page in parts that are pages of their own; a short one as it is."""
-    whole = ""
-    parser: _Parser | None = None
+def _converter() -> Callable[[str], str]:
+    """Return the function from HTML to Markdown: markdownify, but for two things that take it too long."""
+    markdownify = import_extra("markdownify", feature="an index of HTML", extra="index")
+    converter = markdownify.MarkdownConverter(**_OPTIONS)
+    convert_item = converter.convert_li
+
+    def convert_li(element: Any, text: str, parent_tags: set[str]) -> str:  # noqa: ANN401 - a bs4.Tag
+        """Number an item by its value: markdownify counts all items before each."""
+        text = text.strip()
+        if not text or "value" not in element.attrs:
+            return str(convert_item(element, text, parent_tags))
+        bullet = f"{element['value']}. "
+        indented = re.sub(r"^(?=.)", " " * len(bullet), text, flags=re.MULTILINE)
+        return f"{bullet}{indented[len(bullet) :]}\n"
+
+    def convert_pre(element: object, text: str, parent_tags: object) -> str:
+        """Strip empty lines; markdownify takes the square of the number of blanks in a row."""
+        del element, parent_tags
+        text = text.rstrip(" \n")
+        first_line = text.rfind("\n", 0, len(text) - len(text.lstrip(" \n"))) + 1
+        return f"\n\n```\n{text[first_line:]}\n```\n\n" if text else ""
+
+    converter.convert_li, converter.convert_pre = convert_li, convert_pre
+    return lambda part: str(converter.convert(part))
+
+
+def _parts(texts: Iterable[str], etree: Any) -> Iterator[str]:  # noqa: ANN401 - a module
+    """Yield a page in parts that are pages of their own, of HTML without omissions and faults."""
+    writer = _Writer()
+    parser = etree.HTMLParser(target=writer, encoding="utf-8", huge_tree=True)
+    parser.feed(b"<html>")  # a page of nothing is an error to lxml
     for text in texts:
-        if parser is None:
-            whole += text
-            if len(whole) <= _PART:
-                continue
-            parser, text = _Parser(), whole  # noqa: PLW2901 - all so far
-        parser.feed(text)
-        yield from parser.taken()
-    if parser is None:
-        yield whole
-    else:
-        parser.close()
-        parser.cut()
-        yield from parser.taken()
+        parser.feed(text.encode("utf-8", "replace"))
+        yield from writer.taken()
+    parser.close()
+    if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.feed_error_log):
+        raise Unreadable("its elements are nested too deeply")
+    writer.cut()
+    yield from writer.taken()
 
 
-class _Parser(HTMLParser):
-    """It writes what it reads into parts, without comments and what has no text."""
+class _Writer:
+    """It writes what lxml reads into parts, without what has no meaning in Markdown.
+
+    lxml calls its methods ``start``, ``end``, ``data`` and ``close``. Elements that it does not know are not
+    written, but their text is: the tree of a part stays flat.
+    """
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=False)
         self._parts: list[str] = []
-        self._part: list[str] = []
+        self._part: list[str] = ["<html>"]
         self._size = 0
-        self._around: list[tuple[str, str]] = []  # the open elements of _AROUND: names and tags
+        self._open: list[str] = []  # of each open element the name of what is written for it, or ""
+        self._written: list[str] = []  # those names without the empty ones
+        self._numbers: list[int] = []  # of each open numbered list, the number of its next item
+        self._heads = 0  # open heads of tables
+        self._silent = 0  # open elements in one without text, with that
 
     def taken(self) -> list[str]:
         """Return the parts that are ready."""
@@ -81,45 +123,82 @@ class _Parser(HTMLParser):
     def cut(self) -> None:
         """Begin a new part."""
         self._parts.append("".join(self._part))
-        self._part = [tag for _, tag in self._around]
+        self._part = ["<html>", *(f"<{name}>" for name in self._written if name in _AROUND)]
         self._size = 0
 
     def _write(self, text: str) -> None:
         self._part.append(text)
         self._size += len(text)
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        del attrs
-        if self._size > _PART and (tag in _BREAKS or self._size > 4 * _PART):
-            self.cut()
-        source = str(self.get_starttag_text())
-        self._write(source)
-        if tag in _AROUND:
-            self._around.append((tag, source))
-            if len(self._around) > _DEEPEST:
-                raise Unreadable("its elements are nested too deeply")
-
-    def handle_startendtag(self, tag: str, attrs: object) -> None:
-        del tag, attrs
-        self._write(str(self.get_starttag_text()))
-
-    def handle_endtag(self, tag: str) -> None:
-        self._write(f"</{tag}>")
-        names = [name for name, _ in self._around]
-        if tag in names:
-            del self._around[len(names) - 1 - names[::-1].index(tag) :]
-
-    def handle_data(self, data: str) -> None:
-        if self.cdata_elem in _WITHOUT_TEXT:
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        """Begin an element."""
+        if self._silent or tag in _WITHOUT_TEXT:
+            self._silent += 1
             return
-        if self._size > 4 * _PART and " " in data:
+        name = self._name(tag)
+        self._open.append(name)
+        self._heads += tag == "thead"
+        if name:
+            if self._size > _PART and (name in _BREAKS or self._size > 4 * _PART):
+                self.cut()
+            self._write(self._start_tag(name, attributes))
+            self._written.append(name)
+        if len(self._written) > _DEEPEST or len(self._open) > _DEEPEST_OF_ALL:
+            raise Unreadable("its elements are nested too deeply")
+
+    def _name(self, tag: str) -> str:
+        """Return the name of the element that is written for a tag, or an empty string."""
+        if tag == "title":
+            return "" if self._written else "p"
+        if tag == "td" and self._heads:
+            return (
+                "th"  # so thead and tbody need not be written: for each the converter reads the whole table
+            )
+        if tag == "caption":
+            return "caption" if self._written[-1:] == ["table"] else "p"
+        is_again = tag in _INLINE and tag in self._written  # as where end tags are forgotten
+        return tag if tag in _WRITTEN and not is_again else ""
+
+    def _start_tag(self, name: str, attributes: Mapping[str, str]) -> str:
+        if name == "caption":
+            return "</table><p>"  # a row behind a caption would not be the first row
+        if name == "ol":
+            start = attributes.get("start", "")
+            self._numbers.append(int(start) if re.fullmatch("[0-9]{1,9}", start) else 1)
+        elif name == "li" and self._written[-1:] == ["ol"]:
+            self._numbers[-1] += 1
+            return f'<li value="{self._numbers[-1] - 1}">'
+        elif name in ("td", "th") and re.fullmatch("[0-9]{1,2}", attributes.get("colspan", "")):
+            return f'<{name} colspan="{attributes["colspan"]}">'
+        return f"<{name}>"
+
+    def end(self, tag: str) -> None:
+        """End an element."""
+        if self._silent:
+            self._silent -= 1
+            return
+        self._heads -= tag == "thead"
+        name = self._open.pop()
+        if not name:
+            return
+        self._written.pop()
+        if name == "ol":
+            self._numbers.pop()
+        if name not in _WITHOUT_END:
+            self._write("</p><table>" if name == "caption" else f"</{name}>")
+
+    def data(self, data: str) -> None:
+        """Write text, or a piece of it."""
+        if self._silent:
+            return
+        if "pre" not in self._written:
+            # The converter does so too, in the square of their number.
+            data = _BLANKS.sub(lambda blank: "\n" if "\n" in blank[0] else " ", data)
+        if self._size > 4 * _PART and (" " in data or self._size > 8 * _PART):
             before, _, data = data.rpartition(" ")
-            self._write(before)
+            self._write(html.escape(before, quote=False))
             self.cut()
-        self._write(data)
+        self._write(html.escape(data, quote=False))
 
-    def handle_charref(self, name: str) -> None:
-        self._write(f"&#{name};")
-
-    def handle_entityref(self, name: str) -> None:
-        self._write(f"&{name};")
+    def close(self) -> None:
+        """End the page."""

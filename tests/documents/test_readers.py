@@ -23,6 +23,7 @@ from minilm.documents.readers import (
 from minilm.documents.stretches import Heading
 from tests.documents.pdfs import pdf_of
 
+pytest.importorskip("lxml", reason="lxml is not installed")
 pytest.importorskip("markdown_it", reason="markdown-it-py is not installed")
 pytest.importorskip("markdownify", reason="markdownify is not installed")
 

@@ -9,6 +9,7 @@ import tracemalloc
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import pairwise
+from types import ModuleType
 
 import pytest
 from hypothesis import given
@@ -160,14 +161,15 @@ def test_memory_does_not_grow_with_the_document(
     suffix: str, section: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A document of 12 windows takes little more than one of 4."""
+    pytest.importorskip("lxml", reason="lxml is not installed")
     pytest.importorskip("markdownify", reason="markdownify is not installed")
     pytest.importorskip("markdown_it", reason="markdown-it-py is not installed")
     for module, name in ((content, "CHUNK"), (html, "_PART"), (stretches, "_WINDOW"), (pieces, "_PART")):
         monkeypatch.setattr(module, name, 1 << 12)
     parts_of_html = html._parts
 
-    def parts_without_garbage(texts: Iterable[str]) -> Iterator[str]:
-        for part in parts_of_html(texts):
+    def parts_without_garbage(texts: Iterable[str], etree: ModuleType) -> Iterator[str]:
+        for part in parts_of_html(texts, etree):
             gc.collect()  # the tree of a part is a circle, and goes at a time of the collector's choice
             yield part
 
