@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import html
 import re
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from minilm.documents.content import Unreadable
@@ -24,6 +26,8 @@ _BREAKS = frozenset(
 )
 # Elements that make something else of what is in them: a part that begins in one begins with its tag.
 _AROUND = frozenset(["table", "ul", "ol", "dl", "pre", "blockquote"])
+# Of these, one ends another, and libxml2 does not know it.
+_NEVER_NESTED = (frozenset(["dt", "dd"]), frozenset(["h1", "h2", "h3", "h4", "h5", "h6"]))
 _WITHOUT_END = frozenset(["br", "hr"])
 _WRITTEN = _INLINE | _BREAKS | _WITHOUT_END | {"td", "th", "figcaption"}
 # What a browser does not show either. The text of the last three is source code of HTML.
@@ -84,18 +88,33 @@ def _converter() -> Callable[[str], str]:
 
 
 def _parts(texts: Iterable[str], etree: Any) -> Iterator[str]:  # noqa: ANN401 - a module
-    """Yield a page in parts that are pages of their own, of HTML without omissions and faults."""
-    writer = _Writer()
-    parser = etree.HTMLParser(target=writer, encoding="utf-8", huge_tree=True)
-    parser.feed(b"<html>")  # a page of nothing is an error to lxml
-    for text in texts:
-        parser.feed(text.encode("utf-8", "replace"))
-        yield from writer.taken()
-    parser.close()
-    if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.feed_error_log):
-        raise Unreadable("its elements are nested too deeply")
-    writer.cut()
-    yield from writer.taken()
+    """Yield a page in parts that are pages of their own, of HTML without omissions and faults.
+
+    libxml2 keeps all that it is fed until the end, but not what it reads itself. So it reads the whole page
+    before the first part is yielded, and the parts go to a temporary file if they are long.
+    """
+    with tempfile.SpooledTemporaryFile(4 * _PART) as file:
+        writer = _Writer(file.write)
+        parser = etree.HTMLParser(target=writer, encoding="utf-8", huge_tree=True)
+        etree.parse(_Reader(texts), parser)
+        if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):
+            raise Unreadable("its elements are nested too deeply")
+        writer.cut()
+        file.seek(0)
+        for size in writer.sizes:
+            yield file.read(size).decode()
+
+
+class _Reader:
+    """Texts as a file of bytes for lxml, which takes more than it asks for."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = chain(["<html>"], texts)  # a page of nothing is an error to lxml
+
+    def read(self, size: int) -> bytes:
+        """Return the next text."""
+        del size
+        return next((text.encode("utf-8", "replace") for text in self._texts if text), b"")
 
 
 class _Writer:
@@ -105,8 +124,9 @@ class _Writer:
     written, but their text is: the tree of a part stays flat.
     """
 
-    def __init__(self) -> None:
-        self._parts: list[str] = []
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self.sizes: list[int] = []  # bytes of each part
+        self._write_part = write
         self._part: list[str] = ["<html>"]
         self._size = 0
         self._open: list[str] = []  # of each open element the name of what is written for it, or ""
@@ -115,14 +135,11 @@ class _Writer:
         self._heads = 0  # open heads of tables
         self._silent = 0  # open elements in one without text, with that
 
-    def taken(self) -> list[str]:
-        """Return the parts that are ready."""
-        parts, self._parts = self._parts, []
-        return parts
-
     def cut(self) -> None:
         """Begin a new part."""
-        self._parts.append("".join(self._part))
+        part = "".join(self._part).encode()
+        self._write_part(part)
+        self.sizes.append(len(part))
         self._part = ["<html>", *(f"<{name}>" for name in self._written if name in _AROUND)]
         self._size = 0
 
@@ -136,6 +153,8 @@ class _Writer:
             self._silent += 1
             return
         name = self._name(tag)
+        if self._written and any({name, self._written[-1]} <= group for group in _NEVER_NESTED):
+            self._end_before_time()
         self._open.append(name)
         self._heads += tag == "thead"
         if name:
@@ -187,10 +206,19 @@ class _Writer:
         if name not in _WITHOUT_END:
             self._write("</p><table>" if name == "caption" else f"</{name}>")
 
+    def _end_before_time(self) -> None:
+        """Write the end of the innermost element that is written; at its own end nothing is."""
+        name = self._written.pop()
+        self._write(f"</{name}>")
+        self._open[len(self._open) - 1 - self._open[::-1].index(name)] = ""
+
     def data(self, data: str) -> None:
-        """Write text, or a piece of it."""
-        if self._silent:
-            return
+        """Write text, of any length."""
+        if not self._silent:
+            for start in range(0, len(data), _PART):
+                self._write_text(data[start : start + _PART])
+
+    def _write_text(self, data: str) -> None:
         if "pre" not in self._written:
             # The converter does so too, in the square of their number.
             data = _BLANKS.sub(lambda blank: "\n" if "\n" in blank[0] else " ", data)

@@ -122,6 +122,8 @@ def test_a_fault_of_the_converter_is_a_reason(monkeypatch: pytest.MonkeyPatch) -
         ("<table><tr><th colspan=2>a<tr><td>b<td>c</table>", "| a | |\n| --- | --- |\n| b | c |"),
         ("<dl><dt>a<dd>b<dd>c</dl>", "a\n:   b\n:   c"),
         ("<p>a<p>b<h2>c</h2>d", "a\n\nb\n\n## c\n\nd"),
+        ("<dl><dt>a<dd><p>c<dd><span>d</dl>", "a\n:   c\n:   d"),
+        ("<h1>a<h2>b</h2>c", "# a\n\n## b\n\nc"),
         ("<p>a <b>b<b>c</b></b>", "a **bc**"),
     ],
 )
