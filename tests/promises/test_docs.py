@@ -36,7 +36,7 @@ TUTORIAL = "docs/tutorial.md"
 # The keys are the beginnings of the blocks.
 NOT_RUN = {
     'pip install -e ".[test]" && pytest': "it is the run that this test is part of",
-    "python -m venv": "it makes an environment and hooks of git; .ci/run makes its own",
+    "python3 -m venv": "it makes an environment and hooks of git; .ci/run makes its own",
     'pip install -e ".[golden]"': ".ci/run makes the golden outputs again, in an environment with torch",
     'pip install -e ".[bench]"': "minutes on an idle machine, with torch and ONNX Runtime beside it",
     "from minilm.integrations.sentence_transformers": "it changes the process; its own test runs it",
