@@ -214,11 +214,12 @@ def _row_documents(path: str, columns: TableColumns, unseen: set[str]) -> Iterat
         if columns.id is not None and columns.id not in others:
             raise CorpusError(f"{path}, line {row.line}: no column {columns.id!r} (--id NAME)")
         name = number if columns.id is None else others[columns.id]
-        if columns.id is not None and (name is None or str(name) in named):
-            reason = "is null" if name is None else f"{name!r} is that of an earlier row"
-            yield f"{path}, line {row.line}", f"its id {reason}"
-            continue
-        named.add(str(name))
+        if columns.id is not None:  # a number is nobody else's
+            if name is None or str(name) in named:
+                reason = "is null" if name is None else f"{name!r} is that of an earlier row"
+                yield f"{path}, line {row.line}", f"its id {reason}"
+                continue
+            named.add(str(name))
         kept = {name: value for name, value in others.items() if name != columns.unkept}
         text = row.text or ""  # without one it is read as empty, and loses the pieces that it had
         content = json.dumps(kept, ensure_ascii=False, default=str)
