@@ -64,6 +64,7 @@ def test_every_option_has_a_variable_but_those_that_say_something(monkeypatch: p
         ("MINILM_SERVED_MODEL_NAMES", "MINILM_SERVED_MODEL_NAME"),
         ("MINILM_AUTOTRUNCATE", "MINILM_AUTO_TRUNCATE"),
         ("MINILM_ROOTPATH", "MINILM_ROOT_PATH"),
+        ("MINILM_PROT", "MINILM_PORT"),
     ],
 )
 def test_a_misspelt_variable_is_refused(
