@@ -81,7 +81,7 @@ def find_documents(paths: Sequence[str], columns: TableColumns) -> Iterator[Cand
     """
     seen: set[str] = set()
     closed: list[Problem] = []
-    sources = [(given, absolute(given)) for given in paths]
+    sources = [(given, source_of(given)) for given in paths]
     files = [(path, source) for given, source in sources for path in _files(given, closed)]
     folders: dict[str, str] = {}
     tables = {path for path, _ in files if _is_table(path)}
@@ -100,6 +100,11 @@ def find_documents(paths: Sequence[str], columns: TableColumns) -> Iterator[Cand
                 yield item
     if unseen:
         raise CorpusError(f"no table has a column {min(unseen)!r} to keep (--keep NAME,NAME)")
+
+
+def source_of(given: str) -> str:
+    """Return a path as a table names it: what a caller gave, absolute; a URL as it is."""
+    return absolute(os.path.expanduser(given))  # noqa: PTH111 - Path would change a URL
 
 
 def _suffix(path: str) -> str:

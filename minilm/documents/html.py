@@ -170,9 +170,7 @@ class _Writer:
         if tag == "title":
             return "" if self._written else "p"
         if tag == "td" and self._heads:
-            return (
-                "th"  # so thead and tbody need not be written: for each the converter reads the whole table
-            )
+            return "th"  # so thead, for whose rows the converter reads the whole table, need not be written
         if tag == "caption":
             return "caption" if self._written[-1:] == ["table"] else "p"
         is_again = tag in _INLINE and tag in self._written  # as where end tags are forgotten

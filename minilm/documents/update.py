@@ -15,7 +15,7 @@ from typing import Any, Literal
 from minilm.corpus.formats.columns import Arrow
 from minilm.corpus.paths import absolute, is_url
 from minilm.documents.content import Unreadable, UnreadableNow
-from minilm.documents.find import Candidate, Problem, TableColumns, find_documents, is_below
+from minilm.documents.find import Candidate, Problem, TableColumns, find_documents, is_below, source_of
 from minilm.documents.known import Known, noted, read_known, write_note
 from minilm.documents.metadata import MetadataColumns
 from minilm.documents.sections import PiecePlaces, sections
@@ -71,7 +71,7 @@ class _Met:
 
     def vanished(self, paths: Sequence[str], known: Mapping[str, Sequence[str]]) -> list[str]:
         """Return the documents that these paths gave earlier, or would give, and do not give now."""
-        given = [absolute(str(Path(path).expanduser())) if "://" not in path else path for path in paths]
+        given = [source_of(path) for path in paths]
         return [
             document
             for document, (_, source) in known.items()

@@ -184,3 +184,14 @@ def test_a_row_whose_id_is_null_or_taken_is_named(tmp_path: Path) -> None:
         (f"{table}, line 2", "its id '1' is that of an earlier row"),
         (f"{table}, line 3", "its id is null"),
     ]
+
+
+def test_a_home_is_expanded_in_the_source_of_a_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "a.md").write_text("A note.\n")
+    [found] = find_documents(["~/*.md"], TableColumns())
+    assert isinstance(found, Candidate)
+    assert found.source == str(tmp_path.resolve() / "*.md")
