@@ -64,7 +64,8 @@ long:  ## repeat hundreds of times what CI tries a few times; see "Long runs" in
 	MINILM_FAULT_CALLS=1800 pytest -q -k eight_threads tests/promises/test_faults.py
 	MINILM_LEAK_CALLS=10000 MINILM_LEAK_REQUESTS=100000 pytest -q tests/promises/test_leaks.py
 	MINILM_CASES=500000 pytest -q -k thousands tests/promises/test_hostile_text.py
-	MINILM_EXAMPLES=20000 pytest -q -k any_ tests/promises/test_hostile_text.py
+	pytest -q -m hypothesis --hypothesis-profile=search
+	MINILM_EXAMPLES=20000 pytest -q --hypothesis-profile=search -k any_ tests/promises/test_hostile_text.py
 	MINILM_INDICES=8000 pytest -q -k damaged_index tests/corpus/test_index.py
 
 mutants:  ## mutation testing of the encoder and hub/; needs the extra "mutation"

@@ -21,9 +21,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# no test may depend on the clock
-settings.register_profile("without a clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("without a clock")
+# No test may depend on the clock or on luck: a run tries what the last one tried. "search" tries new inputs.
+no_clock = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeat", no_clock, derandomize=True)
+settings.register_profile("search", no_clock, max_examples=3000)
+settings.load_profile("repeat")
 
 
 @pytest.fixture(scope="session")

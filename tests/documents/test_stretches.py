@@ -65,10 +65,14 @@ ENDS = ["\n", "\n\n", "\r\n", "\r"]
 
 
 def headings_of_whole(text: str) -> list[Heading]:
-    """The reference: everything parsed at once, with what is in the lines."""
+    """The reference: everything parsed at once, with what is in the lines but for the blanks around them."""
     starts = [0, *(match.end() for match in re.finditer(r"\r\n|\r|\n", text))]
     return [
-        Heading(starts[opening.map[0]], int(opening.tag[1:]), content.content.replace("\n", " "))
+        Heading(
+            starts[opening.map[0]],
+            int(opening.tag[1:]),
+            " ".join(line.strip() for line in content.content.split("\n")),
+        )
         for opening, content in pairwise(markdown_it.MarkdownIt().parse(text))
         if opening.type == "heading_open"
     ]
