@@ -62,6 +62,7 @@ def semantic_search(
     list of n lists of at most ``top_k`` {"corpus_id": int, "score": float}
         Nearest first; of equal scores the lower ``corpus_id`` first. Cosines and dot products count as equal
         if they differ by no more than rounding may: 2**-20 of the product of the lengths in float32.
+        Of rows with different lengths the shortest counts.
 
     Raises
     ------

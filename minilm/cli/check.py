@@ -150,7 +150,9 @@ def open_target(options: argparse.Namespace, texts: list[str]) -> Target:
                 say=say,
             )
     refuse(options, f"{name!r}, which is no HTTP service", *FOR_HTTP)
-    if Path(name).suffix in (".npy", ".jsonl", ".json", ".ndjson") and Path(name).is_file():
+    if Path(name).suffix in (".npy", ".jsonl", ".json", ".ndjson"):
+        if not Path(name).is_file():
+            raise Failure(f"{name}: No such file")
         refuse(options, "a file", "timeout")
         return FileTarget(Path(name), texts)
     if _FUNCTION.fullmatch(name):

@@ -20,9 +20,21 @@ from minilm.model import MiniLM
 class Parser(argparse.ArgumentParser):
     """A parser that raises :class:`UsageError` instead of printing the usage."""
 
+    _is_inside = False  # of its own reading in two steps
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as argparse's
-        """Refuse an unknown option here, where it is known which command's help has the options."""
-        options, unknown = super().parse_known_args(args, namespace)
+        """Take options before, between and behind the other arguments.
+
+        An unknown option is refused here, where it is known which command's help has the options.
+        """
+        if self._is_inside or self._subparsers is not None:
+            return super().parse_known_args(args, namespace)
+        self._is_inside = "--" not in (args or ())  # argparse forgets between its steps where that stood
+        try:
+            parse = super().parse_known_intermixed_args if self._is_inside else super().parse_known_args
+            options, unknown = parse(args, namespace)
+        finally:
+            self._is_inside = False
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return options, unknown

@@ -12,6 +12,7 @@ import numpy as np
 from minilm.cli.errors import Failure, UsageError, argument_errors, flag, option_errors
 from minilm.cli.options import SOURCE, add_model_options, load_model, select, whole_number
 from minilm.cli.terminal import is_coloured, printable, put, put_json, text_argument
+from minilm.corpus.formats.input_file import ReadOtherwiseError
 from minilm.corpus.formats.registry import input_format
 from minilm.corpus.index import Index, IndexHit
 from minilm.corpus.rows import Corpus
@@ -29,6 +30,7 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     add("index", metavar="INDEX", help="the output of minilm encode, or the table of minilm index")
     add("query", nargs="*", type=text_argument, metavar="QUERY", help="one or more texts to search for")
     add("--queries", metavar="FILE", help="read one query per line or row; - is stdin")
+    add("--column", metavar="NAME", help='column of the queries (default: "text", or the only column)')
     most = "rows or pieces per query (default: %(default)s)"
     add("-k", type=whole_number, default=10, metavar="N", help=most)
     name = "column of the vectors (default: as minilm encode wrote it)"
@@ -44,7 +46,9 @@ def add_search(parser: argparse.ArgumentParser) -> None:
 
 def run_search(options: argparse.Namespace) -> None:
     """Run ``minilm search``."""
-    queries = [*options.query, *_queries_of_file(options.queries)]
+    if options.column is not None and options.queries is None:
+        raise UsageError("--column is for --queries")
+    queries = [*options.query, *_queries_of_file(options.queries, options.column)]
     if not queries:
         raise UsageError("no query: give one, or --queries FILE")
     for number, query in enumerate(queries, 1):
@@ -124,13 +128,21 @@ def _put_documents(query: str, hits: list[DocumentHit], *, as_json: bool, is_onl
             put("        " + "".join(marked))
 
 
-def _queries_of_file(path: str | None) -> list[str]:
+def _queries_of_file(path: str | None, column: str | None) -> list[str]:
+    if path is None:
+        return []
     queries: list[str] = []
     # a table or JSON is read as one: its lines would be queries, commas and all
-    for row in () if path is None else Corpus([path], format=input_format(path, otherwise="text")):
-        if row.text is None:
-            raise Failure(f"{row.source}, line {row.line}: {row.problem}")
-        queries.append(row.text)
+    kind = input_format(path, otherwise="text")
+    if column is not None and kind == "text":
+        raise UsageError(f"--column is for a table, and {path} is read as plain text")
+    try:
+        for row in Corpus([path], column=column, format=kind):
+            if row.text is None:
+                raise Failure(f"{row.source}, line {row.line}: {row.problem}")
+            queries.append(row.text)
+    except ReadOtherwiseError as error:
+        raise Failure(error.elsewhere()) from None
     return queries
 
 

@@ -77,7 +77,8 @@ class Index:
         self._format = vector_format(path)
         if embedding_column is not None and not self._format.has_columns:
             raise CorpusError(f"{path} has no columns: leave out the embedding column {embedding_column!r}")
-        self._column = embedding_column or self.made_with.get("embedding_column", EMBEDDING)
+        recorded = self.made_with.get("embedding_column", EMBEDDING)
+        self._column = recorded if embedding_column is None else embedding_column
         ranges = self.made_with.get("ranges") if ranges is None else ranges
         self._ranges = np.empty((0, 0)) if ranges is None else as_floats(ranges)
         self._read_vectors = self._format.make_reader()
@@ -102,7 +103,8 @@ class Index:
         -------
         list of q lists of IndexHit
             Of equal scores the earlier row comes first. Scores count as equal if they differ by no more
-            than rounding may: 2**-20 of the product of the lengths in float32, 2**-15 in float16.
+            than rounding may: 2**-20 of the product of the lengths in float32, 2**-15 in float16. Of rows
+            with different lengths the shortest counts.
 
         Raises
         ------

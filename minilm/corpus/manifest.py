@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -137,11 +137,26 @@ def manifest_path(output: Path) -> Path:
 
 def is_manifest(path: Path) -> bool:
     """Whether a file is the manifest of a finished job, and does not only have the name of one."""
+    return _has_names(path.read_bytes, {"options", "report"})
+
+
+def is_list_of_errors(path: Path) -> bool:
+    """Whether a file lists the rows without text of a job, and does not only have the name of such a list."""
+
+    def first_line() -> bytes:
+        with path.open("rb") as file:
+            return file.readline(1 << 20)
+
+    return _has_names(first_line, {"file", "line", "problem"})
+
+
+def _has_names(read: Callable[[], bytes], names: Set[str]) -> bool:
+    """Whether what is read is an object of JSON with these names."""
     try:
-        fields = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        fields = json.loads(read())
+    except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(fields, dict) and fields.keys() >= {"options", "report"}
+    return isinstance(fields, dict) and fields.keys() >= names
 
 
 _EXPLANATIONS = {  # lists of checksums and numbers would help nobody

@@ -274,8 +274,8 @@ def _dataset(directory: str, files: Sequence[str]) -> list[_Match]:
     is_flat = any("/" not in path[len(root) + 1 :].replace(os.sep, "/") for path in visible)
     pattern = f"{root}/*{suffix}" if is_flat else f"{root}/**/*{suffix}"
     raise CorpusError(
-        f"{directory} is a directory without Parquet files; it holds {len(visible)} others, {count} of them "
-        f"{suffix or 'without a suffix'}: give {pattern!r}"
+        f"{directory} is a directory without Parquet files. Of {len(visible)} in it {count} "
+        f"{'is' if count == 1 else 'are'} {suffix or 'without a suffix'}: give {pattern!r}"
     )
 
 

@@ -13,7 +13,14 @@ from typing import Any
 
 from minilm._files import atomic_write, rename_durably, write_json
 from minilm.corpus.identity import InputRecord, are_untouched
-from minilm.corpus.manifest import Report, damage_named, is_manifest, manifest_path, read_manifest
+from minilm.corpus.manifest import (
+    Report,
+    damage_named,
+    is_list_of_errors,
+    is_manifest,
+    manifest_path,
+    read_manifest,
+)
 from minilm.corpus.paths import STDIN, is_within
 from minilm.corpus.rows import Corpus
 from minilm.errors import CorpusError
@@ -64,10 +71,29 @@ class JobWorkspace:
         output = self.output
         if overwrite and output.is_dir() and not manifest_path(output).exists():
             raise CorpusError(f"{output} is a directory, and not from here: take another name, or remove it")
+        for path in self._strange_neighbours():
+            reason = f"{path} exists, and not from here, and the job needs its name"
+            raise CorpusError(f"{reason}: take another name than {output}, or move it away")
         if not overwrite and not self._replacing.exists():
             self._check_origin()
         if overwrite or not output.exists():
             _check_folder(output.parent)
+
+    def _strange_neighbours(self) -> Iterator[Path]:
+        """Yield what is beside the output and only has the name of a file or folder of a job."""
+        if self.folder.exists() and not self._is_folder_ours():
+            yield self.folder
+        if self.output.exists():  # the files belong to it
+            return
+        for path, is_ours in ((manifest_path(self.output), is_manifest), (self._errors, is_list_of_errors)):
+            if path.exists() and not is_ours(path):
+                yield path
+
+    def _is_folder_ours(self) -> bool:
+        if not self.folder.is_dir():
+            return False
+        names = {path.name for path in self.folder.iterdir()}
+        return not names or not names.isdisjoint(("lock", self.manifest.name))
 
     def _check_origin(self) -> None:
         if self.output.exists() and not manifest_path(self.output).exists():
@@ -121,7 +147,8 @@ class JobWorkspace:
             raise CorpusError(f"{self.output} is being written by another process") from None
         try:
             if overwrite:
-                self._clear()
+                self._empty()
+                self._replacing.touch()
             yield self.folder
         except (OSError, sqlite3.Error) as error:
             if getattr(error, "filename", None):
@@ -132,19 +159,21 @@ class JobWorkspace:
             raise CorpusError(f"{self.output}: {reason}; {resumes}") from error
         finally:
             if is_over := not self.is_in_progress:  # finished, or nothing that another run could resume
+                with suppress(OSError):
+                    self._empty()
                 shutil.rmtree(self.folder, ignore_errors=True)
             lock.release()
             if is_over:
                 with suppress(OSError):  # where an open file cannot be removed, the lock was still in it
                     self.folder.rmdir()
 
-    def _clear(self) -> None:
+    def _empty(self) -> None:
+        """Remove everything but the lock, by which a folder is known to be a job's after a crash."""
         for path in self.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
             elif path.name != "lock":
                 path.unlink()
-        self._replacing.touch()
 
     def publish(
         self, result: Path, manifest: dict[str, Any], report: Report, errors: Iterable[bytes]

@@ -197,13 +197,9 @@ def _readable_rows(path: str, columns: TableColumns) -> Iterator[Row | Problem]:
     except ColumnError:
         raise
     except (OSError, CorpusError) as error:
-        said = str(error).removeprefix(f"{path}: ").removeprefix(f"{path} ")
-        reason = getattr(error, "strerror", None) or said
-        is_of_encode = isinstance(error, ReadOtherwiseError)
-        yield (
-            path,
-            f"{reason} (an option of minilm encode; convert the file first)" if is_of_encode else reason,
-        )
+        said = error.elsewhere() if isinstance(error, ReadOtherwiseError) else str(error)
+        reason = said.removeprefix(f"{path}: ").removeprefix(f"{path} ")
+        yield path, getattr(error, "strerror", None) or reason
 
 
 def _row_documents(path: str, columns: TableColumns, unseen: set[str]) -> Iterator[Candidate | Problem]:

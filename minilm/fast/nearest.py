@@ -44,11 +44,14 @@ def resolution(*arrays: AnyArray) -> float:
 def tolerances(queries: FloatArray, rows: AnyArray) -> FloatArray:
     """Return up to which difference dot products count as equal, per query, by the lengths of vectors.
 
-    Of the rows some are taken as examples: models whose vectors differ in length do so by little.
+    Of the rows some are taken as examples: models whose vectors differ in length do so by little. Where they
+    differ by much, the shortest counts: scores that are told apart too finely are right, the others not.
     """
-    examples = _as_floats(rows[:: max(1, len(rows) // 256)])
     with np.errstate(all="ignore"):
-        return np.asarray(resolution(queries, rows) * lengths(queries) * lengths(examples).max(initial=0))
+        examples = lengths(rows[:: max(1, len(rows) // 256)].astype(np.float64))  # whose squares have room
+        shortest = examples[examples > 0].min(initial=np.inf)
+        allowed = resolution(queries, rows) * lengths(queries.astype(np.float64)) * shortest
+    return np.where(np.isfinite(allowed), allowed, 0)
 
 
 def lengths(rows: FloatArray) -> FloatArray:

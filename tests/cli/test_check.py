@@ -157,6 +157,10 @@ def test_wrong_usage_is_one_line(
     assert said.startswith(message)
 
 
+def test_a_file_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert failure(capsys, "check", "no-such-file.npy") == (1, "no-such-file.npy: No such file")
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [

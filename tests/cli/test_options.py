@@ -42,6 +42,32 @@ def test_a_value_that_is_not_positive_is_refused_by_name(argument: str) -> None:
             parser.parse_args([f"--size={argument}"])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["a", "-k", "1", "b"], ("a", ["b"], 1)),
+        (["-k", "1", "a", "b"], ("a", ["b"], 1)),
+        (["a", "b", "-k", "1", "c", "d"], ("a", ["b", "c", "d"], 1)),
+        (["a", "-5", "-k", "1"], ("a", ["-5"], 1)),
+        (["a", "-k", "1"], ("a", [], 1)),
+        (["a", "--", "-k", "1"], ("a", ["-k", "1"], None)),
+        (["-k", "1", "--", "-a", "--b"], ("-a", ["--b"], 1)),
+    ],
+)
+def test_options_may_stand_between_other_arguments(
+    arguments: list[str], expected: tuple[str, list[str], int | None]
+) -> None:
+    parser = Parser(prog="minilm")
+    command = parser.add_subparsers(parser_class=Parser).add_parser("search")
+    command.add_argument("index")
+    command.add_argument("query", nargs="*")
+    command.add_argument("-k", type=int)
+    options = parser.parse_args(["search", *arguments])
+    assert (options.index, options.query, options.k) == expected
+    with pytest.raises(UsageError, match=r"unrecognized arguments: --other.*see minilm search --help\)$"):
+        parser.parse_args(["search", "a", "--other", "b"])
+
+
 def options_of(*arguments: str) -> argparse.Namespace:
     parser = Parser()
     add_model_options(parser)

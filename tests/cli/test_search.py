@@ -156,8 +156,19 @@ def test_the_suffix_of_an_index_may_be_in_capitals(
         (["index.npy", "cats", "half\udcff"], 1, "query 2 holds the lone surrogate '\\udcff' at position 4"),
         (["index.npy", "--queries", "bytes.txt"], 1, "bytes.txt, line 2: not UTF-8 (invalid start byte)"),
         (["index.npy", "--queries", "rows.csv"], 1, "rows.csv, line 3: no 'text'"),
+        (["index.npy", "--queries", "rows.csv", "--column", "query"], 1, "rows.csv has no column 'query'"),
+        (["index.npy", "--queries", "two.csv"], 1, "two.csv has several columns and none called 'text'"),
+        (["index.npy", "--queries", "semicolons.csv"], 1, "does not (an option of minilm encode; convert"),
+        (["index.npy", "--queries", "utf-16.txt"], 1, "(an option of minilm encode; convert the file first)"),
+        (
+            ["index.npy", "--queries", "bytes.txt", "--column", "a"],
+            2,
+            "--column is for a table, and bytes.txt",
+        ),
+        (["index.npy", "cats", "--column", "a"], 2, "--column is for --queries"),
         (["index.npy", "--queries", ""], 1, ""),  # an empty name is not ignored
         (["index.npy", "cats", "--embedding-column", "v"], 1, "index.npy has no columns: leave out"),
+        (["index.npy", "cats", "--embedding-column", ""], 1, "index.npy has no columns: leave out"),
         (
             ["index.npy", "cats", "--rescore-multiplier", "2"],
             2,
@@ -183,5 +194,19 @@ def test_an_unusable_index_is_one_line(
     np.save("index.npy", np.eye(2, 384, dtype=np.float32))
     Path("rows.csv").write_text("id,text\n1,cats\n2\n")
     Path("bytes.txt").write_bytes(b"fine\n\xff\n")
+    Path("two.csv").write_text("id,query\n1,cats\n")
+    Path("semicolons.csv").write_text("text;id\ncats;1\n")
+    Path("utf-16.txt").write_text("cats\n", "utf-16")
     returned, line = failure(capsys, "search", *arguments)
-    assert (returned, line.startswith(message)) == (code, True)
+    assert (returned, message in line) == (code, True)
+
+
+def test_queries_are_a_column_of_a_table(
+    model: MiniLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "index.npy", model.encode(["a cat", "a comet"]))
+    (tmp_path / "queries.tsv").write_text("id\tquestion\n1\ta comet\n2\ta cat\n")
+    arguments = [str(tmp_path / "index.npy"), "--queries", str(tmp_path / "queries.tsv"), "-k", "1", "--json"]
+    assert main(["search", *arguments, "--column", "question"]) == 0
+    lines = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [(line["query"], line["hits"][0]["row"]) for line in lines] == [("a comet", 1), ("a cat", 0)]

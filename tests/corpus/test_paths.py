@@ -61,7 +61,7 @@ def test_a_star_over_the_folders_of_a_dataset_leaves_out_what_its_writer_left(tm
 
 def test_a_directory_without_parquet_says_what_it_holds(tmp_path: Path) -> None:
     touch(tmp_path, "a.jsonl", "b.jsonl", "c.md", "_SUCCESS", *(f"{n}.npy.manifest.json" for n in "abc"))
-    with pytest.raises(CorpusError, match=r"3 others, 2 of them \.jsonl: give '.*/\*\.jsonl'"):
+    with pytest.raises(CorpusError, match=r"Of 3 in it 2 are \.jsonl: give '.*/\*\.jsonl'"):
         expand_inputs([str(tmp_path)])
     touch(tmp_path / "deep", "x/a.csv")
     with pytest.raises(CorpusError, match=r"give '.*/\*\*/\*\.csv'"):

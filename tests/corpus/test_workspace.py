@@ -7,11 +7,13 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -242,6 +244,62 @@ def test_what_a_kill_in_the_first_shard_leaves_is_of_the_job(tmp_path: Path) -> 
     assert not workspace.own_files
     (workspace.folder / "lock").touch()
     assert workspace.folder in workspace.own_files
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("out.npy.incomplete/precious", "mine"),
+        ("out.npy.incomplete", "mine"),
+        ("out.npy.manifest.json", '{"mine": 1}'),
+        ("out.npy.manifest.json", "[" * 100_000),
+        ("out.npy.manifest.json/mine", ""),
+        ("out.npy.errors.jsonl", '{"mine": 1}\n'),
+        ("out.npy.errors.jsonl", ""),
+        ("out.npy.errors.jsonl/mine", ""),
+    ],
+)
+@pytest.mark.parametrize("options", [[], ["--overwrite"]])
+def test_what_only_has_the_name_of_a_jobs_file_stays(
+    name: str, content: str, options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(content)
+    (tmp_path / "in.txt").write_text("a text\n")
+    assert run(tmp_path / "in.txt", "-o", tmp_path / "out.npy", *options) == 1
+    place = tmp_path / name.partition("/")[0]
+    assert f"{place} exists, and not from here, and the job needs its name" in capsys.readouterr().err
+    assert (tmp_path / name).read_text() == content
+    assert not (tmp_path / "out.npy").exists()
+
+
+def test_what_a_removed_output_leaves_is_replaced(tmp_path: Path) -> None:
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.npy"
+    source.write_text('{"text": null}\n{"text": "one"}\n')
+    assert run(source, "-o", output, "--on-error", "skip") == 0
+    output.unlink()
+    assert run(source, "-o", output, "--on-error", "skip", "--dtype", "float16") == 0
+    assert np.load(output).dtype == np.float16
+
+
+def test_a_folder_that_is_being_emptied_is_the_jobs_to_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill may come between any two files: the lock, by which the next run knows the folder, goes last."""
+    workspace = JobWorkspace(tmp_path / "out.npy")
+    left: list[str] = []
+    remove = shutil.rmtree
+
+    def recorded(folder: Path, **options: Any) -> None:
+        left.extend(path.name for path in folder.iterdir())
+        remove(folder, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", recorded)
+    with workspace.locked() as folder:
+        for number in range(9):
+            (folder / f"shard{number}").touch()
+    assert left == ["lock"]
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("pattern", ["**/*.jsonl", "**/*"])

@@ -133,3 +133,18 @@ def test_the_tolerance_is_what_the_smallest_type_can_tell() -> None:
     assert resolution(single, half) == 2.0**-15
     # lengths of 2 and 6
     np.testing.assert_allclose(tolerances(single, 3 * single), [12 * 2.0**-20] * 2)
+
+
+@pytest.mark.parametrize("long", [1e5, 1e6, 3e19])
+def test_a_long_row_does_not_make_the_scores_of_others_equal(long: float) -> None:
+    one = np.ones((1, 4), np.float32)
+    rows = np.concatenate([0 * one, one, -np.float32(long) * one, 2 * one])
+    np.testing.assert_allclose(tolerances(one, rows), [4 * 2.0**-20])
+    np.testing.assert_allclose(tolerances(one, np.float32(long) * one), [4 * long * 2.0**-20])
+    assert tolerances(one, 0 * one) == 0
+    top = TopK(1, 4, tolerances(one, rows))
+    for start, scores in dot_products(one, rows):
+        top.add(scores, first_column=start)
+    columns, scores = top.best()
+    assert columns.tolist() == [[3, 1, 0, 2]]
+    np.testing.assert_allclose(scores, np.array([[8, 4, 0, -4 * long]]), rtol=1e-7)

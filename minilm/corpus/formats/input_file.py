@@ -22,6 +22,10 @@ from minilm.errors import CorpusError
 class ReadOtherwiseError(CorpusError):
     """A file is not what its name says, or not in UTF-8: the message names an option of ``minilm encode``."""
 
+    def elsewhere(self) -> str:
+        """Return the message of a command that does not have this option."""
+        return f"{self} (an option of minilm encode; convert the file first)"
+
 
 _BUFFER = 1 << 18
 _HEAD = 4096  # bytes by which text that is not UTF-8 is known

@@ -58,7 +58,8 @@ class TextColumn:
             self.name = "text" if "text" in names else names[0] if len(names) == 1 else None
             if self.name is None:
                 raise CorpusError(
-                    f"{source} has several columns and none called 'text'; {its_columns(names)}"
+                    f"{source} has several columns and none called 'text'; "
+                    f"{its_columns(names)} (--column NAME)"
                 )
         return self.name
 

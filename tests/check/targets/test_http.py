@@ -156,7 +156,9 @@ def test_a_service_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPa
             raise TimeoutError
 
         monkeypatch.setattr(target._opener, "open", never)
-        with pytest.raises(TargetError, match=r"POST .*/embed: no answer within 60 s; --timeout waits longer"):
+        with pytest.raises(
+            TargetError, match=r"POST .*/embed: no answer within 60 s; --timeout waits longer"
+        ):
             target.embed(["a"])
 
 
