@@ -56,11 +56,29 @@ class Server:
         return code
 
 
+TEXT_EMBEDDINGS_INFERENCE = {
+    "/embed",
+    "/embed_all",
+    "/embed_sparse",
+    "/similarity",
+    "/rerank",
+    "/predict",
+    "/tokenize",
+    "/decode",
+}
+
+
 def error_message(path: str, content: Any) -> str:
     """The message of an error, which must have the form of the protocol that has ``path``."""
-    if path in ("/embed", "/similarity", "/rerank"):  # text-embeddings-inference
+    if path in TEXT_EMBEDDINGS_INFERENCE:
         assert set(content) == {"error", "error_type"}
         assert content["error_type"] in ("Backend", "Empty", "Overloaded", "Validation")
+        message = content["error"]
+    elif path in ("/v1/rerank", "/v2/rerank"):  # Cohere and Jina
+        assert content == {"message": content["detail"], "detail": content["message"]}
+        message = content["message"]
+    elif path.startswith("/api/"):  # Ollama
+        assert set(content) == {"error"}
         message = content["error"]
     else:
         assert set(content) == {"error"}

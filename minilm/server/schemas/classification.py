@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
+from typing_extensions import Self
 
-from minilm.server.schemas.requests import RequestBody
+from minilm.server.schemas.requests import ForeignFields, RequestBody, contradiction
 from minilm.server.schemas.text_embeddings_inference import Truncation
 
 
@@ -43,6 +44,10 @@ PredictInputs = Annotated[
 class ClassificationParameters(RequestBody):
     """Options that Hugging Face's client sends for text classification."""
 
+    foreign_fields: ClassVar[ForeignFields] = {
+        "raw_scores": ((), "send it beside the inputs"),
+        "use_activation": ((), 'function_to_apply: "none" answers logits'),
+    }
     function_to_apply: Literal["sigmoid", "softmax", "none"] | None = None
     top_k: Annotated[StrictInt, Field(ge=1)] | None = None
 
@@ -50,12 +55,23 @@ class ClassificationParameters(RequestBody):
 class PredictRequest(Truncation):
     """The request of /predict."""
 
+    foreign_fields: ClassVar[ForeignFields] = {
+        **dict.fromkeys(("function_to_apply", "top_k"), ((), "send it in parameters")),
+        "use_activation": ((), "raw_scores: true answers logits"),
+    }
     inputs: PredictInputs = Field(
         description="A text, a pair of texts as a list of two, or a list of lists of one or two.",
         examples=["a text", ["first", "second"], [["a text"], ["first", "second"]]],
     )
     raw_scores: StrictBool = Field(default=False, description="Logits, not probabilities.")
     parameters: ClassificationParameters | None = None
+
+    @model_validator(mode="after")
+    def _has_one_kind_of_scores(self) -> Self:
+        function = self.parameters.function_to_apply if self.parameters else None
+        if function and "raw_scores" in self.model_fields_set and self.raw_scores != (function == "none"):
+            raise contradiction("raw_scores", "parameters.function_to_apply")
+        return self
 
     @property
     def texts_or_pairs(self) -> list[str | tuple[str, str]]:

@@ -14,10 +14,12 @@ from pydantic import (
     StrictInt,
     StrictStr,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
+from typing_extensions import Self
 
-from minilm.server.schemas.requests import EncodableText, RequestBody, Texts
+from minilm.server.schemas.requests import EncodableText, RequestBody, Texts, contradiction
 
 # Options of Ollama that change no embedding: they steer how text is generated, or how a machine is used.
 _WITHOUT_EFFECT = """
@@ -92,6 +94,12 @@ class OllamaShowRequest(RequestBody):
     model: EncodableText | None = None
     name: EncodableText | None = None
     verbose: StrictBool | None = Field(default=None, description="Accepted; there is nothing more to say.")
+
+    @model_validator(mode="after")
+    def _has_one_name(self) -> Self:
+        if self.model and self.name and self.model != self.name:
+            raise contradiction("name", "model")
+        return self
 
 
 class OllamaError(BaseModel):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -38,13 +39,25 @@ def _encodable(text: str) -> str:
 # One text. Those of a list are checked once their number is known to be within the limit.
 EncodableText = Annotated[StrictStr, AfterValidator(_encodable)]
 
+# By field of another service: the values that ask for what is done here anyway, and the remedy for others.
+ForeignFields = dict[str, tuple[tuple[object, ...], str]]
+
 _PROMPT = "a prompt goes before texts by prompt_name, in /embed and /similarity"
 _FLOAT32 = "vectors are float32; encoding_format base64 makes them short"
 _WHOLE = ("float", "float32", ["float"])
+_LITTLE = ("little", "native") if sys.byteorder == "little" else ("little",)
+_SHORTER = "/v1/embeddings, /embed and /api/embed make vectors shorter, by dimensions"
+_SCALED = "vectors have length 1, except from /embed with normalize: false"
+_CUT = "the option --auto-truncate of the server decides, or truncate of /embed"
+_LENGTH = "the option --max-seq-length of the server decides"
+_SIDE = "/embed can cut texts on the left, by truncation_direction"
+_BEST = "all texts are ranked; /v1/rerank has top_n, /predict has top_k in parameters, /search has k"
+_OTHER_TEXTS = "texts go into another field of this request; /docs shows which"
 
-# Fields of other services that change their answers: the values that ask for what is done here anyway, and
-# the remedy. A request whose protocol lacks the field is refused, unless it has such a value.
-FOREIGN_FIELDS: dict[str, tuple[tuple[object, ...], str]] = {
+# A request whose protocol lacks the field is refused, unless it has such a value. The fields of this server
+# are here as well: on another route they would change nothing. A schema where another value asks for what
+# is done, or which has another remedy, says so in its ``foreign_fields``.
+FOREIGN_FIELDS: ForeignFields = {
     "prompt_name": ((), _PROMPT),
     "prompt": ((), _PROMPT),
     "input_type": ((), _PROMPT),
@@ -57,26 +70,48 @@ FOREIGN_FIELDS: dict[str, tuple[tuple[object, ...], str]] = {
     "embed_dtype": (_WHOLE, _FLOAT32),
     "output_dtype": (_WHOLE, _FLOAT32),
     "precision": (_WHOLE, _FLOAT32),
-    "output_dimension": ((), "the field is called dimensions"),
-    "normalize": ((True,), "vectors have length 1, except from /embed with normalize: false"),
-    "normalized": ((True,), "vectors have length 1, except from /embed with normalize: false"),
-    "normalize_embeddings": ((True,), "vectors have length 1, except from /embed with normalize: false"),
+    "encoding_format": (("float",), "numbers are written as decimals; /v1/embeddings can write base64"),
+    "endianness": (_LITTLE, "the bytes of encoding_format base64 are little-endian"),
+    **dict.fromkeys(("dimensions", "dimension", "dim", "truncate_dim"), ((), _SHORTER)),
+    **dict.fromkeys(("output_dimension", "output_dimensionality"), ((), _SHORTER)),
+    "normalize": ((True,), _SCALED),
+    "normalized": ((True,), _SCALED),
+    "normalize_embeddings": ((True,), _SCALED),
+    "embd_normalize": ((2,), _SCALED),
+    "use_activation": (
+        (True,),
+        "/embed takes normalize: false, a reranker and a classifier raw_scores: true",
+    ),
+    "return_multivector": ((False,), "/embed_all answers the vectors of tokens"),
     "late_chunking": ((False,), "each text is encoded by itself"),
     "pooling": ((), "the checkpoint says how token vectors are pooled"),
     "add_special_tokens": ((True,), "the checkpoint's special tokens go around every text"),
-    "truncate": ((True, "END"), "the option --auto-truncate of the server decides, or truncate of /embed"),
-    "truncation": ((True,), "the option --auto-truncate of the server decides, or truncate of /embed"),
-    "truncate_prompt_tokens": ((-1,), "the option --max-seq-length of the server decides"),
-    "truncation_direction": (("Right", "right"), "/embed can cut texts on the left"),
-    "truncation_side": (("right",), "/embed can cut texts on the left, by truncation_direction"),
+    "skip_special_tokens": ((False,), "/decode takes it; /tokenize has add_special_tokens"),
+    "truncate": ((True, "END"), _CUT),
+    "truncation": ((True,), _CUT),
+    "auto_truncate": ((True,), _CUT),
+    "max_length": ((), _LENGTH),
+    "truncate_prompt_tokens": ((-1,), _LENGTH),
+    "truncation_direction": ((), _SIDE),  # "right" is not always true: by default the checkpoint decides
+    "truncation_side": ((), _SIDE),
     "priority": ((0,), "all requests have the same priority"),
     "rank_fields": ((["text"],), "of a document its text is read"),
     "return_embeddings": ((False,), "a reranker makes no embeddings"),
     "modality": (("text",), "only texts are encoded"),
     "messages": ((), "send texts"),
     "parameters": (({},), "send its fields beside the texts"),
-    "top_n": ((), "all texts are ranked"),
-    "top_k": ((), "all texts are ranked"),
+    **dict.fromkeys(("top_n", "top_k", "k"), ((), _BEST)),
+    "raw_scores": ((False,), "/rerank and /predict take it"),
+    "function_to_apply": ((), "/predict takes it, in parameters; /rerank has raw_scores"),
+    "return_text": ((False,), "/rerank takes it beside texts"),
+    "return_documents": ((False,), "a request with documents takes it; with texts, /rerank has return_text"),
+    "max_tokens_per_doc": ((), "a request with documents takes it, of a reranker"),
+    "max_tokens_per_query": ((), "a query is read whole, as far as --max-seq-length allows"),
+    "explain": ((False,), "/compare takes it"),
+    "where": ((), "/search takes it"),
+    "hybrid": ((False,), "/search takes it"),
+    **dict.fromkeys(("input", "inputs", "texts", "documents", "query", "ids"), ((), _OTHER_TEXTS)),
+    **dict.fromkeys(("source_sentence", "sentences", "text_a", "text_b"), ((), _OTHER_TEXTS)),
 }
 
 
@@ -103,14 +138,16 @@ class AnyOf:
 class RequestBody(BaseModel):
     """The JSON body of a request, or an object inside it.
 
-    Null for a field that may be left out means that it is left out. A field of another service that would
-    change the answer is refused, and so is a misspelt one; other unknown fields have no effect.
+    Null for a field that may be left out means that it is left out. A field of another service or another
+    route that would change the answer is refused, and so is a misspelt one; other unknown fields have no
+    effect.
 
     The parsed JSON is emptied once the request is made of it. The web framework holds it until the answer is
     sent. Unknown fields are parsed as well, and can take 50 times their bytes.
     """
 
     model_config = ConfigDict(json_schema_extra=_with_null)
+    foreign_fields: ClassVar[ForeignFields] = {}
 
     @model_validator(mode="wrap")
     @classmethod
@@ -127,20 +164,28 @@ class RequestBody(BaseModel):
     @classmethod
     def _refuse_unknown(cls, given: dict[str, Any]) -> None:
         known = {field.alias or name for name, field in cls.model_fields.items()}
+        foreign = FOREIGN_FIELDS | cls.foreign_fields
         unknown = [name for name in given if name not in known]
-        for name in FOREIGN_FIELDS.keys() & unknown:
-            accepted, remedy = FOREIGN_FIELDS[name]
-            if not any(_is_same(given[name], value) for value in accepted):
-                raise _refused_field(name, remedy)
-        for name in unknown[:MOST_SPELLINGS]:
-            if name not in FOREIGN_FIELDS and len(name) < 50 and is_encodable(name):
+        wrong = [
+            name for name in unknown if name in foreign and not _is_one_of(given[name], foreign[name][0])
+        ]
+        for name in [*wrong, *(name for name in unknown[:MOST_SPELLINGS] if name not in foreign)]:
+            if len(name) < 50 and is_encodable(name):
                 close = difflib.get_close_matches(name, known - given.keys(), n=1, cutoff=0.85)
                 if close:
                     raise _refused_field(name, f"did you mean {close[0]}?")
+            if name in foreign:
+                raise _refused_field(name, foreign[name][1])
 
 
-def _is_same(value: object, other: object) -> bool:
-    return type(value) is type(other) and value == other  # True is not 1
+def contradiction(name: str, other: str) -> PydanticCustomError:
+    """Return the refusal of a field that asks for something else than another field of the request."""
+    context = {"field": name, "other": other}
+    return PydanticCustomError("refused_field", "{field} contradicts {other}: send one of them", context)
+
+
+def _is_one_of(value: object, others: tuple[object, ...]) -> bool:
+    return any(type(value) is type(other) and value == other for other in others)  # True is not 1
 
 
 def _refused_field(name: str, remedy: str) -> PydanticCustomError:

@@ -5,12 +5,13 @@ https://docs.cohere.com/reference/rerank and https://api.jina.ai; vLLM and infin
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
+from typing_extensions import Self
 
-from minilm.server.schemas.requests import EncodableText, RequestBody
+from minilm.server.schemas.requests import EncodableText, ForeignFields, RequestBody, contradiction
 from minilm.text.inputs import is_encodable
 
 
@@ -34,6 +35,10 @@ Count = Annotated[StrictInt, Field(ge=1)]
 class DocumentsRequest(RequestBody):
     """The request of Cohere's and Jina's rerankers."""
 
+    foreign_fields: ClassVar[ForeignFields] = {
+        "return_text": ((), "did you mean return_documents?"),
+        "top_k": ((), "did you mean top_n?"),
+    }
     query: EncodableText
     documents: Annotated[list[Document], Field(fail_fast=True)] = Field(
         description="Texts, or objects with a text; what else an object has is returned with it."
@@ -49,6 +54,15 @@ class DocumentsRequest(RequestBody):
     max_chunks_per_doc: Count | None = Field(
         default=None, description="A document is one chunk, whatever it says."
     )
+
+    @model_validator(mode="after")
+    def _has_one_kind_of_scores(self) -> Self:
+        if {
+            "raw_scores",
+            "use_activation",
+        } <= self.model_fields_set and self.raw_scores == self.use_activation:
+            raise contradiction("raw_scores", "use_activation")
+        return self
 
     @property
     def texts(self) -> list[str]:

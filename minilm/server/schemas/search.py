@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, Field, StrictBool, StrictInt, StrictStr
 
-from minilm.server.schemas.requests import EncodableText, RequestBody
+from minilm.server.schemas.requests import EncodableText, ForeignFields, RequestBody
 
 MOST_PIECES = 100
 
@@ -14,6 +14,7 @@ MOST_PIECES = 100
 class SearchRequest(RequestBody):
     """The request of /search."""
 
+    foreign_fields: ClassVar[ForeignFields] = dict.fromkeys(("top_n", "top_k"), ((), "did you mean k?"))
     query: EncodableText
     k: Annotated[StrictInt, Field(ge=1, le=MOST_PIECES)] = Field(default=10, description="How many pieces.")
     where: StrictStr | None = Field(default=None, description="A condition in SQL on the columns of a piece.")

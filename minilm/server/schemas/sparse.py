@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import BaseModel, Field, StrictStr
 
-from minilm.server.schemas.requests import Texts
-from minilm.server.schemas.text_embeddings_inference import Truncation
+from minilm.server.schemas.requests import ForeignFields, Texts
+from minilm.server.schemas.text_embeddings_inference import UNSCALED, Truncation
 
 
 class EmbedSparseRequest(Truncation):
     """The request of /embed_sparse. It has no token ids: they would be of another vocabulary."""
 
+    foreign_fields: ClassVar[ForeignFields] = UNSCALED
     inputs: StrictStr | Texts
     prompt_name: StrictStr | None = None
 

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field, StrictBool, StrictStr
 
-from minilm.server.schemas.requests import Dimensions, EncodableText, Input, RequestBody, Texts
+from minilm.server.schemas.requests import (
+    Dimensions,
+    EncodableText,
+    ForeignFields,
+    Input,
+    RequestBody,
+    Texts,
+)
+
+_NORMALIZE = "the field is called normalize"
+_UNSCALED = "these vectors are not scaled to length 1"
+# For answers whose vectors do not have length 1.
+UNSCALED: ForeignFields = {
+    "embd_normalize": ((-1,), _UNSCALED),
+    **dict.fromkeys(
+        ("normalize", "normalized", "normalize_embeddings", "use_activation"), ((False,), _UNSCALED)
+    ),
+}
 
 
 class Truncation(RequestBody):
@@ -25,6 +42,8 @@ class Truncation(RequestBody):
 class EmbedRequest(Truncation):
     """The request of text-embeddings-inference's /embed."""
 
+    # none of their values is accepted: it could contradict normalize
+    foreign_fields: ClassVar[ForeignFields] = dict.fromkeys(UNSCALED.keys() - {"normalize"}, ((), _NORMALIZE))
     inputs: Input
     normalize: StrictBool = True
     prompt_name: StrictStr | None = None
@@ -34,6 +53,10 @@ class EmbedRequest(Truncation):
 class EmbedAllRequest(Truncation):
     """The request of text-embeddings-inference's /embed_all."""
 
+    foreign_fields: ClassVar[ForeignFields] = {
+        **UNSCALED,
+        "return_multivector": ((True,), "the answer has the vector of every token"),
+    }
     inputs: Input
     prompt_name: StrictStr | None = None
 
@@ -61,6 +84,10 @@ class SimilarityRequest(RequestBody):
 class RerankRequest(Truncation):
     """The request of text-embeddings-inference's /rerank."""
 
+    foreign_fields: ClassVar[ForeignFields] = {
+        "use_activation": ((), "raw_scores: true answers logits"),
+        "top_n": ((), "all texts are ranked; a request with documents has top_n"),
+    }
     query: EncodableText
     texts: Texts
     raw_scores: StrictBool = Field(default=False, description="Logits; otherwise their sigmoid, 0 to 1.")

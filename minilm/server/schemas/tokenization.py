@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, Field, StrictBool, StrictStr
 
-from minilm.server.schemas.requests import Ids, RequestBody, Texts
+from minilm.server.schemas.requests import ForeignFields, Ids, RequestBody, Texts
+
+_UNCUT: ForeignFields = {
+    "truncate_prompt_tokens": ((), "nothing is cut"),
+    **dict.fromkeys(("truncate", "truncation", "auto_truncate"), ((False,), "nothing is cut")),
+}
 
 
 class TokenizeRequest(RequestBody):
     """The request of /tokenize."""
 
+    foreign_fields: ClassVar[ForeignFields] = {
+        **_UNCUT,
+        "skip_special_tokens": ((), "the field is called add_special_tokens"),
+    }
     inputs: StrictStr | Texts
     add_special_tokens: StrictBool = Field(default=True, description="[CLS] and [SEP] as well: the default.")
     prompt_name: StrictStr | None = None
@@ -20,6 +29,10 @@ class TokenizeRequest(RequestBody):
 class DecodeRequest(RequestBody):
     """The request of /decode."""
 
+    foreign_fields: ClassVar[ForeignFields] = {
+        **_UNCUT,
+        "add_special_tokens": ((), "the field is called skip_special_tokens"),
+    }
     ids: Ids | Annotated[list[Ids], Field(fail_fast=True)]
     skip_special_tokens: StrictBool = Field(default=True, description="Leave them out: the default.")
 
