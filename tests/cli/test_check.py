@@ -167,6 +167,9 @@ def test_a_file_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -
         (b"[[1, 2], [3, 4]]", "asked for 1 vector, got 2"),
         (b"<html>", "no vectors, but HTTP 200: an HTML page"),
         (b"[[1, NaN]]", "got NaN in component 1 of vector 0"),
+        (b"[[1, null]]", "got null in component 1 of vector 0"),
+        (b'[["0.5"]]', "got '0.5' in component 0 of vector 0, which is not a number"),
+        (b"[" * 200_000, "/embed with 1 text: the JSON is nested too deeply"),
     ],
 )
 def test_bad_answers_are_one_line(

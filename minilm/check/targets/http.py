@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from minilm._arrays import AnyArray
-from minilm.check.targets.target import RefusedError, TargetError, checked_vectors
+from minilm.check.targets.target import RefusedError, TargetError, checked_vectors, parse_json
 from minilm.errors import described, one_line
 
 MAX_REQUESTS = 300
@@ -164,10 +164,10 @@ class HttpTarget:
         """Return the name of the service's model, if it has one only, or one that is called like this one."""
         answer = self._ask(address, None)
         try:
-            listed = json.loads(answer.body)
+            listed = parse_json(answer.body, address)
             rows = listed["data"] if protocol.name == "OpenAI" else listed["models"]
             names = [str(row["id"] if protocol.name == "OpenAI" else row["name"]) for row in rows]
-        except (ValueError, TypeError, KeyError):  # a service need not list them
+        except (ValueError, TypeError, KeyError, RecursionError, TargetError):  # a service need not list them
             return None
         if len(names) > 1:
             names = [name for name in names if "minilm" in name.lower()] or names
@@ -187,7 +187,7 @@ class HttpTarget:
         try:
             if answer.status != 200:
                 raise ValueError
-            return protocol.vectors(json.loads(answer.body))
+            return protocol.vectors(parse_json(answer.body, asked))
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise TargetError(f"{asked}: no vectors, but {answer.shown()}") from error
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from minilm._arrays import AnyArray
 from minilm._files import write_whole
-from minilm.check.targets.target import TargetError, checked_vectors
+from minilm.check.targets.target import TargetError, checked_vectors, parse_json
 
 VECTOR_NAMES = ("embedding", "vector", "embeddings")
 
@@ -31,7 +31,7 @@ def parse_vectors(data: bytes, name: str) -> list[Any]:
     rows = []
     for number, line in enumerate(filter(bytes.strip, data.splitlines()), 1):
         try:
-            row = json.loads(line)
+            row = parse_json(line, f"{name}: line {number}")
             if isinstance(row, dict):
                 row = next(row[key] for key in VECTOR_NAMES if key in row)
         except (ValueError, StopIteration) as error:

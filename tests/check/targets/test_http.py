@@ -113,7 +113,8 @@ def test_no_more_than_300_requests_are_sent() -> None:
         (b'{"vectors": 1}', r'no vectors, but HTTP 200: \{"vectors": 1\}'),
         (b"[[1, 2], [3, 4]]", "asked for 1 vector, got 2"),
         (b"[]", "asked for 1 vector, got 0"),
-        (b'[["a"]]', "asked for 1 vector, got "),
+        (b'[["0.5"]]', "asked for 1 vector, got '0.5' in component 0 of vector 0, which is not a number"),
+        (b"[" * 200_000, "POST .*/embed with 1 text: the JSON is nested too deeply"),
         (b"[[[1]]]", r"asked for 1 vector of one length, got arrays of the shapes \(1, 1\)"),
     ],
 )

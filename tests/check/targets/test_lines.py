@@ -39,6 +39,8 @@ def test_a_file_has_a_vector_per_text(name: str, tmp_path: Path) -> None:
         ("[1, 2]\n", "has 1 vectors for the 2 texts: make one for every line that --emit writes"),
         ("[1, 2]\nnothing\n", "line 2 must be a JSON array of numbers, or an object .* not 'nothing'"),
         ('[1, 2]\n{"id": 1}\n', 'line 2 must be .* not .{"id": 1}'),
+        ("[1, 2]\n" + "[" * 200_000, "jsonl: line 2: the JSON is nested too deeply"),
+        ("[1, 2]\n[1, true]\n", "got True in component 1 of vector 1, which is not a number"),
         ("[1, 2]\n[1]\n", r"asked for 2 vectors of one length, got arrays of the shapes \(1,\), \(2,\)"),
     ],
 )
