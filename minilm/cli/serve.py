@@ -143,7 +143,10 @@ def _listener(options: argparse.Namespace) -> Iterator[socket.socket]:
     if options.uds is None:
         if options.uds_mode is not None:
             raise UsageError("--uds-mode is for the socket of --uds: give that too")
-        host, port = options.host or "127.0.0.1", 8000 if options.port is None else options.port
+        if options.host == "":  # a socket takes it for every network
+            raise UsageError("--host must be a name or an address, not ''")
+        host = "127.0.0.1" if options.host is None else options.host
+        port = 8000 if options.port is None else options.port
         try:
             listener = listen(host, port)
         except (OSError, UnicodeError) as error:  # a host name that cannot be encoded is a UnicodeError

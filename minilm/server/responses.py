@@ -78,8 +78,12 @@ async def refused_response(request: Request, error: HTTPException) -> Response:
     if isinstance(error, RequestError):
         return error.response(path)
     if error.status_code == 400 and error.__cause__ is not None:
-        is_deep = isinstance(error.__cause__, RecursionError)
-        message = f"the body is not valid JSON: {'it is nested too deeply' if is_deep else error.__cause__}"
+        reason = str(error.__cause__)
+        if isinstance(error.__cause__, RecursionError):
+            reason = "it is nested too deeply"
+        elif "int_max_str_digits" in reason:  # Python's advice is for whoever runs the server
+            reason = "a number in it has too many digits"
+        message = f"the body is not valid JSON: {reason}"
         return RequestError(400, message, code="invalid_json").response(path)
     return RequestError(error.status_code, str(error.detail), headers=error.headers).response(path)
 

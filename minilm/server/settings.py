@@ -13,6 +13,16 @@ from ipaddress import ip_network
 from minilm._arguments import positive_int
 from minilm.server.keys import is_key
 
+# The routes of the server, and the folders of routes: a prefix that begins one would hide it.
+_ROUTES = """
+/api/embed /api/embeddings /api/show /api/tags /api/version /compare /decode /docs /embed /embed_all
+/embed_sparse /embeddings /health /info /invocations /matrix /metrics /models /notebook /openapi.json
+/ping /predict /rerank /search /similarity /tokenize /trace /v1/embeddings /v1/models
+/v1/rerank /v2/rerank
+"""
+ROUTES = frozenset(_ROUTES.split())
+FOLDERS = ("/page/", "/source/", "/swagger/", "/v1/models/")
+
 
 @dataclass(frozen=True)
 class ServerSettings:
@@ -38,7 +48,8 @@ class ServerSettings:
     cors_origins : tuple of str
         Origins whose pages may use the service, or "*"; none by default.
     root_path : str
-        The path prefix under which a proxy shows the server, such as ``/minilm``; none by default.
+        The path prefix under which a proxy shows the server, such as ``/minilm``; none by default. It must
+        not be the beginning of a route, such as ``/v1``.
     forwarded_allow_ips : tuple of str
         Addresses and networks of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, or
         "*". Other X-Forwarded headers are not used.
@@ -118,6 +129,11 @@ def _check_proxy(root_path: object, addresses: object) -> None:
     segment = r"/(?!\.{1,2}(/|$))[\w.~!$&'()*+,;=:@-]+"
     if not isinstance(root_path, str) or not re.fullmatch(f"({segment})*", root_path, re.ASCII):
         raise ValueError(f"root_path must be like /minilm, without a slash at its end, not {root_path!r}")
+    path = f"{root_path}/"
+    if root_path and (
+        path.startswith(FOLDERS) or any(f"{route}/".startswith(path) for route in (*ROUTES, *FOLDERS))
+    ):
+        raise ValueError(f"root_path must be a path that begins no route of this server, not {root_path!r}")
     if not isinstance(addresses, (tuple, list)):
         raise ValueError(f"forwarded_allow_ips must be a tuple of str, not {addresses!r}")
     for address in addresses:

@@ -102,12 +102,12 @@ def test_a_path_that_only_begins_like_the_prefix_is_another(prefixed: Server) ->
 
 
 def test_the_key_is_asked_for_whatever_the_prefix() -> None:
-    """The prefix is a path that needs no key by itself."""
-    running = Server("--root-path", "/health", "--api-key", "secret")
+    """The prefix begins with a path that needs no key by itself."""
+    running = Server("--root-path", "/health/a", "--api-key", "secret")
     try:
         port = int(running.url.rpartition(":")[2])
-        assert ask(port, "POST", "/health/embed", b'{"inputs": "a"}')[0].status == 401
-        assert ask(port, "GET", "/health/health")[0].status == 200
+        assert ask(port, "POST", "/health/a/embed", b'{"inputs": "a"}')[0].status == 401
+        assert ask(port, "GET", "/health/a/health")[0].status == 200
     finally:
         assert running.stop() == 0
 

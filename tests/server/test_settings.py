@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Any
 
 import pytest
+from starlette.routing import BaseRoute, Route
 
-from minilm.server.settings import ServerSettings
+from minilm import MiniLM
+from minilm.server.app import create_app
+from minilm.server.settings import FOLDERS, ROUTES, ServerSettings
 
 REFUSED_VALUES = [
     ("max_body_bytes", 0),
@@ -43,6 +47,10 @@ REFUSED_VALUES = [
     ("root_path", "/a/../b"),
     ("root_path", "/a b"),
     ("root_path", 5),
+    *(
+        ("root_path", f"/{path}")
+        for path in ("v1", "api", "v1/models", "v1/models/a", "health", "docs", "page")
+    ),
     ("forwarded_allow_ips", "127.0.0.1"),
     ("forwarded_allow_ips", ("localhost",)),
     ("forwarded_allow_ips", ("10.0.0.1/8",)),
@@ -72,3 +80,26 @@ def test_allowed_values_are_accepted() -> None:
         api_keys=("secret",), cors_origins=("*", "https://example.org"), body_seconds=0.5
     )
     assert (settings.api_keys, settings.body_seconds, settings.max_texts) == (("secret",), 0.5, 2048)
+    for prefix in ("/minilm", "/api/minilm", "/v3", "/embedder", "/v1/embed"):
+        assert ServerSettings(root_path=prefix).root_path == prefix
+
+
+def test_a_prefix_is_compared_with_every_route(model: MiniLM) -> None:
+    paths = {path for path in route_paths(create_app(model).routes) if path != "/"}
+    in_folders = {path for path in paths if path.startswith(FOLDERS)}
+    assert paths - in_folders - {"/search"} == ROUTES - {"/search"}  # it is there with documents only
+    assert {f"/{path.split('/')[1]}/" for path in in_folders} == {"/page/", "/source/", "/swagger/", "/v1/"}
+    for path in paths:
+        parts = path.replace("{model:path}", "a").split("/")
+        for size in range(2, len(parts) + 1):
+            with pytest.raises(ValueError, match=r"^root_path must be a path that begins no route"):
+                ServerSettings(root_path="/".join(parts[:size]))
+
+
+def route_paths(routes: Iterable[BaseRoute]) -> Iterator[str]:
+    """The paths of all routes, also those of included routers, which newer FastAPI keeps as one route."""
+    for route in routes:
+        if hasattr(route, "original_router"):
+            yield from route_paths(route.original_router.routes)
+        elif isinstance(route, Route):
+            yield route.path
