@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from typing_extensions import Self
 
-from minilm.server.schemas.requests import EncodableText, RequestBody, Texts, contradiction
+from minilm.server.schemas.requests import EncodableText, ForeignFields, RequestBody, Texts, contradiction
 
 # Options of Ollama that change no embedding: they steer how text is generated, or how a machine is used.
 _WITHOUT_EFFECT = """
@@ -71,6 +71,7 @@ class OllamaRequest(RequestBody):
 class OllamaEmbedRequest(OllamaRequest):
     """The request of /api/embed."""
 
+    foreign_fields: ClassVar[ForeignFields] = {"prompt": ((), "did you mean input?")}
     input: StrictStr | Texts | None = Field(default=None, description="A text, or a list of texts.")
     truncate: StrictBool | None = Field(
         default=None, description="Cut long texts, as by default; with false they are refused."
@@ -85,6 +86,7 @@ class OllamaEmbedRequest(OllamaRequest):
 class OllamaEmbeddingsRequest(OllamaRequest):
     """The request of /api/embeddings, which came before /api/embed."""
 
+    foreign_fields: ClassVar[ForeignFields] = {"input": ((), "did you mean prompt?")}
     prompt: EncodableText = ""
 
 

@@ -52,7 +52,7 @@ _CUT = "the option --auto-truncate of the server decides, or truncate of /embed"
 _LENGTH = "the option --max-seq-length of the server decides"
 _SIDE = "/embed can cut texts on the left, by truncation_direction"
 _BEST = "all texts are ranked; /v1/rerank has top_n, /predict has top_k in parameters, /search has k"
-_OTHER_TEXTS = "texts go into another field of this request; /docs shows which"
+_OTHER_TEXTS = "its texts have another field, which /docs shows"
 
 # A request whose protocol lacks the field is refused, unless it has such a value. The fields of this server
 # are here as well: on another route they would change nothing. A schema where another value asks for what

@@ -14,7 +14,10 @@ MOST_PIECES = 100
 class SearchRequest(RequestBody):
     """The request of /search."""
 
-    foreign_fields: ClassVar[ForeignFields] = dict.fromkeys(("top_n", "top_k"), ((), "did you mean k?"))
+    foreign_fields: ClassVar[ForeignFields] = {
+        **dict.fromkeys(("top_n", "top_k"), ((), "did you mean k?")),
+        **dict.fromkeys(("return_text", "return_documents"), ((True,), "each piece has its text")),
+    }
     query: EncodableText
     k: Annotated[StrictInt, Field(ge=1, le=MOST_PIECES)] = Field(default=10, description="How many pieces.")
     where: StrictStr | None = Field(default=None, description="A condition in SQL on the columns of a piece.")
