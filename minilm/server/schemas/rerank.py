@@ -57,10 +57,8 @@ class DocumentsRequest(RequestBody):
 
     @model_validator(mode="after")
     def _has_one_kind_of_scores(self) -> Self:
-        if {
-            "raw_scores",
-            "use_activation",
-        } <= self.model_fields_set and self.raw_scores == self.use_activation:
+        has_both = {"raw_scores", "use_activation"} <= self.model_fields_set
+        if has_both and self.raw_scores == self.use_activation:
             raise contradiction("raw_scores", "use_activation")
         return self
 
