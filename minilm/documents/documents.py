@@ -130,7 +130,8 @@ class Documents:
             If a path is empty.
         CorpusError
             If the table was made with another model or other pieces, or by another program; or if a metadata
-            column is called like one of ours, or has values of another type than it had.
+            column is called like one of ours, has values of another type than it had, or holds what cannot
+            be kept. The table is then as it was.
         FileNotFoundError
             If there is no such path.
         """
@@ -184,13 +185,17 @@ class Documents:
         Returns
         -------
         list of DocumentHit
-            The document with the best piece first. Each has its pieces, the best first.
+            The document with the best piece first. Each has its pieces, the best first. Values of its
+            ``metadata`` are numbers, texts, lists and dicts, bytes and timedeltas; dates, times and decimal
+            numbers are texts with all digits.
 
         Raises
         ------
         ValueError
             If the query is blank, ``where`` is not understood or cannot be computed, or the reranker has
             several labels.
+        CorpusError
+            If the table was made with another model or by another program, or has a value without a text.
         """
         from minilm.documents.search import search_table
 

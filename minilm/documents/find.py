@@ -19,7 +19,7 @@ from minilm.corpus.formats.row import ColumnError, Row
 from minilm.corpus.paths import absolute, expand_inputs, file_name, is_remote_folder, is_url, open_url
 from minilm.corpus.rows import Corpus
 from minilm.documents.content import Content
-from minilm.documents.metadata import as_mapping
+from minilm.documents.metadata import MetadataRows
 from minilm.documents.readers import READERS_BY_SUFFIX, DocumentText, read_plain, read_row
 from minilm.errors import CorpusError
 
@@ -205,12 +205,13 @@ def _readable_rows(path: str, columns: TableColumns) -> Iterator[Row | Problem]:
 def _row_documents(path: str, columns: TableColumns, unseen: set[str]) -> Iterator[Candidate | Problem]:
     """Yield the rows of a table as documents."""
     source = absolute(path)  # once: it asks the file system for each folder above
+    metadata = MetadataRows(path)
     named: set[str] = set()
     for number, row in enumerate(_readable_rows(path, columns), 1):
         if not isinstance(row, Row):
             yield row
             return
-        others = as_mapping(row.other_columns)
+        others = metadata.of(row.other_columns)
         unseen.difference_update(others)
         if columns.id is not None and columns.id not in others:
             raise CorpusError(f"{path}, line {row.line}: no column {columns.id!r} (--id NAME)")

@@ -15,18 +15,25 @@ from minilm.corpus.formats.columns import (
     ArrowRow,
     OtherColumns,
     UnkeptColumnError,
-    check_writable,
     common_field,
     import_arrow,
     table_of,
     unified,
 )
+from minilm.corpus.formats.json_values import mappings_of, plain, values_of
 from minilm.documents.table import OWN_COLUMNS
 from minilm.errors import CorpusError, one_line
 
 # The columns of LanceDB's own that a search or a merge adds to a row
 _OF_LANCE = {"_distance", "_relevance_score", "_score", "_rowid", "_rowaddr", "_rowoffset"}
 _OF_LANCE |= {"_row_created_at_version", "_row_last_updated_at_version"}
+
+# The types that LanceDB 0.40 stores, as pyarrow.types names them, and those of one width, which it stores in
+# lists of one length too. It fails at all others, or changes them: each was tried, alone and inside others.
+_OF_ONE_WIDTH = (
+    "boolean integer floating fixed_size_binary decimal128 decimal256 date time timestamp duration"
+)
+_STORED = f"{_OF_ONE_WIDTH} null string large_string binary large_binary"
 
 _REMEDY = "rename it, or leave it out: --keep NAME,NAME names the columns to keep, --no-keep keeps none"
 
@@ -45,11 +52,35 @@ def check_names(names: Iterable[str], source: str) -> None:
         raise CorpusError(f"{source}: its column {name!r} {reason}: {_REMEDY}")
 
 
-def as_mapping(others: OtherColumns) -> Mapping[str, Any]:
-    """Return the other columns of a row as values of Python by name."""
-    if isinstance(others, ArrowRow):
-        return cast("Mapping[str, Any]", others.batch.slice(others.place, 1).to_pylist()[0])
-    return others
+class MetadataRows:
+    """The other columns of the rows of a file as values by name. A batch of Arrow is converted once."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._batch: Arrow = None  # the last one
+        self._rows: list[dict[str, Any]] = []
+
+    def of(self, others: OtherColumns) -> Mapping[str, Any]:
+        """Return those of a row; raise a CorpusError that names a column whose value cannot be kept."""
+        if not isinstance(others, ArrowRow):
+            return others
+        if others.batch is not self._batch:
+            self._batch, self._rows = others.batch, mappings_of(others.batch, self._values)
+        return self._rows[others.place]
+
+    def _values(self, name: str, array: Arrow) -> list[Any]:
+        try:
+            return metadata_values(name, array)
+        except UnkeptColumnError as error:
+            raise unkept(self._source, error) from None
+
+
+def metadata_values(name: str, array: Arrow) -> list[Any]:
+    """Return the values of a column as ``values_of`` does; raise an UnkeptColumnError if one has none."""
+    try:
+        return values_of(array)
+    except (import_arrow().ArrowException, ValueError, OSError) as error:
+        raise UnkeptColumnError(name, one_line(error)) from None
 
 
 class MetadataColumns:
@@ -90,34 +121,103 @@ class MetadataColumns:
         check_names(names, source)
         try:
             found = table_of(rows, [""] * len(rows), "\0text", "\0vector").select(list(names))
-            check_writable(found.schema)
-            found = as_kept(_decoded_columns(found), self._kept, self._place)
+            found = as_kept(_storable(found), self._kept, self._place)
             self.schema = unified(self.schema, found.schema, source)
         except UnkeptColumnError as error:
             raise unkept(source, error) from None
         return found
 
     def new_fields(self) -> list[Arrow]:
-        """Return the columns that the table of pieces lacks. One that has only nulls waits for a value."""
-        is_null = import_arrow().types.is_null
-        return [
-            field for field in self.schema if field.name not in self._kept.names and not is_null(field.type)
+        """Return the columns that the table of pieces lacks. One that has only nulls waits for a value.
+
+        Raises
+        ------
+        CorpusError
+            If the objects of a column have a field of nulls only. LanceDB fails where such an object is null.
+        """
+        types = import_arrow().types
+        new = [
+            field
+            for field in self.schema
+            if field.name not in self._kept.names and not types.is_null(field.type)
         ]
+        for field in new:
+            if _has_field_of_nulls(field.type):
+                reason = f"its type {field.type} has a field without a value"
+                raise unkept(self._place, UnkeptColumnError(field.name, reason))
+        return new
+
+
+def _has_field_of_nulls(kind: Arrow) -> bool:
+    types = import_arrow().types
+    if not types.is_struct(kind):
+        return False
+    return any(types.is_null(field.type) or _has_field_of_nulls(field.type) for field in kind)
 
 
 def _column_names(row: OtherColumns) -> Iterable[str]:
     return cast("Iterable[str]", row.batch.schema.names) if isinstance(row, ArrowRow) else row
 
 
-def _decoded_columns(table: Arrow) -> Arrow:
-    """Return a table without dictionaries and views, whose types would differ from file to file."""
+def _storable(table: Arrow) -> Arrow:
+    """Return a table without dictionaries, views and extensions, whose types would differ from file to file.
+
+    Raises
+    ------
+    UnkeptColumnError
+        If LanceDB cannot store a type.
+    """
     arrow = import_arrow()
     for position, field in enumerate(table.schema):
-        kind = field.type.value_type if arrow.types.is_dictionary(field.type) else field.type
-        kind = arrow.string() if arrow.types.is_string_view(kind) else kind
-        if kind != field.type:
-            table = table.set_column(position, field.with_type(kind), table.column(position).cast(kind))
+        kind = _decoded_type(field.type)
+        if unstored := _unstored(kind):
+            raise UnkeptColumnError(field.name, f"LanceDB does not store {unstored}")
+        if kind == field.type:
+            continue
+        column = table.column(position)
+        try:
+            if hasattr(field.type, "storage_type"):
+                column = arrow.chunked_array([plain(chunk) for chunk in column.chunks])
+            column = column.cast(kind)
+        except (arrow.ArrowException, ValueError) as error:
+            raise UnkeptColumnError(field.name, one_line(error)) from None
+        table = table.set_column(position, field.with_type(kind), column)
     return table
+
+
+def _decoded_type(kind: Arrow) -> Arrow:
+    """Return the plain type whose values are those of ``kind``."""
+    arrow = import_arrow()
+    types = arrow.types
+    if hasattr(kind, "storage_type"):
+        plain = {"arrow.bool8": arrow.bool_(), "arrow.uuid": arrow.string()}
+        return plain.get(kind.extension_name) or _decoded_type(kind.storage_type)
+    if types.is_dictionary(kind):
+        return _decoded_type(kind.value_type)
+    if types.is_string_view(kind) or types.is_binary_view(kind):
+        return arrow.string() if types.is_string_view(kind) else arrow.binary()
+    if types.is_struct(kind):
+        return arrow.struct([field.with_type(_decoded_type(field.type)) for field in kind])
+    for is_list, make in ((types.is_list, arrow.list_), (types.is_large_list, arrow.large_list)):
+        if is_list(kind):
+            return make(kind.value_field.with_type(_decoded_type(kind.value_type)))
+    return kind
+
+
+def _unstored(kind: Arrow) -> str:
+    """Return a type inside ``kind`` that LanceDB does not store, or nothing."""
+    types = import_arrow().types
+    if types.is_list(kind) or types.is_large_list(kind):
+        return _unstored(kind.value_type)
+    if types.is_struct(kind) and kind.num_fields:
+        return next(filter(None, (_unstored(field.type) for field in kind)), "")
+    stored = _STORED
+    if types.is_fixed_size_list(kind):
+        if types.is_fixed_size_list(kind.value_type):
+            return _unstored(kind.value_type)
+        if kind.list_size:
+            stored, kind = _OF_ONE_WIDTH, kind.value_type
+    return "" if any(getattr(types, f"is_{name}")(kind) for name in stored.split()) else str(kind)
 
 
 def as_kept(found: Arrow, kept: Arrow, place: str) -> Arrow:
@@ -149,10 +249,10 @@ def unkept(source: str, error: UnkeptColumnError) -> CorpusError:
 
 
 def json_value(value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
-    """Return a value as JSON has it: null for a number that is not finite, a text for times and bytes."""
+    """Return a value as JSON has it: null for a number that is not finite, a text for bytes and durations."""
     if isinstance(value, dict):
-        return {str(name): json_value(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
+        return {name: json_value(item) for name, item in value.items()}
+    if isinstance(value, list):
         return [json_value(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None

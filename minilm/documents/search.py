@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
+from minilm.corpus.formats.columns import Arrow, UnkeptColumnError
 from minilm.cross_encoder import CrossEncoder
-from minilm.documents.metadata import json_value
+from minilm.documents.metadata import json_value, metadata_values
 from minilm.documents.snippet import Snippet, snippets_of
 from minilm.documents.table import (
     APPROXIMATE_ABOVE,
@@ -18,7 +20,7 @@ from minilm.documents.table import (
     open_table,
     recipe_of,
 )
-from minilm.errors import import_extra, one_line
+from minilm.errors import CorpusError, import_extra, one_line
 from minilm.model import MiniLM
 
 _COLUMNS = ["document", "path", "piece", "start", "end", "line", "end_line", "heading", "text"]
@@ -56,7 +58,9 @@ class DocumentHit(NamedTuple):
     document: str
     path: str
     score: float  # of its best piece
-    metadata: dict[str, Any]  # of a row of a table: its other columns, without nulls
+    # Of a row of a table: its other columns, without nulls. Dates, times and decimal numbers are texts with
+    # all digits. Bytes and durations are bytes and timedelta; the rest are numbers, texts, lists and dicts.
+    metadata: dict[str, Any]
     pieces: list[PieceHit]
 
 
@@ -84,7 +88,7 @@ def search_table(
         count = table.count_rows()
         most = min(k if reranker is None else k * CANDIDATES, max(count, 1))
 
-        def rows_where(condition: str | None) -> Rows:
+        def found_where(condition: str | None) -> Arrow:
             search = (
                 _hybrid_search(table, query, vector) if hybrid else _vector_search(table, vector, metadata)
             )
@@ -92,9 +96,10 @@ def search_table(
                 search = search.bypass_vector_index()
             search = search.limit(most)
             rows = search if condition is None else search.where(condition, prefilter=True)
-            return list(rows.to_list())
+            return rows.to_arrow()
 
-        rows = rows_where(None) if where is None else _rows_found(rows_where, where)
+        found = found_where(None) if where is None else _found(found_where, where)
+    rows = _rows_of(found, metadata, place)
     scores = [row["_relevance_score"] if hybrid else 1 - row["_distance"] for row in rows]
     if reranker is not None and rows:
         scores = reranker.predict([(query, row["text"]) for row in rows]).tolist()
@@ -117,21 +122,37 @@ def _hybrid_search(table: Lance, query: str, vector: Sequence[float]) -> Lance:
     return search.vector(vector).text(query).distance_type("cosine").rerank(rerankers.RRFReranker())
 
 
-def _rows_found(rows_where: Callable[[str | None], Rows], where: str) -> Rows:
-    """Return the rows that fulfil a condition, or raise a ValueError if the condition is at fault."""
+def _rows_of(found: Arrow, metadata: Sequence[str], place: str) -> Rows:
+    """Return what a search found as values by name: those of metadata without a loss."""
+    columns = {}
+    for name, column in zip(found.column_names, found.columns, strict=True):
+        try:
+            chunks = [
+                metadata_values(name, chunk) if name in metadata else chunk.to_pylist()
+                for chunk in column.chunks
+            ]
+        except UnkeptColumnError as error:  # of a table that an older minilm or another program wrote
+            reason = f"its column {name!r} has a value that cannot be shown: {error.reason}"
+            raise CorpusError(f"{place}: {reason}") from None
+        columns[name] = list(chain.from_iterable(chunks))
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _found(found_where: Callable[[str | None], Arrow], where: str) -> Arrow:
+    """Return what fulfils a condition, or raise a ValueError if the condition is at fault."""
     if called := _GROWING.search(_LITERAL.sub("''", where)):
         raise ValueError(
             f"where {where!r} calls {called[1]}, which is not allowed: its values may be of any size"
         )
     try:
         # In brackets, for LanceDB reads only to where a condition may end; the new line ends a comment
-        return rows_where(f"({where}\n)")
+        return found_where(f"({where}\n)")
     except MemoryError:
         raise
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # of Rust
             raise
-        rows_where(None)  # if the table is at fault, this raises
+        found_where(None)  # if the table is at fault, this raises
         reason = one_line(str(error).partition(", /")[0])  # without a place in the source of LanceDB
         problem = "understood" if isinstance(error, ValueError) else "computable for every piece"
         raise ValueError(f"where {where!r} is not {problem}: {reason}") from None

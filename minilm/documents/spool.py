@@ -85,6 +85,8 @@ class Spool:
         tables = []
         for path in self._files:
             pieces = arrow.ipc.open_stream(arrow.memory_map(str(path))).read_all()
+            for position, field in enumerate(pieces.schema):
+                pieces = pieces.set_column(position, field, _aligned(pieces.column(position)))
             # a column that had only nulls is no column of the table yet
             pieces = pieces.select([name for name in pieces.schema.names if name in schema.names])
             metadata = arrow.schema([field for field in schema if field.name not in OWN_COLUMNS])
@@ -93,3 +95,16 @@ class Spool:
             except UnkeptColumnError as error:
                 raise unkept(place, error) from None
         return arrow.concat_tables(tables) if tables else schema.empty_table()
+
+
+def _aligned(column: Arrow) -> Arrow:
+    """Return a column of a mapped stream, with decimal numbers copied to where LanceDB can read them.
+
+    It panics unless they lie at multiples of 16 bytes, and a stream has them at those of 8. Of the options of
+    pyarrow 23 and 26, DataTypeSpecific does not mend that, and At64Byte copies all columns.
+    """
+    if "decimal" not in str(column.type):
+        return column
+    arrow = import_for_index("pyarrow")
+    copies = [arrow.concat_arrays([chunk, chunk.slice(0, 0)]) for chunk in column.chunks]
+    return arrow.chunked_array(copies, column.type)

@@ -197,6 +197,21 @@ def create_table(place: str, schema: Arrow) -> Lance:
             return connection.open_table(TABLE)  # another writer was faster, where there is no lock
 
 
+def restore_table(place: str, version: int | None) -> None:
+    """Make the table of a place what it was at a version. None stands for no table. Call it with the lock."""
+    lancedb = import_for_index("lancedb")
+    with lance_errors(place, ValueError):
+        connection = lancedb.connect(place)
+        if TABLE not in connection.list_tables().tables:
+            return
+        if version is None:
+            connection.drop_table(TABLE)
+            return
+        table = connection.open_table(TABLE)
+        if table.version != version:
+            table.restore(version)
+
+
 def lance_errors(place: str, *more: type[Exception]) -> AbstractContextManager[None]:
     """Turn what LanceDB raises about its files, and ``more``, into a CorpusError that names the place."""
     catch: tuple[type[BaseException], ...] = (RuntimeError, OSError, *more)

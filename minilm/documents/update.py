@@ -6,6 +6,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import chain, islice
@@ -31,6 +32,7 @@ from minilm.documents.table import (
     lance_errors,
     metadata_of,
     open_table,
+    restore_table,
     schema_of,
     sql_text,
     write_lock,
@@ -125,16 +127,36 @@ def update_table(
             _encode(fresh, model, known.recipe, metadata, spool, report, advance)
             vanished = met.vanished(paths, known.documents)
             report.removed = len(vanished)
-            if table is None:  # only now: a first update that fails, or finds nothing, leaves no table
-                if not report.pieces:
-                    return report
-                table = create_table(place, schema_of(recipe, width, metadata.new_fields()))
+            if table is None and not report.pieces:
+                return report  # an update that finds nothing makes no table
+            fields = metadata.new_fields()
+            with _undone_on_failure(place, table):
+                if table is None:
+                    table = create_table(place, schema_of(recipe, width, fields))
+                if report.pieces or met.stale or vanished:
+                    with lance_errors(place):
+                        _merge(table, place, spool, fields, [*met.stale, *vanished])
             if report.pieces or met.stale or vanished:
                 with lance_errors(place):
-                    _merge(table, place, spool, metadata.new_fields(), [*met.stale, *vanished])
                     _index_unless_others_do(table, place)
         write_note(table, place)
     return report
+
+
+@contextmanager
+def _undone_on_failure(place: str, table: Lance | None) -> Iterator[None]:
+    """Drop a table that the block makes, or the columns that it adds, if it fails.
+
+    A place without a lock keeps them, for another writer may use them by now: without rows, or values.
+    """
+    version = None if table is None else table.version
+    try:
+        yield
+    except BaseException:
+        if not is_url(place):
+            with suppress(CorpusError):  # the first error says more
+                restore_table(place, version)
+        raise
 
 
 def _fresh(
@@ -243,13 +265,16 @@ def _windows(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 def _merge(table: Lance, place: str, spool: Spool, fields: Sequence[Arrow], documents: Sequence[str]) -> None:
-    """Put the pieces of a spool in the place of those that these documents have, in one transaction.
+    """Put the pieces of a spool in the place of those that these documents have.
 
     Columns that the table lacks come before, in a version of their own: without a value they change nothing.
+    They come when it is sure that the pieces fit them.
     """
+    arrow = import_for_index("pyarrow")
     table.checkout_latest()  # of a place without a lock
     for _ in range(_TRIES):
         new = [field for field in fields if field.name not in table.schema.names]
+        pieces = spool.read(arrow.schema([*table.schema, *new]), place)
         try:
             if new:
                 table.add_columns(new)
@@ -258,12 +283,17 @@ def _merge(table: Lance, place: str, spool: Spool, fields: Sequence[Arrow], docu
             if "conflict" not in str(error):
                 raise
             table.checkout_latest()  # another writer of a place without a lock was faster
+    merge_pieces(table, pieces, documents)
+
+
+def merge_pieces(table: Lance, pieces: Arrow, documents: Sequence[str]) -> None:
+    """Put pieces in the place of those that these documents have: as one version of the table."""
     merge = table.merge_insert(KEY).when_matched_update_all().when_not_matched_insert_all()
     if documents:
         merge = merge.when_not_matched_by_source_delete(
             f"document IN ({', '.join(map(sql_text, documents))})"
         )
-    merge.execute(spool.read(table.schema, place))
+    merge.execute(pieces)
 
 
 def _index_unless_others_do(table: Lance, place: str) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from minilm.corpus.formats.json_values import values_of
+from minilm.documents import metadata
 from minilm.documents.content import Unreadable
 from minilm.documents.find import Candidate, TableColumns, find_documents, is_below
-from minilm.documents.metadata import as_mapping
+from minilm.documents.metadata import MetadataRows
 from minilm.errors import CorpusError
 
 
@@ -83,10 +86,46 @@ def test_the_rows_of_parquet_are_documents(tmp_path: Path) -> None:
     one, null, three = find_documents([str(tmp_path / "t.parquet")], TableColumns(id="n"))
     assert isinstance(one, Candidate)
     assert isinstance(three, Candidate)
-    assert (as_mapping(one.metadata), three.document[-2:]) == ({"n": 1}, "#3")
+    assert (MetadataRows("t.parquet").of(one.metadata), three.document[-2:]) == ({"n": 1}, "#3")
     assert isinstance(null, Candidate)
     with pytest.raises(Unreadable, match="null"):
         null.read()
+
+
+def test_every_digit_of_a_value_counts_in_the_sha256(tmp_path: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    import pyarrow as pa
+
+    def hashes(values: object) -> list[str]:
+        pq.write_table(pa.table({"text": ["same"] * len(values), "v": values}), tmp_path / "t.parquet")  # type: ignore[arg-type]
+        found = [*find_documents([str(tmp_path / "t.parquet")], TableColumns())]
+        return [item.sha256 for item in found if isinstance(item, Candidate)]
+
+    for kind in (pa.time64("ns"), pa.timestamp("ns"), pa.timestamp("ns", "UTC"), pa.list_(pa.time64("ns"))):
+        values = [[1], [5], [900]] if pa.types.is_list(kind) else [1, 5, 900]
+        assert len(set(hashes(pa.array(values, kind)))) == 3
+    nan, inf = float("nan"), float("inf")
+    for kind in (pa.float16(), pa.float32(), pa.float64()):
+        assert len(set(hashes(pa.array([nan, inf, -inf, None, 0.0], pa.float64()).cast(kind)))) == 5
+    assert len(set(hashes(pa.array([b"\xff", b"\xfe", None])))) == 3
+    assert len(set(hashes(pa.array([4_000_000, 4_000_001], pa.date32())))) == 2
+
+
+def test_the_rows_of_a_batch_are_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    import pyarrow as pa
+
+    calls: list[int] = []
+    convert = values_of
+
+    def counted(array: Any) -> list[Any]:
+        calls.append(len(array))
+        return convert(array)
+
+    monkeypatch.setattr(metadata, "values_of", counted)
+    pq.write_table(pa.table({"text": ["a"] * 2000, "n": range(2000)}), tmp_path / "t.parquet")
+    assert len([*find_documents([str(tmp_path / "t.parquet")], TableColumns())]) == 2000
+    assert calls == [1024, 976]
 
 
 def test_a_compressed_table_gives_its_rows_and_a_damaged_one_its_reason(tmp_path: Path) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import datetime, timezone
+import re
+import sys
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,8 @@ import pytest
 
 from minilm import Documents, MiniLM
 from minilm.cli.main import main
-from minilm.documents.metadata import json_value
+from minilm.corpus.formats.columns import ArrowRow
+from minilm.documents.metadata import MetadataColumns, json_value
 from minilm.errors import CorpusError
 from tests.cli.running import failure
 from tests.documents.killed import killed_update
@@ -110,8 +114,8 @@ def test_the_types_of_parquet_stay_and_their_values_come_back(model: MiniLM) -> 
     )
     assert "nothing" not in schema()  # a column of nulls has no type yet
     [hit] = documents.search("one", where="when > timestamp '2024-01-01'")
-    assert hit.metadata == {"when": when, "small": 1, "kind": "a"}
-    assert json_value(hit.metadata)["when"] == "2024-05-06 07:08:09+00:00"
+    assert hit.metadata == {"when": "2024-05-06 07:08:09.000000Z", "small": 1, "kind": "a"}
+    assert json_value(hit.metadata) == hit.metadata
 
 
 def test_a_later_update_adds_columns_and_keeps_types(model: MiniLM) -> None:
@@ -146,7 +150,7 @@ def test_a_kill_between_the_new_columns_and_the_pieces_changes_no_piece(model: M
     documents.update(write_rows("t.jsonl", ROWS))
     before = documents.search("lunch")
     write_rows("u.jsonl", [{"text": "Tea at four.", "room": "B"}])
-    killed_update("u.jsonl", "Spool", "read")
+    killed_update("u.jsonl", "update", "merge_pieces")
     assert schema()["room"] == "string"
     assert documents.search("lunch") == before
     assert documents.update("u.jsonl").added == 1
@@ -195,8 +199,169 @@ def test_odd_names_are_columns_too(model: MiniLM) -> None:
 
 
 def test_a_value_that_json_lacks_becomes_a_text_or_null() -> None:
-    value = {"n": float("nan"), "b": b"a", "l": [1, float("inf")], 3: True}
-    assert json_value(value) == {"n": None, "b": "b'a'", "l": [1, None], "3": True}
+    value = {"n": float("nan"), "b": b"a", "l": [1, float("inf")], "t": True, "d": timedelta(seconds=5)}
+    assert json_value(value) == {"n": None, "b": "b'a'", "l": [1, None], "t": True, "d": "0:00:05"}
+
+
+def columns_of_all_kinds() -> dict[str, tuple[Any, Any]]:
+    """Columns that are kept, each with what a search says of its first row."""
+    view, binary = pa.string_view(), pa.binary_view()
+    second = timedelta(seconds=1)
+    flat: dict[str, tuple[Any, Any]] = {
+        "bool": (pa.array([True, None]), True),
+        "uint64": (pa.array([2**64 - 1, None], pa.uint64()), 2**64 - 1),
+        "float16": (pa.array([1.5, None]).cast(pa.float16()), 1.5),
+        "large_string": (pa.array(["a", None], pa.large_string()), "a"),
+        "string_view": (pa.array(["a", None], view), "a"),
+        "dictionary": (pa.array(["a", None]).dictionary_encode(), "a"),
+        "binary": (pa.array([b"\xff", None]), b"\xff"),
+        "binary_view": (pa.array([b"\xff", None], binary), b"\xff"),
+        "fixed": (pa.array([b"ab", None], pa.binary(2)), b"ab"),
+        "decimal128": (pa.array([Decimal("1.10"), None], pa.decimal128(5, 2)), "1.10"),
+        "decimal256": (pa.array([Decimal("1.10"), None], pa.decimal256(50, 2)), "1.10"),
+        "date32": (pa.array([3_700_000, None], pa.date32()), "12100-04-04"),  # Python's dates end in 9999
+        "time64": (pa.array([1, None], pa.time64("ns")), "00:00:00.000000001"),
+        "timestamp": (pa.array([1, None], pa.timestamp("ns")), "1970-01-01 00:00:00.000000001"),
+        "far": (pa.array([2**48, None], pa.timestamp("ms")), "10889-08-02 05:31:50.656"),
+        "zone": (pa.array([0, None], pa.timestamp("ms", "Europe/Berlin")), "1970-01-01 01:00:00.000+0100"),
+        "duration": (pa.array([10**9, None], pa.duration("ns")), second),
+    }
+    pair = pa.list_(pa.int32(), 2)
+    more: dict[str, tuple[Any, Any]] = {  # pyarrow 23 reads no null of a fixed length
+        "pair": (pa.array([[1, 2], [3, 4]], pair), [1, 2]),
+        "pairs": (pa.array([[[1, 2]], [[3, 4]]], pa.list_(pair)), [[1, 2]]),
+        "grid": (pa.array([[[1, 2]], [[3, 4]]], pa.list_(pair, 1)), [[1, 2]]),
+        "no items": (pa.array([[], None], pa.list_(pa.null())), []),
+        "uuid": (pa.array([b"0123456789abcdef", None], pa.uuid()), "30313233-3435-3637-3839-616263646566"),
+        "json": (pa.array(['{"a": 1}', None], pa.json_()), '{"a": 1}'),
+    }
+    nested: dict[str, tuple[Any, Any]] = {}
+    for name, (array, value) in flat.items():
+        if name.endswith("view"):  # pyarrow does not write lists of them into Parquet
+            continue
+        offsets = pa.array([0, 1, 2], pa.int32())
+        nested[f"list of {name}"] = (pa.ListArray.from_arrays(offsets, array), [value])
+        large = pa.LargeListArray.from_arrays(offsets.cast(pa.int64()), array)
+        nested[f"large list of {name}"] = (large, [value])
+        nested[f"struct of {name}"] = (pa.StructArray.from_arrays([array], ["a"]), {"a": value})
+        both = pa.ListArray.from_arrays(offsets, nested[f"struct of {name}"][0])
+        nested[f"list of structs of {name}"] = (both, [{"a": value}])
+    return {**flat, **nested, **more}
+
+
+def test_what_lancedb_stores_is_kept_to_the_last_digit(model: MiniLM) -> None:
+    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    columns = columns_of_all_kinds()
+    arrays = {name: array for name, (array, _) in columns.items()}
+    pq.write_table(pa.table({"text": ["one", "two"], **arrays}), "t.parquet")
+    documents = Documents("n.lance", model)
+    assert documents.update("t.parquet").added == 2
+    hits = {hit.path: hit.metadata for hit in documents.search("one")}
+    expected = {name: value for name, (_, value) in columns.items()}
+    assert hits["t.parquet#1"] == expected
+    json.dumps(json_value(hits["t.parquet#1"]), allow_nan=False)
+    assert hits["t.parquet#2"].keys() <= expected.keys()
+    assert documents.update("t.parquet").unchanged == 2
+
+
+def test_views_and_dictionaries_in_others_are_decoded() -> None:
+    word = pa.dictionary(pa.int8(), pa.string())
+    for inner, plain in (
+        (pa.string_view(), pa.string()),
+        (pa.binary_view(), pa.binary()),
+        (word, pa.string()),
+    ):
+        one = pa.array(["a" if plain == pa.string() else b"a"], inner)
+        pairs = [(one, plain), (pa.ListArray.from_arrays([0, 1], one), pa.list_(plain))]
+        pairs.append((pa.StructArray.from_arrays([one], ["a"]), pa.struct([("a", plain)])))
+        for array, kind in pairs:
+            columns = MetadataColumns("n.lance", pa.schema([]))
+            found = columns.table([ArrowRow(pa.record_batch({"x": array}), 0)], "t.parquet")
+            assert found.schema.field("x").type == kind
+            assert found["x"].to_pylist() == array.to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("array", "kind"),
+    [
+        (pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int32())), "map<string, int32>"),
+        (pa.array([Decimal("1.10")], pa.decimal32(5, 2)), "decimal32(5, 2)"),
+        (pa.array([[Decimal("1.10")]], pa.list_(pa.decimal64(5, 2))), "decimal64(5, 2)"),
+        (pa.array([{"a": [("k", 1)]}], pa.struct([("a", pa.map_(pa.string(), pa.int32()))])), "map<"),
+        (pa.array([[1]], pa.list_view(pa.int32())), "list_view<item: int32>"),
+        (pa.array([["a"]], pa.list_(pa.string(), 1)), "string"),
+        (pa.array([[{"a": 1}]], pa.list_(pa.struct([("a", pa.int32())]), 1)), "struct<a: int32>"),
+        (pa.array([[]], pa.list_(pa.int32(), 0)), "fixed_size_list<item: int32>[0]"),
+        (pa.array([{}], pa.struct([])), "struct<>"),
+        (pa.array([(1, 2, 3)], pa.month_day_nano_interval()), "month_day_nano_interval"),
+        (pa.array([1], pa.opaque(pa.decimal32(5, 2), "a", "b").storage_type), "decimal32(5, 2)"),
+    ],
+)
+def test_a_type_that_lancedb_does_not_store_is_refused_by_name(array: Any, kind: str) -> None:
+    columns = MetadataColumns("n.lance", pa.schema([]))
+    row = ArrowRow(pa.record_batch({"x": array}), 0)
+    message = f"t.parquet: its column 'x' cannot be kept: LanceDB does not store {kind}"
+    with pytest.raises(CorpusError, match=re.escape(message)):
+        columns.table([row], "t.parquet")
+
+
+def test_objects_with_a_field_of_nulls_are_refused_by_name(model: MiniLM) -> None:
+    write_rows("t.jsonl", [{"text": "a", "x": {"y": {"z": None}}}, {"text": "b", "x": None}])
+    with pytest.raises(CorpusError, match=r"its column 'x' cannot be kept: its type .* without a value"):
+        Documents("n.lance", model).update("t.jsonl")
+    write_rows("t.jsonl", [{"text": "a", "x": {"y": {"z": None}}}, {"text": "b", "x": {"y": {"z": 1}}}])
+    assert Documents("n.lance", model).update("t.jsonl").added == 2
+
+
+def invalid_text() -> Any:
+    """Return texts that are not UTF-8."""
+    return pa.array([b"good", b"\xff\xfe"]).view(pa.string())
+
+
+@pytest.mark.parametrize(
+    ("array", "reason"),
+    [
+        (
+            pa.array([0, 2**62], pa.timestamp("ms")),
+            "has no text for <value out of range: 4611686018427387904>",
+        ),
+        (pa.array([0, 2**62], pa.timestamp("us")), "has no text for <value out of range"),
+        (pa.array([0, 2**62], pa.timestamp("us", "UTC")), "has no text for <value out of range"),
+        (pa.array([0, 1], pa.timestamp("us", "Mars/Phobos")), "Mars/Phobos"),
+        (pa.array([0, 2**62], pa.duration("s")), "would result in out of bounds"),
+        (pa.array([0, 1], pa.duration("ns")), "would lose data: 1"),
+        (pa.array([[0], [2**62]], pa.list_(pa.timestamp("ms"))), "has no text for <value out of range"),
+        (invalid_text(), "can't decode byte 0xff"),
+        (pa.ListArray.from_arrays([0, 1, 2], invalid_text()), "can't decode byte 0xff"),
+    ],
+)
+def test_a_value_that_cannot_be_kept_is_an_error_of_one_line(
+    array: Any, reason: str, capsys: pytest.CaptureFixture[str], model: MiniLM
+) -> None:
+    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    Documents("n.lance", model).update(write_rows("t.jsonl", ROWS))
+    before = Documents("n.lance", model).search("lunch")
+    version = lancedb.connect("n.lance").open_table("pieces").version
+    pq.write_table(pa.table({"text": ["one", "two"], "x": array}), "bad.parquet")
+    code, said = failure(capsys, "index", "bad.parquet", "--db", "n.lance")
+    assert (code, said.startswith("bad.parquet: its column 'x' cannot be kept: ")) == (1, True)
+    assert reason in said
+    assert said.endswith("--keep NAME,NAME names the columns to keep, --no-keep keeps none")
+    assert lancedb.connect("n.lance").open_table("pieces").version == version
+    assert Documents("n.lance", model).search("lunch") == before
+    assert main(["index", "bad.parquet", "--db", "n.lance", "--no-keep"]) == 0
+
+
+def test_values_need_no_pandas(model: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    columns = {"at": pa.array([1], pa.timestamp("ns")), "took": pa.array([1000], pa.duration("ns"))}
+    pq.write_table(pa.table({"text": ["one"], **columns}), "t.parquet")
+    documents = Documents("n.lance", model)
+    documents.update("t.parquet")
+    [hit] = documents.search("one")
+    expected = {"at": "1970-01-01 00:00:00.000000001", "took": timedelta(microseconds=1)}
+    assert hit.metadata == expected
 
 
 def test_keep_is_no_single_text(model: MiniLM) -> None:

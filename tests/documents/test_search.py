@@ -70,6 +70,17 @@ def test_hits_are_grouped_by_document_with_the_best_first(documents: Documents) 
             assert text.splitlines()[(piece.line or 0) - 1 : piece.end_line] == piece.text.splitlines()
 
 
+def test_a_stored_value_without_a_text_is_named(tmp_path: Path, model: MiniLM) -> None:
+    (tmp_path / "t.jsonl").write_text('{"text": "Tea at four."}\n')
+    documents = Documents(tmp_path / "n.lance", model)
+    documents.update(tmp_path / "t.jsonl")
+    table = lancedb.connect(documents.db).open_table("pieces")
+    table.add_columns({"x": "arrow_cast(4611686018427387904, 'Timestamp(Second, None)')"})
+    message = r"n.lance: its column 'x' has a value that cannot be shown: .* has no text for <value out of"
+    with pytest.raises(CorpusError, match=message):
+        documents.search("tea")
+
+
 def test_a_condition_filters_before_the_search(documents: Documents) -> None:
     hits = documents.search(QUERY, k=3, where="path LIKE '%desk.md' AND heading = 'Post'")
     assert [piece.heading for hit in hits for piece in hit.pieces] == ["Post"]

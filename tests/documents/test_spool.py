@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +76,31 @@ def test_windows_of_one_kind_may_have_other_dictionaries(recipe: TableRecipe, tm
 def test_a_spool_without_pieces_is_empty(recipe: TableRecipe, tmp_path: Path) -> None:
     schema = schema_of(recipe, 2)
     assert Spool(tmp_path, schema).read(schema, "n.lance").num_rows == 0
+
+
+@pytest.mark.parametrize("length", range(1, 9))
+def test_decimal_numbers_are_aligned_as_lancedb_needs_them(
+    length: int, recipe: TableRecipe, tmp_path: Path
+) -> None:
+    """A stream aligns to 8 bytes only: whether that is enough depends on the lengths of the texts."""
+    kinds = [pa.decimal128(5, 2), pa.decimal256(50, 2), pa.list_(pa.decimal128(5, 2))]
+    kinds += [pa.struct([("a", pa.decimal128(5, 2))]), pa.list_(pa.decimal256(50, 2), 1)]
+    value = Decimal("1.10")
+    values = [{"a": value} if pa.types.is_struct(kind) else [value] for kind in kinds[2:]]
+    columns = [pa.array([one], kind) for one, kind in zip([value, value, *values], kinds, strict=True)]
+    metadata = pa.table(columns, names=[f"d{place}" for place in range(len(kinds))])
+    with Spool(tmp_path, schema_of(recipe, 2)) as spool:
+        spool.add(
+            [{**row, "text": "a" * 8 * length} for row in rows("a")], np.zeros((1, 2), np.float32), metadata
+        )
+        found = spool.read(schema_of(recipe, 2, list(metadata.schema)), "n.lance")
+    assert found.select(metadata.schema.names).to_pylist() == metadata.to_pylist()
+
+    def addresses(array: Any) -> list[int]:
+        if pa.types.is_decimal(array.type):
+            return [array.buffers()[1].address]
+        return addresses(array.field(0) if pa.types.is_struct(array.type) else array.values)
+
+    for name in metadata.schema.names:
+        for chunk in found[name].chunks:
+            assert [address % 16 for address in addresses(chunk)] == [0]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from minilm import Documents, MiniLM
-from minilm.documents.table import TableRecipe, open_table, recipe_of, schema_of, sql_text
+from minilm.documents.table import TableRecipe, open_table, recipe_of, restore_table, schema_of, sql_text
 from minilm.errors import CorpusError
 from tests.checkpoints import MakeCheckpoint
 
@@ -100,6 +100,23 @@ def test_a_place_that_is_no_table_is_left_alone(note: Path, tmp_path: Path, mode
     with pytest.raises(FileNotFoundError):
         Documents(tmp_path / "none", model).search("a")
     assert not (tmp_path / "none").exists()
+
+
+def test_a_table_is_restored_to_a_version_or_to_none(note: Path, tmp_path: Path, model: MiniLM) -> None:
+    place = str(tmp_path / "n.lance")
+    Documents(place, model).update(note)
+    table = open_table(place)
+    version, schema = table.version, table.schema
+    restore_table(place, version)
+    assert open_table(place).version == version
+    table.add_columns([pa.field("n", pa.int64())])
+    restore_table(place, version)
+    assert open_table(place).schema == schema
+    assert open_table(place).count_rows() == 1
+    for _ in range(2):
+        restore_table(place, None)
+        with pytest.raises(CorpusError, match="has no documents yet"):
+            open_table(place)
 
 
 def test_a_text_of_sql_has_its_quotes_doubled() -> None:

@@ -21,6 +21,7 @@ import pytest
 
 from minilm import Documents, MiniLM, split
 from minilm.documents import search, update
+from minilm.documents.spool import Spool
 from minilm.documents.update import UpdateReport
 from minilm.errors import CorpusError
 from tests.documents.killed import killed_update
@@ -342,6 +343,76 @@ def test_a_kill_before_the_commit_changes_nothing(notes: Path, model: MiniLM) ->
     assert rows_of(Path("n.lance")) == before
     assert documents.update("notes").changed == 1
     check_holds(Path("n.lance"), notes, model)
+
+
+FAILURES: list[tuple[type[BaseException], type[BaseException]]] = [
+    (RuntimeError, CorpusError),
+    (KeyboardInterrupt, KeyboardInterrupt),
+]
+
+
+def failing_update(path: str, documents: Documents, failure: type[BaseException]) -> None:
+    """Update from a path, and fail after the table or its columns were made."""
+
+    def fail(*_: object) -> None:
+        raise failure("the disk is full")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(update, "merge_pieces", fail)
+        documents.update(path)
+
+
+@pytest.mark.parametrize(("failure", "raised"), FAILURES)
+def test_a_first_update_whose_transaction_fails_leaves_no_table(
+    failure: type[BaseException], raised: type[BaseException], notes: Path, model: MiniLM
+) -> None:
+    documents = Documents("n.lance", model)
+    with pytest.raises(raised, match="the disk is full"):
+        failing_update("notes", documents, failure)
+    with pytest.raises(CorpusError, match=r"n.lance has no documents yet"):
+        documents.search("lunch")
+    assert documents.update("notes").added == 3
+    check_holds(Path("n.lance"), notes, model)
+
+
+@pytest.mark.usefixtures("notes")
+@pytest.mark.parametrize(("failure", "raised"), FAILURES)
+def test_an_update_that_fails_leaves_the_columns_as_they_were(
+    failure: type[BaseException], raised: type[BaseException], model: MiniLM
+) -> None:
+    documents = Documents("n.lance", model)
+    documents.update("notes")
+    rows, schema = rows_of(Path("n.lance")), lancedb.connect("n.lance").open_table("pieces").schema
+    Path("t.jsonl").write_text('{"text": "Tea at four.", "price": 3}\n')
+    with pytest.raises(raised, match="the disk is full"):
+        failing_update("t.jsonl", documents, failure)
+    assert rows_of(Path("n.lance")) == rows
+    assert lancedb.connect("n.lance").open_table("pieces").schema == schema
+    assert documents.update("notes").unchanged == 3
+    Path("t.jsonl").write_text('{"text": "Tea at four.", "price": "3.30"}\n')  # of another type
+    assert documents.update("t.jsonl").added == 1
+    assert documents.search("tea", k=1)[0].metadata == {"price": "3.30"}
+
+
+@pytest.mark.usefixtures("notes")
+def test_pieces_that_fit_no_column_make_no_version(model: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise CorpusError("it does not fit")
+
+    documents = Documents("n.lance", model)
+    documents.update("notes")
+    version = lancedb.connect("n.lance").open_table("pieces").version
+    Path("t.jsonl").write_text('{"text": "Tea at four.", "price": 3}\n')
+    monkeypatch.setattr(Spool, "read", fail)
+    with pytest.raises(CorpusError, match="it does not fit"):
+        documents.update("t.jsonl")
+    assert lancedb.connect("n.lance").open_table("pieces").version == version
+
+
+def test_a_place_without_a_lock_keeps_what_another_writer_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(update, "restore_table", lambda *_: pytest.fail("another writer loses its pieces"))
+    with pytest.raises(RuntimeError, match="the server is away"), update._undone_on_failure("s3://a/b", None):
+        raise RuntimeError("the server is away")
 
 
 def test_two_writers_at_once_lose_nothing(notes: Path, model: MiniLM) -> None:
