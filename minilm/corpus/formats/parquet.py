@@ -68,7 +68,17 @@ def _values_at(batch: Arrow, place: tuple[str, ...]) -> list[Any]:
     array = batch.column(place[0])
     if len(place) > 1:
         array = import_arrow().compute.struct_field(array, list(place[1:]))
-    return list(array.to_pylist())
+    try:
+        return list(array.to_pylist())
+    except (ValueError, OverflowError, KeyError):  # Python has no such text or time, or no such time zone
+        arrow, kind = import_arrow(), array.type
+        if arrow.types.is_string(kind) or arrow.types.is_large_string(kind):
+            return list(
+                array.cast(arrow.large_binary()).to_pylist()
+            )  # the row that is no UTF-8 is named later
+        return [
+            kind if is_valid else None for is_valid in array.is_valid().to_pylist()
+        ]  # no text, all of them
 
 
 def _append_partitions(batch: Arrow, source: InputFile, names: Sequence[str]) -> Arrow:

@@ -123,3 +123,25 @@ def test_a_file_that_is_cut_off_while_it_is_read_is_an_error(tmp_path: Path) -> 
     os.truncate(source, 4096)
     with pytest.raises(CorpusError, match=f"^{source}: "):
         list(rows)
+
+
+@pytest.mark.parametrize("kind", ["string", "large_string"])
+def test_a_text_that_is_not_utf8_is_the_problem_of_its_row(kind: str, tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    import pyarrow.parquet as pq
+
+    texts = pa.array([b"good", b"\xff\xfe", None]).view(pa.string()).cast(kind)
+    pq.write_table(pa.table({"text": texts}), tmp_path / "t.parquet")
+    rows = [(row.text, row.problem) for row in Corpus([str(tmp_path / "t.parquet")])]
+    assert rows == [("good", None), (None, "not UTF-8 (invalid start byte)"), (None, "null")]
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Mars/Phobos"])
+def test_a_time_that_python_does_not_have_is_no_text(zone: str | None, tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    import pyarrow.parquet as pq
+
+    times = pa.array([2**62, None], pa.timestamp("ms", zone))
+    pq.write_table(pa.table({"text": times}), tmp_path / "t.parquet")
+    problems = [row.problem for row in Corpus([str(tmp_path / "t.parquet")])]
+    assert problems == ["a TimestampType, not text", "null"]
