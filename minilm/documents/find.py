@@ -214,7 +214,9 @@ def _row_documents(path: str, columns: TableColumns, unseen: set[str]) -> Iterat
         others = metadata.of(row.other_columns)
         unseen.difference_update(others)
         if columns.id is not None and columns.id not in others:
-            raise CorpusError(f"{path}, line {row.line}: no column {columns.id!r} (--id NAME)")
+            raise CorpusError(
+                f"{path}, line {row.line}: no column {columns.id!r} beside the text (--id NAME)"
+            )
         name = number if columns.id is None else others[columns.id]
         if columns.id is not None:  # a number is nobody else's
             if name is None or str(name) in named:

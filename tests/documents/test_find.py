@@ -74,7 +74,7 @@ def test_the_rows_of_a_table_are_documents(tmp_path: Path) -> None:
     assert second.metadata == {"key": "b", "year": "2001"}
     assert text_of(second) == "Second text"
     assert first.sha256 != second.sha256
-    with pytest.raises(CorpusError, match=r"no column 'nope' \(--id NAME\)"):
+    with pytest.raises(CorpusError, match=r"no column 'nope' beside the text \(--id NAME\)"):
         found_paths([str(path)], TableColumns("body", "nope"))
 
 

@@ -73,12 +73,8 @@ def _values_at(batch: Arrow, place: tuple[str, ...]) -> list[Any]:
     except (ValueError, OverflowError, KeyError):  # Python has no such text or time, or no such time zone
         arrow, kind = import_arrow(), array.type
         if arrow.types.is_string(kind) or arrow.types.is_large_string(kind):
-            return list(
-                array.cast(arrow.large_binary()).to_pylist()
-            )  # the row that is no UTF-8 is named later
-        return [
-            kind if is_valid else None for is_valid in array.is_valid().to_pylist()
-        ]  # no text, all of them
+            return list(array.cast(arrow.large_binary()).to_pylist())  # who decodes them names the row
+        return [kind if is_valid else None for is_valid in array.is_valid().to_pylist()]  # none is a text
 
 
 def _append_partitions(batch: Arrow, source: InputFile, names: Sequence[str]) -> Arrow:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ def test_what_json_does_not_have_is_refused_by_name(array: Any, reason: str) -> 
 def test_a_type_that_json_does_not_have_is_refused_before_a_text_is_encoded(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import_module("minilm.cli.encode")  # which would take the stand-in with it, if it came later
     monkeypatch.setattr("minilm.corpus.job.encode_texts", lambda *_, **__: pytest.fail("a text was encoded"))
     pq.write_table(pa.table({"text": ["t"], "x": [1]}), tmp_path / "a.parquet")
     pq.write_table(pa.table({"text": ["t"], "x": [b"t"]}), tmp_path / "b.parquet")
