@@ -60,7 +60,8 @@ _KWARGS: dict[str, dict[str, Accepts]] = {
             map(is_cpu, value.values() if isinstance(value, Mapping) else [value])
         ),
     },
-    "processor_kwargs": {**_SHARED, "use_fast": _is_flag, "model_max_length": _anything},
+    # None would be no limit, where the checkpoint has one
+    "processor_kwargs": {**_SHARED, "use_fast": _is_flag, "model_max_length": bool},
     "config_kwargs": {
         **_SHARED,
         **_DTYPES,

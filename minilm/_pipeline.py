@@ -83,12 +83,15 @@ class Pipeline(KnownAttributes):
     def update_prompts(
         self, prompts: Mapping[str, str | None] | None = None, default_prompt_name: str | None = None
     ) -> None:
-        """Add prompts, and choose the default one; None changes nothing."""
+        """Add prompts, and choose the default one; None changes nothing.
+
+        A prompt of None leaves the one that is there, as in sentence-transformers, or else is "".
+        """
         if not isinstance(prompts, Mapping | None):
             raise TypeError(f"prompts must map names to texts, not be a {type(prompts).__name__}")
-        for name, text in (prompts or {}).items():  # None is an empty prompt, as in sentence-transformers
-            checked = "" if text is None else check_text(f"prompts[{name!r}]", text)
-            self.prompts[check_text("a prompt's name", name)] = checked
+        for name, text in (prompts or {}).items():
+            kept = self.prompts.get(check_text("a prompt's name", name), "")
+            self.prompts[name] = kept if text is None else check_text(f"prompts[{name!r}]", text)
         if default_prompt_name is not None:
             if not isinstance(default_prompt_name, str) or default_prompt_name not in self.prompts:
                 raise unknown_name("default_prompt_name", default_prompt_name, self.prompts)

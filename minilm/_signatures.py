@@ -20,7 +20,7 @@ class MiniLMOptions(Source, TorchOnly, total=False):
 
     max_seq_length: int | None
     threads: int | None
-    prompts: Mapping[str, str] | None
+    prompts: Mapping[str, str | None] | None
     default_prompt_name: str | None
     similarity_fn_name: str | SimilarityFunction | None
     truncate_dim: int | None

@@ -104,7 +104,7 @@ class CrossEncoder(PipelineOptions):
         *positional: Any,  # noqa: ANN401 - checked by name
         max_length: int | None = None,
         activation_fn: Activation | None = None,
-        prompts: Mapping[str, str] | None = None,
+        prompts: Mapping[str, str | None] | None = None,
         default_prompt_name: str | None = None,
         revision: str | None = None,
         cache_folder: str | Path | None = None,
@@ -229,7 +229,8 @@ class CrossEncoder(PipelineOptions):
         prompt_name, prompt : str, optional
             A text to put before the first text of every pair: by its name in :attr:`prompts`, or itself.
         activation_fn : callable, optional
-            Makes scores of logits, both (n, num_labels); None is the model's own.
+            Makes scores of logits, both (n, num_labels); None is the model's own. It is called once, with the
+            logits of all pairs, and not once per batch.
         apply_softmax : bool
             Make the scores of several labels sum to 1.
         batch_size, show_progress_bar, convert_to_numpy, convert_to_tensor, device, pool, chunk_size

@@ -49,6 +49,11 @@ def warn_caller(message: str, category: type[Warning]) -> None:
     warnings.warn(message, category, stacklevel=level)
 
 
+def is_panic(error: BaseException) -> bool:
+    """Whether a library's code in Rust panicked, which is not an Exception in Python."""
+    return type(error).__name__ == "PanicException"
+
+
 def import_extra(module: str, *, feature: str, extra: str = "", package: str = "") -> Any:  # noqa: ANN401 - a module
     """Import what only an extra or another package brings, or raise a MissingExtraError that says so."""
     collects = gc.isenabled()

@@ -74,7 +74,7 @@ class MultiVectorEncoder(PipelineOptions):
         model_name_or_path: str | os.PathLike[str],
         *,
         similarity_fn_name: str | None = None,
-        prompts: Mapping[str, str] | None = None,
+        prompts: Mapping[str, str | None] | None = None,
         default_prompt_name: str | None = None,
         revision: str | None = None,
         cache_folder: str | Path | None = None,

@@ -74,7 +74,8 @@ def quantize_embeddings(
     Raises
     ------
     ValueError
-        If the precision is unknown, the embeddings are not floats, or the ranges are missing or do not fit.
+        If the precision is unknown, the embeddings are not floats, or the ranges are missing or do not fit;
+        of int8 and uint8 if a number is not finite.
 
     Examples
     --------
@@ -109,7 +110,10 @@ def quantize_embeddings(
         return bits if precision == "ubinary" else (bits ^ 0x80).view(np.int8)
     if array.ndim == 2 and not len(array):
         return np.empty(array.shape, precision)
-    lowest, step = steps(_ranges(array, precision, ranges, calibration_embeddings))
+    limits = _ranges(array, precision, ranges, calibration_embeddings)
+    if not (np.isfinite(array).all() and np.isfinite(limits).all()):
+        raise ValueError(f"{precision} needs finite numbers, and the embeddings or their ranges have others")
+    lowest, step = steps(limits)
     numbers = np.clip(np.floor((array - lowest) / step), 0, 255).astype(np.uint8)
     return numbers if precision == "uint8" else (numbers ^ 0x80).view(np.int8)
 

@@ -122,7 +122,7 @@ class SparseEncoder(PipelineOptions):
         *,
         similarity_fn_name: str | None = None,
         max_active_dims: int | None = None,
-        prompts: Mapping[str, str] | None = None,
+        prompts: Mapping[str, str | None] | None = None,
         default_prompt_name: str | None = None,
         revision: str | None = None,
         cache_folder: str | Path | None = None,

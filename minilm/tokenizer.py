@@ -22,7 +22,7 @@ from tokenizers import Tokenizer as Backend
 
 from minilm._arguments import unknown_name
 from minilm._arrays import Int64Array
-from minilm.errors import CheckpointError, one_line
+from minilm.errors import CheckpointError, is_panic, one_line
 from minilm.text.calls import TokenizerCalls
 from minilm.text.pairs import PairFrame, kept_of_pair, pair_frame
 from minilm.text.prefix import CHARACTERS_PER_TOKEN, PrefixCutter
@@ -249,11 +249,6 @@ class Tokenizer(TokenizerCalls):
         if [*before, *bare.ids, *after] != framed.ids or before + after != self.texts([""]).input_ids[0]:
             raise CheckpointError(f"{self.path} does more to a text than put tokens around it")
         return before, after
-
-
-def is_panic(error: BaseException) -> bool:
-    """Whether the library's Rust code panicked, which is not an Exception in Python."""
-    return type(error).__name__ == "PanicException"
 
 
 class _AroundFork:

@@ -72,6 +72,7 @@ def test_values_that_mean_what_minilm_does_are_accepted(arguments: dict[str, Any
         ("device", "mps"),
         ("device", 0),
         ("trust_remote_code", 1),
+        ("processor_kwargs", {"model_max_length": None}),
         ("backend", "onnx"),
         ("modules", []),
         ("model_kwargs", {"torch_dtype": "float16"}),

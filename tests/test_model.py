@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import sys
 import threading
@@ -309,6 +310,15 @@ def test_queries_take_arguments_by_position_and_former_names(
     caplog.clear()
     np.testing.assert_array_equal(tiny.encode("a", "x", "q "), tiny.encode("q a"))
     assert "Ignoring the `prompt_name`" in caplog.text
+
+
+def test_a_prompt_of_none_leaves_the_checkpoints(make_checkpoint: MakeCheckpoint) -> None:
+    directory = make_checkpoint()
+    saved = {"prompts": {"query": "q ", "x": "z "}}
+    (directory / "config_sentence_transformers.json").write_text(json.dumps(saved))
+    tiny = MiniLM(directory, prompts={"query": None, "x": "", "new": None})
+    assert tiny.prompts == {"query": "q ", "document": "", "x": "", "new": ""}
+    np.testing.assert_array_equal(tiny.encode_query(["a"]), tiny.encode(["q a"]))
 
 
 def test_prompts_that_are_set_are_all_that_there_are(make_checkpoint: MakeCheckpoint) -> None:

@@ -60,6 +60,9 @@ def test_few_embeddings_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     [
         (UNIT, "int4", {}, "must be one of float32, int8, uint8, binary, ubinary, not 'int4'"),
         (UNIT.astype(np.int8), "binary", {}, "must be floats, not int8"),
+        (UNIT * np.nan, "int8", {}, "int8 needs finite numbers"),
+        (UNIT, "uint8", {"ranges": [[-np.inf] * 8, [1] * 8]}, "uint8 needs finite numbers"),
+        (UNIT, "int8", {"calibration_embeddings": UNIT * np.inf}, "int8 needs finite numbers"),
         (UNIT[0], "int8", {}, "a single embedding does not give"),
         (UNIT[:1], "uint8", {}, "a single embedding does not give"),
         (UNIT, "int8", {"ranges": UNIT[:2, :4]}, r"ranges must have shape \(2, 8\), not \(2, 4\)"),

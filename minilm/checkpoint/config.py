@@ -128,8 +128,10 @@ def read_settings(
     check_keys(bert.path, bert.values, known._replace(refuses_unknown=is_default))
     tokenizer = Fields.of(folder / "tokenizer_config.json", {})
     arguments = _arguments(transformer, "processor", "tokenizer_args")
-    if "tokenizer_class" in arguments:
-        raise transformer.error("tokenizer_class is not supported here, only in tokenizer_config.json")
+    for name in ("tokenizer_class", "tokenizer_file", "tokenizer_type"):
+        if name in arguments:
+            only = ", only in tokenizer_config.json" if name == "tokenizer_class" else ""
+            raise transformer.error(f"{name} is not supported here{only}")
     if not is_default:
         tokenizer = Fields(tokenizer.path, TOKENIZER, optional=True, extra=arguments)
         for name in OLDER_TOKENIZER_FILES if "added_tokens_decoder" not in tokenizer.values else ():
@@ -322,9 +324,10 @@ def _read_pooling(path: Path, hidden_size: int) -> tuple[Pooling, ...]:
 def _max_seq_length(settings: Settings, longest_input: int) -> int:
     """The maximum number of tokens per text, with special tokens, as sentence-transformers chooses it."""
     tokenizer, given = settings.tokenizer, settings.transformer
+    arguments = Fields.of(given.path, settings.processor_kwargs)
     places = (
         (Fields.of(given.path, settings.text_kwargs), "max_length"),
-        (Fields.of(given.path, settings.processor_kwargs), "model_max_length"),
+        (arguments, "model_max_length"),
         (given, "max_seq_length"),
         (tokenizer, "model_max_length"),
         (tokenizer, "max_len"),
@@ -334,6 +337,8 @@ def _max_seq_length(settings: Settings, longest_input: int) -> int:
             # transformers writes 10**30 for "no limit"; the position table is a limit all the same
             value = fields.positive_int(name, least=3, most=None)
             return min(value, longest_input)
+        if fields is arguments and name in fields.values:
+            break  # as an argument of the tokenizer null is no limit, and max_seq_length none either
     return longest_input
 
 

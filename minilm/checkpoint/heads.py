@@ -297,7 +297,8 @@ def activation_name(activation_fn: Callable[..., Any] | None) -> str:
 def _activation(fields: Fields, field: str, name: object, functions: Mapping[str, Activation]) -> Activation:
     """Return the activation function of a torch class, such as "torch.nn.modules.activation.Tanh"."""
     package, _, last = name.rpartition(".") if isinstance(name, str) else ("", "", "")
-    if last not in functions or not (package == "torch.nn" or package.startswith("torch.nn.modules")):
+    own = "linear" if last == "Identity" else "activation"
+    if last not in functions or package not in ("torch.nn", "torch.nn.modules", f"torch.nn.modules.{own}"):
         choices = ", ".join(functions)
         raise fields.error(f"{field} {quoted(name)} is not supported, only torch.nn's {choices} are")
     return functions[last]

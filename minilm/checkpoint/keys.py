@@ -193,7 +193,8 @@ POOLING = Keys(
 )
 SPLADE_POOLING = Keys(
     obeyed=_names("activation_function pooling_strategy"),
-    without_effect=_names("embedding_dimension word_embedding_dimension"),
+    # parts of a batch, whose vectors are the same in any part
+    without_effect=_names("chunk_size embedding_dimension word_embedding_dimension"),
     refuses_unknown=True,
 )
 _SENTENCE_EMBEDDING = ("sentence_embedding",)

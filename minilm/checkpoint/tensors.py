@@ -64,7 +64,8 @@ class TensorFile(Mapping[str, FloatArray]):
         for in_file, path in places.items():
             name = renamed[in_file]
             if name in self._names:
-                reason = f"has {quoted(name)} twice, with and without a prefix"
+                other = self._names[name][1]
+                reason = f"has {quoted(name)} twice, as {quoted(other)} and as {quoted(in_file)}"
                 raise CheckpointError(f"{path} {reason}")
             self._names[name] = (path, in_file)
         with self._library_errors():

@@ -22,8 +22,8 @@ from tokenizers.models import WordPiece
 
 from minilm.checkpoint.files import Fields, check_regular, is_there, quoted, refuse_pointer
 from minilm.checkpoint.tokenizer_classes import TOKENIZER_CLASSES, TokenizerClass
-from minilm.errors import CheckpointError, one_line
-from minilm.tokenizer import Tokenizer, is_panic
+from minilm.errors import CheckpointError, is_panic, one_line
+from minilm.tokenizer import Tokenizer
 
 # Texts that show at once whether a tokenizer lacks a part: one that is probably in its vocabulary, one not.
 _PROBES = ("a", "\N{RUNIC LETTER FEHU FEOH FE F}\N{SNOWMAN}")

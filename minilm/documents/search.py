@@ -20,7 +20,7 @@ from minilm.documents.table import (
     open_table,
     recipe_of,
 )
-from minilm.errors import CorpusError, import_extra, one_line
+from minilm.errors import CorpusError, import_extra, is_panic, one_line
 from minilm.model import MiniLM
 
 _COLUMNS = ["document", "path", "piece", "start", "end", "line", "end_line", "heading", "text"]
@@ -150,7 +150,7 @@ def _found(found_where: Callable[[str | None], Arrow], where: str) -> Arrow:
     except MemoryError:
         raise
     except BaseException as error:
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # of Rust
+        if not isinstance(error, Exception) and not is_panic(error):
             raise
         found_where(None)  # if the table is at fault, this raises
         reason = one_line(str(error).partition(", /")[0])  # without a place in the source of LanceDB

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tokenizers import Tokenizer
 
-from minilm.errors import CheckpointError
+from minilm.errors import CheckpointError, is_panic, one_line
 
 
 class AddedTokens(NamedTuple):
@@ -50,7 +50,12 @@ def pair_frame(tokenizer: Tokenizer, path: Path) -> PairFrame:
 
     ``tokenizer`` must not truncate; ``path`` is its file, for the error message.
     """
-    encoding = tokenizer.encode("a", "a")
+    try:
+        encoding = tokenizer.encode("a", "a")
+    except BaseException as error:
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
+        raise CheckpointError(f"{path} cannot encode a pair of texts: {one_line(error)}") from error
     sides = encoding.sequence_ids  # None for an added token
     first, second = ([i for i, side in enumerate(sides) if side == number] for number in (0, 1))
     if first and second:

@@ -276,6 +276,8 @@ def test_the_width_of_the_pooling_is_that_of_the_encoder(make_checkpoint: MakeCh
     [
         ({"max_seq_length": 9}, 9),
         ({"max_seq_length": 9, "tokenizer_args": {"model_max_length": 8}}, 8),
+        # as an argument null means no limit but that of the positions
+        ({"max_seq_length": 9, "tokenizer_args": {"model_max_length": None}}, TINY.max_position_embeddings),
         ({"max_seq_length": 9, "processing_kwargs": {"text": {"max_length": 7}}}, 7),
         ({"processing_kwargs": {"text": {"max_length": 7}, "common": {"max_length": 6}}}, 6),
     ],

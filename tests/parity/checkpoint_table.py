@@ -311,6 +311,16 @@ SBERT = [
         "tokenizer_args model_max_length only",
         sbert(tokenizer_args={"model_max_length": 7}, max_seq_length=None),
     ),
+    V(
+        "tokenizer_args model_max_length null",
+        sbert(tokenizer_args={"model_max_length": None}, max_seq_length=6),
+    ),
+    V(
+        "processor_kwargs model_max_length null",
+        sbert(processor_kwargs={"model_max_length": None}, max_seq_length=6),
+    ),
+    V("tokenizer_args file", sbert(tokenizer_args={"tokenizer_file": "tokenizer.json"}), "tokenizer_file"),
+    V("tokenizer_args type", sbert(tokenizer_args={"tokenizer_type": "roberta"}), "tokenizer_type"),
     V("tokenizer_args use_fast", sbert(tokenizer_args={"use_fast": True})),
     V("tokenizer_args unknown", sbert(tokenizer_args={"xyz": 1}), warns="xyz"),
     V("model_args empty", sbert(model_args={})),

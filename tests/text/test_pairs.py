@@ -95,6 +95,18 @@ def test_a_tokenizer_that_frames_pairs_otherwise_is_refused(pair: str) -> None:
         pair_frame(theirs, Path("tokenizer.json"))
 
 
+def test_a_tokenizer_that_panics_at_a_pair_is_refused() -> None:
+    """Two templates in a sequence are not implemented in the library, whose code in Rust panics."""
+    theirs = tiny_tokenizer(57)
+    template = processors.TemplateProcessing(
+        single="[CLS] $A", pair="[CLS] $A $B:1", special_tokens=[("[CLS]", 2)]
+    )
+    theirs.post_processor = processors.Sequence([template, template])
+    message = r"tokenizer\.json cannot encode a pair of texts: not yet implemented"
+    with pytest.raises(CheckpointError, match=message):
+        pair_frame(theirs, Path("tokenizer.json"))
+
+
 @pytest.mark.parametrize(
     "processor",
     [
