@@ -294,11 +294,14 @@ def activation_name(activation_fn: Callable[..., Any] | None) -> str:
     )
 
 
+# Identity lies in the last one, and older checkpoints have it in the one before.
+_TORCH_PACKAGES = ("torch.nn", *("torch.nn.modules" + end for end in ("", ".activation", ".linear")))
+
+
 def _activation(fields: Fields, field: str, name: object, functions: Mapping[str, Activation]) -> Activation:
     """Return the activation function of a torch class, such as "torch.nn.modules.activation.Tanh"."""
     package, _, last = name.rpartition(".") if isinstance(name, str) else ("", "", "")
-    own = "linear" if last == "Identity" else "activation"
-    if last not in functions or package not in ("torch.nn", "torch.nn.modules", f"torch.nn.modules.{own}"):
+    if last not in functions or package not in _TORCH_PACKAGES:
         choices = ", ".join(functions)
         raise fields.error(f"{field} {quoted(name)} is not supported, only torch.nn's {choices} are")
     return functions[last]

@@ -45,7 +45,7 @@ def test_the_layer_by_hand(tmp_path: Path) -> None:
             r"'torch\.nn\.SELU' is not supported, only torch.nn's GELU, Identity",
         ),
         (None, {"activation_function": "torch.nn.modulesX.Tanh"}, r"'torch\.nn\.modulesX\.Tanh' is not"),
-        (None, {"activation_function": "torch.nn.modules.activation.Identity"}, "Identity' is not supported"),
+        (None, {"activation_function": "torch.nn.modules.foo.Tanh"}, "foo.Tanh' is not supported"),
         (None, {"activation_function": ["Tanh"]}, r"activation_function \['Tanh'\] is not supported, only"),
         (None, {"activation_function": None}, "activation_function None is not supported, only"),
         (None, {"in_features": 4}, r"has shape \(2, 3\), config.json says \(2, 4\)"),
