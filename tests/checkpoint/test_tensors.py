@@ -60,9 +60,7 @@ def test_names_are_renamed_and_a_name_counts_once(path: Path) -> None:
     save_file({"bert.a": MATRIX, "b": MATRIX}, path)
     assert sorted(TensorFile([path], {"a": (2, 3), "b": (2, 3)}, rename=rename)) == ["a", "b"]
     save_file({"bert.a": MATRIX, "a": MATRIX}, path)
-    with pytest.raises(
-        CheckpointError, match=r"has 'a' twice, as 'bert.a' and as 'a'|has 'a' twice, as 'a' and as 'bert.a'"
-    ):
+    with pytest.raises(CheckpointError, match=r"has 'a' twice, as 'a' and as 'bert\.a'$"):
         TensorFile([path], {"a": (2, 3)}, rename=rename)
 
 

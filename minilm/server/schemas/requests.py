@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections import ChainMap
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
@@ -164,7 +165,7 @@ class RequestBody(BaseModel):
     @classmethod
     def _refuse_unknown(cls, given: dict[str, Any]) -> None:
         known = {field.alias or name for name, field in cls.model_fields.items()}
-        foreign = FOREIGN_FIELDS | cls.foreign_fields
+        foreign = ChainMap(cls.foreign_fields, FOREIGN_FIELDS)  # a copy would be made for each request
         unknown = [name for name in given if name not in known]
         wrong = [
             name for name in unknown if name in foreign and not _is_one_of(given[name], foreign[name][0])

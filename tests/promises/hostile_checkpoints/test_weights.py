@@ -246,7 +246,7 @@ def one_renamed(header: Header, body: bytes) -> bytes:
         (named_twice, f"the name {QUERY!r} is repeated"),
         (named_twice_with_other_bytes, f"the name {QUERY!r} is repeated"),
         (described_twice, "the name 'dtype' is repeated"),
-        (with_and_without_bert, f"has {QUERY!r} twice, as "),
+        (with_and_without_bert, f"has {QUERY!r} twice, as {QUERY!r} and as 'bert.{QUERY}'"),
         (one_renamed, f"missing: {QUERY}; unexpected: 'encoder.layer.0"),
     ],
 )
